@@ -1,0 +1,69 @@
+# `make demo` and `make test` need nothing done before: they set up .venv and build into it.
+
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DEPS := $(VENV)/.deps
+BUILT := $(VENV)/.built
+# The folders are named too: a file that went away changes only its folder.
+SOURCES := $(shell find src -name __pycache__ -prune -o -print)
+# make test ARGS="-k ring -x"
+ARGS ?=
+
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: test venv build demo test-compiled test-pure check lint types docs format clean
+.NOTPARALLEL:
+
+test: test-compiled test-pure
+
+venv: $(DEPS)
+
+build: $(BUILT)
+
+demo: $(BUILT)
+	$(BIN)/mboxio demo
+
+test-compiled: $(BUILT)
+	MBOXIO_EXPECT_BUILD=compiled $(BIN)/pytest $(ARGS)
+
+test-pure: $(BUILT)
+	MBOXIO_EXPECT_BUILD=pure PYTHONPATH=$(CURDIR)/src PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache \
+	    $(BIN)/pytest $(ARGS)
+
+# The tests come last: their summary is what a reader of the log looks for.
+check: lint types docs test
+
+lint: $(DEPS)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(DEPS)
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+# The examples of the documents, where they are written as a Python session.
+DOCUMENTS := $(wildcard README.md CONTRIBUTING.md docs)
+docs: $(BUILT)
+	$(if $(DOCUMENTS),$(BIN)/pytest --doctest-glob='*.md' $(DOCUMENTS) || test $$? -eq 5)
+
+format: $(DEPS)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf build dist $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(DEPS): pyproject.toml
+	tools/doctor.sh $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade 'pip>=25.1'
+	$(PIP) install --group dev
+	touch $@
+
+$(BUILT): $(DEPS) setup.py $(SOURCES)
+	tools/doctor.sh $(BIN)/python
+	$(PIP) install --no-build-isolation '.[cli]'
+	touch $@

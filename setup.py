@@ -1,0 +1,142 @@
+"""Compile the hot modules with Cython: every .pyx, and every .py that has a .pxd beside it.
+
+``MBOXIO_PURE=1`` builds the package without them. All products lie under build/.
+"""
+
+import os
+import runpy
+import shlex
+import shutil
+import sys
+import sysconfig
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+from setuptools.errors import CompileError, PlatformError
+
+PACKAGE = Path("src/mboxio")
+C_FILES = Path("build/cython")
+STAMP = C_FILES / "_stamp.py"
+JOBS = 2
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "initializedcheck": False,
+    "annotation_typing": False,
+    "embedsignature": True,
+    "binding": True,
+}
+
+_build = SimpleNamespace(**runpy.run_path(str(PACKAGE / "_build.py")))
+
+
+def extensions() -> list[Extension]:
+    headers = sorted(PACKAGE.rglob("*.h"))
+    return [
+        Extension(
+            name,
+            [str(PACKAGE / file)],
+            include_dirs=sorted({str(header.parent) for header in headers}),
+            depends=[str(header) for header in headers],
+            extra_compile_args=["-O2", "-Wall"],
+        )
+        for name, file in _build.modules(str(PACKAGE)).items()
+    ]
+
+
+def require_compiler() -> None:
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
+    if shutil.which(compiler) is None:
+        missing = f"the C compiler {compiler!r} is missing: apt-get install gcc"
+    elif not Path(sysconfig.get_path("include"), "Python.h").exists():
+        missing = "Python.h is missing: apt-get install python3-dev"
+    else:
+        return
+    raise PlatformError(f"{missing} (MBOXIO_PURE=1 builds without compiled modules)")
+
+
+class BuildPython(build_py):
+    def run(self) -> None:
+        """Copy the package, without what an earlier build left of modules that are gone."""
+        build_ext = self.get_finalized_command("build_ext")
+        keep = {
+            Path(self.build_lib, build_ext.get_ext_filename(each.name)) for each in extensions()
+        }
+        for path in Path(self.build_lib).rglob("*"):
+            if path.is_file() and path not in keep:
+                path.unlink()
+        super().run()
+
+
+class BuildExtensions(build_ext):
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or JOBS
+        if self.inplace:
+            raise PlatformError(
+                "an editable build would lie in src: use `pip install .`, or MBOXIO_PURE=1"
+            )
+
+    def run(self) -> None:
+        """Compile what changed, and leave the stamp that mboxio/_build.py checks."""
+        require_compiler()
+        import Cython
+
+        tools = f"Cython {Cython.__version__} Python {sys.version}".encode()
+        recipe = zlib.crc32(tools + Path(__file__).read_bytes())
+        checksums = _build.checksums(str(PACKAGE))
+        before = runpy.run_path(str(STAMP)) if STAMP.exists() else {}
+        known = before["MODULES"] if before.get("RECIPE") == recipe else {}
+        unchanged = {each: crc for each, crc in checksums.items() if known.get(each) == crc}
+
+        # Cython goes by time stamps, but a file that was restored may be older than the build. The
+        # copies of the headers lie there too; a changed header changes every checksum.
+        if not unchanged:
+            shutil.rmtree(C_FILES, ignore_errors=True)
+        for each, file in _build.modules(str(PACKAGE)).items():
+            if each not in unchanged:
+                (C_FILES / PACKAGE / file).with_suffix(".c").unlink(missing_ok=True)
+
+        def write_stamp(done: dict[str, int]) -> None:
+            C_FILES.mkdir(parents=True, exist_ok=True)
+            STAMP.write_text(
+                f"CYTHON = {Cython.__version__!r}\nRECIPE = {recipe}\nMODULES = {done!r}\n"
+            )
+
+        write_stamp(unchanged)
+        super().run()
+        if _build.checksums(str(PACKAGE)) != checksums:
+            raise CompileError("a source file changed during the build: build again")
+        write_stamp(checksums)
+        shutil.copy(STAMP, Path(self.build_lib, "mboxio"))
+
+    def build_extensions(self) -> None:
+        from Cython.Build import cythonize
+        from Cython.Compiler.Errors import CompileError as CythonError
+
+        try:
+            generated = cythonize(
+                self.extensions,
+                build_dir=str(C_FILES),
+                include_path=[str(PACKAGE.parent)],
+                compiler_directives=DIRECTIVES,
+                nthreads=JOBS,
+            )
+        except CythonError as error:
+            raise CompileError(f"Cython refuses {error}, see above") from None
+        for extension, from_c in zip(self.extensions, generated, strict=True):
+            extension.sources = from_c.sources
+        super().build_extensions()
+
+
+C_FILES.mkdir(parents=True, exist_ok=True)
+setup(
+    ext_modules=[] if os.environ.get("MBOXIO_PURE") == "1" else extensions(),
+    cmdclass={"build_py": BuildPython, "build_ext": BuildExtensions},
+    options={"egg_info": {"egg_base": "build"}},
+)

@@ -1,0 +1,136 @@
+"""What every test is held to: the expected build, and nothing left behind."""
+
+import asyncio
+import gc
+import os
+import threading
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+import mboxio
+from mboxio import _build
+
+SOURCE = Path(__file__).parent.parent / "src" / "mboxio"
+
+hypothesis.settings.register_profile("local", deadline=None, print_blob=True)
+hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_configure() -> None:
+    expected = os.environ.get("MBOXIO_EXPECT_BUILD")
+    if expected is None:
+        return
+    if expected != _build.name():
+        raise pytest.UsageError(f"expected the {expected} build, found {_build.describe()}")
+    package = Path(mboxio.__file__).parent
+    if expected == "pure" and package != SOURCE:
+        raise pytest.UsageError(f"the pure build under test is {package}, not {SOURCE}")
+    if expected == "compiled" and (stale := _differing(package)):
+        raise pytest.UsageError(f"{package} is stale: {', '.join(stale)}: run `make build`")
+
+
+def pytest_report_header() -> str:
+    return f"mboxio: {_build.describe()}"
+
+
+def _differing(package: Path) -> list[str]:
+    """Name the files that are not the same in the installed package and in this checkout."""
+    installed, checkout = _contents(package), _contents(SOURCE)
+    installed.pop("_stamp.py", None)
+    return sorted(
+        name
+        for name in installed.keys() | checkout.keys()
+        if installed.get(name) != checkout.get(name)
+    )
+
+
+def _contents(package: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(package)): path.read_bytes()
+        for path in package.rglob("*")
+        if path.suffix in {".h", ".pxd", ".py", ".pyi", ".pyx"}
+    }
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What a process can leave behind."""
+
+    threads: frozenset[threading.Thread]
+    descriptors: frozenset[str]
+    mappings: frozenset[str]
+
+    @classmethod
+    def now(cls) -> "_Held":
+        with open("/proc/self/maps") as maps:
+            shared = frozenset(line for line in maps if "/memfd:" in line or "/dev/shm/" in line)
+        return cls(frozenset(threading.enumerate()), frozenset(_descriptors()), shared)
+
+    def more_than(self, before: "_Held") -> list[str]:
+        return [
+            *(f"thread {thread.name}" for thread in self.threads - before.threads),
+            *(f"descriptor {each}" for each in self.descriptors - before.descriptors),
+            *(f"mapping {each.rstrip()}" for each in self.mappings - before.mappings),
+        ]
+
+
+def _descriptors() -> Iterator[str]:
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")
+        except FileNotFoundError:  # the one that lists the folder
+            continue
+        if "/.hypothesis/" not in target and "/.pytest_cache/" not in target:
+            yield f"{number} ({target})"
+
+
+# asyncio.run cancels what is still running before it returns, so it is asked there.
+_tasks_left: list[str] = []
+_cancel_all_tasks = asyncio.runners._cancel_all_tasks
+
+
+def _note_and_cancel(loop: asyncio.AbstractEventLoop) -> None:
+    _tasks_left.extend(f"task {task!r}" for task in asyncio.all_tasks(loop))
+    _cancel_all_tasks(loop)
+
+
+asyncio.runners._cancel_all_tasks = _note_and_cancel
+
+_passed = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call":
+        item.stash[_passed] = report.passed
+    return report
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a thread, a descriptor, a shared mapping or a task behind.
+
+    A test that failed is not held to it: its traceback keeps things alive.
+    """
+    before = _Held.now()
+    _tasks_left.clear()
+    yield
+    if not request.node.stash.get(_passed, False):
+        return
+    left = _Held.now().more_than(before)
+    if left:
+        gc.collect()
+        for thread in _Held.now().threads - before.threads:
+            thread.join(timeout=1)
+        left = _Held.now().more_than(before)
+    left += _tasks_left
+    if left:
+        pytest.fail("left behind: " + "; ".join(left))

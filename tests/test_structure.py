@@ -1,0 +1,246 @@
+"""The rules of the tree that no other tool checks."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "mboxio"
+SOURCES = sorted(
+    path for path in PACKAGE.rglob("*") if path.suffix in {".h", ".pxd", ".py", ".pyi", ".pyx"}
+)
+MODULES = [path for path in SOURCES if path.suffix in {".pxd", ".py", ".pyx"}]
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+# A module with a .pyx is the pure twin of one that is written in Cython.
+AUGMENTED = [
+    path
+    for path in SOURCES
+    if path.suffix == ".py"
+    and path.with_suffix(".pxd").exists()
+    and not path.with_suffix(".pyx").exists()
+]
+
+# Tests that measure real time.
+MAY_SLEEP: frozenset[str] = frozenset()
+
+LINES_MAX = 400
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+each_source = pytest.mark.parametrize("path", SOURCES, ids=name_of)
+each_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
+each_test = pytest.mark.parametrize("path", TESTS, ids=name_of)
+each_augmented = pytest.mark.parametrize("path", AUGMENTED, ids=name_of)
+
+# The import rule. A unit is a module or a folder of the package; it may import its own layer and
+# those below. ring and io know nothing of channels, and only controllers see both; ring.controller,
+# the base of those over a ring, is one of them.
+BASE = {
+    "_build",
+    "errors",
+    "native",
+    "states",
+    "capabilities",
+    "clock",
+    "gate",
+    "request",
+    "correlate",
+    "backlog",
+    "ports",
+    "stats",
+    "timeouts",
+}
+CORE = BASE | {"controller", "queue", "pump", "loops", "worker", "subscribers"}
+CHANNEL = CORE | {"channel"}
+HOST = CHANNEL | {"endpoint", "host", "verbs"}
+USERS = HOST | {"client", "async_client", "protocols", "linux"}
+MEMORY = BASE | {"ring", "io"}
+CONTROLLERS = CORE | MEMORY | {"ring.controller", "controllers"}
+LIBRARY = USERS | CONTROLLERS | {"registry", "async_open", "devicetree"}
+FAR_SIDE = {"sim", "remote", "testing", "testing_ring"}
+MAY_IMPORT = {
+    # Each line narrows the one before.
+    **dict.fromkeys(USERS, USERS),
+    **dict.fromkeys(HOST, HOST),
+    **dict.fromkeys(CHANNEL, CHANNEL),
+    **dict.fromkeys(CORE, CORE),
+    **dict.fromkeys(BASE, BASE),
+    "ring": MEMORY,
+    "ring.controller": MEMORY | {"controller", "queue"},
+    "io": MEMORY,
+    "controllers": CONTROLLERS,
+    "devicetree": BASE | {"devicetree"},
+    "registry": LIBRARY,
+    "async_open": LIBRARY,
+    "mboxio": LIBRARY | {"mboxio"},
+    **dict.fromkeys(FAR_SIDE, LIBRARY | FAR_SIDE | {"mboxio"}),
+    "cli": LIBRARY | FAR_SIDE | {"cli", "mboxio"},
+}
+
+
+def test_the_sources_are_found() -> None:
+    assert SOURCES
+    assert AUGMENTED
+
+
+@each_source
+def test_files_stay_short(path: Path) -> None:
+    lines = len(path.read_text().splitlines())
+    assert lines < LINES_MAX, f"{lines} lines: split the file by what its parts are about"
+
+
+@each_module
+def test_imports_point_down(path: Path) -> None:
+    unit = unit_of(path)
+    assert unit in MAY_IMPORT, f"which layer is {unit} of? Add it to MAY_IMPORT"
+    upward = {name: target for name, target in imports(path) if target not in MAY_IMPORT[unit]}
+    assert not upward, f"{unit} must not import {', '.join(upward)}"
+
+
+@each_source
+def test_no_stubs(path: Path) -> None:
+    assert not re.findall("TO" + r"DO|FIX" + r"ME|\bXX" + r"X\b", path.read_text())
+
+
+@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=name_of)
+def test_no_swallowed_errors(path: Path) -> None:
+    swallowed = re.findall(
+        r"except(?: (?:Base)?Exception(?: as \w+)?)?:\s*(?:#.*)?\s(?:pass|\.\.\.|continue)\b",
+        path.read_text(),
+    )
+    assert not swallowed
+
+
+@each_test
+def test_tests_do_not_sleep(path: Path) -> None:
+    if path.name in MAY_SLEEP:
+        return
+    sleeps = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and is_sleep(node)
+    ]
+    assert not sleeps, f"lines {sleeps}: wait for an event, or use the virtual clock"
+
+
+@each_augmented
+def test_augmented_modules_are_ordinary_python(path: Path) -> None:
+    names = {name.split(".")[0] for name in absolute_imports(ast.parse(path.read_text()), path)}
+    assert "cython" not in {name.lower() for name in names}
+
+
+@each_augmented
+def test_fields_agree_with_slots(path: Path) -> None:
+    slots = slots_of(ast.parse(path.read_text()))
+    for name, fields in fields_of(path.with_suffix(".pxd").read_text()).items():
+        # A base class for drivers and tests may do without __slots__.
+        declared = set(slots.get(name, fields))
+        assert declared == fields, f"__slots__ of {name} and its .pxd differ"
+
+
+def test_import_stays_light() -> None:
+    heavy = ["asyncio", "click", "rich", "importlib.metadata"]
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import json, sys, mboxio; print(json.dumps([*sys.modules]))",
+        ],
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    assert not set(heavy) & set(json.loads(found.stdout))
+
+
+def unit_of(path: Path) -> str:
+    """Return the unit that a source file belongs to."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return "mboxio" if parts == ("__init__",) else unit_named(parts)
+
+
+def unit_named(parts: Sequence[str]) -> str:
+    """Return the unit of a dotted name below mboxio, which may go on inside the module."""
+    if ".".join(parts[:2]) in MAY_IMPORT:
+        return ".".join(parts[:2])
+    in_package = parts and ((PACKAGE / parts[0]).is_dir() or list(PACKAGE.glob(f"{parts[0]}.py*")))
+    return parts[0] if in_package else "mboxio"
+
+
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield what a source file imports of the package, with the unit that it belongs to."""
+    text = path.read_text()
+    if path.suffix == ".py":
+        names = absolute_imports(ast.parse(text), path)
+    else:
+        names = cython_imports(text)
+    for name in names:
+        if name == "mboxio" or name.startswith("mboxio."):
+            yield name, unit_named(name.split(".")[1:])
+
+
+def absolute_imports(tree: ast.Module, path: Path) -> Iterator[str]:
+    """Yield the dotted names that a module imports, without those for type checkers only."""
+    package = ("mboxio", *path.relative_to(PACKAGE).parent.parts)
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            pending.extend(node.orelse)
+            continue
+        pending.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def cython_imports(text: str) -> Iterator[str]:
+    """Yield the dotted names that a .pxd or .pyx imports; the project writes them absolute."""
+    for module, names in re.findall(r"^\s*from ([\w.]+) c?import \(?([^)#\n]+)", text, re.M):
+        yield from (f"{module}.{name.split()[0]}" for name in names.split(",") if name.strip())
+    yield from re.findall(r"^\s*c?import ([\w.]+)", text, re.M)
+
+
+def is_sleep(node: ast.Call) -> bool:
+    """Tell a call of a sleep; asyncio.sleep(0), which only lets others run, is none."""
+    lets_others_run = (
+        len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0
+    )
+    return ast.unparse(node.func).split(".")[-1] == "sleep" and not lets_others_run
+
+
+def slots_of(tree: ast.Module) -> dict[str, tuple[str, ...]]:
+    """Return the __slots__ of each class of a module that has them."""
+    return {
+        each.name: tuple([names] if isinstance(names, str) else names)
+        for each in ast.walk(tree)
+        if isinstance(each, ast.ClassDef)
+        for statement in each.body
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__slots__"
+        for names in [ast.literal_eval(statement.value)]
+    }
+
+
+def fields_of(text: str) -> dict[str, set[str]]:
+    """Return the fields of each cdef class of a .pxd."""
+    found: dict[str, set[str]] = {}
+    for name, body in re.findall(
+        r"^cdef class (\w+)[^\n]*\n((?:[ \t]+[^\n]*\n|\s*\n)*)", text, re.M
+    ):
+        found[name] = set()
+        for line in body.splitlines():
+            declaration = re.sub(r"\[[^\]]*\]|#.*", "", line).strip()
+            if declaration.startswith("cdef ") and "(" not in declaration:
+                found[name].update(part.split()[-1].lstrip("*") for part in declaration.split(","))
+    return found
