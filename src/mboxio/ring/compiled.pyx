@@ -1,0 +1,230 @@
+"""The ring in C: `mboxio_ring.h` over normal memory with the buffer protocol."""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport (
+    PyBytes_AS_STRING,
+    PyBytes_CheckExact,
+    PyBytes_FromStringAndSize,
+    PyBytes_GET_SIZE,
+)
+from libc.stdint cimport int32_t, uint32_t, uintptr_t
+from mboxio.ring.ring cimport Armed, Consumer, Producer
+
+from mboxio.errors import MessageTooLong
+
+__all__ = ["CompiledArmed", "CompiledConsumer", "CompiledProducer"]
+
+cdef extern from "mboxio_ring.h" nogil:
+    ctypedef uint32_t word_t "volatile uint32_t"
+    int MBOXIO_TOO_LONG, MBOXIO_BAD_KIND
+
+    struct mboxio_ring:
+        uint32_t message_bytes
+        uint32_t lie_value
+        int lie
+
+    struct mboxio_entry:
+        const unsigned char *payload
+        uint32_t length
+        uint32_t kind
+        uint32_t tag
+
+    void mboxio_ring_init(mboxio_ring *, word_t *own, word_t *peer, void *base, uint32_t slots,
+                          uint32_t slot_bytes, int framed)
+    int mboxio_attach(mboxio_ring *, int producer)
+    int mboxio_push(mboxio_ring *, uint32_t kind, uint32_t tag, const void *, uint32_t length)
+    int32_t mboxio_free(mboxio_ring *)
+    int32_t mboxio_consumed(mboxio_ring *)
+    int mboxio_peek(mboxio_ring *, mboxio_entry *)
+    void mboxio_copy_out(void *, const mboxio_entry *)
+    void mboxio_advance(mboxio_ring *)
+    void mboxio_release(mboxio_ring *)
+    int32_t mboxio_pending(mboxio_ring *)
+    int mboxio_drop_all(mboxio_ring *)
+    void mboxio_arm(word_t *)
+    void mboxio_disarm(word_t *)
+    int mboxio_doorbell_needed(const word_t *)
+
+
+cdef class Export:
+    """Memory that stays where it is while this object lives."""
+
+    cdef Py_buffer view
+
+    def __cinit__(self, region):
+        buffer = region.buffer()
+        if buffer is None:
+            raise ValueError(f"{region!r} is no normal memory: use the reference ring")
+        PyObject_GetBuffer(buffer, &self.view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        if <uintptr_t> self.view.buf % 8:
+            raise ValueError("the memory starts at an address that is not a multiple of 8")
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.view)
+
+    cdef word_t *word(self, Py_ssize_t offset) except NULL:
+        if offset < 0 or offset % 4 or offset + 4 > self.view.len:
+            raise ValueError(f"no word at offset {offset} in {self.view.len} bytes")
+        return <word_t *> (<char *> self.view.buf + offset)
+
+    cdef int init(self, mboxio_ring *ring, layout, bint producer) except -1:
+        wrong = layout.problem(self.view.len)
+        if wrong:
+            raise ValueError(f"the ring cannot be used: {wrong}")
+        cdef Py_ssize_t base = layout.base
+        cdef word_t *front = self.word(layout.front)
+        cdef word_t *rear = self.word(layout.rear)
+        mboxio_ring_init(ring, front if producer else rear, rear if producer else front,
+                         <char *> self.view.buf + base, layout.slots, layout.slot_bytes,
+                         layout.framed)
+        return 0
+
+
+cdef class CompiledProducer(Producer):
+    """The sending side; arguments and errors as `ReferenceProducer`, normal memory only."""
+
+    cdef Export export
+    cdef mboxio_ring ring
+
+    def __cinit__(self, region, layout, armed=None):
+        self.export = Export(region)
+        self.export.init(&self.ring, layout, True)
+
+    def __init__(self, region, layout, armed=None):
+        Producer.__init__(self, layout.slots, layout.message_bytes, armed)
+        self.reset()
+
+    cpdef void reset(self) except *:
+        self.check(mboxio_attach(&self.ring, True))
+        self.broken = False
+
+    cpdef bint push(self, uint32_t kind, uint32_t tag, object message) except -1:
+        cdef Py_buffer view
+        if PyBytes_CheckExact(message):
+            return self.copy_in(
+                kind, tag, PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message)
+            )
+        PyObject_GetBuffer(message, &view, PyBUF_SIMPLE)
+        try:
+            return self.copy_in(kind, tag, <const char *> view.buf, view.len)
+        finally:
+            PyBuffer_Release(&view)
+
+    cpdef int free(self) except -1:
+        return self.check(mboxio_free(&self.ring))
+
+    cpdef int consumed(self) except -1:
+        return self.check(mboxio_consumed(&self.ring))
+
+    cdef int copy_in(self, uint32_t kind, uint32_t tag, const char *message,
+                     Py_ssize_t length) except -1:
+        cdef int result
+        if length > self.ring.message_bytes:
+            self.check(self.ring.lie)
+            raise MessageTooLong(
+                f"the message has {length} bytes, the ring takes {self.ring.message_bytes}"
+            )
+        result = mboxio_push(&self.ring, kind, tag, message, <uint32_t> length)
+        if result == MBOXIO_BAD_KIND:
+            raise ValueError(f"{kind} is no kind of message")
+        return self.check(result)
+
+    cdef inline int check(self, int result) except -1:
+        if result < 0:
+            raise self.lied(result, self.ring.lie_value)
+        return result
+
+
+cdef class CompiledConsumer(Consumer):
+    """The receiving side; arguments and errors as `ReferenceConsumer`, normal memory only."""
+
+    cdef Export export
+    cdef mboxio_ring ring
+    cdef mboxio_entry entry  # payload is NULL while there is no message under peek
+
+    def __cinit__(self, region, layout):
+        self.export = Export(region)
+        self.export.init(&self.ring, layout, False)
+
+    def __init__(self, region, layout):
+        Consumer.__init__(self, layout.slots, layout.message_bytes)
+        self.check(mboxio_attach(&self.ring, False))
+
+    cpdef void reset(self) except *:
+        self.entry.payload = NULL
+        self.check(mboxio_drop_all(&self.ring))
+        self.broken = False
+
+    cpdef bint peek(self) except -1:
+        cdef int result = mboxio_peek(&self.ring, &self.entry)
+        if result <= 0:
+            self.entry.payload = NULL
+            return self.check(result)
+        self.kind = self.entry.kind
+        self.tag = self.entry.tag
+        self.length = self.entry.length
+        return True
+
+    cpdef bytes payload(self):
+        self.check_here()
+        cdef bytes message = PyBytes_FromStringAndSize(NULL, self.entry.length)
+        mboxio_copy_out(PyBytes_AS_STRING(message), &self.entry)
+        return message
+
+    cpdef uint32_t copy_into(self, object buffer) except? 0xFFFFFFFF:
+        cdef Py_buffer view
+        self.check_here()
+        PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        try:
+            if view.len < self.entry.length:
+                raise ValueError(
+                    f"{self.entry.length} bytes do not fit a buffer of {view.len} bytes"
+                )
+            mboxio_copy_out(view.buf, &self.entry)
+        finally:
+            PyBuffer_Release(&view)
+        return self.entry.length
+
+    cpdef void advance(self) except *:
+        self.check_here()
+        self.entry.payload = NULL
+        mboxio_advance(&self.ring)
+
+    cpdef void release(self) except *:
+        mboxio_release(&self.ring)
+
+    cpdef int pending(self) except -1:
+        return self.check(mboxio_pending(&self.ring))
+
+    cdef inline int check(self, int result) except -1:
+        if result < 0:
+            raise self.lied(result, self.ring.lie_value)
+        return result
+
+    cdef inline int check_here(self) except -1:
+        if self.entry.payload is NULL:
+            raise RuntimeError("there is no message under peek")
+        return 0
+
+
+cdef class CompiledArmed(Armed):
+    """Armed words with the fences that they need; arguments as `ReferenceArmed`."""
+
+    cdef Export export
+    cdef word_t *own
+    cdef word_t *peer
+
+    def __cinit__(self, region, own, peer):
+        self.export = Export(region)
+        self.own = self.export.word(own)
+        self.peer = self.export.word(peer)
+        mboxio_disarm(self.own)
+
+    cpdef void arm(self) except *:
+        mboxio_arm(self.own)
+
+    cpdef void disarm(self) except *:
+        mboxio_disarm(self.own)
+
+    cpdef bint peer_armed(self) except -1:
+        return mboxio_doorbell_needed(self.peer)

@@ -1,0 +1,37 @@
+from libc.stdint cimport uint32_t
+
+
+cdef class Armed:
+    cpdef void arm(self) except *
+    cpdef void disarm(self) except *
+    cpdef bint peer_armed(self) except -1
+
+
+cdef class Ring:
+    cdef public uint32_t slots, message_bytes
+    cdef public bint broken
+
+    cpdef void reset(self) except *
+    cpdef object lied(self, int lie, uint32_t value)
+
+
+cdef class Producer(Ring):
+    cdef public Armed armed
+
+    cpdef bint push(self, uint32_t kind, uint32_t tag, object message) except -1
+    cpdef int free(self) except -1
+    cpdef int consumed(self) except -1
+    cpdef bint doorbell_needed(self) except -1
+
+
+cdef class Consumer(Ring):
+    cdef public uint32_t kind, tag, length
+
+    cpdef bint peek(self) except -1
+    cpdef bytes payload(self)
+    cpdef uint32_t copy_into(self, object buffer) except? 0xFFFFFFFF
+    cpdef void advance(self) except *
+    cpdef void release(self) except *
+    cpdef int pending(self) except -1
+    cpdef object pop(self)
+    cpdef list pop_batch(self, int limit)

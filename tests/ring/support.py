@@ -1,0 +1,66 @@
+"""Rings to test: every implementation of this build, over every region that it runs on."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import mboxio.ring
+from mboxio.io import Memory, Region
+from mboxio.io.fakes import WordsOnly
+from mboxio.ring import Implementation, implementations
+from mboxio.ring.layout import RingLayout
+from mboxio.testing_ring import RingUnderTest
+
+HEADER_FOLDER = Path(mboxio.ring.__file__).parent
+PEER = Path(__file__).parent / "peer.py"
+
+FRONT, REAR, BASE = 64, 128, 192
+
+
+class Case(NamedTuple):
+    """Who plays each side, and over which memory."""
+
+    name: str
+    producer: Implementation
+    consumer: Implementation
+    region: Callable[[int], Region]
+    framed: bool
+
+    def ring(self, slots: int = 8, slot_bytes: int = 24) -> RingUnderTest:
+        layout = RingLayout(FRONT, REAR, BASE, slots, slot_bytes, self.framed)
+        region = self.region(layout.end)
+        producer = self.producer.producer(region, layout, None)
+        return RingUnderTest(producer, self.consumer.consumer(region, layout), region, layout)
+
+
+def normal(size_bytes: int) -> Region:
+    return Memory(bytearray(size_bytes))
+
+
+def cases() -> list[Case]:
+    reference = implementations()[0]
+    found: list[Case] = []
+    for framed, way in ((True, "framed"), (False, "plain")):
+        for producer in implementations():
+            for consumer in implementations():
+                name = f"{way}-{producer.name}-to-{consumer.name}"
+                found.append(Case(name, producer, consumer, normal, framed))
+        found.append(Case(f"{way}-device", reference, reference, WordsOnly, framed))
+    return found
+
+
+each_case = pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+each_implementation = pytest.mark.parametrize(
+    "implementation", implementations(), ids=lambda each: each.name
+)
+
+
+def start(*command: object, keep: int) -> "subprocess.Popen[bytes]":
+    """Start a program that finds the same packages as this one and keeps one descriptor."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.Popen([str(each) for each in command], env=environment, pass_fds=[keep])
