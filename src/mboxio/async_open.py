@@ -1,0 +1,62 @@
+"""Connecting from an event loop, in one step."""
+
+import asyncio
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+from mboxio.async_client import AsyncClient
+from mboxio.registry import Address, connect
+from mboxio.timeouts import DEFAULT
+
+
+class OwnedAsyncClient(AsyncClient):
+    """An async client that owns its connection and closes it."""
+
+    def close(self) -> None:
+        """Close the client and its connection."""
+        super().close()
+        self.host.close()
+
+
+class open_async:
+    """Connect and open an async client: ``async with open_async(address) as client``.
+
+    Also awaitable. Arguments and errors as for `mboxio.open`; connecting happens in a thread.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        backlog: int = 0,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+    ) -> None:
+        self.address = Address.parse(address)
+        self.settings = (backlog, timeout_s, queue_timeout_s)
+        self.client: AsyncClient | None = None
+
+    async def _open(self) -> AsyncClient:
+        to = str(replace(self.address, channel=""))
+        connection = await asyncio.to_thread(connect, to)
+        try:
+            channel = connection.find_channel(self.address.channel or 0)
+            client = OwnedAsyncClient(connection, channel, *self.settings, None)
+            connection.join(channel, client)
+            client.settle_in()
+        except BaseException:
+            connection.close()
+            raise
+        self.client = client
+        return client
+
+    def __await__(self) -> Generator[Any, None, AsyncClient]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> AsyncClient:
+        return await self._open()
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.client is not None:
+            self.client.close()

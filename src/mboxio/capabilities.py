@@ -1,0 +1,61 @@
+"""What a controller's queue can do, as data: the core adapts to it."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class TxDone(Enum):
+    """How it is learnt that a message left its slot, in order of preference."""
+
+    IRQ = "irq"
+    """The controller is told, and calls `Controller.tx_done`."""
+    POLL = "poll"
+    """The controller is asked every ``poll_s`` while a slot is in use."""
+    ACK = "ack"
+    """The client knows: by the reply, or it calls `Client.tx_done`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """The properties of one queue of a controller.
+
+    Args:
+        depth: slots of the hardware queue: messages handed over and not TX done.
+        reply_credits: places for replies; None if the remote cannot run out of them.
+        tx_done: how TX done is learnt.
+        message_bytes: longest message in either direction, in bytes.
+        matches_replies: the hardware or wire says which request a reply answers, and the driver
+            calls `Controller.complete`; otherwise the channel's correlator finds out.
+        always_replies: the remote answers one-way messages, too; such an answer is awaited for
+            its tag and credit and discarded.
+        replies_in_order: a later answer proves that an earlier one will not come.
+        epoch_source: how a restart of the remote is noticed, in words; None if it cannot be.
+        min_gap_s: shortest time between two messages, in seconds.
+        poll_s: how often the queue is looked at where no interrupt tells, in seconds.
+        polls_events: received messages are found by polling, too, not by an event source.
+        timeout_s: default deadline of a request, in seconds.
+        spin_s: how long a blocking wait looks for the reply before it sleeps, in seconds, at the
+            most; 0 where a look is dear (a debug probe) or cannot help.
+    """
+
+    depth: int = 1
+    reply_credits: int | None = None
+    tx_done: TxDone = TxDone.IRQ
+    message_bytes: int = 1 << 16
+    matches_replies: bool = False
+    always_replies: bool = False
+    replies_in_order: bool = False
+    epoch_source: str | None = None
+    min_gap_s: float = 0.0
+    poll_s: float = 0.001
+    polls_events: bool = False
+    timeout_s: float = 1.0
+    spin_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.depth < 1 or (self.reply_credits is not None and self.reply_credits < 1):
+            raise ValueError("a queue has at least one slot and one reply credit")
+        if self.message_bytes < 0 or self.poll_s <= 0 or self.timeout_s <= 0:
+            raise ValueError("message_bytes, poll_s and timeout_s are positive")
+        if self.min_gap_s < 0 or self.spin_s < 0:
+            raise ValueError("min_gap_s and spin_s are not negative")

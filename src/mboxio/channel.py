@@ -1,0 +1,365 @@
+"""A channel: how messages, replies and ends find the requests they belong to."""
+
+import errno
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from mboxio.correlate import NOTIFICATION, REPLY, Correlator, Verdict
+from mboxio.errors import (
+    MailboxError,
+    OutOfStep,
+    RemoteError,
+    ReplyTooLong,
+    ReplyUnsure,
+    RequestTimeout,
+)
+from mboxio.gate import Gate
+from mboxio.queue import Queue
+from mboxio.states import (
+    AWAITING,
+    CANCEL,
+    CLOSE,
+    COMPLETE,
+    DONE,
+    FAIL,
+    FOREVER,
+    HANDED_OVER_NAMES,
+    HOLDS_CREDIT,
+    HOLDS_MEMORY,
+    HOLDS_TAG,
+    QUEUED,
+    SENT,
+    STAGES,
+    TIME_OUT,
+    TX_DONE,
+)
+
+COUNTS = (
+    *("sent", "done", "failed", "timed_out", "cancelled", "closed", "late", "unknown"),
+    *("notifications", "unclaimed", "remote_requests", "remote_requests_refused"),
+)
+COUNTED = {
+    COMPLETE: "done",
+    FAIL: "failed",
+    TIME_OUT: "timed_out",
+    CANCEL: "cancelled",
+    CLOSE: "closed",
+}
+
+
+class Channel:
+    """One channel of a controller, shared by its clients. Everything here runs under the lock.
+
+    Drivers see ``name``, ``number``, ``queue`` and their own ``context``.
+    """
+
+    def __init__(
+        self,
+        host: Any,
+        name: str,
+        number: int,
+        queue: Queue,
+        correlator: Correlator | None,
+        can_send: bool,
+        can_receive: bool,
+        context: Any,
+    ) -> None:
+        self.host = host
+        self.gate: Gate = host.gate
+        self.name = name
+        self.number = number
+        self.queue = queue
+        self.controller = queue.controller
+        self.message_bytes = queue.capabilities.message_bytes
+        self.can_send = can_send
+        self.can_receive = can_receive
+        self.context = context
+        self.clients: list[Any] = []
+        self.users = 0
+        self.subscriptions: list[Any] = []
+        self.handler: Any = None
+        self.asked = 0  # remote requests that the handler has not answered
+        self.out_of_step = False
+        self.lost_by_subscribers = 0  # by those that are closed now
+        self.counts = dict.fromkeys(COUNTS, 0)
+        self.freed: dict[str, int] = {}
+        self.expected: deque[Any] = deque()  # requests whose replies come in this order
+        self.correlate_with(correlator)
+
+    def correlate_with(self, correlator: Correlator | None) -> None:
+        """Choose how replies are tied to requests."""
+        self.correlator = correlator or Correlator()
+        self.ties = self.correlator.ties
+        self.identifies = self.ties or self.queue.capabilities.matches_replies
+        self.in_sequence = self.identifies and (
+            self.correlator.in_order or self.queue.capabilities.replies_in_order
+        )
+
+    def ties_replies(self) -> bool:
+        """Tell whether a request on this channel can get its reply at all."""
+        return self.can_receive and self.identifies
+
+    def held(self) -> list[Any]:
+        """Return the requests of this channel that are over and still hold something."""
+        return [
+            request
+            for request in self.queue.in_flight()
+            if request.owner.channel is self and request.state > DONE
+        ]
+
+    def held_tags(self) -> list[int]:
+        """Return the tags (or handles) that outlived their requests."""
+        return [
+            request.tag if self.ties else request.handle
+            for request in self.held()
+            if request.holds & HOLDS_TAG
+        ]
+
+    # -- towards the hardware
+
+    def stamped(self, request: Any) -> bytes:
+        """Return the message as it goes out, with its tag in it."""
+        message: bytes = request.data
+        self.counts["sent"] += 1
+        if request.remote_tag >= 0:
+            return self.correlator.stamp_reply(message, request.remote_tag)
+        if request.holds & HOLDS_TAG:
+            if self.in_sequence:
+                self.expected.append(request)
+            if self.ties:
+                return self.correlator.stamp(message, request.tag)
+        return message
+
+    def driver_error(self, request: Any, error: Exception) -> MailboxError:
+        """Turn what a driver's ``send`` raised into the request's error."""
+        if not isinstance(error, MailboxError):
+            error = RemoteError(f"the driver could not send: {error!r}")
+        error.channel = self.name
+        error.request = request.handle
+        error.stage = "tx_done"
+        error.handed_over = "unknown"
+        return error
+
+    def error(self, kind: type[MailboxError], request: Any, text: str, **more: Any) -> MailboxError:
+        """Make the error with which a request ends; says what was stuck and what had left."""
+        stage = STAGES.get(request.state)
+        handed = str(HANDED_OVER_NAMES[request.handed])
+        where = "" if request.handle < 0 else f", request {request.handle}"
+        waiting = f" (waiting for {_STUCK[stage]}; handed over: {handed})" if stage else ""
+        return kind(
+            f"channel {self.name!r}{where}: {text}{waiting}",
+            stage=stage,
+            handed_over=handed,
+            channel=self.name,
+            request=request.handle if request.handle >= 0 else None,
+            **more,
+        )
+
+    # -- ends of requests
+
+    def finish(self, request: Any, event: int, value: Any) -> bool:
+        """End a request, once; False if it had ended. Frees nothing but its user's memory."""
+        if request.queued_by:
+            self.queue.leave_line(request)
+        if not request.step(event):
+            return False
+        request.value = value
+        self.counts[COUNTED[event]] += 1
+        if request.into is not None:
+            request.into.release()
+            request.into = None
+        if not (self.in_sequence and request.holds & HOLDS_TAG):
+            request.deadline_ns = FOREVER
+        if self.gate.trace is not None:
+            self.gate.trace("request.ended", request)
+        request.owner.request_over(request)
+        request.data = None
+        request.finish(self.gate)
+        return True
+
+    def fail(self, request: Any, error: MailboxError) -> None:
+        """End a request with an error."""
+        self.finish(request, FAIL, error)
+
+    def withdraw(self, request: Any, event: int, error: MailboxError) -> None:
+        """End a request from this side; ask the driver whether it can prove the message dead."""
+        in_flight = request.holds
+        ended = self.finish(request, event, error)
+        if not (ended and in_flight) or self.host.lost:
+            return
+        if self.controller.abort(self, request.handle):
+            self.queue.release(request, request.holds, "abort")
+            self.unexpect(request)
+
+    def overdue(self, request: Any) -> None:
+        """A deadline passed."""
+        if request.state >= DONE:
+            if self.in_sequence and self.correlator.in_order and request.holds & HOLDS_TAG:
+                self.fall_out()
+            return
+        doubtful = request.state != QUEUED and request.tied and self.correlator.in_order
+        error = self.error(RequestTimeout, request, "timed out")
+        self.withdraw(request, TIME_OUT, error)
+        if doubtful and request.holds & HOLDS_TAG:
+            self.fall_out()
+
+    def fall_out(self) -> None:
+        """A reply is lost on a channel without tags: nothing in flight can be tied any more."""
+        self.out_of_step = True
+        for request in list(self.expected):
+            self.fail(request, self.error(ReplyUnsure, request, "an earlier reply was lost"))
+        for client in self.clients:
+            for request in list(client.backlog.line):
+                if request.tied:
+                    self.fail(request, self.error(OutOfStep, request, _OUT_OF_STEP))
+
+    def resync(self, proof: str) -> None:
+        """Somebody vouches that no reply is under way any more: start afresh."""
+        for request in self.held():
+            self.queue.release(request, HOLDS_TAG | HOLDS_CREDIT | HOLDS_MEMORY, proof)
+        self.expected.clear()
+        self.out_of_step = False
+
+    def unexpect(self, request: Any) -> None:
+        """The reply of this request will not come."""
+        if self.in_sequence and request in self.expected:
+            self.expected.remove(request)
+
+    # -- from the hardware
+
+    def take_tx_done(self, request: Any, status: int) -> None:
+        """The message left its slot; with a status it never reached the remote."""
+        if status:
+            self.queue.release(request, HOLDS_TAG | HOLDS_CREDIT, "tx_done")
+            self.unexpect(request)
+            if request.state == SENT:
+                text = f"TX done reported error {status} ({errno.errorcode.get(abs(status), '?')})"
+                self.fail(request, self.error(RemoteError, request, text, status=status))
+        elif request.state == SENT:
+            if request.tied:
+                request.step(TX_DONE)
+            else:
+                self.finish(request, COMPLETE, b"")
+
+    def take_batch(self, messages: Iterable[bytes | Verdict]) -> None:
+        """Sort received messages: replies, remote requests, notifications."""
+        for message in messages:
+            if isinstance(message, Verdict):
+                verdict = message
+                payload = message.message or b""
+            else:
+                verdict = self.correlator.classify(message)
+                payload = message
+            if verdict.kind == NOTIFICATION:
+                self.notify(payload)
+            elif verdict.kind == REPLY:
+                self.take_tagged(verdict.tag, payload)
+            else:
+                self.take_remote_request(verdict.tag, payload)
+
+    def take_tagged(self, tag: int, payload: bytes) -> None:
+        """Find the request that a reply answers."""
+        if self.correlator.in_order:
+            if self.out_of_step:
+                self.counts["late"] += 1
+            elif self.expected:
+                self.accept(self.expected[0], 0, payload)
+            else:
+                self.notify(payload)
+            return
+        request = self.correlator.find(tag)
+        if request is None:
+            self.counts["unknown"] += 1
+        else:
+            self.accept(request, 0, payload)
+
+    def take_completion(self, handle: int, status: int, reply: bytes) -> None:
+        """The hardware says which request is over."""
+        request = self.queue.find(handle)
+        if request is None or request.owner.channel is not self:
+            known = 0 <= handle >> 1 < self.queue.next_seq
+            self.counts["late" if known else "unknown"] += 1
+        else:
+            self.accept(request, status, reply)
+
+    def accept(self, request: Any, status: int, reply: bytes) -> None:
+        """A reply came: for its request if that still lives, and as the proof for what it holds."""
+        if request.state == SENT or request.state == AWAITING:
+            if status:
+                text = reply.decode("utf-8", "replace") or "no reason given"
+                self.fail(
+                    request,
+                    self.error(
+                        RemoteError,
+                        request,
+                        f"the remote answered with error {status}: {text}",
+                        status=status,
+                        errno=abs(status),
+                    ),
+                )
+            else:
+                self.take_reply(request, reply)
+        elif request.tied:
+            self.counts["late"] += 1
+        if self.in_sequence:
+            self.prove_older(request)
+        self.queue.release(request, request.holds, "reply")
+
+    def prove_older(self, request: Any) -> None:
+        """Replies come in order, so the older requests' replies will never come."""
+        while self.expected:
+            oldest = self.expected.popleft()
+            if oldest is request:
+                return
+            text = "a later request was answered, so this reply is lost"
+            self.fail(oldest, self.error(RemoteError, oldest, text))
+            self.queue.release(oldest, oldest.holds, "order")
+
+    def take_reply(self, request: Any, reply: bytes) -> None:
+        """End a request with its reply, copied to the caller's memory if that was given."""
+        if request.into is None:
+            self.finish(request, COMPLETE, reply if request.tied else b"")
+            return
+        length = len(reply)
+        if length > len(request.into):
+            text = f"the reply has {length} bytes, the buffer given with into= {len(request.into)}"
+            self.fail(request, self.error(ReplyTooLong, request, text))
+            return
+        if self.gate.trace is not None:
+            self.gate.trace("request.copying", request)
+        request.into[:length] = reply
+        self.finish(request, COMPLETE, length)
+
+    def notify(self, message: bytes) -> None:
+        """Give an unsolicited message to every subscriber."""
+        self.counts["notifications"] += 1
+        if not self.subscriptions:
+            self.counts["unclaimed"] += 1
+        for subscription in self.subscriptions:
+            subscription.put(message)
+
+    def take_remote_request(self, tag: int, message: bytes) -> None:
+        """The remote asks: have the handler answer, or say at once that nobody will."""
+        self.counts["remote_requests"] += 1
+        if self.handler is None:
+            self.refuse(tag, errno.ENOSYS, "no handler")
+        elif self.asked >= self.handler.limit:
+            self.refuse(tag, errno.EBUSY, "too many requests at once")
+        else:
+            self.asked += 1
+            self.handler.ask(tag, message)
+
+    def refuse(self, tag: int, status: int, text: str) -> None:
+        """Answer a remote request with an error, where the wire can say so."""
+        self.counts["remote_requests_refused"] += 1
+        if self.queue.capabilities.matches_replies and self.clients:
+            self.clients[0].answer(tag, text.encode(), status)
+
+    def __repr__(self) -> str:
+        step = ", out of step" if self.out_of_step else ""
+        return f"<Channel {self.number} {self.name!r}, {len(self.clients)} clients{step}>"
+
+
+_STUCK = {"queue": "a slot", "tx_done": "TX done", "reply": "the reply"}
+_OUT_OF_STEP = "out of step: a reply was lost; a restart of the remote or resync() mends it"

@@ -1,0 +1,284 @@
+"""The user's door: a connection to a controller, and blocking clients of its channels."""
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, overload
+
+from mboxio.correlate import Correlator
+from mboxio.errors import AddressError, ClosedError, RequestTimeout
+from mboxio.host import Host
+from mboxio.ports import Ports
+from mboxio.states import FOREVER
+from mboxio.stats import ChannelStats, collect
+from mboxio.subscribers import Subscription
+from mboxio.timeouts import DEFAULT, nanoseconds
+from mboxio.verbs import Request, Verbs
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from mboxio.async_client import AsyncClient
+
+
+class Connection(Host):
+    """An open connection to one controller. `connect` makes it; a context manager.
+
+    All methods may be called from any thread and from callbacks.
+    """
+
+    def client(
+        self,
+        channel: str | int,
+        *,
+        backlog: int = 0,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        correlator: Correlator | None = None,
+        ports: Ports | None = None,
+    ) -> "Client":
+        """Open a blocking client of a channel; several may share one.
+
+        Args:
+            channel: name or number.
+            backlog: requests that ``submit`` may queue beyond what the hardware takes.
+            timeout_s: default deadline from the doorbell on, in seconds; None waits for ever.
+            queue_timeout_s: default deadline for a slot, in seconds; as ``timeout_s`` if left out.
+            correlator: ties replies to requests where the controller does not say how.
+            ports: driver-level hooks, called inline.
+
+        Raises:
+            AddressError: no such channel, or another client chose another correlator.
+            ClosedError: the connection is closed.
+        """
+        found = self.choose(channel, correlator)
+        client = Client(self, found, backlog, timeout_s, queue_timeout_s, ports)
+        client.at_home = self.worker
+        self.join(found, client)
+        return client
+
+    def async_client(
+        self,
+        channel: str | int,
+        *,
+        backlog: int = 0,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        correlator: Correlator | None = None,
+    ) -> "AsyncClient":
+        """Open an async client: the same verbs, awaited. Arguments as for `client`."""
+        from mboxio.async_client import AsyncClient
+
+        found = self.choose(channel, correlator)
+        client = AsyncClient(self, found, backlog, timeout_s, queue_timeout_s, None)
+        self.join(found, client)
+        return client
+
+    def choose(self, name: str | int, correlator: Correlator | None) -> Any:
+        """Find a channel and agree on its correlator."""
+        self.check_open()
+        found = self.find_channel(name)
+        if correlator is not None and correlator is not found.correlator:
+            if found.users:
+                raise AddressError(f"channel {found.name!r} is in use with another correlator")
+            found.correlate_with(correlator)
+        return found
+
+    def stats(self) -> dict[str, ChannelStats]:
+        """Return the counts of every channel, by name."""
+        self.gate.enter()
+        try:
+            return {name: collect(channel) for name, channel in self.channels.items()}
+        finally:
+            self.gate.leave()
+
+    def remote_restarted(self) -> None:
+        """Say that the remote was restarted, where nothing else can: a proof of death.
+
+        Everything in flight ends with `RemoteGone` and nothing is held any more.
+        """
+        self.gate.call(self.take_restart)
+
+    def take_restart(self) -> None:
+        """The user vouches for a new life of the remote. Under the lock."""
+        if not self.lost:
+            self.bury("the user said that it restarted")
+            for queue in self.queues:
+                queue.fault = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Messages(Subscription):
+    """Unsolicited messages, one after the other; iterate, or call `get`."""
+
+    def get(self, timeout_s: float | None = None) -> bytes:
+        """Wait for the next message.
+
+        Args:
+            timeout_s: how long to wait, in seconds; None waits for ever.
+
+        Raises:
+            RequestTimeout: nothing came.
+            MessagesLost: the reader was too slow; the next call goes on.
+            RemoteGone: the remote died here; the next call goes on with its next life.
+            ClosedError: the subscription or its client is closed.
+        """
+        until_ns = self.client.deadline_after(timeout_s)
+        while True:
+            message = self.take()
+            if isinstance(message, bytes):
+                return message
+            if not self.client.wait_for(message, until_ns):
+                raise RequestTimeout(
+                    f"channel {self.client.channel.name!r}: no message in {timeout_s} s",
+                    channel=self.client.channel.name,
+                )
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return self.get()
+        except ClosedError:
+            raise StopIteration from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Client(Verbs):
+    """A blocking client of one channel; `Connection.client` makes it. A context manager.
+
+    Any number of threads may use it. Waiting drives the channel; callbacks, handlers and unread
+    subscriptions are served by one thread in the background.
+    """
+
+    @overload
+    def request(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: None = None,
+    ) -> bytes: ...
+    @overload
+    def request(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: "Buffer",
+    ) -> int: ...
+    def request(
+        self,
+        data: Any,
+        *,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        into: Any = None,
+    ) -> Any:
+        """Send a message and wait for its reply.
+
+        Args:
+            data: the message; copied.
+            timeout_s: deadline of the reply, in seconds from the doorbell on.
+            queue_timeout_s: deadline for a slot, in seconds; also for a lost remote to return.
+            into: writable memory for the reply.
+
+        Returns:
+            The reply, or its length if ``into`` was given.
+
+        Raises:
+            RequestTimeout: ``stage`` says whether slot, TX done or reply was missing.
+            RemoteGone, RemoteError, ClosedError, OutOfStep, MessageTooLong, ReplyTooLong.
+            WouldDeadlock: called inside a driver's op or port.
+        """
+        return self._finish(data, True, timeout_s, queue_timeout_s, into)
+
+    def send(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+    ) -> None:
+        """Send a message that expects no reply; returns at TX done. Errors as for `request`."""
+        self._finish(data, False, timeout_s, queue_timeout_s, None)
+
+    def _finish(
+        self, data: Any, tied: bool, timeout_s: Any, queue_timeout_s: Any, into: Any
+    ) -> Any:
+        self.gate.may_wait()
+        request = self.begin(data, tied, timeout_s, queue_timeout_s, into, True)
+        try:
+            return request.result()
+        finally:
+            if not request.over:  # interrupted: the verb owns its request
+                request.cancel()
+
+    def flush(self, timeout_s: float | None = DEFAULT) -> None:
+        """Wait until what this client handed over or queued is TX done. Ends nothing.
+
+        Raises:
+            RequestTimeout: it takes longer than ``timeout_s`` seconds.
+        """
+        until_ns = self._until(timeout_s)
+        flush = self.start_flush()
+        try:
+            self.wait_for(flush, until_ns)
+        finally:
+            self.gate.call(self.stop_flush, flush)
+        self.flushed(flush)
+
+    def _until(self, timeout_s: Any) -> int:
+        wait_ns = self.timeout_ns if timeout_s is DEFAULT else nanoseconds(timeout_s)
+        return FOREVER if wait_ns == FOREVER else self.gate.clock.now_ns() + wait_ns
+
+    def subscribe(self, limit: int = 1024) -> Messages:
+        """Receive unsolicited messages from now on.
+
+        Args:
+            limit: how many may wait to be read; then the oldest go and `MessagesLost` tells.
+        """
+        messages = Messages(self, limit)
+        self.add_subscription(messages)
+        return messages
+
+    def on_request(
+        self, handler: Callable[[bytes], bytes | None], *, limit: int = 64
+    ) -> Callable[[bytes], bytes | None]:
+        """Answer what the remote asks with ``handler(message)``; also a decorator.
+
+        Args:
+            handler: returns the answer; runs on the service thread.
+            limit: how many of the remote's requests may wait for it; more are refused.
+
+        Raises:
+            AddressError: the channel has a handler already.
+        """
+        self.set_handler(handler, limit)
+        return handler
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+__all__ = ["Client", "Connection", "Messages", "Request"]

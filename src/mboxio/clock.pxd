@@ -1,0 +1,18 @@
+from mboxio.native cimport Monotonic
+
+cdef long long FOREVER
+
+
+cdef class Watcher:
+    cpdef void fire(self, core, waitable) except *
+
+
+cdef class Parker(Watcher):
+    cdef public object lock
+    cdef public int kick_fd
+    cdef public bint promoted
+
+
+cdef class Clock(Monotonic):
+    cpdef void park(self, Parker parker, long long until_ns) except *
+    cpdef void unpark(self, Parker parker) except *

@@ -1,0 +1,17 @@
+from mboxio.correlate cimport Verdict
+
+
+cdef class Outcome:
+    cdef public bytes reply
+    cdef public str retry
+    cdef public long long retry_ns
+
+
+cdef class Controller:
+    cdef public object host
+
+    cpdef Outcome send(self, channel, long long handle, bytes message)
+    cpdef Outcome reply(self, channel, long long handle, long long tag, bytes message, int status)
+    cpdef service(self, queue, str why)
+    cpdef bint arm(self, queue) except *
+    cpdef bint abort(self, channel, long long handle) except *

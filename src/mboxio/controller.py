@@ -1,0 +1,228 @@
+"""The driver's door: what the author of a controller implements, and what it may call.
+
+Ops go down (the core calls the driver), reports go up. Unless its docstring says otherwise an op
+
+* is called by one thread at a time, under the controller's lock, from any thread;
+* must not wait, sleep, log or run user code, and takes as long as its register accesses;
+* may call the reports below: from inside an op they leave a note that is acted on afterwards.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mboxio.correlate import Verdict
+from mboxio.errors import AddressError
+
+EVENT, LOOK, POLL = "event", "look", "poll"
+"""Why `Controller.service` is called: the wait source fired, somebody looks, the poll timer."""
+
+
+class Outcome:
+    """What `Controller.send` says: `SENT`, `Done` or `Busy`."""
+
+    __slots__ = ("reply", "retry", "retry_ns")
+
+    def __init__(self, reply: bytes | None = None, retry: str = "", retry_ns: int = 0) -> None:
+        self.reply = reply
+        self.retry = retry
+        self.retry_ns = retry_ns
+
+
+SENT = Outcome()
+"""The message was handed over; TX done is reported later."""
+
+
+def Done(reply: bytes = b"") -> Outcome:
+    """The message was handed over and everything about it is over, the reply included."""
+    return Outcome(reply=reply)
+
+
+def Busy(retry: str = "tx_done", *, at_ns: int = 0) -> Outcome:
+    """The hardware takes nothing now, and nothing was handed over.
+
+    Args:
+        retry: try again on ``tx_done``, on the next ``event``, or ``at`` a time.
+        at_ns: that time on the controller's clock.
+    """
+    if retry not in ("tx_done", "event", "at"):
+        raise ValueError("retry is tx_done, event or at")
+    return Outcome(retry=retry, retry_ns=at_ns)
+
+
+def expects_reply(handle: int) -> bool:
+    """Tell from a handle whether the client awaits an answer to this message."""
+    return bool(handle & 1)
+
+
+class Controller:
+    """A driver: it knows registers and rings, and nothing of clients or requests.
+
+    A subclass overrides ``open``, ``send``, ``service`` and what else it needs. Handles are
+    integers that the core makes: valid before ``send`` is called, never used again while held.
+    """
+
+    host: Any
+    """The connection this driver is attached to; set before ``open``."""
+
+    # -- ops
+
+    def open(self) -> None:
+        """Reach the hardware and declare queues and channels.
+
+        Called once, on the thread of the user who connects, without the lock; may block for a
+        bounded time. Raises `RemoteGone` or `AddressError` where nothing can be reached.
+        """
+
+    def close(self) -> None:
+        """Let go of everything. Called once, without the lock, after all channels stopped.
+
+        Also called after a failed ``open``, so it copes with half of everything.
+        """
+
+    def start(self, channel: Any) -> None:
+        """The first client takes the channel. Without the lock; an exception refuses the client.
+
+        It may ask for channels of other controllers.
+        """
+
+    def stop(self, channel: Any) -> None:
+        """The last client left the channel. Without the lock. Not called if ``start`` failed."""
+
+    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+        """Hand one message to the hardware and ring the doorbell: data, index, doorbell.
+
+        Returns:
+            `SENT`, ``Done(reply)`` or ``Busy(retry)``.
+
+        Raises:
+            Exception: whether the message left is unknown: the request ends failed, and slot, tag
+                and credit stay held until their proof. `RemoteGone` also loses the link.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot send")
+
+    def reply(self, channel: Any, handle: int, tag: int, message: bytes, status: int) -> Outcome:
+        """Answer the remote's request ``tag``; only for wires with a field of their own for it.
+
+        Args:
+            status: 0, or an errno if the handler failed; then ``message`` is a text.
+        """
+        return self.send(channel, handle, message)
+
+    def ring(self, channel: Any) -> None:
+        """Ring the doorbell without a message. Rings may merge into one.
+
+        Raises:
+            AddressError: there is no doorbell of its own.
+        """
+        raise AddressError(f"channel {channel.name!r} has no doorbell apart from its messages")
+
+    def service(self, queue: Any, why: str) -> None:
+        """Do a bounded amount of work: clear causes, drain RX, report TX progress.
+
+        Args:
+            queue: the queue to look at; a driver with one event source may do all at once.
+            why: `EVENT`, `LOOK` or `POLL`.
+
+        Raises:
+            RemoteError: the remote lied; this queue stops until a new epoch, others go on.
+        """
+
+    def arm(self, queue: Any) -> bool:
+        """Ask to be woken by the wait source from now on: announce the sleep, look again.
+
+        Returns:
+            True if something is there already and ``service`` should be called in place of
+            sleeping.
+        """
+        return False
+
+    def abort(self, channel: Any, handle: int) -> bool:
+        """Try to take a message back whose request ended without its reply.
+
+        Returns:
+            True only as a proof that the remote is finished with it and will not answer.
+        """
+        return False
+
+    def reconnect(self) -> bool:
+        """Start to reach a lost remote again; called without the lock, with growing pauses.
+
+        Returns:
+            False if this controller cannot. Success is reported by ``link``.
+        """
+        return False
+
+    def forked(self) -> None:
+        """The process is a forked child: close descriptors, say nothing to the remote."""
+
+    # -- what open() declares with
+
+    def add_queue(self, capabilities: Any, name: str = "") -> Any:
+        """Declare a queue of the hardware; returns the `Queue` that ops are called with."""
+        return self.host.add_queue(capabilities, name)
+
+    def add_channel(
+        self,
+        name: str,
+        queue: Any,
+        *,
+        correlator: Any = None,
+        can_send: bool = True,
+        can_receive: bool = True,
+        context: Any = None,
+    ) -> Any:
+        """Declare a channel on a queue, also at run time. Channels are numbered from 0.
+
+        Args:
+            name: unique on this controller.
+            queue: from `add_queue`; several channels may share one.
+            correlator: ties replies to requests unless the client brings its own.
+            can_send, can_receive: False for listen-only and send-only channels.
+            context: anything of the driver's; it is ``channel.context``.
+        """
+        return self.host.add_channel(name, queue, correlator, can_send, can_receive, context)
+
+    def watch(self, *descriptors: int) -> None:
+        """Declare the descriptors that become readable on events; replaces the earlier ones."""
+        self.host.watch(descriptors)
+
+    # -- reports: from any thread, at any time, also from inside ops
+
+    def received(self, channel: Any, messages: Iterable[bytes | Verdict]) -> None:
+        """Hand up a batch of received messages in their order.
+
+        A driver that knows what a message is may hand up a ``RemoteRequest(tag, message)``.
+        """
+        self.host.gate.call(channel.take_batch, messages)
+
+    def tx_done(self, queue: Any, handles: Iterable[int] | int, status: int = 0) -> None:
+        """Report that messages left their slots.
+
+        Args:
+            handles: handles, or a number n: the n oldest messages that were handed over.
+            status: 0, or an errno: the remote has not seen the message and never will.
+        """
+        self.host.gate.call(queue.take_tx_done, handles, status)
+
+    def complete(self, channel: Any, handle: int, status: int, reply: bytes = b"") -> None:
+        """Report the end of one request on hardware that matches replies itself.
+
+        Args:
+            status: 0, or the remote's error number; then ``reply`` may hold a text.
+        """
+        self.host.gate.call(channel.take_completion, handle, status, reply)
+
+    def link(self, up: bool, epoch: int, reason: str = "") -> None:
+        """Report that the remote is there in this epoch, or that it is lost (``up`` False).
+
+        Losing the link and a new epoch are proofs of death: everything in flight ends.
+        """
+        self.host.gate.call(self.host.take_link, up, epoch, reason)
+
+    def fault(self, queue: Any, error: Exception) -> None:
+        """Report that the remote broke the rules on this queue: it stops until a new epoch."""
+        self.host.gate.call(queue.take_fault, error)
+
+    def event(self) -> None:
+        """Ask to be serviced soon; for drivers without descriptors."""
+        self.host.gate.call(self.host.take_event)

@@ -1,0 +1,1 @@
+"""Drivers, one file each. `loopback` is the one to copy."""

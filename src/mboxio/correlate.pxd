@@ -1,0 +1,36 @@
+cdef class Verdict:
+    cdef public int kind
+    cdef public long long tag
+    cdef public bytes message
+
+
+cdef class Correlator:
+    cdef public object free
+    cdef public dict busy
+    cdef public bint in_order, own_tags, ties
+
+    cpdef check(self, bytes message)
+    cpdef bytes stamp(self, bytes message, long long tag)
+    cpdef bytes stamp_reply(self, bytes message, long long tag)
+    cpdef Verdict classify(self, bytes message)
+    cpdef long long tag_of(self, bytes message) except? -1
+    cpdef bint take(self, request) except *
+    cpdef find(self, long long tag)
+    cpdef put_back(self, request)
+    cpdef give_back(self, request)
+
+
+cdef class InOrder(Correlator):
+    pass
+
+
+cdef class Tagged(Correlator):
+    cdef Py_ssize_t _offset
+    cdef int _low_bit
+    cdef unsigned int _mask, _first, _request_bit, _high
+    cdef unsigned int _word(self, bytes message) except? 0
+    cdef bytes _with(self, bytes message, unsigned int field)
+
+
+cdef class ByAddress(Correlator):
+    cdef unsigned int _mask

@@ -1,0 +1,229 @@
+"""Correlators: the optional part of a channel that ties a reply to the request that caused it."""
+
+from collections import deque
+from typing import Any
+
+REPLY, REMOTE_REQUEST, NOTIFICATION = range(3)
+
+
+class Verdict:
+    """What a received message is: `Reply`, `RemoteRequest` or `Notification`."""
+
+    __slots__ = ("kind", "message", "tag")
+
+    def __init__(self, kind: int, tag: int, message: bytes | None) -> None:
+        self.kind = kind
+        self.tag = tag
+        self.message = message
+
+    def __repr__(self) -> str:
+        return f"{('Reply', 'RemoteRequest', 'Notification')[self.kind]}({self.tag})"
+
+
+def Reply(tag: int = -1) -> Verdict:
+    """The message answers the request with this tag; -1: the oldest one in flight."""
+    return Verdict(REPLY, tag, None)
+
+
+def RemoteRequest(tag: int, message: bytes | None = None) -> Verdict:
+    """The remote asks, and will know the answer by ``tag``.
+
+    Args:
+        tag: the remote's number for its request.
+        message: the payload, where a driver has it apart from the tag and hands the verdict up
+            in place of a message.
+    """
+    return Verdict(REMOTE_REQUEST, tag, message)
+
+
+Notification = Verdict(NOTIFICATION, -1, None)
+"""The message answers nothing and asks nothing: it is for the subscribers."""
+
+
+class Correlator:
+    """The contract, and the correlator that ties nothing: every message is a notification.
+
+    An instance belongs to one channel. It is called under the channel's lock and only computes.
+    """
+
+    __slots__ = ("busy", "free", "in_order", "own_tags", "ties")
+
+    def __init__(self, tags: Any = (), *, in_order: bool = False, own_tags: bool = False) -> None:
+        self.free: deque[int] = deque(tags)
+        self.busy: dict[int, Any] = {}
+        self.in_order = in_order
+        self.own_tags = own_tags
+        self.ties = in_order or own_tags or bool(self.free)
+
+    def check(self, message: bytes) -> None:
+        """Refuse a message that cannot be stamped.
+
+        Raises:
+            ValueError: it is too short, or bits of the tag field are set already.
+        """
+
+    def stamp(self, message: bytes, tag: int) -> bytes:
+        """Return ``message`` with ``tag`` written into it."""
+        return message
+
+    def stamp_reply(self, message: bytes, tag: int) -> bytes:
+        """Return the answer to the remote's request ``tag`` with that tag written into it."""
+        return message
+
+    def classify(self, message: bytes) -> Verdict:
+        """Tell what a received message is; never raises, whatever the remote wrote."""
+        return Notification
+
+    def tag_of(self, message: bytes) -> int:
+        """Return the tag that the message brings itself (``own_tags``)."""
+        return -1
+
+    # -- the tags in use; a tag is taken with its request and freed by a proof, by nothing else
+
+    def take(self, request: Any) -> bool:
+        """Give ``request`` a tag; False if all are in use or held."""
+        if self.in_order:
+            return True
+        if self.own_tags:
+            tag = self.tag_of(request.data)
+            if tag in self.busy:
+                return False
+        elif self.free:
+            tag = self.free.popleft()
+        else:
+            return False
+        request.tag = tag
+        self.busy[tag] = request
+        return True
+
+    def find(self, tag: int) -> Any:
+        """Return the request that holds ``tag``, or None."""
+        return self.busy.get(tag)
+
+    def put_back(self, request: Any) -> None:
+        """Undo a `take`: the message was never handed over, so its tag is the next one again."""
+        if not self.in_order:
+            del self.busy[request.tag]
+            if not self.own_tags:
+                self.free.appendleft(request.tag)
+
+    def give_back(self, request: Any) -> None:
+        """Free the tag of ``request``; the longest unused tag is the next to be taken."""
+        tag = request.tag
+        if self.busy.get(tag) is request:
+            del self.busy[tag]
+            if not self.own_tags:
+                self.free.append(tag)
+
+
+class InOrder(Correlator):
+    """Replies come in the order of the requests, without a tag.
+
+    One lost reply makes all later ones doubtful: see `OutOfStep`.
+    """
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(in_order=True)
+
+    def classify(self, message: bytes) -> Verdict:
+        """Every message is the oldest request's reply; with none in flight, a notification."""
+        return Verdict(REPLY, -1, None)
+
+
+class Tagged(Correlator):
+    """A tag in a bit field of one little-endian 32-bit word of the message.
+
+    Args:
+        word: index of the word that holds the field.
+        low_bit: lowest bit of the field.
+        bits: width of the field; tags run from ``first`` to 2**bits - 1.
+        first: smallest tag in use; a received tag below it is a notification.
+        request_bit: a bit of the same word that marks the remote's own requests, and our answers
+            to them; None if the remote never asks.
+    """
+
+    __slots__ = ("_first", "_high", "_low_bit", "_mask", "_offset", "_request_bit")
+
+    def __init__(
+        self,
+        *,
+        word: int = 0,
+        low_bit: int = 0,
+        bits: int = 8,
+        first: int = 1,
+        request_bit: int | None = None,
+    ) -> None:
+        if not (0 < bits <= 16 and 0 <= low_bit <= 32 - bits and 0 <= first < 1 << bits):
+            raise ValueError("a tag field has 1 to 16 bits inside one 32-bit word")
+        super().__init__(range(first, 1 << bits))
+        self._offset = 4 * word
+        self._low_bit = low_bit
+        self._mask = (1 << bits) - 1
+        self._first = first
+        self._request_bit = 0 if request_bit is None else 1 << request_bit
+        self._high = (self._mask << low_bit) | self._request_bit
+
+    def check(self, message: bytes) -> None:
+        """See `Correlator.check`."""
+        if len(message) < self._offset + 4:
+            raise ValueError(f"the tag needs a message of {self._offset + 4} bytes or more")
+        if self._word(message) & self._high:
+            raise ValueError(
+                f"bits {self._high:#010x} of the word at byte {self._offset} belong to the tag "
+                "and must be 0"
+            )
+
+    def stamp(self, message: bytes, tag: int) -> bytes:
+        """See `Correlator.stamp`."""
+        return self._with(message, tag << self._low_bit)
+
+    def stamp_reply(self, message: bytes, tag: int) -> bytes:
+        """See `Correlator.stamp_reply`."""
+        return self._with(message, (tag << self._low_bit) | self._request_bit)
+
+    def classify(self, message: bytes) -> Verdict:
+        """See `Correlator.classify`."""
+        if len(message) < self._offset + 4:
+            return Notification
+        word = self._word(message)
+        tag = (word >> self._low_bit) & self._mask
+        if word & self._request_bit:
+            return Verdict(REMOTE_REQUEST, tag, None)
+        return Verdict(REPLY, tag, None) if tag >= self._first else Notification
+
+    def _word(self, message: bytes) -> int:
+        return int.from_bytes(message[self._offset : self._offset + 4], "little")
+
+    def _with(self, message: bytes, field: int) -> bytes:
+        at = self._offset
+        word = (self._word(message) & ~self._high) | field
+        return message[:at] + word.to_bytes(4, "little") + message[at + 4 :]
+
+
+class ByAddress(Correlator):
+    """The message is the address of a buffer, which the remote returns: the address is the tag.
+
+    Args:
+        mask: the bits of the little-endian 32-bit word that hold the address.
+    """
+
+    __slots__ = ("_mask",)
+
+    def __init__(self, mask: int = 0xFFFF_FFF0) -> None:
+        super().__init__(own_tags=True)
+        self._mask = mask
+
+    def check(self, message: bytes) -> None:
+        """See `Correlator.check`."""
+        if len(message) != 4:
+            raise ValueError("the message is the address of a buffer: 4 bytes")
+
+    def tag_of(self, message: bytes) -> int:
+        """See `Correlator.tag_of`."""
+        return int.from_bytes(message[:4], "little") & self._mask
+
+    def classify(self, message: bytes) -> Verdict:
+        """See `Correlator.classify`: an address that nobody sent is an unknown reply."""
+        return Verdict(REPLY, self.tag_of(message), None) if len(message) == 4 else Notification

@@ -1,0 +1,38 @@
+import cython
+
+from mboxio.backlog cimport Backlog
+from mboxio.channel cimport Channel
+from mboxio.gate cimport Gate
+from mboxio.pump cimport Pump
+from mboxio.queue cimport Queue
+from mboxio.request cimport Owner, Request, Waitable
+
+cdef int BY_SUBMIT, BY_WAITER, CANCEL, CLOSE, HOLDS_SLOT, NEW, PLACED, QUEUE
+cdef unsigned char CANCELLED, DONE
+cdef long long FOREVER
+
+
+cdef class Flush(Waitable):
+    cdef public list waiting_for
+
+
+cdef class Endpoint(Owner):
+    cdef public object host, at_home, ports
+    cdef public Gate gate
+    cdef public Queue queue
+    cdef public Pump pump
+    cdef public Backlog backlog
+    cdef public bint closed, joined
+    cdef public list flushes, subscriptions
+    cdef public long long timeout_ns, queue_timeout_ns
+
+    @cython.locals(request=Request, now_ns=cython.longlong, wait_ns=cython.longlong, reason=int)
+    cpdef Request begin(
+        self, data, bint tied, timeout_s, queue_timeout_s, into, bint waits, lent=*
+    )
+    @cython.locals(reason=int, look=bint)
+    cpdef int try_now(self, Request request, long long now_ns) except -1
+    cpdef admit(self, Request request, bint waits)
+    cpdef prepare(self, Request request)
+    cpdef request_over(self, Request request)
+    cpdef slot_freed(self, Request request)

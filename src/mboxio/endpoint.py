@@ -1,0 +1,352 @@
+"""What blocking and async clients have in common: accepting messages and ending them."""
+
+from typing import Any
+
+from mboxio.backlog import BY_SUBMIT, BY_WAITER, Backlog
+from mboxio.channel import Channel
+from mboxio.errors import (
+    AddressError,
+    ClosedError,
+    MailboxError,
+    MessageTooLong,
+    OutOfStep,
+    QueueFull,
+    RemoteGone,
+    RequestCancelled,
+)
+from mboxio.gate import Gate
+from mboxio.ports import Ports
+from mboxio.pump import Pump
+from mboxio.queue import PLACED, REASONS, Queue
+from mboxio.request import Owner, Request, Waitable
+from mboxio.states import CANCEL, CANCELLED, CLOSE, DONE, FOREVER, HOLDS_SLOT, NEW, QUEUE
+from mboxio.timeouts import DEFAULT, nanoseconds
+
+
+class Flush(Waitable):
+    """Over when a number of messages left their slots."""
+
+    __slots__ = ("waiting_for",)
+
+    def __init__(self, owner: Owner, waiting_for: list[Any]) -> None:
+        self.owner = owner
+        self.over = False
+        self.watchers = None
+        self.waiting_for = waiting_for
+
+
+class Endpoint(Owner):
+    """One client of a channel: its backlog, its deadlines and the place its user code runs.
+
+    Args:
+        host: the connection.
+        channel: the channel, which other clients may use as well.
+        backlog: how many requests ``submit`` may queue when the hardware takes no more.
+        timeout_s: default deadline from the doorbell on, in seconds; None waits for ever.
+        queue_timeout_s: default deadline while waiting for a slot, in seconds.
+        ports: driver-level hooks.
+    """
+
+    def __init__(
+        self,
+        host: Any,
+        channel: Channel,
+        backlog: int,
+        timeout_s: float | None,
+        queue_timeout_s: float | None,
+        ports: Ports | None,
+    ) -> None:
+        if backlog < 0:
+            raise ValueError("a backlog has 0 places or more")
+        self.host = host
+        self.gate: Gate = host.gate
+        self.channel = channel
+        self.queue: Queue = channel.queue
+        self.pump: Pump = channel.queue.pump
+        self.backlog = Backlog(backlog)
+        self.at_home: Any = None
+        self.ports = ports
+        self.closed = False
+        self.joined = False
+        self.flushes: list[Flush] = []
+        self.subscriptions: list[Any] = []
+        if timeout_s is DEFAULT:
+            timeout_s = self.queue.capabilities.timeout_s
+        self.timeout_ns = nanoseconds(timeout_s)
+        self.queue_timeout_ns = (
+            self.timeout_ns if queue_timeout_s is DEFAULT else nanoseconds(queue_timeout_s)
+        )
+
+    # -- accepting
+
+    def begin(
+        self,
+        data: Any,
+        tied: bool,
+        timeout_s: Any,
+        queue_timeout_s: Any,
+        into: Any,
+        waits: bool,
+        lent: Any = None,
+    ) -> Request:
+        """Accept a message: hand it over, queue it, or refuse it. Never waits.
+
+        Args:
+            tied: whether a reply is expected.
+            waits: the caller will wait for a slot, so it may stand in line without a backlog.
+        """
+        message: bytes = data if type(data) is bytes else bytes(memoryview(data))
+        if len(message) > self.channel.message_bytes:
+            raise MessageTooLong(
+                f"channel {self.channel.name!r}: the message has {len(message)} bytes, the "
+                f"channel carries {self.channel.message_bytes}",
+                channel=self.channel.name,
+                handed_over="no",
+            )
+        timeout_ns = self.timeout_ns if timeout_s is DEFAULT else nanoseconds(timeout_s)
+        request = Request(self, message, tied, timeout_ns, None)
+        if into is not None:
+            view = memoryview(into)
+            if view.readonly or not view.c_contiguous:
+                raise ValueError("into= is writable, contiguous memory")
+            request.into = view.cast("B") if view.nbytes else view
+        request.lent = lent
+        if tied and self.channel.ties:
+            self.channel.correlator.check(message)
+        if self.host.lost:
+            self.host.seek()
+        self.gate.enter()
+        try:
+            self.admit(request, waits)
+            now_ns = self.gate.clock.now_ns()
+            if now_ns >= self.queue.next_deadline_ns:
+                self.queue.on_time(now_ns)
+                self.gate.settle()
+            reason = self.try_now(request, now_ns)
+            if reason == PLACED:
+                return request
+            if not waits and not self.backlog.has_place():
+                self.refuse(REASONS[reason] if self.backlog.limit == 0 else "backlog")
+            wait_ns = (
+                self.queue_timeout_ns
+                if queue_timeout_s is DEFAULT
+                else nanoseconds(queue_timeout_s)
+            )
+            request.deadline_ns = FOREVER if wait_ns == FOREVER else now_ns + wait_ns
+            if request.state == NEW:
+                request.step(QUEUE)
+            self.queue.stand_in_line(self, request, BY_WAITER if waits else BY_SUBMIT)
+            if self.gate.trace is not None:
+                self.gate.trace("request.queued", request)
+        finally:
+            self.gate.leave()
+        return request
+
+    def try_now(self, request: Request, now_ns: int) -> int:
+        """Hand over at once if nobody waits and there is a place, perhaps after a look."""
+        reason = 4  # the hardware takes nothing while the remote is lost
+        if self.host.lost:
+            return reason
+        for look in (False, True):
+            if look:
+                self.pump.turn(now_ns, "look")
+                self.gate.settle()
+                self.pump.rearm()
+                if self.host.lost:
+                    return reason
+            if not self.queue.crowded():
+                self.prepare(request)
+                reason = self.queue.place(request, self.channel, now_ns)
+                if reason == PLACED:
+                    break
+            else:
+                reason = 1
+        return reason
+
+    def admit(self, request: Request, waits: bool) -> None:
+        """Refuse what can never be sent; nothing is accepted then. Under the lock."""
+        channel = self.channel
+        if self.closed:
+            raise ClosedError(
+                f"channel {channel.name!r}: the client is closed",
+                channel=channel.name,
+                handed_over="no",
+            )
+        if not channel.can_send:
+            raise AddressError(f"channel {channel.name!r} is listen-only", channel=channel.name)
+        if request.tied and not channel.ties_replies():
+            raise AddressError(
+                f"channel {channel.name!r} cannot tie replies to requests: use send() or post(), "
+                "or give the client a correlator",
+                channel=channel.name,
+            )
+        if self.queue.fault is not None:
+            raise self.queue.fault.fresh()
+        if request.tied and channel.out_of_step:
+            raise OutOfStep(
+                f"channel {channel.name!r} is out of step: a reply was lost; a restart of the "
+                "remote or resync() mends it",
+                channel=channel.name,
+                handed_over="no",
+            )
+        if self.host.lost and not waits:
+            raise RemoteGone(
+                f"channel {channel.name!r}: the remote is gone ({self.host.lost_reason})",
+                channel=channel.name,
+                handed_over="no",
+            )
+
+    def refuse(self, reason: str) -> None:
+        """Raise `QueueFull`, with what is held named."""
+        channel = self.channel
+        held = channel.held_tags()
+        detail = {
+            "slots": f"all {self.queue.depth} slots are in use",
+            "credits": f"all {self.queue.credits} reply credits are in use",
+            "tags": f"all tags are in use; held after their requests ended: {held or 'none'}",
+            "hardware": "the hardware takes no message now",
+            "backlog": f"the queue and the backlog of {self.backlog.limit} are full",
+        }[reason]
+        raise QueueFull(
+            f"channel {channel.name!r}: {detail}",
+            channel=channel.name,
+            stage="queue",
+            handed_over="no",
+            reason=reason,
+            held_tags=held,
+        )
+
+    def prepare(self, request: Request) -> None:
+        """Let the port see a message right before an attempt to hand it over."""
+        if self.ports is not None and self.ports.tx_prepare is not None:
+            self.ports.tx_prepare(request.data)  # type: ignore[arg-type]
+
+    def answer(self, tag: int, message: bytes, status: int, life: int) -> None:
+        """Answer the remote's request ``tag``, unless that remote is dead."""
+        self.gate.call(self.send_answer, tag, message, status, life)
+
+    def send_answer(self, tag: int, message: bytes, status: int, life: int) -> None:
+        """Hand over an answer or have it go first. Under the lock."""
+        channel = self.channel
+        if life != self.host.life or self.host.lost:
+            return
+        if status and not self.queue.capabilities.matches_replies:
+            return  # this wire has no way to say that a handler failed
+        if len(message) > channel.message_bytes:
+            message, status = b"the answer is too long", 90
+        request = Request(self, message, False, self.timeout_ns, None)
+        request.remote_tag = tag
+        request.remote_status = status
+        self.queue.answers.append(request)
+        self.queue.mark_dirty()
+
+    # -- ending
+
+    def request_over(self, request: Request) -> None:
+        """A request of this client ended. Under the lock."""
+        if self.ports is not None and self.ports.tx_done is not None and not request.tied:
+            status = 0 if request.state == DONE else request.value.errno
+            self.gate.ports.append((self.ports.tx_done, (request.data, status)))
+        if self.flushes and not request.holds & HOLDS_SLOT:
+            self.slot_freed(request)
+
+    def slot_freed(self, request: Request) -> None:
+        """A message of this client left its slot, or never had one. Under the lock."""
+        for flush in list(self.flushes):
+            if request in flush.waiting_for:
+                flush.waiting_for.remove(request)
+            if not flush.waiting_for:
+                self.flushes.remove(flush)
+                flush.finish(self.gate)
+
+    def start_flush(self) -> Flush:
+        """Return what is over when all that this client handed over or queued is TX done."""
+        self.gate.enter()
+        try:
+            waiting = [
+                request
+                for request in self.queue.in_flight()
+                if request.owner is self and request.holds & HOLDS_SLOT
+            ]
+            flush = Flush(self, waiting + list(self.backlog.line))
+            if flush.waiting_for:
+                self.flushes.append(flush)
+            else:
+                flush.finish(self.gate)
+        finally:
+            self.gate.leave()
+        return flush
+
+    def stop_flush(self, flush: Flush) -> None:
+        """Forget a flush that nobody waits for any more. Under the lock."""
+        if flush in self.flushes:
+            self.flushes.remove(flush)
+
+    def decide_cancel(self, request: Request) -> None:
+        """End a request as cancelled. Under the lock."""
+        error = self.channel.error(RequestCancelled, request, "cancelled")
+        self.channel.withdraw(request, CANCEL, error)
+
+    def decide_close(self) -> None:
+        """End everything of this client. Under the lock."""
+        if self.closed:
+            return
+        self.closed = True
+        mine = [r for r in self.queue.in_flight() if r.owner is self and r.state < DONE]
+        for request in mine + list(self.backlog.line):
+            self.close_request(request, "the client was closed")
+        for flush in list(self.flushes):
+            self.flushes.remove(flush)
+            flush.finish(self.gate)
+        for subscription in list(self.subscriptions):
+            subscription.drop()
+        if self.channel.handler is not None and self.channel.handler.client is self:
+            self.channel.handler = None
+            self.pump.attend(self.at_home, -1)
+        self.channel.clients.remove(self)
+
+    def close_request(self, request: Request, why: str) -> None:
+        """End one request as closed. Under the lock."""
+        error: MailboxError = self.channel.error(ClosedError, request, why)
+        self.channel.withdraw(request, CLOSE, error)
+
+    # -- what requests ask of their owner
+
+    def wait_for(self, waitable: Any, until_ns: int) -> bool:
+        """See `Owner.wait_for`."""
+        return self.pump.wait(waitable, until_ns)
+
+    def look_at(self, waitable: Any) -> None:
+        """See `Owner.look_at`."""
+        if not self.gate.lock.mine() and not self.gate.forked:
+            self.pump.look()
+
+    def cancel(self, request: Any) -> bool:
+        """See `Owner.cancel`."""
+        self.gate.call(self.decide_cancel, request)
+        return bool(request.state == CANCELLED)
+
+    def call_when_over(self, waitable: Any, callback: Any) -> None:
+        """See `Owner.call_when_over`."""
+        self.gate.call(self.watch_for, waitable, callback)
+
+    def watch_for(self, waitable: Any, callback: Any) -> None:
+        """Have the callback posted when it is over, now if it is. Under the lock."""
+        if waitable.over:
+            self.at_home.post(callback, waitable)
+        else:
+            self.pump.attend(self.at_home, 1)
+            waitable.add_watcher(self.host.callback_watcher(self.at_home, callback))
+
+    def future_of(self, waitable: Any, bare: bool) -> Any:
+        """See `Owner.future_of`."""
+        return self.host.loop_port(self.pump).future_of(waitable, bare)
+
+    def deadline_after(self, timeout_s: float | None) -> int:
+        """See `Owner.deadline_after`."""
+        wait_ns = nanoseconds(timeout_s)
+        return FOREVER if wait_ns == FOREVER else self.gate.clock.now_ns() + wait_ns
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{len(self.backlog)} queued"
+        return f"<{type(self).__name__} of {self.channel.name!r}, {state}>"

@@ -1,0 +1,150 @@
+"""The one lock of a controller, and everything that has to happen after it is released.
+
+Enter, decide on pure state, note the effects, leave: `Gate.leave` first settles what the decision
+set off (notes from inside a driver's op, queues to refill), then unlocks, and only then wakes
+threads and loops and calls ports. It is a trampoline: whatever calls back in from inside only
+leaves a note, so the stack stays flat and no state is seen half-way.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from mboxio.clock import Clock
+from mboxio.errors import ForkedError, WouldDeadlock
+from mboxio.native import Mutex
+
+log = logging.getLogger("mboxio")
+
+
+class Gate:
+    """The mutex of one controller with its notes, wakes, kicks and port calls.
+
+    Args:
+        clock: owns every wait behind this gate.
+        trace: called as ``trace(point, subject)`` at named points, mostly under the lock; it must
+            not call back except to leave notes. None costs nothing.
+    """
+
+    def __init__(self, clock: Clock, trace: Callable[[str, Any], object] | None = None) -> None:
+        self.clock = clock
+        self.trace = trace
+        self.lock = Mutex()
+        self.notes: deque[tuple[Any, tuple[Any, ...]]] = deque()
+        self.dirty: list[Any] = []
+        self.wakes: list[Any] = []
+        self.kicks: list[Any] = []
+        self.ports: deque[tuple[Any, tuple[Any, ...]]] = deque()
+        self.draining = Mutex()
+        self.forked = False
+
+    def enter(self) -> None:
+        """Take the lock to decide something.
+
+        Raises:
+            WouldDeadlock: the calling thread holds it: this is a driver's op, a signal handler or
+                a finalizer that came in the middle of another call.
+            ForkedError: the process is a child of the one that connected.
+        """
+        if self.forked:
+            raise ForkedError("this connection belongs to the parent process; connect again")
+        if self.lock.mine():
+            raise WouldDeadlock(
+                "called from inside a driver's op, a signal handler or a finalizer that "
+                "interrupted another call on the same controller"
+            )
+        self.lock.acquire()
+
+    def leave(self) -> None:
+        """Settle what was set off, release the lock, then act."""
+        try:
+            if self.notes or self.dirty:
+                self.settle()
+        finally:
+            if self.wakes or self.kicks or self.ports:
+                self.unlock_and_act()
+            else:
+                self.lock.release()
+
+    def call(self, decide: Any, *args: Any) -> None:
+        """Run ``decide(*args)`` under the lock; from inside, leave it as a note for `leave`.
+
+        This is how drivers report and how anything enters that may come at any moment.
+        """
+        if self.forked:
+            return
+        if self.lock.mine():
+            self.notes.append((decide, args))
+            return
+        self.lock.acquire()
+        try:
+            decide(*args)
+        finally:
+            self.leave()
+
+    def note(self, decide: Any, *args: Any) -> None:
+        """Leave ``decide(*args)`` for the next `leave`, whoever makes it (finalizers)."""
+        self.notes.append((decide, args))
+
+    def settle(self) -> None:
+        """Run notes and refill queues until nothing is left to decide. Under the lock."""
+        while True:
+            if self.notes:
+                decide, args = self.notes.popleft()
+                decide(*args)
+            elif self.dirty:
+                queue = self.dirty.pop()
+                queue.dirty = False
+                queue.refill()
+            else:
+                return
+
+    def unlock_and_act(self) -> None:
+        """Release the lock, wake and kick whom the decisions concern, run the ports."""
+        wakes = self.wakes
+        kicks = self.kicks
+        if wakes:
+            self.wakes = []
+        if kicks:
+            self.kicks = []
+        self.lock.release()
+        for parker in wakes:
+            if parker.kick_fd >= 0:
+                parker.kick()
+            else:
+                self.clock.unpark(parker)
+        for kicked in kicks:
+            kicked.kick()
+        if self.ports:
+            self.run_ports()
+
+    def run_ports(self) -> None:
+        """Call driver-level ports inline, one at a time, in the order decided.
+
+        A thread that finds another one at it leaves its calls to that one. A port that raises is
+        logged and hurts nobody else.
+        """
+        while self.ports and not self.draining.mine():
+            if not self.draining.try_acquire():
+                return
+            try:
+                while self.ports:
+                    port, args = self.ports.popleft()
+                    try:
+                        port(*args)
+                    except Exception:
+                        log.exception("port %r raised", port)
+            finally:
+                self.draining.release()
+
+    def may_wait(self) -> None:
+        """Refuse a wait that could never end.
+
+        Raises:
+            WouldDeadlock: called under the lock or inside a port.
+        """
+        if self.lock.mine() or self.draining.mine():
+            raise WouldDeadlock(
+                "a blocking call inside a driver's op or port: use submit or post there"
+            )

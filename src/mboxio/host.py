@@ -1,0 +1,306 @@
+"""The host's side of an attached controller: its queues, channels, pump, link and lifetime."""
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from mboxio.capabilities import Capabilities
+from mboxio.channel import Channel
+from mboxio.clock import SYSTEM, Clock, Watcher
+from mboxio.controller import Controller
+from mboxio.correlate import Correlator
+from mboxio.errors import AddressError, ClosedError, ForkedError, RemoteGone
+from mboxio.gate import Gate
+from mboxio.pump import CPUS, RECONNECT_MAX_NS, RECONNECT_MIN_NS, Pump
+from mboxio.queue import Queue
+from mboxio.request import Request, Waitable
+from mboxio.states import FOREVER
+from mboxio.worker import Worker
+
+_LIVE: "weakref.WeakSet[Host]" = weakref.WeakSet()
+
+
+class Callback(Watcher):
+    """User code that runs when a request is over, where its client's user code runs."""
+
+    def __init__(self, home: Any, function: Callable[[Any], object]) -> None:
+        self.home = home
+        self.function = function
+
+    def fire(self, core: Any, waitable: Any) -> None:
+        """See `Watcher.fire`."""
+        self.home.attend(-1)
+        self.home.post(self.function, waitable)
+
+
+class Host:
+    """An attached controller, as the core sees it; `Connection` is what users get.
+
+    Args:
+        controller: the driver to attach.
+        address: how the user called it, for messages.
+        clock: the clock of everything on this connection.
+        trace: see `Gate`.
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        *,
+        address: str = "",
+        clock: Clock = SYSTEM,
+        trace: Callable[[str, Any], object] | None = None,
+    ) -> None:
+        self.controller = controller
+        self.address = address or type(controller).__name__.lower()
+        self.gate = Gate(clock, trace)
+        self.queues: list[Queue] = []
+        self.channels: dict[str, Channel] = {}
+        self.lost = False
+        self.lost_reason = ""
+        self.epoch = -1
+        self.life = 0
+        self.closed = False
+        self.link_bell: Waitable | None = None
+        self.admin = threading.RLock()  # opening and closing of clients; never held with the gate
+        self.pump = Pump(self, controller)
+        self.worker = Worker(self.pump)
+        self.pump.worker = self.worker
+        controller.host = self
+        _LIVE.add(self)
+        try:
+            controller.open()
+        except BaseException:
+            self.closed = True
+            controller.close()
+            raise
+
+    # -- what drivers declare with (see Controller)
+
+    def add_queue(self, capabilities: Capabilities, name: str) -> Queue:
+        """See `Controller.add_queue`."""
+        queue = Queue(self.gate, self.controller, capabilities, name, self.pump)
+        self.queues.append(queue)
+        self.pump.queues = list(self.queues)
+        if CPUS > 1:
+            self.pump.spin_ns = max(self.pump.spin_ns, int(capabilities.spin_s * 1e9))
+            self.pump.spin_now_ns = self.pump.spin_ns
+        return queue
+
+    def add_channel(
+        self,
+        name: str,
+        queue: Queue,
+        correlator: Correlator | None,
+        can_send: bool,
+        can_receive: bool,
+        context: Any,
+    ) -> Channel:
+        """See `Controller.add_channel`."""
+        if name in self.channels:
+            raise AddressError(f"there is a channel {name!r} already")
+        channel = Channel(
+            self, name, len(self.channels), queue, correlator, can_send, can_receive, context
+        )
+        self.channels = {**self.channels, name: channel}
+        return channel
+
+    def watch(self, descriptors: tuple[int, ...]) -> None:
+        """See `Controller.watch`."""
+        self.gate.call(self.pump.watch, tuple(descriptors))
+
+    def find_channel(self, name: str | int) -> Channel:
+        """Look a channel up by name or number.
+
+        Raises:
+            AddressError: there is none; the text lists those that exist.
+        """
+        channel = self.channels.get(str(name))
+        if channel is None and str(name).isdigit() and int(name) < len(self.channels):
+            channel = list(self.channels.values())[int(name)]
+        if channel is None:
+            known = ", ".join(f"{c.number}={c.name}" for c in self.channels.values())
+            raise AddressError(f"{self.address}: no channel {name!r}; there are: {known or 'none'}")
+        return channel
+
+    # -- clients come and go
+
+    def join(self, channel: Channel, client: Any) -> None:
+        """Add a client; the first one starts the channel. Without the lock."""
+        with self.admin:
+            self.check_open()
+            if channel.users == 0:
+                self.controller.start(channel)
+            channel.users += 1
+            client.joined = True
+        self.gate.call(channel.clients.append, client)
+
+    def leave(self, channel: Channel) -> None:
+        """A client left; the last one stops the channel. Without the lock."""
+        with self.admin:
+            channel.users -= 1
+            if channel.users == 0 and not self.gate.forked:
+                self.controller.stop(channel)
+
+    def check_open(self) -> None:
+        """Raise what a use after `close` or ``fork`` deserves."""
+        if self.gate.forked:
+            raise ForkedError("this connection belongs to the parent process; connect again")
+        if self.closed:
+            raise ClosedError(f"{self.address}: the connection is closed")
+
+    def callback_watcher(self, home: Any, function: Callable[[Any], object]) -> Callback:
+        """Make the watcher for a done callback."""
+        return Callback(home, function)
+
+    def loop_port(self, pump: Pump) -> Any:
+        """Return the port of the running event loop at ``pump``."""
+        from mboxio.loops import running_port
+
+        return running_port(pump)
+
+    # -- reports of the driver, under the lock
+
+    def take_event(self) -> None:
+        """Something happened: have somebody look."""
+        self.pump.kick()
+
+    def take_link(self, up: bool, epoch: int, reason: str) -> None:
+        """The remote is there, or it is lost; both ends of a life end all that is in flight."""
+        if self.closed:
+            return
+        died = (not up and not self.lost) or (up and self.epoch not in (-1, epoch))
+        if died:
+            self.bury(reason or "it restarted")
+        if up:
+            was_lost = self.lost
+            self.lost = False
+            self.epoch = epoch
+            self.pump.reconnect_ns = FOREVER
+            self.pump.reconnect_pause_ns = RECONNECT_MIN_NS
+            for queue in self.queues:
+                queue.fault = None
+                queue.mark_dirty()
+            if self.link_bell is not None:
+                self.link_bell.finish(self.gate)
+                self.link_bell = None
+            if was_lost or died:
+                self.tell_ports(True)
+        else:
+            self.lost = True
+            self.lost_reason = reason
+            self.epoch = -1
+            self.want_remote()
+            self.tell_ports(False)
+
+    def bury(self, reason: str) -> None:
+        """The old life of the remote is over: its requests end, nothing of it is kept."""
+        self.life += 1
+        for queue in self.queues:
+            queue.answers.clear()
+            for request in queue.in_flight():
+                self.lose(request, reason)
+            for client in list(queue.line):
+                for request in list(client.backlog.line):
+                    if request.queued_by == 1:
+                        self.lose(request, reason)
+            queue.forget_all("epoch")
+        for channel in self.channels.values():
+            channel.asked = 0
+            channel.resync("epoch")
+            gone = RemoteGone(f"channel {channel.name!r}: the remote is gone: {reason}")
+            for subscription in channel.subscriptions:
+                subscription.put(gone)
+
+    def lose(self, request: Request, reason: str) -> None:
+        """End one request because the remote is gone."""
+        channel = request.owner.channel
+        channel.fail(request, channel.error(RemoteGone, request, f"the remote is gone: {reason}"))
+
+    def tell_ports(self, up: bool) -> None:
+        """Tell layers above about the link."""
+        for channel in self.channels.values():
+            for client in channel.clients:
+                if client.ports is not None and client.ports.link is not None:
+                    self.gate.ports.append((client.ports.link, (up,)))
+
+    # -- a lost remote is looked for again
+
+    def want_remote(self) -> None:
+        """Somebody misses the remote: try at the next occasion. Under the lock."""
+        if self.lost and self.pump.reconnect_ns == FOREVER:
+            self.pump.reconnect_ns = self.gate.clock.now_ns()
+            self.pump.kick()
+
+    def try_reconnect(self) -> None:
+        """Try to reach the remote if a try is due; pauses grow. Without the lock."""
+        with self.admin:
+            if not self.lost or self.closed or self.gate.clock.now_ns() < self.pump.reconnect_ns:
+                return
+            able = self.controller.reconnect()
+            self.gate.call(self.plan_reconnect, able)
+
+    def seek(self) -> None:
+        """Make the caller's own try to reach a lost remote; does not wait for it."""
+        self.gate.call(self.want_remote)
+        self.try_reconnect()
+        self.pump.look()
+
+    def plan_reconnect(self, able: bool) -> None:
+        """Choose the time of the next try. Under the lock."""
+        if not self.lost or not able:
+            self.pump.reconnect_ns = FOREVER
+            return
+        self.pump.reconnect_ns = self.gate.clock.now_ns() + self.pump.reconnect_pause_ns
+        self.pump.reconnect_pause_ns = min(2 * self.pump.reconnect_pause_ns, RECONNECT_MAX_NS)
+
+    # -- the end
+
+    def close(self) -> None:
+        """Close all clients, stop all channels, let go of the controller. Idempotent."""
+        with self.admin:
+            if self.closed:
+                return
+            self.closed = True
+            if self.gate.forked:
+                return
+            for channel in self.channels.values():
+                for client in list(channel.clients):
+                    client.close()
+            self.gate.call(self.decide_close)
+            self.controller.close()
+        self.worker.stop(5.0)
+        for port in list(self.pump.loops):
+            port.close()
+        self.pump.close()
+        _LIVE.discard(self)
+
+    def decide_close(self) -> None:
+        """End what is left. Under the lock."""
+        for queue in self.queues:
+            queue.forget_all("close")
+            queue.answers.clear()
+        self.pump.queues = []
+        self.pump.descriptors = ()
+        self.pump.reconnect_ns = FOREVER
+        if self.link_bell is not None:
+            self.link_bell.finish(self.gate)
+            self.link_bell = None
+        self.pump.kick()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "lost" if self.lost else "connected"
+        return f"<{type(self).__name__} {self.address} {state}, {len(self.channels)} channels>"
+
+
+def _after_fork() -> None:
+    """Mark everything dead in a forked child and close its copies of the descriptors."""
+    for host in list(_LIVE):
+        host.gate.forked = True
+        host.controller.forked()
+        host.pump.close()
+
+
+os.register_at_fork(after_in_child=_after_fork)

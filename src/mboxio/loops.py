@@ -1,0 +1,259 @@
+"""An event loop's side of a pump: a descriptor of its own, one wake-up per batch, one timer."""
+
+import asyncio
+import os
+from collections import deque
+from threading import get_ident
+from typing import Any
+
+from mboxio.clock import Watcher
+from mboxio.controller import EVENT, LOOK
+from mboxio.gate import Gate, log
+from mboxio.pump import Pump
+from mboxio.states import DONE, FOREVER
+
+
+class Arrival(Watcher):
+    """A future of a loop that waits for something to be over."""
+
+    def __init__(self, port: "LoopPort", future: "asyncio.Future[Any]", bare: bool) -> None:
+        self.port = port
+        self.future = future
+        self.bare = bare
+        self.waitable: Any = None
+
+    def fire(self, core: Any, waitable: Any) -> None:
+        """Queue the delivery; one wake-up serves all that are queued."""
+        self.waitable = waitable
+        self.port.queue_up(self)
+
+    def deliver(self) -> None:
+        """Resolve the future, on its loop."""
+        self.port.pending -= 1
+        if self.future.done():
+            return
+        if self.bare:
+            self.future.set_result(None)
+        elif self.waitable.state == DONE:
+            self.future.set_result(self.waitable.value)
+        else:
+            self.future.set_exception(self.waitable.value.fresh())
+
+
+class Job:
+    """User code of an async client, to run on its loop."""
+
+    def __init__(self, port: "LoopPort", function: Any, args: tuple[Any, ...]) -> None:
+        self.port = port
+        self.function = function
+        self.args = args
+
+    def deliver(self) -> None:
+        """Call it; a coroutine becomes a task that the port keeps alive."""
+        try:
+            outcome = self.function(*self.args)
+        except Exception:
+            log.exception("%r raised", self.function)
+            return
+        if asyncio.iscoroutine(outcome):
+            task = self.port.loop.create_task(outcome)
+            self.port.tasks.add(task)
+            task.add_done_callback(self.port.task_over)
+
+
+class LoopPort:
+    """The registration of one event loop at one pump."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, pump: Pump) -> None:
+        self.loop = loop
+        self.pump = pump
+        self.gate: Gate = pump.gate
+        self.thread_id = get_ident()
+        self.queue: deque[Any] = deque()
+        self.scheduled = False
+        self.stale = True
+        self.closed = False
+        self.needs = 0
+        self.pending = 0
+        self.readers: list[int] = []
+        self.timer: asyncio.TimerHandle | None = None
+        self.timer_ns = FOREVER
+        self.tasks: set[asyncio.Task[Any]] = set()
+
+    # -- under the lock
+
+    def attend(self, change: int) -> None:
+        """Count what this loop looks after."""
+        self.needs += change
+        self.prod()
+
+    def post(self, function: Any, *args: Any) -> None:
+        """Have user code called on the loop."""
+        self.queue_up(Job(self, function, args))
+
+    def queue_up(self, item: Any) -> None:
+        """Add a delivery and see that the loop wakes, once."""
+        self.queue.append(item)
+        self.prod()
+
+    def prod(self) -> None:
+        """See that the loop looks at its port."""
+        if not self.scheduled and not self.closed:
+            self.scheduled = True
+            self.gate.kicks.append(self)
+
+    # -- without the lock
+
+    def kick(self) -> None:
+        """Wake the loop; on the loop's own thread deliver at once."""
+        if get_ident() == self.thread_id and asyncio._get_running_loop() is self.loop:
+            self.deliver()
+            return
+        try:
+            self.loop.call_soon_threadsafe(self.deliver)
+        except RuntimeError:
+            self.gate.call(self.drop)  # the loop was closed with requests pending
+
+    def deliver(self) -> None:
+        """Resolve futures and call user code, in the order decided. On the loop."""
+        self.scheduled = False
+        while self.queue:
+            self.queue.popleft().deliver()
+        if self.closed:
+            return
+        if self.stale:
+            self.register()
+        self.set_timer()
+
+    def register(self) -> None:
+        """Watch the pump's descriptors of now, each as a private copy. On the loop."""
+        self.stale = False
+        self.unregister()
+        for descriptor in self.pump.descriptors:
+            try:
+                copy = os.dup(descriptor)
+            except OSError:
+                continue  # closed meanwhile; its successor makes the port stale again
+            self.readers.append(copy)
+            self.loop.add_reader(copy, self.look, EVENT)
+        self.look(LOOK)  # nothing that came before the registration may be missed
+
+    def unregister(self) -> None:
+        """Stop watching and close the copies."""
+        for copy in self.readers:
+            if not self.loop.is_closed():
+                self.loop.remove_reader(copy)
+            os.close(copy)
+        self.readers.clear()
+
+    def look(self, why: str) -> None:
+        """The source fired or time passed: service the pump. On the loop."""
+        if self.gate.forked or self.closed:
+            return
+        self.gate.enter()
+        try:
+            self.pump.turn(self.gate.clock.now_ns(), why)
+            self.gate.settle()
+            self.pump.rearm()
+        finally:
+            self.gate.leave()
+        if self.pump.reconnect_ns != FOREVER:
+            self.pump.host.try_reconnect()
+        self.set_timer()
+
+    def set_timer(self) -> None:
+        """Be woken when the next deadline of the pump is due. On the loop."""
+        if self.pending == 0 and self.needs == 0:
+            return
+        due_ns = self.pump.due_ns()
+        if due_ns < self.timer_ns:
+            if self.timer is not None:
+                self.timer.cancel()
+            self.timer_ns = due_ns
+            wait_s = max(0.0, (due_ns - self.gate.clock.now_ns()) / 1e9)
+            self.timer = self.loop.call_later(wait_s, self.on_timer)
+
+    def on_timer(self) -> None:
+        """The timer fired."""
+        self.timer = None
+        self.timer_ns = FOREVER
+        self.look(LOOK)
+
+    def future_of(self, waitable: Any, bare: bool) -> "asyncio.Future[Any]":
+        """Return a future that resolves when ``waitable`` is over. On the loop."""
+        future: asyncio.Future[Any] = self.loop.create_future()
+        arrival = Arrival(self, future, bare)
+        self.pending += 1
+        self.gate.enter()
+        try:
+            if not waitable.over:
+                self.pump.turn(self.gate.clock.now_ns(), LOOK)
+                self.gate.settle()
+                self.pump.rearm()
+            if waitable.over:
+                arrival.fire(self.gate, waitable)
+            else:
+                waitable.add_watcher(arrival)
+        finally:
+            self.gate.leave()
+        if self.stale:
+            self.register()
+        self.set_timer()
+        return future
+
+    def task_over(self, task: "asyncio.Task[Any]") -> None:
+        """Report what a coroutine handler raised."""
+        self.tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a handler raised", exc_info=task.exception())
+
+    def close(self) -> None:
+        """Stop serving this loop; from any thread."""
+        self.gate.call(self.drop)
+        if self.loop.is_closed():
+            self.shut()
+        elif asyncio._get_running_loop() is self.loop:
+            self.deliver()
+            self.shut()
+        else:
+            try:
+                self.loop.call_soon_threadsafe(self.shut)
+            except RuntimeError:
+                self.shut()
+
+    def shut(self) -> None:
+        """Give back reader, timer and copies of descriptors. On the loop, or after its end."""
+        while self.queue:
+            self.queue.popleft().deliver()
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        self.unregister()
+
+    def drop(self) -> None:
+        """Forget the loop. Under the lock."""
+        self.closed = True
+        if self in self.pump.loops:
+            self.pump.loops.remove(self)
+        if self.loop.is_closed():
+            self.queue.clear()
+            self.unregister()
+
+
+def running_port(pump: Pump) -> LoopPort:
+    """Return the running loop's port at ``pump``, made at first use."""
+    loop = asyncio.get_running_loop()
+    for port in pump.loops:
+        if port.loop is loop:
+            found: LoopPort = port
+            return found
+    made = LoopPort(loop, pump)
+    pump.gate.call(_add, pump, made)
+    return made
+
+
+def _add(pump: Pump, port: LoopPort) -> None:
+    for old in list(pump.loops):
+        if old.loop.is_closed():
+            old.drop()
+    pump.loops.append(port)

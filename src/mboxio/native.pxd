@@ -1,0 +1,17 @@
+cdef extern from "pythread.h":
+    ctypedef void* PyThread_type_lock
+
+cdef class Monotonic:
+    cdef unsigned int _looks
+    cpdef long long now_ns(self) except? -1
+    cpdef void relax(self) noexcept
+    cpdef check_signals(self)
+
+
+cdef class Mutex:
+    cdef PyThread_type_lock _lock
+    cdef readonly unsigned long owner
+    cpdef void acquire(self) noexcept
+    cpdef bint try_acquire(self) noexcept
+    cpdef void release(self) noexcept
+    cpdef bint mine(self) noexcept

@@ -1,0 +1,34 @@
+from mboxio.clock cimport Clock, Parker
+from mboxio.controller cimport Controller
+from mboxio.gate cimport Gate
+
+cdef str EVENT, LOOK
+cdef long long FOREVER
+
+
+cdef class Pump:
+    cdef public object host, parked, worker
+    cdef public Gate gate
+    cdef public Clock clock
+    cdef public Controller controller
+    cdef public list queues, loops
+    cdef public tuple descriptors
+    cdef public int kick_fd
+    cdef public Parker leader
+    cdef public bint listening
+    cdef public long long spin_ns, spin_now_ns, reconnect_ns, reconnect_pause_ns
+
+    cpdef turn(self, long long now_ns, str why)
+    cpdef bint arm(self) except *
+    cpdef look(self)
+    cpdef rearm(self)
+    cpdef long long due_ns(self) except? -1
+    cpdef bint wait(self, waitable, long long until_ns) except *
+    cpdef bint spin(self, waitable, long long until_ns) except *
+    cpdef take_lead(self, Parker parker)
+    cpdef step_down(self, Parker parker, waitable)
+    cpdef lead(self, Parker parker, waitable, long long until_ns)
+    cpdef str sleep(self, long long until_ns)
+    cpdef kick(self)
+    cpdef watch(self, tuple descriptors)
+    cpdef attend(self, home, int change)

@@ -1,0 +1,286 @@
+"""A pump turns what a wait source tells into progress, on the thread of whoever waits.
+
+At most one thread sleeps on the source: the leader. A blocking waiter leads if no other does; the
+others park. The service thread leads when something has to happen and nobody waits; a waiter that
+is about to sleep takes the lead from it. Event loops never lead, they are told by a descriptor of
+their own.
+"""
+
+import os
+import select
+from collections import deque
+from typing import Any
+
+from mboxio.clock import Clock, Parker
+from mboxio.controller import EVENT, LOOK, Controller
+from mboxio.gate import Gate
+from mboxio.states import FOREVER
+
+SAFETY_NS = 200_000_000
+"""How long a sleep lasts at the most while something is in flight: covers a missed edge."""
+
+RECONNECT_MIN_NS, RECONNECT_MAX_NS = 10_000_000, 1_000_000_000
+CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Pump:
+    """The wait source of a controller and who serves it.
+
+    Args:
+        host: the connection.
+        controller: the driver whose ``service`` and ``arm`` it calls.
+    """
+
+    def __init__(self, host: Any, controller: Controller) -> None:
+        self.host = host
+        self.gate: Gate = host.gate
+        self.clock: Clock = host.gate.clock
+        self.controller = controller
+        self.queues: list[Any] = []
+        self.descriptors: tuple[int, ...] = ()
+        self.kick_fd = -1
+        self.leader: Parker | None = None
+        self.parked: deque[Parker] = deque()
+        self.loops: list[Any] = []
+        self.worker: Any = None
+        self.listening = False  # somebody sleeps on the descriptors and wants to be woken
+        self.spin_ns = 0
+        self.spin_now_ns = 0
+        self.reconnect_ns = FOREVER
+        self.reconnect_pause_ns = RECONNECT_MIN_NS
+
+    # -- one turn, under the lock
+
+    def turn(self, now_ns: int, why: str) -> None:
+        """Service every queue and do what is due."""
+        for queue in self.queues:
+            if queue.fault is not None and why is LOOK:
+                continue
+            try:
+                self.controller.service(queue, why)
+            except Exception as error:
+                queue.take_fault(error)
+            if queue.stalled == "event":
+                queue.stalled = ""
+                queue.mark_dirty()
+            if now_ns >= queue.due_ns():
+                queue.on_time(now_ns)
+
+    def arm(self) -> bool:
+        """Announce a sleep; True if something is there already."""
+        ready = False
+        for queue in self.queues:
+            if queue.fault is None and self.controller.arm(queue):
+                ready = True
+        return ready
+
+    def look(self) -> None:
+        """Do once, without waiting, what a waiter does. Takes the lock itself."""
+        self.gate.enter()
+        try:
+            self.turn(self.clock.now_ns(), LOOK)
+            self.rearm()
+        finally:
+            self.gate.leave()
+
+    def rearm(self) -> None:
+        """Whoever looked goes away: the sleepers want to be woken again. Under the lock."""
+        if self.listening or self.loops:
+            tries = 0
+            while self.arm() and tries < 16:  # bounded: a flood must not keep the lock for ever
+                self.turn(self.clock.now_ns(), LOOK)
+                tries += 1
+            if tries == 16:
+                self.kick()
+
+    def due_ns(self) -> int:
+        """Return when something is due, at the latest. Under the lock."""
+        due = self.reconnect_ns
+        busy = False
+        for queue in self.queues:
+            due = min(due, queue.due_ns())
+            busy = busy or queue.slots_used > 0 or queue.credits_used > 0
+            if queue.polls_events:
+                due = min(due, self.clock.now_ns() + queue.poll_ns)
+        if busy and self.descriptors:
+            due = min(due, self.clock.now_ns() + SAFETY_NS)
+        return due
+
+    # -- waiting
+
+    def wait(self, waitable: Any, until_ns: int) -> bool:
+        """Wait until ``waitable`` is over, driving the source if nobody else does.
+
+        Returns:
+            True if it is over, False if the clock shows ``until_ns``.
+        """
+        self.gate.may_wait()
+        if self.spin(waitable, until_ns):
+            return True
+        parker = Parker()
+        self.gate.enter()
+        try:
+            if not waitable.over:
+                waitable.add_watcher(parker)
+                self.take_lead(parker)
+        finally:
+            self.gate.leave()
+        try:
+            while not waitable.over and self.clock.now_ns() < until_ns:
+                if self.leader is parker:
+                    self.lead(parker, waitable, until_ns)
+                else:
+                    self.clock.check_signals()
+                    self.clock.park(parker, until_ns)
+        finally:
+            self.gate.call(self.step_down, parker, waitable)
+        if not waitable.over:
+            self.look()
+        return bool(waitable.over)
+
+    def spin(self, waitable: Any, until_ns: int) -> bool:
+        """Look for a while before sleeping; how long depends on how well that went lately."""
+        now_ns = self.clock.now_ns()
+        end_ns = min(now_ns + self.spin_now_ns, until_ns)
+        while True:
+            self.gate.enter()
+            try:
+                self.turn(now_ns, LOOK)
+            finally:
+                self.gate.leave()
+            if waitable.over:
+                break
+            if now_ns >= end_ns:
+                break
+            self.clock.relax()
+            now_ns = self.clock.now_ns()
+        if self.listening or self.loops:
+            self.gate.enter()
+            try:
+                self.rearm()
+            finally:
+                self.gate.leave()
+        if self.spin_ns:
+            if waitable.over:
+                self.spin_now_ns = min(self.spin_ns, self.spin_now_ns + self.spin_ns // 8)
+            else:
+                self.spin_now_ns = max(self.spin_ns // 32, self.spin_now_ns // 2)
+        return bool(waitable.over)
+
+    def take_lead(self, parker: Parker) -> None:
+        """Lead if nobody does or only the service thread does, else stand in line."""
+        worker = self.worker
+        if self.leader is None:
+            self.leader = parker
+        elif worker is not None and self.leader is worker.parker:
+            self.leader = parker
+            worker.ring()
+        else:
+            self.parked.append(parker)
+
+    def step_down(self, parker: Parker, waitable: Any) -> None:
+        """Stop waiting; a leader hands over to somebody who still waits. Under the lock."""
+        waitable.drop_watcher(parker)
+        parker.kick_fd = -1
+        if self.leader is not parker:
+            if parker in self.parked:
+                self.parked.remove(parker)
+            return
+        self.leader = None
+        self.listening = False
+        if self.parked:
+            heir = self.parked.popleft()
+            self.leader = heir
+            self.gate.wakes.append(heir)
+        elif self.worker is not None:
+            self.worker.ring()
+        if self.loops:
+            self.rearm()
+
+    def lead(self, parker: Parker, waitable: Any, until_ns: int) -> None:
+        """Serve the source until ``waitable`` is over, the time comes or the lead is taken."""
+        why = LOOK
+        while True:
+            self.gate.enter()
+            try:
+                now_ns = self.clock.now_ns()
+                parker.kick_fd = -1
+                self.listening = False
+                self.turn(now_ns, why)
+                self.gate.settle()
+                over = waitable.over or self.leader is not parker or now_ns >= until_ns
+                if not over and not self.arm():
+                    wake_ns = min(until_ns, self.due_ns())
+                    self.listening = True
+                    if self.descriptors:
+                        if self.kick_fd < 0:
+                            self.kick_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+                        parker.kick_fd = self.kick_fd
+                else:
+                    wake_ns = 0
+            finally:
+                self.gate.leave()
+            if over or waitable.over:
+                return
+            if self.reconnect_ns != FOREVER:
+                self.host.try_reconnect()
+            why = LOOK
+            if wake_ns > now_ns:
+                if self.gate.trace is not None:
+                    self.gate.trace("pump.sleeping", self)
+                self.clock.check_signals()
+                if parker.kick_fd >= 0:
+                    why = self.sleep(wake_ns)
+                else:
+                    self.clock.park(parker, wake_ns)
+
+    def sleep(self, until_ns: int) -> str:
+        """Sleep on the descriptors and the kick; returns `EVENT` if a descriptor is readable."""
+        poller = select.poll()
+        kick_fd = self.kick_fd
+        poller.register(kick_fd, select.POLLIN)
+        for descriptor in self.descriptors:
+            poller.register(descriptor, select.POLLIN)
+        if until_ns == FOREVER:
+            ready = poller.poll()
+        else:
+            ready = poller.poll(max(0.0, (until_ns - self.clock.now_ns()) / 1e6 + 0.001))
+        why = LOOK
+        for descriptor, _ in ready:
+            if descriptor == kick_fd:
+                try:
+                    os.eventfd_read(kick_fd)
+                except BlockingIOError:
+                    continue  # another sleeper took the kick
+            else:
+                why = EVENT
+        return why
+
+    # -- being told
+
+    def kick(self) -> None:
+        """Have the sleepers look again: leader, loops, or the service thread. Under the lock."""
+        if self.leader is not None:
+            self.gate.wakes.append(self.leader)
+        elif self.worker is not None:
+            self.worker.ring()
+        for port in self.loops:
+            port.prod()
+
+    def watch(self, descriptors: tuple[int, ...]) -> None:
+        """Use other descriptors from now on. Under the lock."""
+        self.descriptors = descriptors
+        for port in self.loops:
+            port.stale = True
+        self.kick()
+
+    def attend(self, home: Any, change: int) -> None:
+        """Count unattended work: more of it may need the service thread. Under the lock."""
+        if home is not None:
+            home.attend(change)
+
+    def close(self) -> None:
+        """Close the kick descriptor; nobody sleeps any more."""
+        if self.kick_fd >= 0:
+            os.close(self.kick_fd)
+            self.kick_fd = -1

@@ -1,0 +1,376 @@
+"""A queue of the hardware: its slots and credits, who is in flight, and who goes next."""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from mboxio.backlog import BY_SUBMIT
+from mboxio.capabilities import Capabilities, TxDone
+from mboxio.clock import Clock
+from mboxio.controller import POLL, SENT, Controller
+from mboxio.errors import MailboxError, RemoteError, RemoteGone
+from mboxio.gate import Gate
+from mboxio.states import (
+    DONE,
+    FOREVER,
+    HAND_OVER,
+    HANDED_OVER,
+    HOLDS_CREDIT,
+    HOLDS_MEMORY,
+    HOLDS_SLOT,
+    HOLDS_TAG,
+    REFUSE,
+    SEND,
+    UNKNOWN,
+    UNSENT,
+)
+
+PLACED, NO_SLOT, NO_CREDIT, NO_TAG, NOT_NOW = range(5)
+REASONS = ("", "slots", "credits", "tags", "hardware")
+"""Why a request found no place; what `QueueFull.reason` says."""
+
+
+class Queue:
+    """One FIFO or ring of a controller, which one or many channels use.
+
+    Every message that was handed over stands in ``table`` until nothing of it is held any more;
+    its handle is its number in the order of sending, with the lowest bit telling whether a reply
+    is expected. All methods run under the controller's lock.
+    """
+
+    def __init__(
+        self, gate: Gate, controller: Controller, capabilities: Capabilities, name: str, pump: Any
+    ) -> None:
+        self.gate = gate
+        self.clock: Clock = gate.clock
+        self.controller = controller
+        self.capabilities = capabilities
+        self.name = name
+        self.pump = pump
+        self.depth = capabilities.depth
+        self.credits = capabilities.reply_credits or FOREVER
+        self.always_replies = capabilities.always_replies
+        self.polls_tx = capabilities.tx_done is TxDone.POLL
+        self.polls_events = capabilities.polls_events
+        self.poll_ns = int(capabilities.poll_s * 1e9)
+        self.gap_ns = int(capabilities.min_gap_s * 1e9)
+        self.reserve = 0
+        self.slots_used = 0
+        self.credits_used = 0
+        size = 2
+        while size < 2 * self.depth or size < 2 * (capabilities.reply_credits or 0):
+            size *= 2
+        self.mask = size - 1
+        self.table: list[Any] = [None] * size
+        self.leftover: dict[int, Any] = {}
+        self.next_seq = 0
+        self.tx_head = 0
+        self.line: deque[Any] = deque()  # clients with waiting requests, in turn
+        self.answers: deque[Any] = deque()  # our replies to the remote; they go first
+        self.dirty = False
+        self.fault: MailboxError | None = None  # the remote lied; stops this queue only
+        self.stalled = ""
+        self.not_before_ns = 0
+        self.next_deadline_ns = FOREVER
+        self.tick_ns = FOREVER
+
+    # -- in flight
+
+    def find(self, handle: int) -> Any:
+        """Return the request with this handle while anything of it is held, else None."""
+        request = self.table[(handle >> 1) & self.mask]
+        if request is not None and request.handle == handle:
+            return request
+        return self.leftover.get(handle) if self.leftover else None
+
+    def in_flight(self) -> list[Any]:
+        """Return every request that holds something, oldest first."""
+        live = [request for request in self.table if request is not None]
+        live.extend(self.leftover.values())
+        live.sort(key=_by_handle)
+        return live
+
+    def place(self, request: Any, channel: Any, now_ns: int) -> int:
+        """Hand a request to the hardware if there is a slot, credit and tag for it.
+
+        Returns:
+            `PLACED` (sent, or ended by the attempt), or why there is no place.
+        """
+        if self.slots_used >= self.depth - (0 if request.remote_tag >= 0 else self.reserve):
+            return NO_SLOT
+        answered = request.tied or self.always_replies
+        if answered and self.credits_used >= self.credits:
+            return NO_CREDIT
+        if self.stalled or now_ns < self.not_before_ns:
+            return NOT_NOW
+        holds = HOLDS_SLOT
+        if answered and channel.identifies:
+            if channel.ties and not channel.correlator.take(request):
+                return NO_TAG
+            holds |= HOLDS_TAG  # where the hardware matches replies the handle is the tag
+        if answered and self.credits != FOREVER:
+            holds |= HOLDS_CREDIT
+            self.credits_used += 1
+        if request.lent is not None:
+            holds |= HOLDS_MEMORY
+        position = self.next_seq & self.mask
+        old = self.table[position]
+        if old is not None:  # held for longer than a table's length of messages
+            self.leftover[old.handle] = old
+        self.table[position] = request
+        request.handle = (self.next_seq << 1) | (1 if request.tied else 0)
+        self.next_seq += 1
+        self.slots_used += 1
+        request.holds = holds
+        request.step(SEND)
+        if self.gate.trace is not None:
+            self.gate.trace("request.sending", request)
+        return self.hand_over(request, channel, now_ns)
+
+    def hand_over(self, request: Any, channel: Any, now_ns: int) -> int:
+        """Call the driver's ``send`` and act on what it says."""
+        try:
+            message = channel.stamped(request)
+            if request.remote_tag >= 0 and not channel.ties:
+                outcome = self.controller.reply(
+                    channel, request.handle, request.remote_tag, message, request.remote_status
+                )
+            else:
+                outcome = self.controller.send(channel, request.handle, message)
+        except Exception as error:
+            request.handed = UNKNOWN
+            channel.fail(request, channel.driver_error(request, error))
+            if isinstance(error, RemoteGone):
+                self.gate.note(self.pump.host.take_link, False, -1, str(error))
+            return PLACED
+        if outcome is not SENT and outcome.retry:
+            self.take_back(request, channel, outcome, now_ns)
+            return NOT_NOW
+        request.handed = HANDED_OVER
+        request.step(HAND_OVER)
+        if self.gap_ns:
+            self.not_before_ns = now_ns + self.gap_ns
+        if outcome is not SENT:
+            channel.take_reply(request, outcome.reply)
+            self.release(request, request.holds, "reply")
+            return PLACED
+        if request.timeout_ns != FOREVER:
+            request.deadline_ns = now_ns + request.timeout_ns
+            if request.deadline_ns < self.next_deadline_ns:
+                self.next_deadline_ns = request.deadline_ns
+        else:
+            request.deadline_ns = FOREVER
+        if self.polls_tx and self.tick_ns == FOREVER:
+            self.tick_ns = now_ns + self.poll_ns
+        if self.gate.trace is not None:
+            self.gate.trace("request.sent", request)
+        return PLACED
+
+    def take_back(self, request: Any, channel: Any, outcome: Any, now_ns: int) -> None:
+        """Undo a placement that the hardware refused: nothing was handed over."""
+        request.step(REFUSE)
+        request.handed = UNSENT
+        self.next_seq -= 1
+        self.table[self.next_seq & self.mask] = None
+        self.slots_used -= 1
+        if request.holds & HOLDS_CREDIT:
+            self.credits_used -= 1
+        if request.holds & HOLDS_TAG and channel.ties:
+            channel.correlator.put_back(request)
+        request.holds = 0
+        channel.unexpect(request)
+        request.handle = -1
+        if outcome.retry == "at":
+            self.not_before_ns = outcome.retry_ns
+        elif outcome.retry == "tx_done" and self.slots_used == 0:
+            self.not_before_ns = now_ns + self.poll_ns  # no TX done will come: look again later
+        else:
+            self.stalled = outcome.retry
+
+    # -- TX done and proofs
+
+    def take_tx_done(self, handles: Iterable[int] | int, status: int) -> None:
+        """Free the slots of messages that the driver reports as TX done."""
+        self.stalled = ""
+        if isinstance(handles, int):
+            for _ in range(min(handles, self.next_seq - self.tx_head)):
+                request = self.find(self.tx_head << 1) or self.find((self.tx_head << 1) | 1)
+                self.tx_head += 1
+                if request is not None:
+                    self.slot_done(request, status)
+        else:
+            for handle in handles:
+                request = self.find(handle)
+                if request is not None:
+                    self.slot_done(request, status)
+        if self.line or self.answers:
+            self.mark_dirty()
+
+    def slot_done(self, request: Any, status: int) -> None:
+        """One message left its slot: a one-way message is over, others await their reply."""
+        if not request.holds & HOLDS_SLOT:
+            return
+        self.release(request, HOLDS_SLOT, "tx_done")
+        request.owner.channel.take_tx_done(request, status)
+
+    def release(self, request: Any, holds: int, proof: str) -> None:
+        """Free what ``proof`` shows the remote to be finished with."""
+        freed = request.holds & holds
+        if not freed:
+            return
+        request.holds &= ~freed
+        channel = request.owner.channel
+        if freed & HOLDS_SLOT:
+            self.slots_used -= 1
+            if self.slots_used == 0:
+                self.tick_ns = FOREVER
+            request.owner.slot_freed(request)
+        if freed & HOLDS_CREDIT:
+            self.credits_used -= 1
+        if freed & HOLDS_TAG and channel.ties:
+            channel.correlator.give_back(request)
+        if freed & HOLDS_MEMORY:
+            self.gate.ports.append((request.lent.give_back, ()))
+            request.lent = None
+        if request.state > DONE:
+            channel.freed[proof] = channel.freed.get(proof, 0) + 1
+        if not request.holds:
+            position = (request.handle >> 1) & self.mask
+            if self.table[position] is request:
+                self.table[position] = None
+            else:
+                self.leftover.pop(request.handle, None)
+        if self.line or self.answers:
+            self.mark_dirty()
+
+    def forget_all(self, proof: str) -> None:
+        """Free everything held: the remote that could touch it is dead."""
+        for request in self.in_flight():
+            self.release(request, request.holds, proof)
+        self.tx_head = self.next_seq
+        self.stalled = ""
+        self.not_before_ns = 0
+
+    def take_fault(self, error: Exception) -> None:
+        """The remote lied or the driver failed: stop this queue, end what is in flight on it.
+
+        What is held stays held: a new epoch is the way out.
+        """
+        if not isinstance(error, MailboxError):
+            error = RemoteError(f"the driver failed: {error!r}")
+        self.fault = error
+        text = f"the queue stopped: {error}"
+        waiting = [request for client in self.line for request in client.backlog.line]
+        for request in self.in_flight() + waiting:
+            channel = request.owner.channel
+            channel.fail(request, channel.error(RemoteError, request, text))
+
+    # -- who goes next
+
+    def mark_dirty(self) -> None:
+        """Have `refill` called before the lock is released."""
+        if not self.dirty:
+            self.dirty = True
+            self.gate.dirty.append(self)
+
+    def crowded(self) -> bool:
+        """Tell whether somebody waits already: nobody overtakes those who wait."""
+        return bool(self.line)
+
+    def stand_in_line(self, client: Any, request: Any, queued_by: int) -> None:
+        """Put a request at the end of its client's line, and the client into the turn."""
+        if not client.backlog.line:
+            self.line.append(client)
+        client.backlog.append(request, queued_by)
+        if queued_by == BY_SUBMIT:
+            self.pump.attend(client.at_home, 1)
+        if request.deadline_ns < self.next_deadline_ns:
+            self.next_deadline_ns = request.deadline_ns
+
+    def leave_line(self, request: Any) -> None:
+        """Take out a request that ended while it waited."""
+        client = request.owner
+        if request.queued_by:
+            if request.queued_by == BY_SUBMIT:
+                self.pump.attend(client.at_home, -1)
+            client.backlog.remove(request)
+            if not client.backlog.line:
+                self.line.remove(client)
+
+    def refill(self) -> None:
+        """Send what waits: our answers first, then one request of each client in turn."""
+        if self.pump.host.lost or self.fault is not None:
+            return
+        now_ns = self.clock.now_ns()
+        while self.answers:
+            if self.place(self.answers[0], self.answers[0].owner.channel, now_ns) != PLACED:
+                return
+            self.answers.popleft()
+        passed = 0
+        while self.line and passed < len(self.line):
+            client = self.line.popleft()
+            queued_by = client.backlog.line[0].queued_by
+            request = client.backlog.pop()
+            client.prepare(request)
+            reason = self.place(request, client.channel, now_ns)
+            if reason == PLACED:
+                passed = 0
+                if queued_by == BY_SUBMIT:
+                    self.pump.attend(client.at_home, -1)
+                if client.backlog.line:
+                    self.line.append(client)
+                continue
+            client.backlog.put_back(request, queued_by)
+            if reason in (NO_SLOT, NOT_NOW):
+                self.line.appendleft(client)
+                return
+            self.line.append(client)  # its channel lacks a credit or tag; others need not wait
+            passed += 1
+
+    # -- time
+
+    def due_ns(self) -> int:
+        """Return when `on_time` has something to do, at the latest."""
+        due = min(self.next_deadline_ns, self.tick_ns)
+        if (self.line or self.answers) and self.not_before_ns:
+            due = min(due, self.not_before_ns)
+        return due
+
+    def on_time(self, now_ns: int) -> None:
+        """Do what is due: poll ticks, a pause that is over, deadlines."""
+        if now_ns >= self.tick_ns:
+            self.tick_ns = now_ns + self.poll_ns
+            self.controller.service(self, POLL)
+        if self.not_before_ns and now_ns >= self.not_before_ns:
+            self.not_before_ns = 0
+            if self.line or self.answers:
+                self.mark_dirty()
+        if now_ns >= self.next_deadline_ns:
+            self.expire(now_ns)
+
+    def expire(self, now_ns: int) -> None:
+        """End what is past its deadline and find the next one; looks at every entry once."""
+        bound = FOREVER
+        for request in self.in_flight():
+            if now_ns >= request.deadline_ns:
+                request.deadline_ns = FOREVER
+                request.owner.channel.overdue(request)
+            elif request.deadline_ns < bound:
+                bound = request.deadline_ns
+        for client in list(self.line):
+            for request in list(client.backlog.line):
+                if now_ns >= request.deadline_ns:
+                    request.owner.channel.overdue(request)
+                elif request.deadline_ns < bound:
+                    bound = request.deadline_ns
+        self.next_deadline_ns = bound
+
+    def __repr__(self) -> str:
+        return (
+            f"<Queue {self.name!r} {self.slots_used}/{self.depth} slots, {len(self.line)} waiting>"
+        )
+
+
+def _by_handle(request: Any) -> int:
+    handle: int = request.handle
+    return handle

@@ -1,0 +1,37 @@
+from mboxio.clock cimport Watcher
+
+cdef int DONE, EVENTS, ILLEGAL, NEW, UNSENT
+cdef long long FOREVER
+cdef bytes NEXT
+
+
+cdef class Owner:
+    cdef public object channel
+
+    cpdef bint wait_for(self, waitable, long long until_ns) except *
+    cpdef look_at(self, waitable)
+    cpdef bint cancel(self, request) except *
+    cpdef call_when_over(self, waitable, callback)
+    cpdef future_of(self, waitable, bint bare)
+    cpdef long long deadline_after(self, timeout_s) except? -1
+
+
+cdef class Waitable:
+    cdef public bint over
+    cdef public Owner owner
+    cdef public list watchers
+
+    cpdef void add_watcher(self, Watcher watcher) except *
+    cpdef void drop_watcher(self, Watcher watcher) except *
+    cpdef void finish(self, core) except *
+
+
+cdef class Request(Waitable):
+    cdef public bytes data
+    cdef public object into, lent, value
+    cdef public long long deadline_ns, timeout_ns, handle, tag, remote_tag
+    cdef public unsigned char state, handed, holds, queued_by
+    cdef public bint tied
+    cdef public int remote_status
+
+    cpdef bint step(self, int event) except *

@@ -1,0 +1,249 @@
+"""A request: one message on its way, with a completion of its own."""
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from mboxio.clock import Watcher
+from mboxio.errors import MailboxError
+from mboxio.states import (
+    DONE,
+    EVENT_NAMES,
+    FOREVER,
+    HANDED_OVER_NAMES,
+    ILLEGAL,
+    NEW,
+    NEXT,
+    STAGES,
+    STATE_NAMES,
+    UNSENT,
+)
+
+EVENTS = len(EVENT_NAMES)
+
+
+class Owner:
+    """What a `Waitable` needs from the client that made it."""
+
+    __slots__ = ("channel",)
+
+    channel: Any
+
+    def wait_for(self, waitable: Any, until_ns: int) -> bool:
+        """Block until ``waitable`` is over (True) or the clock shows ``until_ns`` (False)."""
+        raise TypeError("an owner waits")
+
+    def look_at(self, waitable: Any) -> None:
+        """Do once, without waiting, what a waiter would do."""
+        raise TypeError("an owner looks")
+
+    def cancel(self, request: Any) -> bool:
+        """End ``request`` as cancelled; False if it was over."""
+        raise TypeError("an owner cancels")
+
+    def call_when_over(self, waitable: Any, callback: Any) -> None:
+        """Have ``callback(waitable)`` called where this owner's user code runs."""
+        raise TypeError("an owner calls back")
+
+    def future_of(self, waitable: Any, bare: bool) -> Any:
+        """Return a future of the running event loop that resolves when ``waitable`` is over."""
+        raise TypeError("an owner makes futures")
+
+    def deadline_after(self, timeout_s: float | None) -> int:
+        """Return the clock's time ``timeout_s`` from now, `FOREVER` for None."""
+        raise TypeError("an owner has a clock")
+
+
+class Waitable:
+    """Something that is over at some time, once, and tells its watchers."""
+
+    __slots__ = ("over", "owner", "watchers")
+
+    def __init__(self, owner: Owner) -> None:
+        self.owner = owner
+        self.over = False
+        self.watchers: list[Watcher] | None = None
+
+    def add_watcher(self, watcher: Watcher) -> None:
+        """Register somebody to be told. Under the lock, and only before it is over."""
+        if self.watchers is None:
+            self.watchers = [watcher]
+        else:
+            self.watchers.append(watcher)
+
+    def drop_watcher(self, watcher: Watcher) -> None:
+        """Forget a watcher that no longer wants to know. Under the lock."""
+        if self.watchers is not None and watcher in self.watchers:
+            self.watchers.remove(watcher)
+
+    def finish(self, core: Any) -> None:
+        """Be over, and note all watchers for waking. Under the lock."""
+        self.over = True
+        if self.watchers is not None:
+            watchers = self.watchers
+            self.watchers = None
+            for watcher in watchers:
+                watcher.fire(core, self)
+
+
+class Request(Waitable):
+    """A message that was accepted, until it ends: done, failed, timed out, cancelled or closed.
+
+    Clients make requests; user code only looks at them. All methods may be called from any
+    thread. ``wait``, ``result`` and ``done`` drive the channel when nobody else does.
+    """
+
+    __slots__ = (
+        "data",
+        "deadline_ns",
+        "handed",
+        "handle",
+        "holds",
+        "into",
+        "lent",
+        "queued_by",
+        "remote_status",
+        "remote_tag",
+        "state",
+        "tag",
+        "tied",
+        "timeout_ns",
+        "value",
+    )
+
+    def __init__(
+        self, owner: Owner, data: bytes | None, tied: bool, timeout_ns: int, into: Any
+    ) -> None:
+        self.owner = owner
+        self.over = False
+        self.watchers = None
+        self.data = data
+        self.tied = tied
+        self.timeout_ns = timeout_ns
+        self.into = into
+        self.deadline_ns = FOREVER
+        self.handle = -1
+        self.tag = -1
+        self.remote_tag = -1  # of the remote's request that this message answers
+        self.remote_status = 0
+        self.lent: Any = None  # memory that the remote may touch; given back by the proof
+        self.state = NEW
+        self.handed = UNSENT
+        self.holds = 0
+        self.queued_by = 0
+        self.value: Any = None
+
+    def step(self, event: int) -> bool:
+        """Apply one event of the state table. Under the lock.
+
+        Returns:
+            False if the request had ended already: the event lost the race.
+
+        Raises:
+            RuntimeError: the table does not know the event in this state.
+        """
+        following = NEXT[self.state * EVENTS + event]
+        if following == ILLEGAL:
+            if self.state >= DONE:
+                return False
+            raise RuntimeError(
+                f"event '{EVENT_NAMES[event]}' cannot happen to a request that is "
+                f"{STATE_NAMES[self.state]}"
+            )
+        self.state = following
+        return True
+
+    @classmethod
+    def __class_getitem__(cls, reply_type: Any) -> Any:
+        return cls  # Request[bytes] is for type checkers
+
+    @property
+    def status(self) -> str:
+        """The state in words: ``queued``, ``sent``, ``awaiting reply``, ``done`` and so on."""
+        return STATE_NAMES[self.state]
+
+    @property
+    def handed_over(self) -> str:
+        """Whether the message left: ``no`` (safe to repeat), ``yes`` or ``unknown``."""
+        return HANDED_OVER_NAMES[self.handed]
+
+    @property
+    def stage(self) -> str | None:
+        """What the request waits for: ``queue``, ``tx_done``, ``reply``, or None when over."""
+        return STAGES.get(self.state)
+
+    def done(self) -> bool:
+        """Tell whether the request is over; looks for news first and never waits."""
+        if self.state < DONE:
+            self.owner.look_at(self)
+        return self.state >= DONE
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the request is over. Giving up waiting does nothing to the request.
+
+        Args:
+            timeout_s: how long to wait, in seconds; None waits until the request ends, which
+                its own deadlines bound.
+
+        Returns:
+            True if the request is over.
+
+        Raises:
+            WouldDeadlock: called where the channel cannot be driven (a driver's op or port).
+        """
+        if self.state >= DONE:
+            return True
+        return self.owner.wait_for(self, self.owner.deadline_after(timeout_s))
+
+    def result(self) -> Any:
+        """Wait for the end and return the reply (``b""`` for a one-way message).
+
+        Returns:
+            The reply, or the number of bytes written to ``into=``.
+
+        Raises:
+            MailboxError: how the request ended otherwise; a new exception for every caller.
+        """
+        if self.state < DONE:
+            self.owner.wait_for(self, FOREVER)
+        if self.state == DONE:
+            return self.value
+        raise self.value.fresh()
+
+    def exception(self) -> MailboxError | None:
+        """Wait for the end and return its error, or None if the request is done."""
+        if self.state < DONE:
+            self.owner.wait_for(self, FOREVER)
+        return None if self.state == DONE else self.value.fresh()
+
+    def cancel(self) -> bool:
+        """End the request as cancelled. What the remote may still touch stays held.
+
+        Returns:
+            False if it was over already.
+        """
+        return self.state < DONE and self.owner.cancel(self)
+
+    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
+        """Call ``callback(request)`` once it is over, now if it is.
+
+        It runs on the service thread (blocking clients) or the client's event loop (async
+        clients), never on the thread of another user. Its exceptions are logged.
+        """
+        self.owner.call_when_over(self, callback)
+
+    def future(self) -> Any:
+        """Return an ``asyncio.Future`` of the running loop that ends as this request does.
+
+        Cancelling the future does nothing to the request.
+        """
+        return self.owner.future_of(self, False)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait on an event loop, as `result`. Cancelling the awaiter leaves the request alone."""
+        if self.state < DONE:
+            yield from self.owner.future_of(self, True)
+        return self.result()
+
+    def __repr__(self) -> str:
+        end = f": {self.value}" if self.state > DONE else ""
+        return f"<Request {self.handle} {self.status}, handed over: {self.handed_over}{end}>"

@@ -1,0 +1,186 @@
+"""A virtual clock: it stands still while code runs and moves when every thread is blocked."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+from mboxio.clock import Clock, Parker
+from mboxio.errors import WouldDeadlock
+from mboxio.states import FOREVER
+
+TIMER, PARK, ADVANCE = range(3)
+"""Of things due at the same instant: timers first, then waits, then the end of `advance`."""
+
+
+class _Sleeper:
+    """A thread that does not run: it waits for its turn, its time or a wake-up."""
+
+    def __init__(self) -> None:
+        self.baton = threading.Lock()
+        self.baton.acquire()
+        self.stuck = False
+
+
+class _Timer:
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self.callback: Callable[[], object] | None = callback
+
+    def cancel(self) -> None:
+        """Forget the call."""
+        self.callback = None
+
+
+class VirtualClock(Clock):
+    """Time for tests: exact, deterministic, and as fast as the code under it.
+
+    The threads that use it, the one that made it and those of `spawn`, run one at a time. When
+    the running one parks, the next that was woken runs; when none is ready, the clock moves to
+    the earliest thing that is due. Timers run in the thread that parked last and must not wait.
+
+    Args:
+        start_ns: what the clock shows first.
+    """
+
+    def __init__(self, start_ns: int = 0) -> None:
+        self._lock = threading.Lock()
+        self._now_ns = start_ns
+        self._order = 0
+        self._due: list[tuple[int, int, int, Any]] = []
+        self._ready: deque[_Sleeper] = deque()
+        self._sleepers: dict[Parker, _Sleeper] = {}
+        self._joiners: dict[threading.Thread, Parker] = {}
+        self._ended: set[threading.Thread] = set()
+        self._interrupted = False
+
+    def now_ns(self) -> int:
+        """Return the virtual time."""
+        return self._now_ns
+
+    def relax(self) -> None:
+        """Let a microsecond pass: a spinning thread does not stop time."""
+        self.advance(1_000)
+
+    def jump(self, ns: int) -> None:
+        """Move the clock as a busy computation would: nothing fires meanwhile."""
+        self._now_ns += ns
+
+    def advance(self, ns: int) -> None:
+        """Let time pass: everything due until then, its end included, happens first."""
+        self._park(Parker(), self._now_ns + ns, ADVANCE)
+
+    def park(self, parker: Parker, until_ns: int) -> None:
+        """See `Clock.park`.
+
+        Raises:
+            WouldDeadlock: called by a timer.
+            RuntimeError: every thread is blocked and nothing is due.
+        """
+        self._park(parker, until_ns, PARK)
+
+    def unpark(self, parker: Parker) -> None:
+        """See `Clock.unpark`. The woken thread runs when the running one blocks."""
+        with self._lock:
+            sleeper = self._sleepers.pop(parker, None)
+            if sleeper is not None:
+                self._ready.append(sleeper)
+                return
+        super().unpark(parker)
+
+    def call_at(self, when_ns: int, callback: Callable[[], object]) -> _Timer:
+        """See `Clock.call_at`; the callback runs while everything else is blocked."""
+        timer = _Timer(callback)
+        with self._lock:
+            self._push(max(when_ns, self._now_ns), TIMER, timer)
+        return timer
+
+    def spawn(self, target: Callable[[], object], name: str) -> threading.Thread:
+        """See `Clock.spawn`. The thread runs when the running one blocks."""
+        sleeper = _Sleeper()
+
+        def run() -> None:
+            sleeper.baton.acquire()
+            try:
+                target()
+            finally:
+                self._leave(thread)
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        with self._lock:
+            self._ready.append(sleeper)
+        thread.start()
+        return thread
+
+    def join(self, thread: threading.Thread, timeout_s: float) -> None:
+        """See `Clock.join`."""
+        parker = Parker()
+        with self._lock:
+            over = thread in self._ended
+            if not over:
+                self._joiners[thread] = parker
+        if not over:
+            self._park(parker, self._now_ns + int(timeout_s * 1e9), PARK)
+        if thread in self._ended:
+            thread.join()
+
+    def _push(self, when_ns: int, rank: int, what: Any) -> None:
+        self._order += 1
+        heappush(self._due, (when_ns, rank, self._order, what))
+
+    def _park(self, parker: Parker, until_ns: int, rank: int) -> None:
+        if self._interrupted:
+            raise WouldDeadlock("a timer of the virtual clock must not wait")
+        if parker.lock.acquire(False):
+            return
+        sleeper = _Sleeper()
+        self._lock.acquire()
+        self._sleepers[parker] = sleeper
+        if until_ns != FOREVER:
+            self._push(max(until_ns, self._now_ns), rank, (parker, sleeper))
+        self._pass_on()
+        sleeper.baton.acquire()
+        if sleeper.stuck:
+            raise RuntimeError("every thread is blocked and nothing is due: this is a deadlock")
+
+    def _leave(self, thread: threading.Thread) -> None:
+        """A spawned thread ends."""
+        self._lock.acquire()
+        self._ended.add(thread)
+        parker = self._joiners.pop(thread, None)
+        sleeper = self._sleepers.pop(parker, None) if parker is not None else None
+        if sleeper is not None:
+            self._ready.append(sleeper)
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Choose who runs next, moving the clock if nobody can. Gives the lock back."""
+        while not self._ready:
+            if not self._due:
+                # A deadlock is reported where a test sees it: to the one that waits longest.
+                stuck = next(iter(self._sleepers), None)
+                if stuck is None:
+                    break
+                sleeper = self._sleepers.pop(stuck)
+                sleeper.stuck = True
+                self._ready.append(sleeper)
+                break
+            when_ns, rank, _, what = heappop(self._due)
+            if rank != TIMER:
+                parker, sleeper = what
+                if self._sleepers.get(parker) is sleeper:
+                    del self._sleepers[parker]
+                    self._now_ns = max(self._now_ns, when_ns)
+                    self._ready.append(sleeper)
+            elif what.callback is not None:
+                self._now_ns = max(self._now_ns, when_ns)
+                self._interrupted = True
+                self._lock.release()
+                try:
+                    what.callback()
+                finally:
+                    self._lock.acquire()
+                    self._interrupted = False
+        if self._ready:
+            self._ready.popleft().baton.release()
+        self._lock.release()

@@ -1,0 +1,153 @@
+"""Who gets what no request claims: subscriptions, and the one handler of remote requests."""
+
+import errno
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from mboxio.errors import ClosedError, MailboxError, MessagesLost
+from mboxio.gate import log
+from mboxio.request import Waitable
+
+
+class Subscription:
+    """A bounded queue of unsolicited messages for one reader or several.
+
+    When it overflows the oldest messages go, and the next read says how many.
+
+    Args:
+        client: whose subscription it is.
+        limit: how many messages may wait.
+    """
+
+    def __init__(self, client: Any, limit: int) -> None:
+        if limit < 1:
+            raise ValueError("a subscription keeps at least one message")
+        self.client = client
+        self.gate = client.gate
+        self.limit = limit
+        self.waiting: deque[bytes | MailboxError] = deque()
+        self.lost = 0
+        self.lost_in_all = 0
+        self.closed = False
+        self.bell: Waitable | None = None
+
+    # -- under the lock
+
+    def put(self, message: bytes | MailboxError) -> None:
+        """Add a message, or an error that readers meet in its place in the order."""
+        if len(self.waiting) >= self.limit:
+            self.waiting.popleft()
+            self.lost += 1
+            self.lost_in_all += 1
+        self.waiting.append(message)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have all readers look again."""
+        if self.bell is not None:
+            bell = self.bell
+            self.bell = None
+            bell.finish(self.gate)
+
+    def take(self) -> bytes | Waitable:
+        """Return the next message, or what to wait for.
+
+        Raises:
+            MessagesLost: some are gone; the next call goes on.
+            RemoteGone: the remote died at this point of the sequence; the next call goes on.
+            ClosedError: the subscription is closed and empty.
+        """
+        self.gate.enter()
+        try:
+            if self.lost:
+                count = self.lost
+                self.lost = 0
+                raise MessagesLost(
+                    f"channel {self.client.channel.name!r}: {count} messages lost, the "
+                    f"subscriber reads too slowly (limit {self.limit})",
+                    channel=self.client.channel.name,
+                    count=count,
+                )
+            if self.waiting:
+                message = self.waiting.popleft()
+                if isinstance(message, MailboxError):
+                    raise message.fresh()
+                return message
+            if self.closed:
+                raise ClosedError("the subscription is closed")
+            if self.bell is None:
+                self.bell = Waitable(self.client)
+            return self.bell
+        finally:
+            self.gate.leave()
+
+    # -- without the lock
+
+    def close(self) -> None:
+        """Stop receiving; readers that wait see `ClosedError`, iterations end."""
+        self.gate.call(self.drop)
+
+    def drop(self) -> None:
+        """Stop receiving. Under the lock."""
+        if not self.closed:
+            self.closed = True
+            self.client.channel.subscriptions.remove(self)
+            self.client.channel.lost_by_subscribers += self.lost_in_all
+            self.client.pump.attend(self.client.at_home, -1)
+            self.client.subscriptions.remove(self)
+            self.wake()
+
+
+class Handler:
+    """The one function of a channel that answers what the remote asks.
+
+    Args:
+        client: through whom the answers go back.
+        function: called with the message; returns the answer, or a coroutine on async clients.
+        limit: how many unanswered requests it takes; more are refused.
+    """
+
+    def __init__(self, client: Any, function: Callable[[bytes], Any], limit: int) -> None:
+        self.client = client
+        self.function = function
+        self.limit = limit
+
+    def ask(self, tag: int, message: bytes) -> None:
+        """Have the function called where the client's user code runs. Under the lock."""
+        self.client.at_home.post(self.run, tag, message, self.client.host.life)
+
+    def run(self, tag: int, message: bytes, life: int) -> Any:
+        """Call the function and send its answer."""
+        try:
+            answer = self.function(message)
+        except Exception as error:
+            self.failed(error, tag, life)
+            return None
+        if hasattr(answer, "__await__"):
+            return self.finish(answer, tag, life)
+        self.reply(answer, tag, life)
+        return None
+
+    async def finish(self, answer: Any, tag: int, life: int) -> None:
+        """Await a coroutine handler and send its answer."""
+        try:
+            result = await answer
+        except Exception as error:
+            self.failed(error, tag, life)
+            return
+        self.reply(result, tag, life)
+
+    def reply(self, answer: Any, tag: int, life: int) -> None:
+        """Send an answer, or an error if it is no message."""
+        try:
+            message = b"" if answer is None else bytes(memoryview(answer))
+        except TypeError as error:
+            self.failed(error, tag, life)
+            return
+        self.client.answer(tag, message, 0, life)
+
+    def failed(self, error: Exception, tag: int, life: int) -> None:
+        """Log what the function raised, and tell the remote if the wire can."""
+        log.error("the handler of %r raised", self.client.channel.name, exc_info=error)
+        self.client.answer(tag, repr(error).encode()[:200], errno.EIO, life)

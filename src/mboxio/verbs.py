@@ -1,0 +1,170 @@
+"""The verbs that blocking and async clients share: those that never wait."""
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from mboxio.endpoint import Endpoint
+from mboxio.errors import AddressError, ClosedError, RequestTimeout
+from mboxio.request import Request as CoreRequest
+from mboxio.request import Waitable
+from mboxio.subscribers import Handler, Subscription
+from mboxio.timeouts import DEFAULT
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+
+    class Request(CoreRequest, Generic[T]):
+        """A `Request` whose reply is of type T: bytes, or int where ``into=`` was given."""
+
+        def result(self) -> T: ...
+        def __await__(self) -> Generator[Any, None, T]: ...
+        def future(self) -> Any: ...
+
+else:
+    Request = CoreRequest
+
+
+class Verbs(Endpoint):
+    """The verbs that never wait, which blocking and async clients share."""
+
+    @overload
+    def submit(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: None = None,
+        lent: Any = None,
+    ) -> Request[bytes]: ...
+    @overload
+    def submit(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: "Buffer",
+        lent: Any = None,
+    ) -> Request[int]: ...
+    def submit(
+        self,
+        data: Any,
+        *,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        into: Any = None,
+        lent: Any = None,
+    ) -> Any:
+        """Hand a message over that expects a reply, and return at once.
+
+        Args:
+            data: the message; copied.
+            timeout_s: deadline of the reply, in seconds from the doorbell on.
+            queue_timeout_s: deadline for leaving the backlog, in seconds.
+            into: writable memory for the reply; untouched once the request is over otherwise.
+            lent: memory the remote may touch; its ``give_back()`` is called at the proof that
+                the remote is finished with it.
+
+        Returns:
+            The request: in flight, queued in the backlog, or over already.
+
+        Raises:
+            QueueFull: no place; nothing was accepted. ``reason`` says what lacks.
+            MessageTooLong, ClosedError, RemoteGone, OutOfStep: nothing was accepted.
+        """
+        return self.begin(data, True, timeout_s, queue_timeout_s, into, False, lent)
+
+    def post(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        lent: Any = None,
+    ) -> Request[bytes]:
+        """Hand a one-way message over and return at once; the request is done at TX done.
+
+        Arguments and errors as for `submit`.
+        """
+        request: Request[bytes] = self.begin(
+            data, False, timeout_s, queue_timeout_s, None, False, lent
+        )  # type: ignore[assignment]
+        return request
+
+    def ring(self) -> None:
+        """Ring the doorbell without a message; rings may merge into one.
+
+        Raises:
+            AddressError: the controller has no such doorbell.
+        """
+        self.gate.enter()
+        try:
+            self.host.controller.ring(self.channel)
+        finally:
+            self.gate.leave()
+
+    def tx_done(self, status: int = 0) -> None:
+        """Say that the oldest message left (TX done by ACK)."""
+        self.gate.call(self.queue.take_tx_done, 1, status)
+
+    def resync(self) -> None:
+        """Vouch that no reply is under way: an out-of-step channel works again."""
+        self.gate.call(self.channel.resync, "resync")
+
+    def close(self) -> None:
+        """End all requests of this client as closed. Idempotent, from any thread or callback."""
+        if self.gate.lock.mine():  # a finalizer or port in the middle of something: afterwards
+            self.gate.note(self.decide_close)
+            self.gate.ports.append((self.close, ()))
+            return
+        self.gate.call(self.decide_close)
+        with self.host.admin:
+            if self.joined:
+                self.joined = False
+                self.host.leave(self.channel)
+
+    def add_handler(self, function: Callable[[bytes], Any], limit: int) -> None:
+        """Become the one who answers the remote's requests on this channel. Under the lock."""
+        if self.channel.handler is not None:
+            raise AddressError(f"channel {self.channel.name!r} has a handler already")
+        self.channel.handler = Handler(self, function, limit)
+        self.queue.reserve = 1 if self.queue.depth > 1 else 0
+        self.pump.attend(self.at_home, 1)
+
+    def set_handler(self, function: Callable[[bytes], Any], limit: int) -> None:
+        """See ``on_request``."""
+        self.gate.enter()
+        try:
+            self.add_handler(function, limit)
+        finally:
+            self.gate.leave()
+
+    def add_subscription(self, subscription: Subscription) -> None:
+        """Start to receive. Takes the lock."""
+        self.gate.enter()
+        try:
+            if self.closed:
+                raise ClosedError(f"channel {self.channel.name!r}: the client is closed")
+            if not self.channel.can_receive:
+                raise AddressError(f"channel {self.channel.name!r} is send-only")
+            self.channel.subscriptions.append(subscription)
+            self.subscriptions.append(subscription)
+            self.pump.attend(self.at_home, 1)
+        finally:
+            self.gate.leave()
+
+    def flushed(self, flush: Waitable) -> None:
+        """Say how a flush ended."""
+        if self.closed:
+            raise ClosedError(f"channel {self.channel.name!r}: the client is closed")
+        if not flush.over:
+            raise RequestTimeout(
+                f"channel {self.channel.name!r}: not everything is TX done; nothing was ended",
+                channel=self.channel.name,
+                stage="tx_done",
+            )

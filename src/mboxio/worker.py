@@ -1,0 +1,117 @@
+"""The service thread of a pump: user code of blocking clients, and what happens unattended."""
+
+from collections import deque
+from threading import Thread, current_thread
+from typing import Any
+
+from mboxio.clock import Parker
+from mboxio.gate import Gate, log
+from mboxio.pump import Pump
+from mboxio.request import Owner, Waitable
+from mboxio.states import FOREVER
+
+
+class Worker:
+    """Runs jobs in order, and leads the pump while there is unattended work and nobody waits.
+
+    The thread starts at first need and is joined by the connection's `close`.
+    """
+
+    def __init__(self, pump: Pump) -> None:
+        self.pump = pump
+        self.gate: Gate = pump.gate
+        self.parker = Parker()
+        self.jobs: deque[tuple[Any, tuple[Any, ...]]] = deque()
+        self.needs = 0
+        self.stopping = False
+        self.started = False
+        self.thread: Thread | None = None
+        self.bell = Waitable(Owner())
+
+    # -- under the lock
+
+    def attend(self, change: int) -> None:
+        """Count unattended work."""
+        self.needs += change
+        if self.needs > 0 and change > 0:
+            self.ring()
+
+    def post(self, job: Any, *args: Any) -> None:
+        """Have ``job(*args)`` called on the service thread."""
+        self.jobs.append((job, args))
+        self.ring()
+
+    def ring(self) -> None:
+        """Have the thread look at its work again; start it if need be."""
+        if self.stopping and self.thread is None:
+            return
+        if not self.started:
+            if self.jobs or self.needs > 0:
+                self.started = True
+                self.gate.kicks.append(self)
+        elif not self.bell.over:
+            self.bell.finish(self.gate)
+
+    # -- without the lock
+
+    def kick(self) -> None:
+        """Start the thread; called once, after the lock is released."""
+        self.thread = self.gate.clock.spawn(self.run, f"mboxio service {self.pump.host.address}")
+
+    def stop(self, timeout_s: float) -> None:
+        """Let the thread finish its jobs and end; wait for that unless this is the thread."""
+        self.gate.call(self.say_stop)
+        if self.thread is not None and self.thread is not current_thread():
+            self.gate.clock.join(self.thread, timeout_s)
+
+    def say_stop(self) -> None:
+        """Tell the thread to end when its jobs are done."""
+        self.stopping = True
+        self.ring()
+
+    def run(self) -> None:
+        """The thread: jobs first, then the pump, then sleep."""
+        while True:
+            self.gate.lock.acquire()
+            try:
+                self.bell = Waitable(Owner())
+                job = self.jobs.popleft() if self.jobs else None
+                leads = (
+                    job is None
+                    and not self.stopping
+                    and self.needs > 0
+                    and self.pump.leader is None
+                )
+                if leads:
+                    self.pump.leader = self.parker
+                if job is None:
+                    self.bell.add_watcher(self.parker)
+            finally:
+                self.gate.leave()
+            if job is not None:
+                call_user(*job)
+            elif self.stopping:
+                return
+            elif leads:
+                self.pump.lead(self.parker, self.bell, FOREVER)
+                self.gate.call(self.step_down)
+            else:
+                while not self.bell.over:
+                    self.gate.clock.park(self.parker, FOREVER)
+
+    def step_down(self) -> None:
+        """Stop leading, to run a job or because a waiter took the lead."""
+        self.parker.kick_fd = -1
+        if self.pump.leader is self.parker:
+            self.pump.leader = None
+            self.pump.listening = False
+            if self.pump.loops:
+                self.pump.rearm()
+
+
+def call_user(function: Any, args: tuple[Any, ...]) -> None:
+    """Call user code; what it raises is logged and hurts nobody else."""
+    try:
+        function(*args)
+    except Exception:
+        log.exception("%r raised", function)
