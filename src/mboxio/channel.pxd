@@ -19,8 +19,8 @@ cdef class Channel:
     cdef public Controller controller
     cdef public Correlator correlator
     cdef public Py_ssize_t message_bytes
-    cdef public bint can_send, can_receive, ties, identifies, in_sequence, out_of_step
-    cdef public list clients, subscriptions
+    cdef public bint can_send, can_receive, ties, identifies, in_sequence, out_of_step, driver_ties_answers
+    cdef public list clients, receivers, subscriptions
     cdef public int users, asked
     cdef public long long lost_by_subscribers
     cdef public dict counts, freed

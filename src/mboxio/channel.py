@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from mboxio.capabilities import TxDone
 from mboxio.correlate import NOTIFICATION, REPLY, Correlator, Verdict
 from mboxio.errors import (
     MailboxError,
@@ -27,6 +28,7 @@ from mboxio.states import (
     HANDED_OVER_NAMES,
     HOLDS_CREDIT,
     HOLDS_MEMORY,
+    HOLDS_SLOT,
     HOLDS_TAG,
     QUEUED,
     SENT,
@@ -78,7 +80,9 @@ class Channel:
         self.clients: list[Any] = []
         self.users = 0
         self.subscriptions: list[Any] = []
+        self.receivers: list[Any] = []  # ports of clients that are drivers themselves
         self.handler: Any = None
+        self.driver_ties_answers = False  # the driver says who asks, so it says whom we answer
         self.asked = 0  # remote requests that the handler has not answered
         self.out_of_step = False
         self.lost_by_subscribers = 0  # by those that are closed now
@@ -95,6 +99,20 @@ class Channel:
         self.in_sequence = self.identifies and (
             self.correlator.in_order or self.queue.capabilities.replies_in_order
         )
+
+    def add_client(self, client: Any) -> None:
+        """A client joins."""
+        self.clients.append(client)
+        if client.ports is not None:
+            self.queue.pump.attend(client.at_home, 1)
+        if client.ports is not None and client.ports.received is not None:
+            self.receivers.append(client.ports.received)
+
+    def remove_client(self, client: Any) -> None:
+        """A client leaves."""
+        self.clients.remove(client)
+        if client.ports is not None and client.ports.received is not None:
+            self.receivers.remove(client.ports.received)
 
     def ties_replies(self) -> bool:
         """Tell whether a request on this channel can get its reply at all."""
@@ -123,6 +141,8 @@ class Channel:
         message: bytes = request.data
         self.counts["sent"] += 1
         if request.remote_tag >= 0:
+            if self.driver_ties_answers:
+                return message
             return self.correlator.stamp_reply(message, request.remote_tag)
         if request.holds & HOLDS_TAG:
             if self.in_sequence:
@@ -131,20 +151,21 @@ class Channel:
                 return self.correlator.stamp(message, request.tag)
         return message
 
-    def driver_error(self, request: Any, error: Exception) -> MailboxError:
-        """Turn what a driver's ``send`` raised into the request's error."""
+    def driver_error(self, request: Any, error: Exception, handed_over: str) -> MailboxError:
+        """Turn what a driver or port raised on the way out into the request's error."""
         if not isinstance(error, MailboxError):
             error = RemoteError(f"the driver could not send: {error!r}")
         error.channel = self.name
         error.request = request.handle
         error.stage = "tx_done"
-        error.handed_over = "unknown"
+        error.handed_over = handed_over
         return error
 
     def error(self, kind: type[MailboxError], request: Any, text: str, **more: Any) -> MailboxError:
         """Make the error with which a request ends; says what was stuck and what had left."""
         stage = STAGES.get(request.state)
-        handed = str(HANDED_OVER_NAMES[request.handed])
+        state: int = request.handed
+        handed = HANDED_OVER_NAMES[state]
         where = "" if request.handle < 0 else f", request {request.handle}"
         waiting = f" (waiting for {_STUCK[stage]}; handed over: {handed})" if stage else ""
         return kind(
@@ -216,8 +237,11 @@ class Channel:
 
     def resync(self, proof: str) -> None:
         """Somebody vouches that no reply is under way any more: start afresh."""
+        holds = HOLDS_TAG | HOLDS_CREDIT | HOLDS_MEMORY
+        if self.queue.capabilities.tx_done is TxDone.ACK:
+            holds |= HOLDS_SLOT  # nobody but the user could say that the message left
         for request in self.held():
-            self.queue.release(request, HOLDS_TAG | HOLDS_CREDIT | HOLDS_MEMORY, proof)
+            self.queue.release(request, holds, proof)
         self.expected.clear()
         self.out_of_step = False
 
@@ -231,7 +255,7 @@ class Channel:
     def take_tx_done(self, request: Any, status: int) -> None:
         """The message left its slot; with a status it never reached the remote."""
         if status:
-            self.queue.release(request, HOLDS_TAG | HOLDS_CREDIT, "tx_done")
+            self.queue.release(request, HOLDS_TAG | HOLDS_CREDIT | HOLDS_MEMORY, "tx_done")
             self.unexpect(request)
             if request.state == SENT:
                 text = f"TX done reported error {status} ({errno.errorcode.get(abs(status), '?')})"
@@ -246,6 +270,7 @@ class Channel:
         """Sort received messages: replies, remote requests, notifications."""
         for message in messages:
             if isinstance(message, Verdict):
+                self.driver_ties_answers = True
                 verdict = message
                 payload = message.message or b""
             else:
@@ -334,8 +359,10 @@ class Channel:
     def notify(self, message: bytes) -> None:
         """Give an unsolicited message to every subscriber."""
         self.counts["notifications"] += 1
-        if not self.subscriptions:
+        if not self.subscriptions and not self.receivers:
             self.counts["unclaimed"] += 1
+        for received in self.receivers:
+            self.gate.ports.append((received, (message,)))
         for subscription in self.subscriptions:
             subscription.put(message)
 
@@ -354,7 +381,7 @@ class Channel:
         """Answer a remote request with an error, where the wire can say so."""
         self.counts["remote_requests_refused"] += 1
         if self.queue.capabilities.matches_replies and self.clients:
-            self.clients[0].answer(tag, text.encode(), status)
+            self.clients[0].answer(tag, text.encode(), status, self.host.life)
 
     def __repr__(self) -> str:
         step = ", out of step" if self.out_of_step else ""

@@ -33,6 +33,5 @@ cdef class Endpoint(Owner):
     @cython.locals(reason=int, look=bint)
     cpdef int try_now(self, Request request, long long now_ns) except -1
     cpdef admit(self, Request request, bint waits)
-    cpdef prepare(self, Request request)
     cpdef request_over(self, Request request)
     cpdef slot_freed(self, Request request)

@@ -155,7 +155,6 @@ class Endpoint(Owner):
                 if self.host.lost:
                     return reason
             if not self.queue.crowded():
-                self.prepare(request)
                 reason = self.queue.place(request, self.channel, now_ns)
                 if reason == PLACED:
                     break
@@ -216,10 +215,10 @@ class Endpoint(Owner):
             held_tags=held,
         )
 
-    def prepare(self, request: Request) -> None:
-        """Let the port see a message right before an attempt to hand it over."""
+    def prepare(self, request: Any) -> None:
+        """See `Owner.prepare`."""
         if self.ports is not None and self.ports.tx_prepare is not None:
-            self.ports.tx_prepare(request.data)  # type: ignore[arg-type]
+            self.ports.tx_prepare(request.data)
 
     def answer(self, tag: int, message: bytes, status: int, life: int) -> None:
         """Answer the remote's request ``tag``, unless that remote is dead."""
@@ -245,7 +244,8 @@ class Endpoint(Owner):
     def request_over(self, request: Request) -> None:
         """A request of this client ended. Under the lock."""
         if self.ports is not None and self.ports.tx_done is not None and not request.tied:
-            status = 0 if request.state == DONE else request.value.errno
+            error = request.value
+            status = 0 if request.state == DONE else getattr(error, "status", None) or error.errno
             self.gate.ports.append((self.ports.tx_done, (request.data, status)))
         if self.flushes and not request.holds & HOLDS_SLOT:
             self.slot_freed(request)
@@ -300,10 +300,12 @@ class Endpoint(Owner):
             flush.finish(self.gate)
         for subscription in list(self.subscriptions):
             subscription.drop()
+        if self.ports is not None:
+            self.pump.attend(self.at_home, -1)
         if self.channel.handler is not None and self.channel.handler.client is self:
             self.channel.handler = None
             self.pump.attend(self.at_home, -1)
-        self.channel.clients.remove(self)
+        self.channel.remove_client(self)
 
     def close_request(self, request: Request, why: str) -> None:
         """End one request as closed. Under the lock."""

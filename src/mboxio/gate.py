@@ -108,12 +108,11 @@ class Gate:
             self.wakes = []
         if kicks:
             self.kicks = []
+        for parker in wakes:
+            parker.kick()  # under the lock: nobody can close the descriptor meanwhile
         self.lock.release()
         for parker in wakes:
-            if parker.kick_fd >= 0:
-                parker.kick()
-            else:
-                self.clock.unpark(parker)
+            self.clock.unpark(parker)
         for kicked in kicks:
             kicked.kick()
         if self.ports:

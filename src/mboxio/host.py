@@ -135,7 +135,7 @@ class Host:
                 self.controller.start(channel)
             channel.users += 1
             client.joined = True
-        self.gate.call(channel.clients.append, client)
+        self.gate.call(channel.add_client, client)
 
     def leave(self, channel: Channel) -> None:
         """A client left; the last one stops the channel. Without the lock."""
@@ -274,7 +274,7 @@ class Host:
         self.worker.stop(5.0)
         for port in list(self.pump.loops):
             port.close()
-        self.pump.close()
+        self.gate.call(self.pump.close)
         _LIVE.discard(self)
 
     def decide_close(self) -> None:
@@ -300,7 +300,7 @@ def _after_fork() -> None:
     for host in list(_LIVE):
         host.gate.forked = True
         host.controller.forked()
-        host.pump.close()
+        host.pump.forked()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -13,9 +13,10 @@ cdef class Pump:
     cdef public Controller controller
     cdef public list queues, loops
     cdef public tuple descriptors
-    cdef public int kick_fd
+    cdef public list kick_fds
     cdef public Parker leader
-    cdef public bint listening
+    cdef public bint listening, closed
+    cdef public int asleep
     cdef public long long spin_ns, spin_now_ns, reconnect_ns, reconnect_pause_ns
 
     cpdef turn(self, long long now_ns, str why)
@@ -28,7 +29,9 @@ cdef class Pump:
     cpdef take_lead(self, Parker parker)
     cpdef step_down(self, Parker parker, waitable)
     cpdef lead(self, Parker parker, waitable, long long until_ns)
-    cpdef str sleep(self, long long until_ns)
+    cpdef int kick_fd_for(self, Parker parker) except? -1
+    cpdef str sleep(self, int kick_fd, long long until_ns)
+    cpdef woke(self, Parker parker)
     cpdef kick(self)
     cpdef watch(self, tuple descriptors)
     cpdef attend(self, home, int change)

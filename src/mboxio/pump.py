@@ -38,7 +38,11 @@ class Pump:
         self.controller = controller
         self.queues: list[Any] = []
         self.descriptors: tuple[int, ...] = ()
-        self.kick_fd = -1
+        # Two may sleep at once for a moment, a waiter and the service thread that it relieved:
+        # with one descriptor one could swallow the other's kick.
+        self.kick_fds = [-1, -1]
+        self.asleep = 0  # how many sleep on descriptors
+        self.closed = False
         self.leader: Parker | None = None
         self.parked: deque[Parker] = deque()
         self.loops: list[Any] = []
@@ -70,8 +74,12 @@ class Pump:
         """Announce a sleep; True if something is there already."""
         ready = False
         for queue in self.queues:
-            if queue.fault is None and self.controller.arm(queue):
-                ready = True
+            if queue.fault is not None:
+                continue
+            try:
+                ready = self.controller.arm(queue) or ready
+            except Exception as error:
+                queue.take_fault(error)
         return ready
 
     def look(self) -> None:
@@ -181,7 +189,7 @@ class Pump:
     def step_down(self, parker: Parker, waitable: Any) -> None:
         """Stop waiting; a leader hands over to somebody who still waits. Under the lock."""
         waitable.drop_watcher(parker)
-        parker.kick_fd = -1
+        self.woke(parker)
         if self.leader is not parker:
             if parker in self.parked:
                 self.parked.remove(parker)
@@ -204,18 +212,19 @@ class Pump:
             self.gate.enter()
             try:
                 now_ns = self.clock.now_ns()
-                parker.kick_fd = -1
+                self.woke(parker)
+                if self.leader is not parker:
+                    return  # the new leader may sleep already: disturb nothing
                 self.listening = False
                 self.turn(now_ns, why)
                 self.gate.settle()
-                over = waitable.over or self.leader is not parker or now_ns >= until_ns
+                over = waitable.over or now_ns >= until_ns
                 if not over and not self.arm():
                     wake_ns = min(until_ns, self.due_ns())
                     self.listening = True
                     if self.descriptors:
-                        if self.kick_fd < 0:
-                            self.kick_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-                        parker.kick_fd = self.kick_fd
+                        parker.kick_fd = self.kick_fd_for(parker)
+                        self.asleep += 1
                 else:
                     wake_ns = 0
             finally:
@@ -230,14 +239,28 @@ class Pump:
                     self.gate.trace("pump.sleeping", self)
                 self.clock.check_signals()
                 if parker.kick_fd >= 0:
-                    why = self.sleep(wake_ns)
+                    why = self.sleep(parker.kick_fd, wake_ns)
                 else:
                     self.clock.park(parker, wake_ns)
 
-    def sleep(self, until_ns: int) -> str:
+    def kick_fd_for(self, parker: Parker) -> int:
+        """Return the descriptor that wakes this sleeper. Under the lock."""
+        which = 1 if parker is self.worker.parker else 0
+        if self.kick_fds[which] < 0:
+            self.kick_fds[which] = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        return self.kick_fds[which]
+
+    def woke(self, parker: Parker) -> None:
+        """A sleeper is awake. The last one after the end closes the kicks. Under the lock."""
+        if parker.kick_fd >= 0:
+            parker.kick_fd = -1
+            self.asleep -= 1
+            if self.closed:
+                self.close()
+
+    def sleep(self, kick_fd: int, until_ns: int) -> str:
         """Sleep on the descriptors and the kick; returns `EVENT` if a descriptor is readable."""
         poller = select.poll()
-        kick_fd = self.kick_fd
         poller.register(kick_fd, select.POLLIN)
         for descriptor in self.descriptors:
             poller.register(descriptor, select.POLLIN)
@@ -251,7 +274,7 @@ class Pump:
                 try:
                     os.eventfd_read(kick_fd)
                 except BlockingIOError:
-                    continue  # another sleeper took the kick
+                    continue  # read by an earlier sleep
             else:
                 why = EVENT
         return why
@@ -280,7 +303,16 @@ class Pump:
             home.attend(change)
 
     def close(self) -> None:
-        """Close the kick descriptor; nobody sleeps any more."""
-        if self.kick_fd >= 0:
-            os.close(self.kick_fd)
-            self.kick_fd = -1
+        """Close the kick descriptors, once nobody sleeps on them. Under the lock."""
+        self.closed = True
+        if self.asleep:
+            return
+        for which, kick_fd in enumerate(self.kick_fds):
+            if kick_fd >= 0:
+                os.close(kick_fd)
+            self.kick_fds[which] = -1
+
+    def forked(self) -> None:
+        """The sleepers stayed behind in the parent process."""
+        self.asleep = 0
+        self.close()

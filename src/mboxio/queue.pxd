@@ -6,7 +6,7 @@ from mboxio.gate cimport Gate
 from mboxio.request cimport Request
 
 cdef int BY_SUBMIT
-cdef unsigned char DONE, HANDED_OVER, UNKNOWN, UNSENT
+cdef unsigned char DONE, HANDED_OVER, UNKNOWN
 cdef int HAND_OVER, REFUSE, SEND
 cdef int HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT, HOLDS_TAG
 cdef long long FOREVER
@@ -35,6 +35,7 @@ cdef class Queue:
     @cython.locals(outcome=Outcome)
     cpdef int hand_over(self, Request request, channel, long long now_ns) except -1
     cpdef take_back(self, Request request, channel, Outcome outcome, long long now_ns)
+    cpdef undo(self, Request request, channel)
     @cython.locals(request=Request)
     cpdef take_tx_done(self, handles, int status)
     cpdef slot_done(self, Request request, int status)

@@ -22,7 +22,6 @@ from mboxio.states import (
     REFUSE,
     SEND,
     UNKNOWN,
-    UNSENT,
 )
 
 PLACED, NO_SLOT, NO_CREDIT, NO_TAG, NOT_NOW = range(5)
@@ -130,8 +129,14 @@ class Queue:
     def hand_over(self, request: Any, channel: Any, now_ns: int) -> int:
         """Call the driver's ``send`` and act on what it says."""
         try:
+            request.owner.prepare(request)
+        except Exception as error:
+            self.undo(request, channel)
+            channel.fail(request, channel.driver_error(request, error, "no"))
+            return PLACED
+        try:
             message = channel.stamped(request)
-            if request.remote_tag >= 0 and not channel.ties:
+            if request.remote_tag >= 0 and channel.driver_ties_answers:
                 outcome = self.controller.reply(
                     channel, request.handle, request.remote_tag, message, request.remote_status
                 )
@@ -139,7 +144,7 @@ class Queue:
                 outcome = self.controller.send(channel, request.handle, message)
         except Exception as error:
             request.handed = UNKNOWN
-            channel.fail(request, channel.driver_error(request, error))
+            channel.fail(request, channel.driver_error(request, error, "unknown"))
             if isinstance(error, RemoteGone):
                 self.gate.note(self.pump.host.take_link, False, -1, str(error))
             return PLACED
@@ -151,6 +156,7 @@ class Queue:
         if self.gap_ns:
             self.not_before_ns = now_ns + self.gap_ns
         if outcome is not SENT:
+            channel.unexpect(request)
             channel.take_reply(request, outcome.reply)
             self.release(request, request.holds, "reply")
             return PLACED
@@ -167,9 +173,18 @@ class Queue:
         return PLACED
 
     def take_back(self, request: Any, channel: Any, outcome: Any, now_ns: int) -> None:
-        """Undo a placement that the hardware refused: nothing was handed over."""
+        """The hardware refused: remember when to try again."""
+        self.undo(request, channel)
         request.step(REFUSE)
-        request.handed = UNSENT
+        if outcome.retry == "at":
+            self.not_before_ns = outcome.retry_ns
+        elif outcome.retry == "tx_done" and self.slots_used == 0:
+            self.not_before_ns = now_ns + self.poll_ns  # no TX done will come: look again later
+        else:
+            self.stalled = outcome.retry
+
+    def undo(self, request: Any, channel: Any) -> None:
+        """Take a placement back: nothing was handed over."""
         self.next_seq -= 1
         self.table[self.next_seq & self.mask] = None
         self.slots_used -= 1
@@ -180,12 +195,6 @@ class Queue:
         request.holds = 0
         channel.unexpect(request)
         request.handle = -1
-        if outcome.retry == "at":
-            self.not_before_ns = outcome.retry_ns
-        elif outcome.retry == "tx_done" and self.slots_used == 0:
-            self.not_before_ns = now_ns + self.poll_ns  # no TX done will come: look again later
-        else:
-            self.stalled = outcome.retry
 
     # -- TX done and proofs
 
@@ -205,6 +214,13 @@ class Queue:
                     self.slot_done(request, status)
         if self.line or self.answers:
             self.mark_dirty()
+
+    def acknowledge(self, status: int) -> None:
+        """The client says that the oldest message left (TX done by ACK)."""
+        for request in self.in_flight():
+            if request.holds & HOLDS_SLOT:
+                self.take_tx_done([request.handle], status)
+                return
 
     def slot_done(self, request: Any, status: int) -> None:
         """One message left its slot: a one-way message is over, others await their reply."""
@@ -311,7 +327,6 @@ class Queue:
             client = self.line.popleft()
             queued_by = client.backlog.line[0].queued_by
             request = client.backlog.pop()
-            client.prepare(request)
             reason = self.place(request, client.channel, now_ns)
             if reason == PLACED:
                 passed = 0
@@ -340,7 +355,10 @@ class Queue:
         """Do what is due: poll ticks, a pause that is over, deadlines."""
         if now_ns >= self.tick_ns:
             self.tick_ns = now_ns + self.poll_ns
-            self.controller.service(self, POLL)
+            try:
+                self.controller.service(self, POLL)
+            except Exception as error:
+                self.take_fault(error)
         if self.not_before_ns and now_ns >= self.not_before_ns:
             self.not_before_ns = 0
             if self.line or self.answers:

@@ -48,6 +48,9 @@ class Owner:
         """Return a future of the running event loop that resolves when ``waitable`` is over."""
         raise TypeError("an owner makes futures")
 
+    def prepare(self, request: Any) -> None:
+        """See a message right before an attempt to hand it over. Under the lock."""
+
     def deadline_after(self, timeout_s: float | None) -> int:
         """Return the clock's time ``timeout_s`` from now, `FOREVER` for None."""
         raise TypeError("an owner has a clock")

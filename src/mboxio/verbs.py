@@ -110,7 +110,7 @@ class Verbs(Endpoint):
 
     def tx_done(self, status: int = 0) -> None:
         """Say that the oldest message left (TX done by ACK)."""
-        self.gate.call(self.queue.take_tx_done, 1, status)
+        self.gate.call(self.queue.acknowledge, status)
 
     def resync(self) -> None:
         """Vouch that no reply is under way: an out-of-step channel works again."""

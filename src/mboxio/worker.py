@@ -101,7 +101,7 @@ class Worker:
 
     def step_down(self) -> None:
         """Stop leading, to run a job or because a waiter took the lead."""
-        self.parker.kick_fd = -1
+        self.pump.woke(self.parker)
         if self.pump.leader is self.parker:
             self.pump.leader = None
             self.pump.listening = False

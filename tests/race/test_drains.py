@@ -6,6 +6,7 @@ the reply to its owner, wherever that sleeps.
 """
 
 import asyncio
+import os
 import threading
 from typing import Any
 
@@ -93,6 +94,11 @@ def test_one_drains_for_the_other(drainer: str, owner: str) -> None:
                 assert sleeping.acquire(timeout=20)
             else:
                 parties[name].start()
+            pump = connection.pump
+            while name == LEADER and pump.leader in (None, connection.worker.parker):
+                os.sched_yield()
+            while name == PARKED and not pump.parked:
+                os.sched_yield()
         connection.gate.call(driver.allow_only, parties[drainer].thread_id)
         index = [message for _, _, message in driver.sent].index(owner.encode())
         driver.answer(b"for " + owner.encode(), index)
