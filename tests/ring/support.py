@@ -14,7 +14,7 @@ from mboxio.io import Memory, Region
 from mboxio.io.fakes import WordsOnly
 from mboxio.ring import Implementation, implementations
 from mboxio.ring.layout import RingLayout
-from mboxio.testing_ring import RingUnderTest
+from mboxio.testing.ring import RingUnderTest
 
 HEADER_FOLDER = Path(mboxio.ring.__file__).parent
 PEER = Path(__file__).parent / "peer.py"

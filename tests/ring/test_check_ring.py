@@ -8,7 +8,7 @@ from mboxio.errors import MessageTooLong, RemoteError
 from mboxio.ring.layout import RingLayout
 from mboxio.ring.reference import ReferenceConsumer, ReferenceProducer
 from mboxio.ring.ring import ERROR, MESSAGE
-from mboxio.testing_ring import CHECKS, RingUnderTest, check_ring
+from mboxio.testing.ring import CHECKS, RingUnderTest, check_ring
 
 from .support import BASE, FRONT, REAR, Case, each_case, normal
 

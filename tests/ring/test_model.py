@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mboxio.errors import RemoteError
 from mboxio.ring import ERROR, MESSAGE
-from mboxio.testing_ring import RingUnderTest
+from mboxio.testing.ring import RingUnderTest
 
 from .support import Case, each_case
 

@@ -1,0 +1,134 @@
+"""The core with ears: what a driver reports is written down before it is acted on.
+
+Reports are heard where they arrive, so that it does not matter how a driver sends them.
+"""
+
+from collections.abc import Callable, Iterable
+from threading import get_ident
+from typing import Any
+
+from mboxio.capabilities import Capabilities
+from mboxio.channel import Channel
+from mboxio.client import Connection
+from mboxio.controller import Controller
+from mboxio.correlate import Correlator
+from mboxio.errors import RemoteGone
+from mboxio.queue import PLACED, Queue
+
+
+class Log:
+    """What happened between the core and a driver.
+
+    Args:
+        fails_at: the declaration (queue, channel or descriptors) of ``open`` that is to fail,
+            counted from 1; 0 for none.
+    """
+
+    def __init__(self, fails_at: int = 0) -> None:
+        self.fails_at = fails_at
+        self.declared = 0
+        self.handed: list[int] = []
+        self.refused = 0  # by Busy
+        self.tx_done: list[int] = []
+        self.tx_done_counted = 0
+        self.completed: list[int] = []
+        self.events = 0
+        self.on_sleep: Callable[[int], object] | None = None  # called with the thread's id
+
+    def declare(self) -> None:
+        """Count a declaration; fail if it is the one."""
+        self.declared += 1
+        if self.declared == self.fails_at:
+            raise RemoteGone("the check lets open() fail here")
+
+    def reports(self) -> tuple[int, int, int]:
+        """Return how many reports of each kind there were."""
+        return len(self.tx_done), self.tx_done_counted, len(self.completed)
+
+    def trace(self, point: str, subject: object) -> None:
+        """Say who goes to sleep; see `Gate`."""
+        if point == "pump.sleeping" and self.on_sleep is not None:
+            self.on_sleep(get_ident())
+
+
+class WatchedQueue(Queue):
+    """A queue that writes down TX done and what was handed over."""
+
+    log: Log
+
+    def hand_over(self, request: Any, channel: Any, now_ns: int) -> int:
+        """See `Queue.hand_over`."""
+        handle = request.handle
+        self.log.handed.append(handle)
+        placed = super().hand_over(request, channel, now_ns)
+        if placed != PLACED:
+            self.log.handed.remove(handle)
+            self.log.refused += 1
+        return placed
+
+    def take_tx_done(self, handles: Iterable[int] | int, status: int) -> None:
+        """See `Queue.take_tx_done`."""
+        if isinstance(handles, int):
+            self.log.tx_done_counted += handles
+        else:
+            handles = list(handles)
+            self.log.tx_done += handles
+        super().take_tx_done(handles, status)
+
+
+class WatchedChannel(Channel):
+    """A channel that writes down completions."""
+
+    log: Log
+
+    def take_completion(self, handle: int, status: int, reply: bytes) -> None:
+        """See `Channel.take_completion`."""
+        self.log.completed.append(handle)
+        super().take_completion(handle, status, reply)
+
+
+class Watched(Connection):
+    """A connection that writes a `Log`."""
+
+    def __init__(self, controller: Controller, log: Log) -> None:
+        self.log = log
+        super().__init__(controller, trace=log.trace)
+
+    def add_queue(self, capabilities: Capabilities, name: str) -> Queue:
+        """See `Controller.add_queue`."""
+        self.log.declare()
+        super().add_queue(capabilities, name)
+        queue = WatchedQueue(self.gate, self.controller, capabilities, name, self.pump)
+        queue.log = self.log
+        self.queues[-1] = queue
+        self.pump.queues = list(self.queues)
+        return queue
+
+    def add_channel(
+        self,
+        name: str,
+        queue: Queue,
+        correlator: Correlator | None,
+        can_send: bool,
+        can_receive: bool,
+        context: Any,
+    ) -> Channel:
+        """See `Controller.add_channel`."""
+        self.log.declare()
+        plain = super().add_channel(name, queue, correlator, can_send, can_receive, context)
+        channel = WatchedChannel(
+            self, name, plain.number, queue, correlator, can_send, can_receive, context
+        )
+        channel.log = self.log
+        self.channels = {**self.channels, name: channel}
+        return channel
+
+    def watch(self, descriptors: tuple[int, ...]) -> None:
+        """See `Controller.watch`."""
+        self.log.declare()
+        super().watch(descriptors)
+
+    def take_event(self) -> None:
+        """See `Controller.event`."""
+        self.log.events += 1
+        super().take_event()

@@ -1,0 +1,80 @@
+"""The conformance suite on everything that claims to be a controller."""
+
+from collections.abc import Callable
+
+import pytest
+
+from mboxio import InOrder, Tagged
+from mboxio.controllers.loopback import Loopback
+from mboxio.testing import Bench, check_controller, checks
+from tests.conformance.benches import bench
+from tests.conformance.stacked import Stacked
+from tests.drivers import (
+    AckMailbox,
+    CountFifo,
+    InOrderPipe,
+    IrqFifo,
+    ListenOnly,
+    RegisterMailbox,
+    SendOnly,
+    SharedFifo,
+)
+
+
+def loopback() -> Bench:
+    controller = Loopback()
+    return Bench(controller=controller, notify=controller.notify, ask=controller.ask)
+
+
+def loopback_tagged() -> Bench:
+    controller = Loopback(options=Loopback.Options(depth=4))
+    return Bench(controller=controller, correlator=Tagged(bits=3), notify=controller.notify)
+
+
+def loopback_in_order() -> Bench:
+    controller = Loopback(options=Loopback.Options(depth=4))
+    return Bench(controller=controller, correlator=InOrder(), notify=controller.notify)
+
+
+def stacked() -> Bench:
+    lower = IrqFifo()
+    far = lower.far
+    return Bench(
+        controller=Stacked(lower),
+        stall=far.stall,
+        resume=far.resume,
+        restart=far.restart,
+        kill=far.kill,
+        notify=far.notify,
+        patience_s=2.0,
+    )
+
+
+FACTORIES: dict[str, Callable[[], Bench]] = {
+    "loopback": loopback,
+    "loopback tagged": loopback_tagged,
+    "loopback in order": loopback_in_order,
+    "register mailbox": lambda: bench(RegisterMailbox()),
+    "register mailbox in order": lambda: bench(RegisterMailbox(correlator=InOrder)),
+    "IRQ FIFO": lambda: bench(IrqFifo()),
+    "count FIFO": lambda: bench(CountFifo()),
+    "ACK mailbox": lambda: bench(AckMailbox()),
+    "shared FIFO": lambda: bench(SharedFifo()),
+    "in-order pipe": lambda: bench(InOrderPipe()),
+    "send-only": lambda: bench(SendOnly()),
+    "listen-only": lambda: bench(ListenOnly(), reply=None),
+    "stacked": stacked,
+}
+
+
+@pytest.mark.parametrize("name", checks())
+@pytest.mark.parametrize("factory", FACTORIES.values(), ids=FACTORIES.keys())
+def test_conforms(factory: Callable[[], Bench], name: str) -> None:
+    """What a driver cannot do is left out by the suite, which says so in its report."""
+    report = check_controller(factory, only=[name])
+    assert [*report.passed, *report.skipped] == [name]
+
+
+@pytest.mark.parametrize("name", checks())
+def test_every_check_is_passed_by_some_driver(name: str) -> None:
+    assert any(check_controller(factory, only=[name]).passed for factory in FACTORIES.values())
