@@ -1,0 +1,210 @@
+"""Where the remote of a ``shm:`` controller listens, how it is reached, and what both agree on.
+
+The sockets lie in a folder that nobody else can look into. A lock file beside each socket says
+whether its remote lives: the kernel drops the lock with the process, so a socket file that was
+left behind is recognised and replaced.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import socket
+import stat
+
+from mboxio.errors import AddressError, RemoteGone
+
+__all__ = [
+    "DOORBELL",
+    "HELLO",
+    "HOST_NEVER_RECEIVES",
+    "HOST_NEVER_SENDS",
+    "LEGACY",
+    "connect",
+    "listen",
+    "ring_doorbell",
+    "socket_path",
+]
+
+HELLO = b"MBX1"
+"""The one message with which the remote hands over the descriptor of the memory."""
+DOORBELL = b"\0"
+"""Every message after that, in both directions."""
+
+HOST_NEVER_SENDS = 1
+"""Flag of a channel: there the host only listens."""
+HOST_NEVER_RECEIVES = 2
+"""Flag of a channel: there the host only sends."""
+LEGACY = 4
+"""Flag of a channel: it has no requests; what the remote answers is an unsolicited message."""
+
+# sun_path has 108 bytes, the last of which is zero.
+PATH_BYTES_MAX = 107
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def socket_path(name: str) -> str:
+    """Return the path of the socket of ``shm:name``, whether it exists or not.
+
+    Its folder is $MBOXIO_RUNTIME_DIR, else $XDG_RUNTIME_DIR/mboxio, else /tmp/mboxio-UID.
+
+    Raises:
+        AddressError: no such name is possible, the path is too long, or others can get at the
+            folder.
+    """
+    if not NAME.fullmatch(name):
+        raise AddressError(f"shm:{name} is no name: use 1 to 64 letters, digits, '.', '_' and '-'")
+    folder = _folder()
+    path = os.path.join(folder, f"{name}.sock")
+    if len(os.fsencode(path)) > PATH_BYTES_MAX:
+        raise AddressError(
+            f"the path {path} is longer than {PATH_BYTES_MAX} bytes: set MBOXIO_RUNTIME_DIR to a"
+            " shorter one"
+        )
+    _check_private(folder)
+    return path
+
+
+def listen(name: str) -> tuple[socket.socket, int]:
+    """Listen as the remote of ``shm:name``; the folder is made if it is missing.
+
+    Returns:
+        The listening socket, which does not block, and the descriptor of the lock. Whoever stops
+        listening removes the socket file first and closes the descriptor last.
+
+    Raises:
+        AddressError: somebody serves this name already, or as `socket_path`.
+    """
+    path = socket_path(name)
+    _make_folder(os.path.dirname(path))
+    lock = _lock(name, path.removesuffix(".sock") + ".lock")
+    listening = None
+    try:
+        _remove_stale(path)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        listening.bind(path)
+        os.chmod(path, 0o600)
+        listening.listen(16)
+    except BaseException:
+        if listening is not None:
+            listening.close()
+        os.close(lock)
+        raise
+    return listening, lock
+
+
+def connect(name: str) -> socket.socket:
+    """Connect to the remote of ``shm:name``.
+
+    Returns:
+        The connected socket, which does not block.
+
+    Raises:
+        RemoteGone: nobody serves this name, or too many hosts are waiting there.
+        AddressError: it belongs to somebody else, or as `socket_path`.
+    """
+    path = socket_path(name)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    try:
+        connection.connect(path)
+    except OSError as error:
+        connection.close()
+        raise _cannot_connect(name, path, error) from None
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def ring_doorbell(connection: socket.socket) -> None:
+    """Wake the peer. Where that fails it has doorbells waiting, or the socket will say it is gone.
+
+    It never waits and never raises, because it is called after the message is in the ring.
+    """
+    try:
+        connection.send(DOORBELL, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    except OSError:
+        pass
+
+
+def _folder() -> str:
+    own = os.environ.get("MBOXIO_RUNTIME_DIR")
+    if own:
+        return os.path.abspath(own)
+    session = os.environ.get("XDG_RUNTIME_DIR")
+    if session and os.path.isabs(session):
+        return os.path.join(session, "mboxio")
+    return f"/tmp/mboxio-{os.geteuid()}"
+
+
+def _make_folder(folder: str) -> None:
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise AddressError(f"the folder {folder} cannot be made: {error.strerror}") from None
+    _check_private(folder)
+
+
+def _check_private(folder: str) -> None:
+    """Refuse a folder in which others could put a socket of theirs; none at all is fine."""
+    try:
+        status = os.lstat(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise AddressError(f"the folder {folder} cannot be used: {error.strerror}") from None
+    if stat.S_ISLNK(status.st_mode):
+        wrong = "is a symbolic link"
+    elif not stat.S_ISDIR(status.st_mode):
+        wrong = "is no folder"
+    elif status.st_uid != os.geteuid():
+        wrong = f"belongs to user {status.st_uid}"
+    elif status.st_mode & 0o077:
+        wrong = "is accessible by others (chmod 700 would help)"
+    else:
+        return
+    raise AddressError(f"{folder} {wrong}: set MBOXIO_RUNTIME_DIR to a folder of your own")
+
+
+def _lock(name: str, path: str) -> int:
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise AddressError(f"the lock {path} cannot be opened: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.write(lock, b"%d\n" % os.getpid())
+    except BlockingIOError:
+        owner = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise AddressError(f"somebody serves shm:{name} already (pid {owner})") from None
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise AddressError(f"{path} is in the way: it is no socket")
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _cannot_connect(name: str, path: str, error: OSError) -> AddressError | RemoteGone:
+    if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
+        return RemoteGone(
+            f"nobody serves shm:{name}; start the remote, for example: mboxio serve shm:{name}"
+        )
+    if isinstance(error, BlockingIOError):
+        return RemoteGone(f"the remote of shm:{name} is busy and accepts nobody now")
+    if isinstance(error, PermissionError):
+        return AddressError(f"shm:{name} belongs to somebody else: no access to {path}")
+    if error.errno in (errno.EPROTOTYPE, errno.ENOTSOCK):
+        return AddressError(f"{path} is no socket of a remote")
+    return RemoteGone(f"no connection to shm:{name}: {error.strerror}")

@@ -1,0 +1,22 @@
+"""The far side in Python: serves ``shm:`` addresses, and misbehaves on demand.
+
+`Remote` is what users meet. Below it, `Connection` is the protocol over one memory, without
+sockets or threads.
+"""
+
+from mboxio.remote.channel import Handler, RemoteChannel, RemoteStats
+from mboxio.remote.connection import Connection
+from mboxio.remote.faults import Faults, Greeting
+from mboxio.remote.handshake import Peer
+from mboxio.remote.remote import Remote
+
+__all__ = [
+    "Connection",
+    "Faults",
+    "Greeting",
+    "Handler",
+    "Peer",
+    "Remote",
+    "RemoteChannel",
+    "RemoteStats",
+]

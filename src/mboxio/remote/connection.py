@@ -1,0 +1,153 @@
+"""The remote's end of one connection: rings in one memory, without sockets or threads."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from threading import RLock
+
+from mboxio.io import Region
+from mboxio.remote.channel import RemoteChannel, RemoteStats
+from mboxio.remote.faults import scribble
+from mboxio.remote.lane import Answered, Lane
+from mboxio.ring import MESSAGE, armed
+from mboxio.ring.layout import MemoryLayout
+
+__all__ = ["Connection"]
+
+
+class Connection:
+    """Serves the rings of one memory.
+
+    One thread calls `serve` and what belongs to sleeping; the other methods may be called by any.
+
+    Args:
+        channels: what is served, in the order of the layout.
+        region: the memory; `layout` is written there already.
+        layout: where the rings lie.
+        doorbell: wakes the host; it must not block or raise.
+        stats: where to count.
+        lock: guards the rings to the host; needed where several threads use the connection.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[RemoteChannel],
+        region: Region,
+        layout: MemoryLayout,
+        doorbell: Callable[[], object],
+        stats: RemoteStats | None = None,
+        lock: "RLock | None" = None,
+    ) -> None:
+        self.epoch = layout.epoch
+        self.stats = stats or RemoteStats()
+        self._region = region
+        self._doorbell = doorbell
+        self._lock = lock or RLock()
+        self._armed = armed(region, layout.remote_armed, layout.host_armed)
+        self._lanes = [
+            Lane(channel, where, region, self._armed, self.stats, self._lock)
+            for channel, where in zip(channels, layout.channels, strict=True)
+        ]
+        self._by_name = {lane.channel.name: lane for lane in self._lanes}
+        self.closed = False
+
+    def serve(self, now_ns: int) -> bool:
+        """Do what there is to do, a batch per channel; False: there was nothing.
+
+        Args:
+            now_ns: the monotonic clock; what is due until then is sent.
+
+        Raises:
+            RemoteError: the host broke the protocol; the connection is of no further use.
+        """
+        if self.closed:
+            return False
+        worked = False
+        for lane in self._lanes:
+            if lane.serve(now_ns):
+                worked = True
+                # Also for a slot that was freed and nothing sent: somebody may wait for TX done.
+                self.ring()
+        return worked
+
+    def arm(self) -> bool:
+        """Announce sleep; False: there is something to do, so do not sleep.
+
+        Raises:
+            RemoteError: the host broke the protocol.
+        """
+        self._armed.arm()
+        return self.closed or all(lane.quiet() for lane in self._lanes)
+
+    def disarm(self) -> None:
+        """Announce that we are awake."""
+        self._armed.disarm()
+
+    def next_ns(self) -> int | None:
+        """Return when `serve` has work even if the host does nothing; None: never."""
+        if self.closed:
+            return None
+        times_ns = [at for lane in self._lanes if (at := lane.next_ns()) is not None]
+        return min(times_ns, default=None)
+
+    def ring(self) -> None:
+        """Wake the host if it sleeps."""
+        if self._armed.peer_armed():
+            self._doorbell()
+
+    def has(self, channel: str) -> bool:
+        """Tell whether this connection is young enough to have a channel."""
+        return channel in self._by_name
+
+    def notify(self, channel: str, message: bytes) -> bool:
+        """Send an unsolicited message; False: there is no place now.
+
+        Raises:
+            MessageTooLong: longer than the channel carries.
+            RemoteError: the host broke the protocol.
+        """
+        lane = self._by_name.get(channel)
+        if lane is None or not lane.push(MESSAGE, 0, message):
+            return False
+        self.ring()
+        return True
+
+    def ask(self, channel: str, message: bytes, answered: Answered) -> Callable[[], object]:
+        """Send a request; return what makes us forget it.
+
+        Raises:
+            KeyError: this connection is older than the channel.
+            QueueFull: the ring is full, or the host answers nothing.
+            MessageTooLong: longer than the channel carries.
+            RemoteError: the host broke the protocol.
+        """
+        lane = self._by_name[channel]
+        tag = lane.ask(message, answered)
+        self.ring()
+        return lambda: lane.forget(tag)
+
+    def lie(self, channel: str, field: str, value: int) -> bool:
+        """Write a wrong number where the host will read it; see `faults.lie`."""
+        lane = self._by_name.get(channel)
+        if lane is None or not lane.lie(field, value):
+            return False
+        self._doorbell()
+        return True
+
+    def scribble(self, random: Random) -> tuple[int, int]:
+        """Write a random word somewhere in the memory and return its offset and value."""
+        with self._lock:
+            written = scribble(self._region, random)
+        self._doorbell()
+        return written
+
+    def close(self) -> None:
+        """Send nothing more; the memory goes with the last reference to this object."""
+        with self._lock:
+            self.closed = True
+            for lane in self._lanes:
+                lane.closed = True
+
+    def abandon(self) -> None:
+        """Tell everybody who waits for an answer that the host is gone; on the serving thread."""
+        for lane in self._lanes:
+            lane.abandon()

@@ -1,0 +1,317 @@
+"""The door of the far side: `Remote`."""
+
+import copy
+import errno
+import os
+from collections.abc import Callable
+from random import Random
+from threading import Event, Thread, get_ident
+
+from mboxio.errors import (
+    RemoteError,
+    RemoteGone,
+    RequestTimeout,
+    WouldDeadlock,
+)
+from mboxio.io.sockets import socket_path
+from mboxio.remote.channel import RemoteStats
+from mboxio.remote.declared import Declared
+from mboxio.remote.faults import Greeting
+from mboxio.remote.handshake import Peer
+from mboxio.remote.lane import Answered
+from mboxio.remote.server import Link, Server, log
+from mboxio.ring import require_ordered_memory
+
+__all__ = ["Remote"]
+
+STOP_S = 5.0
+
+
+class Remote(Declared):
+    """The far side of ``shm:`` addresses in Python: firmware to develop and test against.
+
+    ::
+
+        remote = Remote("demo")
+
+        @remote.handler("pmic")
+        def pmic(message: bytes) -> bytes:
+            return message[::-1]
+
+        with remote:
+            ...
+
+    One thread serves all connections and runs all handlers and callbacks; they compute and return.
+    How long firmware takes is simulated without blocking, see `handler`. All methods may be called
+    by any thread.
+
+    Args:
+        name: where hosts find it, ``demo`` or ``shm:demo``.
+        spin_s: how long to look at the rings before sleeping, in seconds, at the most. Left out,
+            it is 50 µs, and 0 on a single CPU.
+
+    Raises:
+        AddressError: no such name is possible.
+    """
+
+    def __init__(self, name: str, *, spin_s: float | None = None) -> None:
+        super().__init__()
+        self.name = name.removeprefix("shm:")
+        socket_path(self.name)  # raises
+        if spin_s is None:
+            spin_s = 50e-6 if len(os.sched_getaffinity(0)) > 1 else 0.0
+        if not spin_s >= 0:
+            raise ValueError(f"spin_s is {spin_s}, which is negative")
+        self._spin_ns = round(spin_s * 1e9)
+        self._stats = RemoteStats()
+        self._server: Server | None = None
+        self._thread: Thread | None = None
+        self._greeting = Greeting.GOOD
+        self._silent = False
+        self._draining = True
+
+    @property
+    def address(self) -> str:
+        """What hosts connect to."""
+        return f"shm:{self.name}"
+
+    # -- serving
+
+    def start(self) -> None:
+        """Serve in a background thread; hosts can connect when this returns.
+
+        Raises:
+            AddressError: somebody serves this name already.
+            RuntimeError: this remote serves already, or cannot on this machine.
+            ValueError: no channel is declared.
+        """
+        server = self._listen()
+        self._thread = Thread(
+            target=self._run, args=(server,), name=f"mboxio remote {self.name}", daemon=True
+        )
+        try:
+            self._thread.start()
+        except BaseException:
+            self._server = None
+            server.close()
+            raise
+
+    def serve(self) -> None:
+        """Serve in this thread until `stop`; raises as `start`."""
+        self._run(self._listen())
+
+    def stop(self) -> None:
+        """Close all connections and stop serving; `start` may be called again."""
+        server, thread = self._server, self._thread
+        if server is None:
+            return
+        server.stop()
+        if thread is not None and server.thread != get_ident():
+            thread.join(STOP_S)
+            if thread.is_alive():
+                log.warning("%s does not stop: a handler has not returned", self.address)
+
+    def __enter__(self) -> "Remote":
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        state = "stopped" if self._server is None else f"connections: {len(self.connections)}"
+        return f"<Remote {self.address}, {state}>"
+
+    @property
+    def connections(self) -> tuple[Peer, ...]:
+        """The hosts that are connected, the oldest first."""
+        return tuple(link.peer for _, link in self._links())
+
+    def stats(self) -> RemoteStats:
+        """Return a copy of what was counted since this remote was made."""
+        return copy.copy(self._stats)
+
+    # -- of the remote's own accord
+
+    def notify(self, channel: str, message: bytes) -> int:
+        """Send an unsolicited message to all hosts and return how many took it; never waits.
+
+        Where the ring is full, the message is dropped and counted.
+
+        Raises:
+            AddressError: there is no such channel.
+            ValueError: the host never listens on it.
+            MessageTooLong: longer than the channel carries.
+        """
+        if not self._find(channel).host_receives:
+            raise ValueError(f"the host never receives on channel {channel!r}")
+        took = 0
+        # Under the lock, a host that has seen the hello is among the connections.
+        with self._lock:
+            for server, link in self._links():
+                try:
+                    pushed = link.connection.notify(channel, message)
+                except RemoteError as error:
+                    server.lied(link, error)
+                    continue
+                took += pushed
+                self._stats.notifications_lost += not pushed
+            self._stats.notifications += took
+        return took
+
+    def ask(self, channel: str, message: bytes, answered: Answered) -> None:
+        """Send a request to the host that is connected longest.
+
+        Args:
+            channel: where.
+            message: what.
+            answered: called on the serving thread with the reply and status 0, or with the text of
+                an error and its status; EPIPE if the host went away.
+
+        Raises:
+            AddressError: there is no such channel.
+            ValueError: the host never sends or never receives on it.
+            RemoteGone: no host is connected.
+            QueueFull: the ring is full, or the host owes too many answers.
+            MessageTooLong: longer than the channel carries.
+        """
+        self._ask(channel, message, answered)
+
+    def ask_wait(self, channel: str, message: bytes, timeout_s: float | None = 1.0) -> bytes:
+        """Send a request as `ask` does and return the reply.
+
+        Raises:
+            RequestTimeout: none came within `timeout_s`.
+            RemoteError: the host answered with an error; see ``status``.
+            RemoteGone: no host is connected, or it went away.
+            WouldDeadlock: called by a handler or callback, on which the reply would wait.
+        """
+        server = self._server
+        if server is not None and server.thread == get_ident():
+            raise WouldDeadlock("a handler cannot wait for an answer: use ask()")
+        over = Event()
+        answers: list[tuple[bytes, int]] = []
+
+        def answered(reply: bytes, status: int) -> None:
+            answers.append((reply, status))
+            over.set()
+
+        forget = self._ask(channel, message, answered)
+        if not over.wait(timeout_s):
+            forget()
+            raise RequestTimeout(
+                f"the host did not answer on channel {channel} within {timeout_s} s",
+                stage="reply",
+                handed_over="yes",
+                channel=channel,
+            )
+        reply, status = answers[0]
+        if status == errno.EPIPE:
+            raise RemoteGone("the host went away", stage="reply", handed_over="yes")
+        if status:
+            raise RemoteError(reply.decode(errors="replace"), status=status, channel=channel)
+        return reply
+
+    # -- misbehaving
+
+    @property
+    def greeting(self) -> Greeting:
+        """How hosts are received from now on."""
+        return self._greeting
+
+    @greeting.setter
+    def greeting(self, greeting: Greeting) -> None:
+        self._greeting = greeting
+        self._misbehave()
+
+    def silence(self, silent: bool = True) -> None:
+        """Take nothing and answer nothing, but stay connected; False: go on."""
+        self._silent = silent
+        self._misbehave()
+
+    def stop_draining_socket(self, stopped: bool = True) -> None:
+        """Leave doorbells in the sockets, until they are full; False: take them again."""
+        self._draining = not stopped
+        self._misbehave()
+
+    def restart(self) -> None:
+        """Drop all connections and what is under way, as a crash would; go on listening."""
+        with self._lock:
+            for channel in self._channels.values():
+                channel.simulate(channel.latency_ns / 1e9, channel.workers)
+            for server, link in self._links():
+                server.hang_up(link)
+
+    def lie(self, channel: str, field: str, value: int) -> int:
+        """Write a wrong number into the memory of every host; return how many have it now.
+
+        Args:
+            channel: where.
+            field: ``front`` or ``rear`` for an index of the remote's; ``length``, ``kind`` or
+                ``tag`` for a new message with this number in its header.
+            value: the lie.
+
+        Raises:
+            AddressError: there is no such channel.
+            ValueError: there is no such field, or it cannot hold the value.
+        """
+        self._find(channel)
+        return sum(link.connection.lie(channel, field, value) for _, link in self._links())
+
+    def scribble(self, random: Random) -> list[tuple[int, int]]:
+        """Write a random word somewhere into every memory; return the offsets and values."""
+        return [link.connection.scribble(random) for _, link in self._links()]
+
+    # -- inside
+
+    def _links(self) -> list[tuple[Server, Link]]:
+        server = self._server
+        return [] if server is None else [(server, link) for link in server.live()]
+
+    def _listen(self) -> Server:
+        require_ordered_memory()
+        with self._lock:
+            if self._server is not None:
+                raise RuntimeError(f"{self.address} is served already by this remote")
+            if not self._channels:
+                raise ValueError(f"{self.address} has no channel: declare one with handler()")
+            self._server = Server(
+                self.name,
+                lambda: [*self._channels.values()],
+                self._stats,
+                self._lock,
+                self._spin_ns,
+            )
+            self._misbehave()
+            return self._server
+
+    def _run(self, server: Server) -> None:
+        try:
+            server.run()
+        finally:
+            with self._lock:
+                self._server = self._thread = None
+
+    def _misbehave(self) -> None:
+        with self._lock:
+            if self._server is not None:
+                self._server.greeting = self._greeting
+                self._server.silent = self._silent
+                self._server.drain(self._draining)
+
+    def _ask(self, channel: str, message: bytes, answered: Answered) -> Callable[[], object]:
+        found = self._find(channel)
+        if not (found.host_sends and found.host_receives):
+            raise ValueError(f"channel {channel!r} goes one way only")
+        with self._lock:
+            for server, link in self._links():
+                if not link.connection.has(channel):
+                    continue
+                try:
+                    forget = link.connection.ask(channel, message, answered)
+                except RemoteError as error:
+                    server.lied(link, error)
+                    continue
+                self._stats.asked += 1
+                return forget
+        raise RemoteGone(f"no host is connected to {self.address}", channel=channel)

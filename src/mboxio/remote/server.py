@@ -1,0 +1,294 @@
+"""The thread that serves: accepts hosts, looks at their rings, and sleeps in between."""
+
+import functools
+import logging
+import os
+import socket
+from collections.abc import Callable, Sequence
+from threading import RLock, get_ident
+from time import monotonic_ns
+from typing import NamedTuple
+
+from mboxio.errors import RemoteError
+from mboxio.io.sockets import listen, ring_doorbell, socket_path
+from mboxio.remote.channel import RemoteChannel, RemoteStats
+from mboxio.remote.connection import Connection
+from mboxio.remote.faults import Greeting
+from mboxio.remote.handshake import Peer, check_peer, greet, new_memory
+from mboxio.remote.waiter import Waiter
+
+__all__ = ["Link", "Server"]
+
+CONNECTIONS_MAX = 64
+LOOKS_PER_POLL = 16
+DOORBELLS_PER_LOOK = 64
+# A sleeping thread wakes about this late.
+SLACK_NS = 60_000
+UNDRAINED_NS = 1_000_000
+ACCEPT_PAUSE_NS = 100_000_000
+
+log = logging.getLogger("mboxio.remote")
+
+
+class Link(NamedTuple):
+    """One connection and its socket."""
+
+    peer: Peer
+    socket: socket.socket
+    connection: Connection
+
+
+class Server:
+    """Serves one name until it is stopped; whoever makes it must call `run`.
+
+    Args:
+        name: of the socket.
+        channels: what is served; connections get those that are there when they are made.
+        stats: where to count.
+        lock: guards `links` and all rings to hosts.
+        spin_ns: how long to look at the rings before sleeping, at the most.
+
+    Raises:
+        AddressError: the name is taken, or as `listen`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        channels: Callable[[], Sequence[RemoteChannel]],
+        stats: RemoteStats,
+        lock: RLock,
+        spin_ns: int,
+    ) -> None:
+        self.name = name
+        self.links: dict[int, Link] = {}
+        self.greeting = Greeting.GOOD
+        self.silent = False
+        self.draining = True
+        self.stopping = False
+        self.thread: int | None = None
+        self._channels = channels
+        self._stats = stats
+        self._lock = lock
+        self._spin_ns = self._budget_ns = spin_ns
+        self._resume_ns: int | None = None
+        self._waiter = Waiter()
+        try:
+            self._path = socket_path(name)
+            self._listening, self._lock_file = listen(name)
+        except BaseException:
+            self._waiter.close()
+            raise
+        self._waiter.add(self._listening.fileno())
+        self._closed = False
+
+    # -- any thread
+
+    def wake(self) -> None:
+        """Have the serving thread look at what changed."""
+        with self._lock:
+            if not self._closed:
+                self._waiter.wake()
+
+    def stop(self) -> None:
+        """Have `run` return soon."""
+        self.stopping = True
+        self.wake()
+
+    def drain(self, draining: bool) -> None:
+        """Take doorbells from the sockets, or leave them there until they block the hosts."""
+        with self._lock:
+            self.draining = draining
+            for descriptor in self.links:
+                self._waiter.mute(descriptor, not draining)
+        self.wake()
+
+    def live(self) -> list[Link]:
+        """Return the connections that are not about to go, the oldest first."""
+        with self._lock:
+            return [link for link in self.links.values() if not link.connection.closed]
+
+    def hang_up(self, link: Link) -> None:
+        """End a connection at once: nothing is sent on it from now on."""
+        link.connection.close()
+        with self._lock:
+            try:
+                # Only the serving thread closes descriptors, for it may be waiting for them; this
+                # tells the host, and that thread.
+                link.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def lied(self, link: Link, error: RemoteError) -> None:
+        """Count and log a lie of the host; end its connection."""
+        self._stats.lies += 1
+        # Its text only: whoever keeps the record would keep the memory, by way of the traceback.
+        log.warning("shm:%s drops %r: %s", self.name, link.peer, str(error))
+        self.hang_up(link)
+
+    # -- the serving thread
+
+    def run(self) -> None:
+        """Serve until `stop`; then close everything."""
+        self.thread = get_ident()
+        try:
+            self._loop()
+        finally:
+            self.close()
+
+    def _loop(self) -> None:
+        waiter = self._waiter
+        idle_since_ns = looks = 0
+        while not self.stopping:
+            now_ns = monotonic_ns()
+            if not self.silent and self._serve(now_ns):
+                if idle_since_ns:
+                    self._learn(now_ns - idle_since_ns)
+                    idle_since_ns = 0
+                looks += 1
+                if looks % LOOKS_PER_POLL == 0:
+                    self._events(waiter.wait(0))
+                continue
+            idle_since_ns = idle_since_ns or now_ns
+            next_ns = self._next_ns(now_ns)
+            soon = self._spin_ns and next_ns is not None and next_ns - now_ns < SLACK_NS
+            if soon or now_ns - idle_since_ns < self._budget_ns:
+                self._events(waiter.wait(0))
+            elif self.silent or self._arm():
+                timeout_ns = None if next_ns is None else max(next_ns - monotonic_ns(), 0)
+                if timeout_ns and self._spin_ns:
+                    timeout_ns = max(timeout_ns - SLACK_NS, 0)
+                events = waiter.wait(timeout_ns)
+                self._disarm()
+                self._events(events)
+            else:
+                self._disarm()
+
+    def _learn(self, idle_ns: int) -> None:
+        """Spin where work comes soon after work, and spend ever less where it does not."""
+        self._budget_ns = self._spin_ns if idle_ns < 2 * self._spin_ns else self._budget_ns // 2
+
+    def _serve(self, now_ns: int) -> bool:
+        worked = False
+        for link in tuple(self.links.values()):
+            try:
+                if link.connection.serve(now_ns):
+                    worked = True
+            except RemoteError as error:
+                self.lied(link, error)
+                self._drop(link)
+        return worked
+
+    def _arm(self) -> bool:
+        quiet = True
+        for link in tuple(self.links.values()):
+            try:
+                quiet = link.connection.arm() and quiet
+            except RemoteError as error:
+                self.lied(link, error)
+                self._drop(link)
+                quiet = False
+        return quiet
+
+    def _disarm(self) -> None:
+        for link in self.links.values():
+            link.connection.disarm()
+
+    def _next_ns(self, now_ns: int) -> int | None:
+        """Return when there is something to do without any event."""
+        times_ns = [] if self._resume_ns is None else [self._resume_ns]
+        if not self.silent:
+            for link in self.links.values():
+                at_ns = link.connection.next_ns()
+                if at_ns is not None:
+                    times_ns.append(at_ns)
+            if not self.draining and self.links:
+                times_ns.append(now_ns + UNDRAINED_NS)
+        return min(times_ns, default=None)
+
+    def _events(self, events: Sequence[tuple[int, bool]]) -> None:
+        for descriptor, ended in events:
+            link = self.links.get(descriptor)
+            if link is not None:
+                if ended or not self._drain(link.socket):
+                    self._drop(link)
+            elif descriptor == self._listening.fileno():
+                self._accept()
+        if self._resume_ns is not None and monotonic_ns() >= self._resume_ns:
+            self._resume_ns = None
+            self._waiter.mute(self._listening.fileno(), False)
+
+    def _drain(self, link: socket.socket) -> bool:
+        """Take the doorbells; False: the host is gone."""
+        try:
+            for _ in range(DOORBELLS_PER_LOOK):
+                if not link.recv(1, socket.MSG_DONTWAIT):
+                    return False
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        return True
+
+    def _accept(self) -> None:
+        try:
+            link, _ = self._listening.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            # Most likely no descriptors are left, and the listening socket stays readable.
+            log.error("shm:%s accepts nobody for a moment: %s", self.name, error)
+            self._resume_ns = monotonic_ns() + ACCEPT_PAUSE_NS
+            self._waiter.mute(self._listening.fileno(), True)
+            return
+        try:
+            link.setblocking(False)
+            if len(self.links) >= CONNECTIONS_MAX:
+                raise OSError(f"there are {CONNECTIONS_MAX} connections already")
+            self._connect(link)
+        except (OSError, ValueError) as error:
+            link.close()
+            self._stats.refused += 1
+            log.warning("shm:%s refused a host: %s", self.name, error)
+
+    def _connect(self, link: socket.socket) -> None:
+        pid, uid = check_peer(link)
+        channels = self._channels()
+        memory, layout, descriptor = new_memory([channel.spec for channel in channels])
+        try:
+            # No bound method of ours: a cycle would keep the memory until it is collected.
+            doorbell = functools.partial(ring_doorbell, link)
+            connection = Connection(channels, memory, layout, doorbell, self._stats, self._lock)
+            # The hello goes first, and whoever has seen it gets all that is sent from then on.
+            with self._lock:
+                greet(link, memory, descriptor, self.greeting)
+                self._waiter.add(link.fileno())
+                if not self.draining:
+                    self._waiter.mute(link.fileno(), True)
+                self.links[link.fileno()] = Link(Peer(pid, uid, layout.epoch), link, connection)
+                self._stats.connections += 1
+        finally:
+            os.close(descriptor)
+
+    def _drop(self, link: Link) -> None:
+        with self._lock:
+            link.connection.close()
+            self._waiter.remove(link.socket.fileno())
+            del self.links[link.socket.fileno()]
+            link.socket.close()
+        link.connection.abandon()
+
+    def close(self) -> None:
+        """Close everything that is open; after `run`, or instead of it."""
+        links = tuple(self.links.values())
+        for link in links:
+            self._drop(link)
+        with self._lock:
+            self._closed = True
+            self._waiter.close()
+        try:
+            os.unlink(self._path)
+        except FileNotFoundError:
+            pass
+        self._listening.close()
+        os.close(self._lock_file)

@@ -1,0 +1,276 @@
+"""A remote that serves: real sockets, its own thread, several hosts, deaths and restarts."""
+
+import errno
+import os
+import socket
+import struct
+import threading
+from random import Random
+from typing import Any, cast
+
+import pytest
+
+from mboxio.errors import (
+    AddressError,
+    MessageTooLong,
+    RemoteError,
+    RemoteGone,
+    RequestTimeout,
+    WouldDeadlock,
+)
+from mboxio.io.sockets import connect, socket_path
+from mboxio.remote import Remote
+from mboxio.remote.channel import error_message
+from mboxio.remote.handshake import check_peer
+from mboxio.remote.server import Server
+from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST
+
+from .minihost import MiniHost, readable
+from .support import echo, until_gone
+
+PATIENCE_S = 10.0
+
+pytestmark = pytest.mark.usefixtures("sockets")
+
+
+def test_request_and_reply(remote: Remote) -> None:
+    with MiniHost("demo") as host:
+        for tag in range(200):
+            assert host.request(b"abc", tag=tag) == (REPLY, tag, b"abc")
+    assert remote.stats().requests == remote.stats().replies == 200
+
+
+def test_many_in_flight(remote: Remote) -> None:
+    with MiniHost("demo") as host:
+        got: list[tuple[int, int, bytes]] = []
+        for start in range(0, 1024, 32):
+            for tag in range(start, start + 32):
+                host.send(b"x", kind=REQUEST, tag=tag)
+            got += host.receive(32)
+    assert [tag for _, tag, _ in got] == list(range(1024))
+
+
+def test_latency(remote: Remote) -> None:
+    remote.handler("c", latency_s=300e-6, workers=4)(lambda message: message)
+    with MiniHost("demo") as host:
+        for tag in range(32):
+            host.send(b"x", kind=REQUEST, tag=tag)
+        assert [tag for _, tag, _ in host.receive(32)] == list(range(32))
+
+
+def test_two_hosts(remote: Remote) -> None:
+    with MiniHost("demo") as one:
+        with MiniHost("demo") as other:
+            assert one.layout.epoch != other.layout.epoch
+            assert one.request(b"one") == (REPLY, 1, b"one")
+            assert other.request(b"other", tag=7) == (REPLY, 7, b"other")
+            assert [peer.pid for peer in remote.connections] == [os.getpid()] * 2
+            assert [peer.epoch for peer in remote.connections] == [
+                one.layout.epoch,
+                other.layout.epoch,
+            ]
+            assert remote.notify("c", b"both") == 2
+            assert one.receive() == other.receive() == [(MESSAGE, 0, b"both")]
+        assert one.request(b"still") == (REPLY, 1, b"still")
+    until_gone(remote)
+    assert remote.notify("c", b"nobody") == 0
+
+
+def test_notifications_never_wait(remote: Remote) -> None:
+    with MiniHost("demo") as host:
+        took = [remote.notify("c", bytes([number])) for number in range(40)]
+        assert took == [1] * 32 + [0] * 8
+        assert len(host.receive(32)) == 32
+    assert (remote.stats().notifications, remote.stats().notifications_lost) == (32, 8)
+    with pytest.raises(AddressError, match="no channel 'd'; there are: c"):
+        remote.notify("d", b"")
+
+
+def test_asking(remote: Remote) -> None:
+    with pytest.raises(RemoteGone, match="no host"):
+        remote.ask("c", b"", print)
+    answers: list[tuple[bytes, int]] = []
+    over = threading.Event()
+
+    def answered(message: bytes, status: int) -> None:
+        answers.append((message, status))
+        over.set()
+
+    with MiniHost("demo") as host:
+        remote.ask("c", b"what", answered)
+        ((kind, tag, question),) = host.receive()
+        assert (kind, question) == (REQUEST, b"what")
+        host.send(b"that", kind=REPLY, tag=tag)
+        assert over.wait(PATIENCE_S)
+        over.clear()
+        remote.ask("c", b"more", answered)
+    assert over.wait(PATIENCE_S)
+    assert answers == [(b"that", 0), (b"the host is gone", errno.EPIPE)]
+
+
+def test_asking_and_waiting(remote: Remote) -> None:
+    results: list[Any] = []
+
+    def ask() -> None:
+        for _ in range(3):
+            try:
+                results.append(remote.ask_wait("c", b"what", PATIENCE_S))
+            except (RemoteError, RemoteGone) as error:
+                results.append(error)
+
+    with MiniHost("demo") as host:
+        with pytest.raises(RequestTimeout, match="did not answer"):
+            remote.ask_wait("c", b"", timeout_s=0)
+        host.receive()
+        thread = threading.Thread(target=ask)
+        thread.start()
+        for kind, answer in ((REPLY, b"that"), (ERROR, error_message(-3, "no", 64))):
+            ((_, tag, _),) = host.receive()
+            host.send(answer, kind=kind, tag=tag)
+        host.receive()
+    thread.join(PATIENCE_S)
+    assert results[0] == b"that"
+    assert isinstance(results[1], RemoteError)
+    assert results[1].status == -3
+    assert isinstance(results[2], RemoteGone)
+
+
+def test_a_handler_cannot_wait(remote: Remote) -> None:
+    remote.channels["c"].handler = lambda message: remote.ask_wait("c", message)
+    with MiniHost("demo") as host:
+        kind, _, text = host.request(b"x")
+        assert kind == ERROR
+        assert WouldDeadlock.__name__.encode() in text
+
+
+def test_a_handler_may_notify(remote: Remote) -> None:
+    remote.channels["c"].handler = lambda message: bytes([remote.notify("c", b"event")])
+    with MiniHost("demo") as host:
+        host.send(b"x", kind=REQUEST, tag=1)
+        assert host.receive(2) == [(MESSAGE, 0, b"event"), (REPLY, 1, b"\1")]
+
+
+def test_a_handler_may_stop() -> None:
+    remote = echo()
+    remote.channels["c"].handler = lambda message: remote.stop()
+    host = threading.Thread(target=lambda: call_and_wait(remote))
+    server = remote  # serve() in this thread: the host waits until it can connect
+    host.start()
+    server.serve()
+    host.join(PATIENCE_S)
+    assert not os.path.exists(socket_path("demo"))
+
+
+def call_and_wait(remote: Remote) -> None:
+    while True:
+        try:
+            host = MiniHost("demo")
+            break
+        except RemoteGone:
+            os.sched_yield()
+    with host:
+        host.send(b"x", kind=REQUEST)
+        host.wait_gone()
+
+
+class Stranger:
+    """A connection from another user."""
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        assert (level, option) == (socket.SOL_SOCKET, socket.SO_PEERCRED)
+        return struct.pack("3i", 4711, self.uid, 100)[:size]
+
+    def __init__(self, uid: int) -> None:
+        self.uid = uid
+
+
+def test_strangers_are_refused() -> None:
+    assert check_peer(cast(socket.socket, Stranger(0))) == (4711, 0)
+    assert check_peer(cast(socket.socket, Stranger(os.geteuid()))) == (4711, os.geteuid())
+    with pytest.raises(PermissionError, match="4711"):
+        check_peer(cast(socket.socket, Stranger(os.geteuid() + 1)))
+
+
+def test_too_many_hosts(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mboxio.remote.server.CONNECTIONS_MAX", 1)
+    with MiniHost("demo") as first:
+        with connect("demo") as second:
+            readable(second)
+            assert second.recv(16) == b""
+        assert first.request(b"x") == (REPLY, 1, b"x")
+    assert remote.stats().refused == 1
+
+
+def test_accepting_again_after_an_error(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = cast(Server, remote._server)
+    listening = server._listening
+
+    class Exhausted:
+        def accept(self) -> None:
+            server._listening = listening
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        def fileno(self) -> int:
+            return listening.fileno()
+
+    monkeypatch.setattr(server, "_listening", Exhausted())
+    with MiniHost("demo") as host:
+        assert host.request(b"x") == (REPLY, 1, b"x")
+
+
+def test_starting_twice(remote: Remote) -> None:
+    with pytest.raises(RuntimeError, match="already"):
+        remote.start()
+    with pytest.raises(AddressError, match="somebody serves shm:demo already"):
+        echo().start()
+    with MiniHost("demo") as host:
+        assert host.request(b"x") == (REPLY, 1, b"x")
+
+
+def test_start_and_stop() -> None:
+    remote = echo()
+    assert remote.address == "shm:demo"
+    assert repr(remote) == "<Remote shm:demo, stopped>"
+    remote.stop()
+    remote.restart()
+    assert remote.lie("c", "front", 1) == 0
+    assert remote.scribble(Random(1)) == []
+    for _ in range(3):
+        remote.start()
+        assert repr(remote) == "<Remote shm:demo, connections: 0>"
+        with MiniHost("demo") as host:
+            remote.stop()
+            host.wait_gone()
+        remote.stop()
+    assert not os.path.exists(socket_path("demo"))
+    with pytest.raises(RemoteGone):
+        connect("demo")
+
+
+def test_declaring() -> None:
+    with pytest.raises(AddressError):
+        Remote("shm:demo/pmic")
+    with pytest.raises(ValueError, match="spin_s"):
+        Remote("demo", spin_s=-1)
+    remote = Remote("demo")
+    with pytest.raises(ValueError, match="no channel"):
+        remote.start()
+    remote.channel("up", host_sends=False, depth=3, message_bytes=16)
+    remote.channel("down", host_receives=False)
+    remote.channel("old", legacy=True)
+    with pytest.raises(ValueError, match="declared already"):
+        remote.channel("up")
+    with pytest.raises(ValueError, match="never receives"):
+        remote.notify("down", b"")
+    for name in ("up", "down"):
+        with pytest.raises(ValueError, match="one way"):
+            remote.ask(name, b"", print)
+    with remote, MiniHost("demo") as host:
+        assert [each.flags for each in host.layout.channels] == [1, 2, 4]
+        assert host.layout.channels[0].to_host.slots == 4
+        remote.channel("new")
+        assert remote.notify("new", b"for younger hosts") == 0
+        with pytest.raises(RemoteGone):
+            remote.ask("new", b"", print)
+        with pytest.raises(MessageTooLong):
+            remote.notify("up", bytes(17))

@@ -1,0 +1,163 @@
+"""Where sockets lie, who may use them, and what a dead remote leaves behind."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from mboxio.errors import AddressError, RemoteGone
+from mboxio.io.sockets import connect, listen, ring_doorbell, socket_path
+
+
+def test_the_folder_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MBOXIO_RUNTIME_DIR", "/tmp/own")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
+    assert socket_path("demo") == "/tmp/own/demo.sock"
+    monkeypatch.delenv("MBOXIO_RUNTIME_DIR")
+    assert socket_path("demo") == "/run/user/7/mboxio/demo.sock"
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert socket_path("demo") == "/tmp/mboxio-4711/demo.sock"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../up", "a b", "ä", "x" * 65, "shm:x", "a\n"])
+def test_names_are_plain(name: str) -> None:
+    with pytest.raises(AddressError, match="no name"):
+        socket_path(name)
+
+
+def test_a_path_that_no_socket_can_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MBOXIO_RUNTIME_DIR", "/tmp/" + "x" * 98)
+    with pytest.raises(AddressError, match="longer than 107 bytes: set MBOXIO_RUNTIME_DIR"):
+        socket_path("demo")
+
+
+def test_what_is_made_is_private(sockets: str) -> None:
+    listening, lock = listen("demo")
+    try:
+        assert stat.S_IMODE(os.stat(sockets).st_mode) == 0o700
+        assert stat.S_IMODE(os.stat(socket_path("demo")).st_mode) == 0o600
+        assert not os.get_inheritable(lock)
+        assert not listening.get_inheritable()
+        with connect("demo") as connection:
+            assert not connection.get_inheritable()
+            assert connection.gettimeout() == 0
+    finally:
+        listening.close()
+        os.close(lock)
+
+
+def test_a_folder_that_others_can_enter(sockets: str) -> None:
+    os.mkdir(sockets)
+    os.chmod(sockets, 0o710)
+    for call in (socket_path, listen, connect):
+        with pytest.raises(AddressError, match="accessible by others"):
+            call("demo")
+
+
+def test_a_folder_of_somebody_else(sockets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkdir(sockets, 0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    with pytest.raises(AddressError, match="belongs to user"):
+        socket_path("demo")
+
+
+def test_a_folder_that_is_none(sockets: str) -> None:
+    Path(sockets).touch(0o600)
+    with pytest.raises(AddressError, match="no folder"):
+        listen("demo")
+    os.unlink(sockets)
+    os.symlink("/", sockets)
+    with pytest.raises(AddressError, match="symbolic link"):
+        listen("demo")
+
+
+def test_a_folder_that_cannot_be_made(sockets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MBOXIO_RUNTIME_DIR", sockets + "/missing/deep")
+    with pytest.raises(AddressError, match="cannot be made"):
+        listen("demo")
+
+
+def test_nobody_serves(sockets: str) -> None:
+    assert not os.path.exists(sockets)
+    with pytest.raises(RemoteGone, match=r"nobody serves shm:demo; start .*mboxio serve shm:demo"):
+        connect("demo")
+    assert not os.path.exists(sockets)
+
+
+def test_a_name_is_served_once(sockets: str) -> None:
+    assert sockets
+    listening, lock = listen("demo")
+    try:
+        with pytest.raises(AddressError, match=rf"serves shm:demo already \(pid {os.getpid()}\)"):
+            listen("demo")
+        with connect("demo"):
+            pass
+    finally:
+        listening.close()
+        os.close(lock)
+
+
+def test_a_stale_socket_is_replaced(sockets: str) -> None:
+    assert sockets
+    listening, lock = listen("demo")
+    listening.close()
+    os.close(lock)
+    assert os.path.exists(socket_path("demo"))
+    with pytest.raises(RemoteGone, match="nobody serves"):
+        connect("demo")
+    listening, lock = listen("demo")
+    with connect("demo"):
+        listening.close()
+        os.close(lock)
+
+
+def test_what_is_no_socket_is_not_removed(sockets: str) -> None:
+    os.mkdir(sockets, 0o700)
+    Path(socket_path("demo")).touch()
+    with pytest.raises(AddressError, match="in the way"):
+        listen("demo")
+    assert os.path.exists(socket_path("demo"))
+
+
+def test_a_lock_is_no_link(sockets: str) -> None:
+    os.mkdir(sockets, 0o700)
+    os.symlink("elsewhere", os.path.join(sockets, "demo.lock"))
+    with pytest.raises(AddressError, match="cannot be opened"):
+        listen("demo")
+
+
+def test_another_kind_of_socket(sockets: str) -> None:
+    os.mkdir(sockets, 0o700)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+        stream.bind(socket_path("demo"))
+        stream.listen()
+        with pytest.raises(AddressError, match="no socket of a remote"):
+            connect("demo")
+
+
+def test_hosts_that_nobody_accepts(sockets: str) -> None:
+    assert sockets
+    listening, lock = listen("demo")
+    waiting: list[socket.socket] = []
+    try:
+        waiting.extend(connect("demo") for _ in range(17))
+        with pytest.raises(RemoteGone, match="busy"):
+            connect("demo")
+    finally:
+        for each in (*waiting, listening):
+            each.close()
+        os.close(lock)
+
+
+def test_a_doorbell_never_blocks_or_raises() -> None:
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with near:
+        for _ in range(10_000):
+            ring_doorbell(near)
+        assert far.recv(16) == b"\0"
+        far.close()
+        ring_doorbell(near)
+    ring_doorbell(near)
