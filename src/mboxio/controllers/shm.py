@@ -1,0 +1,307 @@
+"""Rings in memory shared with another process on this machine: ``shm:NAME``.
+
+The remote listens on a socket and hands over one sealed memfd per connection; see
+`mboxio.remote`. The socket is doorbell, wait source and liveness. The remote is not trusted:
+everything about the memory is checked before it is mapped, and its indices never afterwards.
+"""
+
+import array
+import fcntl
+import mmap
+import os
+import select
+import socket
+import stat
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from mboxio.capabilities import Capabilities
+from mboxio.controller import EVENT
+from mboxio.errors import MailboxError, RemoteError, RemoteGone
+from mboxio.io.region import Memory
+from mboxio.io.sockets import (
+    HELLO,
+    HOST_NEVER_RECEIVES,
+    HOST_NEVER_SENDS,
+    LEGACY,
+    connect,
+    ring_doorbell,
+)
+from mboxio.ring import armed, consumer, producer, require_ordered_memory
+from mboxio.ring.controller import Lane, RingController
+from mboxio.ring.layout import SIZE_MAX, TABLE, ChannelLayout, MemoryLayout, read
+
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShmOptions:
+    """What an address may say: ``shm:demo?connect_timeout_s=5``.
+
+    Args:
+        connect_timeout_s: how long the remote may take to hand over its memory, in seconds.
+        timeout_s: default deadline of a request, in seconds.
+        spin_s: how long a wait looks at the rings before it sleeps, in seconds, at the most.
+    """
+
+    connect_timeout_s: float = 1.0
+    timeout_s: float = 1.0
+    spin_s: float = 50e-6
+
+
+class SharedMemory(RingController):
+    """The host's end of a connection to `mboxio.remote.Remote` or a firmware in C.
+
+    Args:
+        name: what the remote is called.
+        options: see `ShmOptions`.
+
+    Raises:
+        AddressError: no such name is possible, or nobody may be asked under it.
+        RemoteGone: nobody serves there.
+    """
+
+    Options = ShmOptions
+
+    def __init__(self, name: str, options: ShmOptions | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self.options = options or ShmOptions()
+        self.socket: socket.socket | None = None
+        self.pidfd = -1
+        self.linked = False
+        self.memory: mmap.mmap | None = None
+
+    # -- reaching the remote
+
+    def open(self) -> None:
+        """See `Controller.open`."""
+        require_ordered_memory()
+        self.socket = connect(self.name)
+        if not _readable(self.socket.fileno(), self.options.connect_timeout_s):
+            raise RemoteGone(
+                f"shm:{self.name}: the remote accepted the connection and handed over no memory "
+                f"in {self.options.connect_timeout_s} s"
+            )
+        self.take_memory()
+
+    def reconnect(self) -> bool:
+        """See `Controller.reconnect`: knock again; the memory comes as an event."""
+        if self.linked:
+            return True
+        self.hang_up()
+        try:
+            self.socket = connect(self.name)
+        except MailboxError:
+            return True  # nobody is there yet
+        self.watch(self.socket.fileno())
+        return True
+
+    def take_memory(self) -> None:
+        """Receive, check and map the remote's memory; then the link is up.
+
+        Raises:
+            RemoteGone: the remote hung up.
+            RemoteError: what it handed over is not what was agreed.
+        """
+        assert self.socket is not None
+        region, layout = self.receive_memory(self.socket)
+        lanes = self.host.channels
+        for number, each in enumerate(layout.channels):
+            self.add_lane(each.name or str(number), each, region, layout)
+        known = {each.name or str(number) for number, each in enumerate(layout.channels)}
+        missing = [name for name in lanes if name not in known]
+        if missing:
+            raise RemoteError(f"shm:{self.name}: the remote came back without channel {missing}")
+        self.armed = armed(region, layout.host_armed, layout.remote_armed)
+        for lane in self.lanes.values():
+            lane.producer.armed = self.armed
+        self.is_armed = False
+        self.pidfd = _pidfd(self.socket)
+        self.linked = True
+        descriptors = (self.socket.fileno(), self.pidfd)
+        self.watch(*(each for each in descriptors if each >= 0))
+        self.link(True, layout.epoch)
+
+    def receive_memory(self, connection: socket.socket) -> tuple[Memory, MemoryLayout]:
+        """Take the one descriptor of the hello message and check it before mapping it."""
+        try:
+            hello, ancillary, flags, _ = connection.recvmsg(
+                len(HELLO) + 1,
+                socket.CMSG_SPACE(16 * array.array("i").itemsize),
+                socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC,
+            )
+        except OSError as error:
+            raise RemoteGone(f"shm:{self.name}: {error}") from None
+        descriptors = _descriptors(ancillary)
+        try:
+            if not hello and not descriptors:
+                raise RemoteGone(f"shm:{self.name}: the remote hung up without a word")
+            if hello != HELLO or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+                raise RemoteError(f"shm:{self.name}: this is no hello of mboxio: {hello!r}")
+            if len(descriptors) != 1:
+                raise RemoteError(f"shm:{self.name}: {len(descriptors)} descriptors, not one")
+            return self.map_memory(descriptors[0])
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def map_memory(self, descriptor: int) -> tuple[Memory, MemoryLayout]:
+        """Check seals and size, map, and check every offset.
+
+        An unsealed memory could shrink under us, which would be a SIGBUS.
+        """
+        try:
+            seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
+        except OSError:
+            raise RemoteError(f"shm:{self.name}: the descriptor is no memfd") from None
+        if seals & SEALS != SEALS:
+            raise RemoteError(f"shm:{self.name}: the memory is not sealed against shrinking")
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or not TABLE <= found.st_size <= SIZE_MAX:
+            raise RemoteError(f"shm:{self.name}: a memory of {found.st_size} bytes")
+        try:
+            self.memory = mmap.mmap(descriptor, found.st_size)
+        except (OSError, ValueError) as error:
+            raise RemoteError(f"shm:{self.name}: cannot map the memory: {error}") from None
+        region = Memory(self.memory)
+        return region, read(region)
+
+    def add_lane(
+        self, name: str, found: ChannelLayout, region: Memory, layout: MemoryLayout
+    ) -> None:
+        """Make a channel over a pair of rings, or put new rings under one that exists."""
+        known = self.host.channels.get(name)
+        sending = producer(region, found.to_remote, None)
+        receiving = consumer(region, found.to_host)
+        if known is not None:
+            lane = known.context
+            kept = (lane.producer.slots, lane.consumer.slots, lane.producer.message_bytes)
+            if kept != (sending.slots, receiving.slots, sending.message_bytes):
+                raise RemoteError(f"shm:{self.name}: channel {name!r} came back with other rings")
+            lane.producer, lane.consumer = sending, receiving
+            return
+        lane = Lane(sending, receiving, True)
+        lane.queue = self.add_queue(
+            Capabilities(
+                depth=sending.slots - 1,
+                reply_credits=receiving.slots - 1,
+                message_bytes=sending.message_bytes,
+                matches_replies=not found.flags & LEGACY,
+                epoch_source="a new connection has new memory",
+                timeout_s=self.options.timeout_s,
+                spin_s=self.options.spin_s,
+            ),
+            name,
+        )
+        lane.channel = self.add_channel(
+            name,
+            lane.queue,
+            can_send=not found.flags & HOST_NEVER_SENDS,
+            can_receive=not found.flags & HOST_NEVER_RECEIVES,
+            context=lane,
+        )
+        self.lanes[lane.queue] = lane
+
+    # -- events
+
+    def service(self, queue: Any, why: str) -> None:
+        """See `Controller.service`; the socket is read once per event."""
+        if why is EVENT and queue is self.host.queues[0]:
+            self.hear()
+        if self.linked:
+            super().service(queue, why)
+
+    def arm(self, queue: Any) -> bool:
+        """See `Controller.arm`."""
+        return self.linked and super().arm(queue)
+
+    def hear(self) -> None:
+        """Read doorbells; notice the memory of a new life and the end of this one."""
+        if self.socket is None:
+            return
+        if not self.linked:
+            try:
+                self.take_memory()
+            except MailboxError as error:
+                self.lose(str(error))
+            return
+        try:
+            for _ in range(64):  # more wait for the next event
+                if not self.socket.recv(64, socket.MSG_DONTWAIT):
+                    self.lose("it closed the connection")
+                    return
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            reset = isinstance(error, ConnectionResetError)
+            self.lose("it died" if reset else os.strerror(error.errno or 0))
+            return
+        if self.pidfd >= 0 and _readable(self.pidfd, 0):
+            self.lose("its process ended")
+
+    def ring_doorbell(self, lane: Lane) -> None:
+        """See `RingController.ring_doorbell`."""
+        if self.socket is not None:
+            ring_doorbell(self.socket)
+
+    def lose(self, reason: str) -> None:
+        """The remote is gone. What it still wrote is read no more."""
+        self.hang_up()
+        self.link(False, 0, reason)
+
+    # -- letting go
+
+    def hang_up(self) -> None:
+        """Close the connection; its memory goes with the last ring over it."""
+        self.linked = False
+        self.watch()
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+        self.memory = None
+
+    def close(self) -> None:
+        """See `Controller.close`."""
+        self.hang_up()
+        self.lanes.clear()
+        self.armed = None
+        for channel in self.host.channels.values():
+            channel.context = None
+
+    def forked(self) -> None:
+        """See `Controller.forked`."""
+        self.linked = False
+        if self.socket is not None:
+            self.socket.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
+
+
+def _readable(descriptor: int, timeout_s: float) -> bool:
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(timeout_s * 1000))
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    found = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return list(found)
+
+
+def _pidfd(connection: socket.socket) -> int:
+    """Return a descriptor that is readable when the peer's process ends; -1 if there is none."""
+    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid = struct.unpack("3i", packed)[0]
+    try:
+        return os.pidfd_open(pid) if pid > 0 else -1
+    except OSError:
+        return -1
