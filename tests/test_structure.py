@@ -58,6 +58,7 @@ BASE = {
     "ports",
     "stats",
     "timeouts",
+    "trace",
 }
 CORE = BASE | {"controller", "queue", "pump", "loops", "worker", "subscribers"}
 CHANNEL = CORE | {"channel"}

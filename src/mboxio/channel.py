@@ -36,6 +36,7 @@ from mboxio.states import (
     TIME_OUT,
     TX_DONE,
 )
+from mboxio.trace import REQUEST_COPYING, REQUEST_ENDED
 
 COUNTS = (
     *("sent", "done", "failed", "timed_out", "cancelled", "closed", "late", "unknown"),
@@ -193,7 +194,7 @@ class Channel:
         if not (self.in_sequence and request.holds & HOLDS_TAG):
             request.deadline_ns = FOREVER
         if self.gate.trace is not None:
-            self.gate.trace("request.ended", request)
+            self.gate.trace(REQUEST_ENDED, request)
         request.owner.request_over(request)
         request.data = None
         request.finish(self.gate)
@@ -352,7 +353,7 @@ class Channel:
             self.fail(request, self.error(ReplyTooLong, request, text))
             return
         if self.gate.trace is not None:
-            self.gate.trace("request.copying", request)
+            self.gate.trace(REQUEST_COPYING, request)
         request.into[:length] = reply
         self.finish(request, COMPLETE, length)
 

@@ -21,6 +21,7 @@ from mboxio.queue import PLACED, REASONS, Queue
 from mboxio.request import Owner, Request, Waitable
 from mboxio.states import CANCEL, CANCELLED, CLOSE, DONE, FOREVER, HOLDS_SLOT, NEW, QUEUE
 from mboxio.timeouts import DEFAULT, nanoseconds
+from mboxio.trace import REQUEST_QUEUED
 
 
 class Flush(Waitable):
@@ -137,7 +138,7 @@ class Endpoint(Owner):
                 request.step(QUEUE)
             self.queue.stand_in_line(self, request, BY_WAITER if waits else BY_SUBMIT)
             if self.gate.trace is not None:
-                self.gate.trace("request.queued", request)
+                self.gate.trace(REQUEST_QUEUED, request)
         finally:
             self.gate.leave()
         return request

@@ -15,6 +15,7 @@ from mboxio.clock import Clock, Parker
 from mboxio.controller import EVENT, LOOK, Controller
 from mboxio.gate import Gate
 from mboxio.states import FOREVER
+from mboxio.trace import PUMP_SLEEPING
 
 SAFETY_NS = 200_000_000
 """How long a sleep lasts at the most while something is in flight: covers a missed edge."""
@@ -236,7 +237,7 @@ class Pump:
             why = LOOK
             if wake_ns > now_ns:
                 if self.gate.trace is not None:
-                    self.gate.trace("pump.sleeping", self)
+                    self.gate.trace(PUMP_SLEEPING, self)
                 self.clock.check_signals()
                 if parker.kick_fd >= 0:
                     why = self.sleep(parker.kick_fd, wake_ns)

@@ -23,6 +23,7 @@ from mboxio.states import (
     SEND,
     UNKNOWN,
 )
+from mboxio.trace import REQUEST_SENDING, REQUEST_SENT
 
 PLACED, NO_SLOT, NO_CREDIT, NO_TAG, NOT_NOW = range(5)
 REASONS = ("", "slots", "credits", "tags", "hardware")
@@ -123,7 +124,7 @@ class Queue:
         request.holds = holds
         request.step(SEND)
         if self.gate.trace is not None:
-            self.gate.trace("request.sending", request)
+            self.gate.trace(REQUEST_SENDING, request)
         return self.hand_over(request, channel, now_ns)
 
     def hand_over(self, request: Any, channel: Any, now_ns: int) -> int:
@@ -169,7 +170,7 @@ class Queue:
         if self.polls_tx and self.tick_ns == FOREVER:
             self.tick_ns = now_ns + self.poll_ns
         if self.gate.trace is not None:
-            self.gate.trace("request.sent", request)
+            self.gate.trace(REQUEST_SENT, request)
         return PLACED
 
     def take_back(self, request: Any, channel: Any, outcome: Any, now_ns: int) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from mboxio.client import Client, Connection
 from mboxio.clock import SYSTEM, Clock
 from mboxio.controller import Controller
-from mboxio.errors import AddressError
+from mboxio.errors import AddressError, MailboxError
 from mboxio.timeouts import DEFAULT
 
 BUILT_IN = {
@@ -142,7 +142,13 @@ def connect(address: str, *, clock: Clock = SYSTEM, trace: Any = None) -> Connec
             f"{address!r} names a channel: mboxio.open() takes it, connect() takes "
             f"{parsed.controller}:{parsed.name}"
         )
-    return Connection(make(parsed), address=str(parsed), clock=clock, trace=trace)
+    controller = make(parsed)
+    try:
+        return Connection(controller, address=str(parsed), clock=clock, trace=trace)
+    except ValueError as error:
+        if isinstance(error, MailboxError):
+            raise
+        raise AddressError(f"{parsed}: {error}") from None
 
 
 class OwnedClient(Client):

@@ -1,0 +1,266 @@
+"""The pure parts on their own: state table, errors, correlators, addresses, names exported."""
+
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mboxio
+from mboxio import (
+    AddressError,
+    ByAddress,
+    Capabilities,
+    Correlator,
+    InOrder,
+    MailboxError,
+    Tagged,
+    connect,
+    errors,
+    states,
+)
+from mboxio.correlate import NOTIFICATION, REMOTE_REQUEST, REPLY
+from mboxio.registry import Address, found, load
+from mboxio.request import Owner, Request
+
+# -- the state table
+
+
+def test_ends_have_no_way_out_and_every_other_state_has() -> None:
+    for state, ways in states.TRANSITIONS.items():
+        assert bool(ways) != (state in states.ENDS)
+    assert frozenset(range(states.DONE, len(states.STATE_NAMES))) == states.ENDS
+
+
+def test_every_state_can_be_reached_and_every_event_is_used() -> None:
+    reached, events = {states.NEW}, set()
+    while True:
+        found_now = {
+            (event, after)
+            for state in reached
+            for event, after in states.TRANSITIONS[state].items()
+        }
+        events = {event for event, _ in found_now}
+        more = reached | {after for _, after in found_now}
+        if more == reached:
+            break
+        reached = more
+    assert len(reached) == len(states.STATE_NAMES)
+    assert len(events) == len(states.EVENT_NAMES)
+
+
+@given(st.lists(st.integers(0, len(states.EVENT_NAMES) - 1), max_size=12))
+def test_any_sequence_of_events_ends_a_request_at_most_once(events: list[int]) -> None:
+    request = Request(Owner(), b"", True, 0, None)
+    ends = 0
+    for event in events:
+        legal = event in states.TRANSITIONS[request.state]
+        over = states.ended(request.state)
+        if not legal and not over:
+            with pytest.raises(RuntimeError, match=states.EVENT_NAMES[event]):
+                request.step(event)
+            return
+        assert request.step(event) == legal
+        ends += states.ended(request.state) and not over
+    assert ends <= 1
+
+
+# -- errors
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_errors_keep_everything_over_pickling_and_copying(name: str) -> None:
+    kind = getattr(errors, name)
+    error = kind("text", stage="queue", handed_over="no", channel="c", request=3, reason="tags")
+    for copy in (pickle.loads(pickle.dumps(error)), error.fresh()):
+        assert type(copy) is kind
+        assert str(copy) == "text"
+        assert (copy.stage, copy.handed_over, copy.channel, copy.request) == ("queue", "no", "c", 3)
+        assert copy.reason == "tags"
+        assert copy.errno == error.errno > 0
+    assert issubclass(kind, MailboxError)
+    assert name in (errors.__doc__ or ""), "the tree in the docstring shows every class"
+
+
+def test_errors_are_what_python_users_catch() -> None:
+    assert issubclass(mboxio.RequestTimeout, TimeoutError)
+    assert issubclass(mboxio.RemoteGone, ConnectionError)
+    assert issubclass(mboxio.QueueFull, BlockingIOError)
+    assert issubclass(mboxio.AddressError, ValueError)
+
+
+# -- correlators
+
+FIELDS = st.integers(1, 16).flatmap(
+    lambda bits: st.tuples(
+        st.just(bits), st.integers(0, 32 - bits), st.integers(0, 3), st.integers(0, (1 << bits) - 1)
+    )
+)
+
+
+@given(FIELDS, st.data())
+def test_a_tag_comes_back_and_the_rest_of_the_message_with_it(
+    field: tuple[int, int, int, int], data: st.DataObject
+) -> None:
+    bits, low_bit, word, first = field
+    correlator = Tagged(word=word, low_bit=low_bit, bits=bits, first=first)
+    mask = ((1 << bits) - 1) << low_bit
+    message = bytearray(data.draw(st.binary(min_size=4 * word + 4, max_size=40)))
+    at = slice(4 * word, 4 * word + 4)
+    clean = int.from_bytes(message[at], "little") & ~mask
+    message[at] = clean.to_bytes(4, "little")
+    tag = data.draw(st.integers(first, (1 << bits) - 1))
+    correlator.check(bytes(message))
+    stamped = correlator.stamp(bytes(message), tag)
+    verdict = correlator.classify(stamped)
+    assert (verdict.kind, verdict.tag) == (REPLY, tag)
+    message[at] = (clean | tag << low_bit).to_bytes(4, "little")
+    assert stamped == message
+    if tag:
+        with pytest.raises(ValueError, match="belong to the tag"):
+            correlator.check(stamped)
+
+
+@pytest.mark.parametrize(
+    "correlator",
+    [
+        Correlator(),
+        InOrder(),
+        Tagged(bits=6, low_bit=16, word=2, request_bit=31),
+        ByAddress(),
+    ],
+    ids=lambda correlator: type(correlator).__name__,
+)
+@given(message=st.binary(max_size=64))
+def test_any_message_of_the_remote_can_be_classified(
+    correlator: Correlator, message: bytes
+) -> None:
+    assert correlator.classify(message).kind in (REPLY, REMOTE_REQUEST, NOTIFICATION)
+
+
+def test_a_remote_request_is_told_by_its_bit_and_answered_with_its_tag() -> None:
+    correlator = Tagged(bits=4, request_bit=31)
+    asked = correlator.classify(b"\5\0\0\x80")
+    assert (asked.kind, asked.tag) == (REMOTE_REQUEST, 5)
+    assert correlator.stamp_reply(b"\0\0\0\0answer", 5) == b"\5\0\0\x80answer"
+
+
+@given(st.lists(st.booleans(), max_size=60))
+def test_tags_are_taken_once_and_reused_late(takes: list[bool]) -> None:
+    correlator = Tagged(bits=3)
+    held: list[Any] = []
+    last_freed: int | None = None
+    for take in takes:
+        if take:
+            request = Request(Owner(), b"\0\0\0\0", True, 0, None)
+            if correlator.take(request):
+                assert request.tag not in [other.tag for other in held]
+                if len(held) < 6:
+                    assert request.tag != last_freed, "the longest unused tag comes first"
+                held.append(request)
+            else:
+                assert len(held) == 7
+        elif held:
+            request = held.pop(0)
+            last_freed = request.tag
+            correlator.give_back(request)
+        assert {tag: correlator.find(tag) for tag in correlator.busy} == {
+            request.tag: request for request in held
+        }
+
+
+@pytest.mark.parametrize(
+    "field", [{"bits": 0}, {"bits": 17}, {"low_bit": 30, "bits": 4}, {"first": 256}]
+)
+def test_impossible_tag_fields_are_refused(field: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="tag field"):
+        Tagged(**field)
+
+
+# -- capabilities
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"depth": 0},
+        {"reply_credits": 0},
+        {"message_bytes": -1},
+        {"poll_s": 0},
+        {"timeout_s": 0},
+        {"min_gap_s": -1},
+    ],
+)
+def test_impossible_capabilities_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="queue|positive|negative"):
+        Capabilities(**wrong)
+
+
+# -- addresses
+
+WORDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-", min_size=1, max_size=8)
+
+
+@given(WORDS, WORDS, WORDS, st.dictionaries(WORDS, WORDS, max_size=3))
+def test_an_address_survives_being_written(
+    controller: str, name: str, channel: str, options: dict[str, str]
+) -> None:
+    address = Address(controller, name, channel, options)
+    assert Address.parse(str(address)) == address
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_an_address_or_an_address_error(text: str) -> None:
+    try:
+        Address.parse(text)
+    except AddressError as error:
+        assert str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("demo", "no address"),
+        ("nothing:demo", "no controller 'nothing'; there are: loopback, shm"),
+        ("loopback:?deep=3", "no option 'deep'; there are: channels, depth, message_bytes"),
+        ("loopback:?depth=many", "not of type int"),
+        ("loopback:?depth", "name=value"),
+        ("loopback:?depth=0", "at least one slot"),
+        ("loopback:/0", "names a channel"),
+        ("shm:a%20b", "no name"),
+    ],
+)
+def test_wrong_addresses_get_one_clear_line(address: str, says: str) -> None:
+    with pytest.raises(AddressError) as caught:
+        connect(address)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_channel_lists_the_right_ones() -> None:
+    with connect("loopback:?channels=2") as connection:
+        with pytest.raises(AddressError, match="there are: 0=0, 1=1"):
+            connection.client("pmic")
+        with pytest.raises(AddressError):
+            connection.client(2)
+
+
+def test_open_owns_its_connection() -> None:
+    with mboxio.open("loopback:/1") as client:
+        assert client.request(b"echo") == b"echo"
+        host = client.host
+    assert host.closed
+
+
+def test_the_controllers_of_this_package_are_found() -> None:
+    assert {"loopback", "shm"} <= found().keys()
+    for name in ("loopback", "shm"):
+        assert issubclass(load(name), mboxio.Controller)
+
+
+def test_everything_exported_exists() -> None:
+    for name in mboxio.__all__:
+        assert getattr(mboxio, name) is not None
+    with pytest.raises(AttributeError):
+        mboxio.nothing  # noqa: B018
