@@ -193,7 +193,7 @@ def test_impossible_tag_fields_are_refused(field: dict[str, int]) -> None:
     ],
 )
 def test_impossible_capabilities_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="queue|positive|negative"):
+    with pytest.raises(ValueError, match=r"queue|positive|negative"):
         Capabilities(**wrong)
 
 
