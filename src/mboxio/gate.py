@@ -6,7 +6,6 @@ threads and loops and calls ports. It is a trampoline: whatever calls back in fr
 leaves a note, so the stack stays flat and no state is seen half-way.
 """
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +14,12 @@ from mboxio.clock import Clock
 from mboxio.errors import ForkedError, WouldDeadlock
 from mboxio.native import Mutex
 
-log = logging.getLogger("mboxio")
+
+def complain(text: str, subject: object, error: BaseException | None) -> None:
+    """Log what user code or a port raised. Without the lock."""
+    import logging  # at the first complaint: importing it costs more than the whole core
+
+    logging.getLogger("mboxio").error(text, subject, exc_info=error)
 
 
 class Gate:
@@ -132,8 +136,8 @@ class Gate:
                     port, args = self.ports.popleft()
                     try:
                         port(*args)
-                    except Exception:
-                        log.exception("port %r raised", port)
+                    except Exception as error:
+                        complain("port %r raised", port, error)
             finally:
                 self.draining.release()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mboxio.clock import Watcher
 from mboxio.controller import EVENT, LOOK
-from mboxio.gate import Gate, log
+from mboxio.gate import Gate, complain
 from mboxio.pump import Pump
 from mboxio.states import DONE, FOREVER
 
@@ -52,8 +52,8 @@ class Job:
         """Call it; a coroutine becomes a task that the port keeps alive."""
         try:
             outcome = self.function(*self.args)
-        except Exception:
-            log.exception("%r raised", self.function)
+        except Exception as error:
+            complain("%r raised", self.function, error)
             return
         if asyncio.iscoroutine(outcome):
             task = self.port.loop.create_task(outcome)
@@ -205,7 +205,7 @@ class LoopPort:
         """Report what a coroutine handler raised."""
         self.tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("a handler raised", exc_info=task.exception())
+            complain("%r raised", task, task.exception())
 
     def close(self) -> None:
         """Stop serving this loop; from any thread."""

@@ -3,7 +3,6 @@
 import dataclasses
 import typing
 from typing import Any
-from urllib.parse import parse_qsl
 
 from mboxio.client import Client, Connection
 from mboxio.clock import SYSTEM, Clock
@@ -36,6 +35,8 @@ class Address:
         Raises:
             AddressError: it has no ``controller:`` or an option without ``=``.
         """
+        from urllib.parse import parse_qsl
+
         head, _, query = text.partition("?")
         controller, colon, rest = head.partition(":")
         if not colon or not controller:

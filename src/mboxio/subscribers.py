@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mboxio.errors import ClosedError, MailboxError, MessagesLost
-from mboxio.gate import log
+from mboxio.gate import complain
 from mboxio.request import Waitable
 
 
@@ -149,5 +149,5 @@ class Handler:
 
     def failed(self, error: Exception, tag: int, life: int) -> None:
         """Log what the function raised, and tell the remote if the wire can."""
-        log.error("the handler of %r raised", self.client.channel.name, exc_info=error)
+        complain("the handler of %r raised", self.client.channel.name, error)
         self.client.answer(tag, repr(error).encode()[:200], errno.EIO, life)

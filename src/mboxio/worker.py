@@ -5,7 +5,7 @@ from threading import Thread, current_thread
 from typing import Any
 
 from mboxio.clock import Parker
-from mboxio.gate import Gate, log
+from mboxio.gate import Gate, complain
 from mboxio.pump import Pump
 from mboxio.request import Owner, Waitable
 from mboxio.states import FOREVER
@@ -113,5 +113,5 @@ def call_user(function: Any, args: tuple[Any, ...]) -> None:
     """Call user code; what it raises is logged and hurts nobody else."""
     try:
         function(*args)
-    except Exception:
-        log.exception("%r raised", function)
+    except Exception as error:
+        complain("%r raised", function, error)
