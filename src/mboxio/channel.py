@@ -42,6 +42,9 @@ COUNTS = (
     *("sent", "done", "failed", "timed_out", "cancelled", "closed", "late", "unknown"),
     *("notifications", "unclaimed", "remote_requests", "remote_requests_refused"),
 )
+REFUSALS_MAX = 256
+"""Refusals of remote requests that may wait for a slot: a remote that floods hears no more."""
+
 COUNTED = {
     COMPLETE: "done",
     FAIL: "failed",
@@ -381,8 +384,9 @@ class Channel:
     def refuse(self, tag: int, status: int, text: str) -> None:
         """Answer a remote request with an error, where the wire can say so."""
         self.counts["remote_requests_refused"] += 1
-        if self.queue.capabilities.matches_replies and self.clients:
-            self.clients[0].answer(tag, text.encode(), status, self.host.life)
+        room = len(self.queue.answers) < REFUSALS_MAX
+        if room and self.queue.capabilities.matches_replies and self.clients:
+            self.clients[0].send_answer(tag, text.encode(), status)
 
     def __repr__(self) -> str:
         step = ", out of step" if self.out_of_step else ""

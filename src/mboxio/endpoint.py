@@ -222,13 +222,19 @@ class Endpoint(Owner):
             self.ports.tx_prepare(request.data)
 
     def answer(self, tag: int, message: bytes, status: int, life: int) -> None:
-        """Answer the remote's request ``tag``, unless that remote is dead."""
-        self.gate.call(self.send_answer, tag, message, status, life)
+        """Bring the handler's answer to the remote's request ``tag``. Without the lock."""
+        self.gate.call(self.take_answer, tag, message, status, life)
 
-    def send_answer(self, tag: int, message: bytes, status: int, life: int) -> None:
-        """Hand over an answer or have it go first. Under the lock."""
+    def take_answer(self, tag: int, message: bytes, status: int, life: int) -> None:
+        """The handler is free for another request. Under the lock."""
+        if life == self.host.life:
+            self.channel.asked -= 1
+            self.send_answer(tag, message, status)
+
+    def send_answer(self, tag: int, message: bytes, status: int) -> None:
+        """Have an answer go out before everything that waits. Under the lock."""
         channel = self.channel
-        if life != self.host.life or self.host.lost:
+        if self.host.lost:
             return
         if status and not self.queue.capabilities.matches_replies:
             return  # this wire has no way to say that a handler failed

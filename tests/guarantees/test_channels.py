@@ -94,6 +94,17 @@ def test_10_a_failing_handler_is_told_to_the_remote(caplog: pytest.LogCaptureFix
             connection.client(0).on_request(lambda message: message)
 
 
+def test_10_a_handler_answers_for_as_long_as_the_remote_asks() -> None:
+    driver = Manual(depth=4)
+    with attach(driver) as connection:
+        clock: Any = connection.gate.clock
+        connection.client(0).on_request(lambda message: message, limit=2)
+        for tag in range(20):
+            driver.ask(tag, bytes([tag]))
+            clock.advance(1)
+        assert driver.answers == [(tag, bytes([tag]), 0) for tag in range(20)]
+
+
 def test_10_the_remotes_flood_of_requests_is_bounded() -> None:
     driver = Manual(depth=4)
     with attach(driver) as connection:
