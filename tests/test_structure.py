@@ -59,6 +59,8 @@ BASE = {
     "stats",
     "timeouts",
     "trace",
+    "blame",
+    "window",
 }
 CORE = BASE | {"controller", "queue", "pump", "loops", "worker", "subscribers"}
 CHANNEL = CORE | {"channel"}

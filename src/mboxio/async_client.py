@@ -55,10 +55,16 @@ class AsyncClient(Verbs):
 
     def settle_in(self) -> None:
         """Take the running loop as the place of this client's user code."""
-        if self.at_home is None:
-            port = running_port(self.pump)
-            self.at_home = port
-            self.gate.call(port.attend, 1)
+        if self.at_home is None or self.at_home.loop.is_closed():
+            self.at_home = running_port(self.pump)
+            self.gate.call(self.at_home.attend, self.attended + 1)
+
+    def find_home(self) -> None:
+        """See `Endpoint.find_home`."""
+        try:
+            self.settle_in()
+        except RuntimeError:
+            return  # no loop runs here; the first verb on one settles it
 
     @overload
     async def request(
@@ -135,6 +141,8 @@ class AsyncClient(Verbs):
             finally:
                 if timer is not None:
                     timer.cancel()
+                if not waitable.over:
+                    self.forget_future(waitable, future)
         return bool(waitable.over)
 
     def subscribe(self, limit: int = 1024) -> AsyncMessages:
@@ -154,7 +162,7 @@ class AsyncClient(Verbs):
 
     def watch_for(self, waitable: Any, callback: Any) -> None:
         """See `Endpoint.watch_for`."""
-        if self.at_home is None:
+        if self.at_home is None or self.at_home.loop.is_closed():
             raise RuntimeError("use the async client on its event loop before adding callbacks")
         super().watch_for(waitable, callback)
 

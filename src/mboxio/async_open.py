@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from mboxio.async_client import AsyncClient
+from mboxio.client import Connection
 from mboxio.registry import Address, connect
 from mboxio.timeouts import DEFAULT
 
@@ -37,9 +38,28 @@ class open_async:
         self.settings = (backlog, timeout_s, queue_timeout_s)
         self.client: AsyncClient | None = None
 
+    async def _connect(self, to: str) -> Connection:
+        """Connect in a thread. A caller who gives up meanwhile leaves no connection behind."""
+        made: list[Connection] = []
+        abandoned = False
+
+        def work() -> Connection:
+            made.append(connect(to))
+            if abandoned:
+                made[0].close()
+            return made[0]
+
+        try:
+            return await asyncio.to_thread(work)
+        except BaseException:
+            abandoned = True
+            for connection in made:
+                connection.close()
+            raise
+
     async def _open(self) -> AsyncClient:
         to = str(replace(self.address, channel=""))
-        connection = await asyncio.to_thread(connect, to)
+        connection = await self._connect(to)
         try:
             channel = connection.find_channel(self.address.channel or 0)
             client = OwnedAsyncClient(connection, channel, *self.settings, None)

@@ -3,8 +3,9 @@
 from collections import deque
 from typing import Any
 
-BY_SUBMIT, BY_WAITER = 1, 2
-"""Who queued a request: `submit` (counts against the limit) or a caller that waits for a slot."""
+BY_SUBMIT, BY_WAITER, BY_HANDLER = 1, 2, 3
+"""Who queued a message: `submit` (counts against the limit), a caller that waits for a slot, or the
+handler of remote requests with an answer."""
 
 
 class Backlog:

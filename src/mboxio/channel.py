@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from mboxio.blame import OUT_OF_STEP, ending
 from mboxio.capabilities import TxDone
 from mboxio.correlate import NOTIFICATION, REPLY, Correlator, Verdict
 from mboxio.errors import (
@@ -15,7 +16,7 @@ from mboxio.errors import (
     ReplyUnsure,
     RequestTimeout,
 )
-from mboxio.gate import Gate
+from mboxio.gate import Gate, complain
 from mboxio.queue import Queue
 from mboxio.states import (
     AWAITING,
@@ -25,14 +26,12 @@ from mboxio.states import (
     DONE,
     FAIL,
     FOREVER,
-    HANDED_OVER_NAMES,
     HOLDS_CREDIT,
     HOLDS_MEMORY,
     HOLDS_SLOT,
     HOLDS_TAG,
     QUEUED,
     SENT,
-    STAGES,
     TIME_OUT,
     TX_DONE,
 )
@@ -108,15 +107,28 @@ class Channel:
         """A client joins."""
         self.clients.append(client)
         if client.ports is not None:
-            self.queue.pump.attend(client.at_home, 1)
+            client.attend(1)
         if client.ports is not None and client.ports.received is not None:
             self.receivers.append(client.ports.received)
 
     def remove_client(self, client: Any) -> None:
         """A client leaves."""
         self.clients.remove(client)
+        if self.handler is not None and self.handler.client is client:
+            self.handler = None
+            client.attend(-1)
+        self.reserve_a_slot()
         if client.ports is not None and client.ports.received is not None:
             self.receivers.remove(client.ports.received)
+
+    def reserve_a_slot(self) -> None:
+        """Keep a slot of the queue for answers as long as somebody may have to give any."""
+        asked = any(
+            channel.handler is not None and channel.queue is self.queue
+            for channel in self.host.channels.values()
+        )
+        self.queue.reserve = 1 if asked and self.queue.depth > 1 else 0
+        self.queue.mark_dirty()
 
     def ties_replies(self) -> bool:
         """Tell whether a request on this channel can get its reply at all."""
@@ -155,31 +167,9 @@ class Channel:
                 return self.correlator.stamp(message, request.tag)
         return message
 
-    def driver_error(self, request: Any, error: Exception, handed_over: str) -> MailboxError:
-        """Turn what a driver or port raised on the way out into the request's error."""
-        if not isinstance(error, MailboxError):
-            error = RemoteError(f"the driver could not send: {error!r}")
-        error.channel = self.name
-        error.request = request.handle
-        error.stage = "tx_done"
-        error.handed_over = handed_over
-        return error
-
-    def error(self, kind: type[MailboxError], request: Any, text: str, **more: Any) -> MailboxError:
-        """Make the error with which a request ends; says what was stuck and what had left."""
-        stage = STAGES.get(request.state)
-        state: int = request.handed
-        handed = HANDED_OVER_NAMES[state]
-        where = "" if request.handle < 0 else f", request {request.handle}"
-        waiting = f" (waiting for {_STUCK[stage]}; handed over: {handed})" if stage else ""
-        return kind(
-            f"channel {self.name!r}{where}: {text}{waiting}",
-            stage=stage,
-            handed_over=handed,
-            channel=self.name,
-            request=request.handle if request.handle >= 0 else None,
-            **more,
-        )
+    def error(self, kind: type[MailboxError], request: Any, text: str, **more: Any) -> Any:
+        """Make the error with which a request ends; see `blame.ending`."""
+        return ending(self.name, kind, request, text, **more)
 
     # -- ends of requests
 
@@ -213,7 +203,12 @@ class Channel:
         ended = self.finish(request, event, error)
         if not (ended and in_flight) or self.host.lost:
             return
-        if self.controller.abort(self, request.handle):
+        try:
+            proven = self.controller.abort(self, request.handle)
+        except Exception as fault:
+            self.gate.ports.append((complain, ("abort() of %r raised", self, fault)))
+            return
+        if proven:
             self.queue.release(request, request.holds, "abort")
             self.unexpect(request)
 
@@ -237,7 +232,7 @@ class Channel:
         for client in self.clients:
             for request in list(client.backlog.line):
                 if request.tied:
-                    self.fail(request, self.error(OutOfStep, request, _OUT_OF_STEP))
+                    self.fail(request, self.error(OutOfStep, request, OUT_OF_STEP))
 
     def resync(self, proof: str) -> None:
         """Somebody vouches that no reply is under way any more: start afresh."""
@@ -278,7 +273,11 @@ class Channel:
                 verdict = message
                 payload = message.message or b""
             else:
-                verdict = self.correlator.classify(message)
+                try:
+                    verdict = self.correlator.classify(message)
+                except Exception as fault:
+                    self.queue.take_fault(fault)
+                    return
                 payload = message
             if verdict.kind == NOTIFICATION:
                 self.notify(payload)
@@ -305,9 +304,10 @@ class Channel:
 
     def take_completion(self, handle: int, status: int, reply: bytes) -> None:
         """The hardware says which request is over."""
-        request = self.queue.find(handle)
-        if request is None or request.owner.channel is not self:
-            known = 0 <= handle >> 1 < self.queue.next_seq
+        request = self.queue.window.find(handle)
+        asked = request is not None and (request.tied or self.queue.always_replies)
+        if not asked or request.owner.channel is not self:
+            known = 0 <= handle >> 1 < self.queue.window.next_seq
             self.counts["late" if known else "unknown"] += 1
         else:
             self.accept(request, status, reply)
@@ -385,13 +385,9 @@ class Channel:
         """Answer a remote request with an error, where the wire can say so."""
         self.counts["remote_requests_refused"] += 1
         room = len(self.queue.answers) < REFUSALS_MAX
-        if room and self.queue.capabilities.matches_replies and self.clients:
-            self.clients[0].send_answer(tag, text.encode(), status)
+        if room and self.queue.capabilities.matches_replies:
+            self.host.voice(self).send_answer(tag, text.encode(), status, 0)
 
     def __repr__(self) -> str:
         step = ", out of step" if self.out_of_step else ""
         return f"<Channel {self.number} {self.name!r}, {len(self.clients)} clients{step}>"
-
-
-_STUCK = {"queue": "a slot", "tx_done": "TX done", "reply": "the reply"}
-_OUT_OF_STEP = "out of step: a reply was lost; a restart of the remote or resync() mends it"

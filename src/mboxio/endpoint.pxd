@@ -7,7 +7,7 @@ from mboxio.pump cimport Pump
 from mboxio.queue cimport Queue
 from mboxio.request cimport Owner, Request, Waitable
 
-cdef int BY_SUBMIT, BY_WAITER, CANCEL, CLOSE, HOLDS_SLOT, NEW, PLACED, QUEUE
+cdef int BY_HANDLER, BY_SUBMIT, BY_WAITER, CANCEL, CLOSE, HOLDS_SLOT, NEW, PLACED, QUEUE
 cdef unsigned char CANCELLED, DONE
 cdef long long FOREVER
 
@@ -23,15 +23,18 @@ cdef class Endpoint(Owner):
     cdef public Pump pump
     cdef public Backlog backlog
     cdef public bint closed, joined
+    cdef public int attended
     cdef public list flushes, subscriptions
     cdef public long long timeout_ns, queue_timeout_ns
 
-    @cython.locals(request=Request, now_ns=cython.longlong, wait_ns=cython.longlong, reason=int)
+    @cython.locals(request=Request, now_ns=cython.longlong, wait_ns=cython.longlong, reason=int, accepted=bint)
     cpdef Request begin(
         self, data, bint tied, timeout_s, queue_timeout_s, into, bint waits, lent=*
     )
     @cython.locals(reason=int, look=bint)
     cpdef int try_now(self, Request request, long long now_ns) except -1
+    cpdef attend(self, int change)
+    cpdef find_home(self)
     cpdef admit(self, Request request, bint waits)
     cpdef request_over(self, Request request)
     cpdef slot_freed(self, Request request)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mboxio.backlog import BY_SUBMIT, BY_WAITER, Backlog
+from mboxio.backlog import BY_HANDLER, BY_SUBMIT, BY_WAITER, Backlog
 from mboxio.channel import Channel
 from mboxio.errors import (
     AddressError,
@@ -66,6 +66,7 @@ class Endpoint(Owner):
         self.pump: Pump = channel.queue.pump
         self.backlog = Backlog(backlog)
         self.at_home: Any = None
+        self.attended = 0  # how much of this client somebody has to look after
         self.ports = ports
         self.closed = False
         self.joined = False
@@ -77,6 +78,17 @@ class Endpoint(Owner):
         self.queue_timeout_ns = (
             self.timeout_ns if queue_timeout_s is DEFAULT else nanoseconds(queue_timeout_s)
         )
+
+    # -- where user code runs
+
+    def attend(self, change: int) -> None:
+        """Count unattended work of this client; its home looks after it. Under the lock."""
+        self.attended += change
+        if self.at_home is not None:
+            self.at_home.attend(change)
+
+    def find_home(self) -> None:
+        """Settle where user code of this client runs, if that is not known yet."""
 
     # -- accepting
 
@@ -110,10 +122,17 @@ class Endpoint(Owner):
             view = memoryview(into)
             if view.readonly or not view.c_contiguous:
                 raise ValueError("into= is writable, contiguous memory")
-            request.into = view.cast("B") if view.nbytes else view
+            # An empty view cannot be cast, whatever its items are.
+            request.into = view.cast("B") if view.nbytes else memoryview(bytearray())
         request.lent = lent
-        if tied and self.channel.ties:
+        if (tied or self.queue.always_replies) and self.channel.ties:
             self.channel.correlator.check(message)
+        wait_ns = (
+            self.queue_timeout_ns if queue_timeout_s is DEFAULT else nanoseconds(queue_timeout_s)
+        )
+        accepted = False
+        if self.at_home is None:
+            self.find_home()
         if self.host.lost:
             self.host.seek()
         self.gate.enter()
@@ -125,22 +144,24 @@ class Endpoint(Owner):
                 self.gate.settle()
             reason = self.try_now(request, now_ns)
             if reason == PLACED:
+                accepted = True
                 return request
             if not waits and not self.backlog.has_place():
                 self.refuse(REASONS[reason] if self.backlog.limit == 0 else "backlog")
-            wait_ns = (
-                self.queue_timeout_ns
-                if queue_timeout_s is DEFAULT
-                else nanoseconds(queue_timeout_s)
-            )
             request.deadline_ns = FOREVER if wait_ns == FOREVER else now_ns + wait_ns
             if request.state == NEW:
                 request.step(QUEUE)
             self.queue.stand_in_line(self, request, BY_WAITER if waits else BY_SUBMIT)
+            accepted = True
             if self.gate.trace is not None:
                 self.gate.trace(REQUEST_QUEUED, request)
         finally:
-            self.gate.leave()
+            try:
+                self.gate.leave()
+            except BaseException:  # Ctrl-C in a port: nobody will ever hear of this request
+                if accepted:
+                    self.cancel(request)
+                raise
         return request
 
     def try_now(self, request: Request, now_ns: int) -> int:
@@ -150,9 +171,9 @@ class Endpoint(Owner):
             return reason
         for look in (False, True):
             if look:
-                self.pump.turn(now_ns, "look")
-                self.gate.settle()
-                self.pump.rearm()
+                self.pump.look_now(now_ns)
+                if self.queue.fault is not None:
+                    raise self.queue.fault.fresh()
                 if self.host.lost:
                     return reason
             if not self.queue.crowded():
@@ -227,22 +248,22 @@ class Endpoint(Owner):
 
     def take_answer(self, tag: int, message: bytes, status: int, life: int) -> None:
         """The handler is free for another request. Under the lock."""
-        if life == self.host.life:
-            self.channel.asked -= 1
-            self.send_answer(tag, message, status)
+        if life == self.host.life and not self.host.closed:
+            self.send_answer(tag, message, status, BY_HANDLER)
 
-    def send_answer(self, tag: int, message: bytes, status: int) -> None:
+    def send_answer(self, tag: int, message: bytes, status: int, queued_by: int) -> None:
         """Have an answer go out before everything that waits. Under the lock."""
         channel = self.channel
-        if self.host.lost:
-            return
-        if status and not self.queue.capabilities.matches_replies:
-            return  # this wire has no way to say that a handler failed
+        if self.host.lost or (status and not self.queue.capabilities.matches_replies):
+            if queued_by == BY_HANDLER:
+                channel.asked -= 1
+            return  # there is nobody to tell, or the wire cannot say that a handler failed
         if len(message) > channel.message_bytes:
             message, status = b"the answer is too long", 90
         request = Request(self, message, False, self.timeout_ns, None)
         request.remote_tag = tag
         request.remote_status = status
+        request.queued_by = queued_by
         self.queue.answers.append(request)
         self.queue.mark_dirty()
 
@@ -308,10 +329,7 @@ class Endpoint(Owner):
         for subscription in list(self.subscriptions):
             subscription.drop()
         if self.ports is not None:
-            self.pump.attend(self.at_home, -1)
-        if self.channel.handler is not None and self.channel.handler.client is self:
-            self.channel.handler = None
-            self.pump.attend(self.at_home, -1)
+            self.attend(-1)
         self.channel.remove_client(self)
 
     def close_request(self, request: Request, why: str) -> None:
@@ -344,12 +362,16 @@ class Endpoint(Owner):
         if waitable.over:
             self.at_home.post(callback, waitable)
         else:
-            self.pump.attend(self.at_home, 1)
-            waitable.add_watcher(self.host.callback_watcher(self.at_home, callback))
+            self.attend(1)
+            waitable.add_watcher(self.host.callback_watcher(self, callback))
 
     def future_of(self, waitable: Any, bare: bool) -> Any:
         """See `Owner.future_of`."""
         return self.host.loop_port(self.pump).future_of(waitable, bare)
+
+    def forget_future(self, waitable: Any, future: Any) -> None:
+        """See `Owner.forget_future`."""
+        self.host.loop_port(self.pump).forget(waitable, future)
 
     def deadline_after(self, timeout_s: float | None) -> int:
         """See `Owner.deadline_after`."""

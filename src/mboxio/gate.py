@@ -96,7 +96,10 @@ class Gate:
         while True:
             if self.notes:
                 decide, args = self.notes.popleft()
-                decide(*args)
+                try:
+                    decide(*args)
+                except Exception as error:  # whoever leaves the gate now has no part in it
+                    self.ports.append((complain, ("%r raised", decide, error)))
             elif self.dirty:
                 queue = self.dirty.pop()
                 queue.dirty = False

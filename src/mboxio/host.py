@@ -11,8 +11,9 @@ from mboxio.channel import Channel
 from mboxio.clock import SYSTEM, Clock, Watcher
 from mboxio.controller import Controller
 from mboxio.correlate import Correlator
+from mboxio.endpoint import Endpoint
 from mboxio.errors import AddressError, ClosedError, ForkedError, RemoteGone
-from mboxio.gate import Gate
+from mboxio.gate import Gate, complain
 from mboxio.pump import CPUS, RECONNECT_MAX_NS, RECONNECT_MIN_NS, Pump
 from mboxio.queue import Queue
 from mboxio.request import Request, Waitable
@@ -25,14 +26,14 @@ _LIVE: "weakref.WeakSet[Host]" = weakref.WeakSet()
 class Callback(Watcher):
     """User code that runs when a request is over, where its client's user code runs."""
 
-    def __init__(self, home: Any, function: Callable[[Any], object]) -> None:
-        self.home = home
+    def __init__(self, client: Any, function: Callable[[Any], object]) -> None:
+        self.client = client
         self.function = function
 
     def fire(self, core: Any, waitable: Any) -> None:
         """See `Watcher.fire`."""
-        self.home.attend(-1)
-        self.home.post(self.function, waitable)
+        self.client.attend(-1)
+        self.client.at_home.post(self.function, waitable)
 
 
 class Host:
@@ -66,6 +67,8 @@ class Host:
         self.link_bell: Waitable | None = None
         self.admin = threading.RLock()  # opening and closing of clients; never held with the gate
         self.pump = Pump(self, controller)
+        self.voices: dict[str, Endpoint] = {}
+        self.reconnecting = False
         self.worker = Worker(self.pump)
         self.pump.worker = self.worker
         controller.host = self
@@ -135,14 +138,17 @@ class Host:
                 self.controller.start(channel)
             channel.users += 1
             client.joined = True
-        self.gate.call(channel.add_client, client)
+            self.gate.call(channel.add_client, client)
 
     def leave(self, channel: Channel) -> None:
         """A client left; the last one stops the channel. Without the lock."""
         with self.admin:
             channel.users -= 1
             if channel.users == 0 and not self.gate.forked:
-                self.controller.stop(channel)
+                try:
+                    self.controller.stop(channel)
+                except Exception as error:
+                    complain("stop() of %r raised", channel, error)
 
     def check_open(self) -> None:
         """Raise what a use after `close` or ``fork`` deserves."""
@@ -151,9 +157,15 @@ class Host:
         if self.closed:
             raise ClosedError(f"{self.address}: the connection is closed")
 
-    def callback_watcher(self, home: Any, function: Callable[[Any], object]) -> Callback:
+    def callback_watcher(self, client: Any, function: Callable[[Any], object]) -> Callback:
         """Make the watcher for a done callback."""
-        return Callback(home, function)
+        return Callback(client, function)
+
+    def voice(self, channel: Channel) -> Endpoint:
+        """Return who speaks for a channel where no client of it does."""
+        if channel.name not in self.voices:
+            self.voices[channel.name] = Endpoint(self, channel, 0, None, None, None)
+        return self.voices[channel.name]
 
     def loop_port(self, pump: Pump) -> Any:
         """Return the port of the running event loop at ``pump``."""
@@ -236,11 +248,23 @@ class Host:
 
     def try_reconnect(self) -> None:
         """Try to reach the remote if a try is due; pauses grow. Without the lock."""
-        with self.admin:
-            if not self.lost or self.closed or self.gate.clock.now_ns() < self.pump.reconnect_ns:
+        if not self.admin.acquire(blocking=False):
+            return  # somebody is at it, or opens or closes clients
+        try:
+            early = self.gate.clock.now_ns() < self.pump.reconnect_ns
+            if self.reconnecting or not self.lost or self.closed or early:
                 return
-            able = self.controller.reconnect()
+            able = True
+            self.reconnecting = True
+            try:
+                able = self.controller.reconnect()
+            except Exception as error:
+                complain("reconnect() of %r raised", self.controller, error)
+            finally:
+                self.reconnecting = False
             self.gate.call(self.plan_reconnect, able)
+        finally:
+            self.admin.release()
 
     def seek(self) -> None:
         """Make the caller's own try to reach a lost remote; does not wait for it."""
@@ -260,6 +284,9 @@ class Host:
 
     def close(self) -> None:
         """Close all clients, stop all channels, let go of the controller. Idempotent."""
+        if self.gate.lock.mine():  # a finalizer in the middle of an op: afterwards
+            self.gate.ports.append((self.close, ()))
+            return
         with self.admin:
             if self.closed:
                 return
@@ -270,7 +297,10 @@ class Host:
                 for client in list(channel.clients):
                     client.close()
             self.gate.call(self.decide_close)
-            self.controller.close()
+            try:
+                self.controller.close()
+            except Exception as error:
+                complain("close() of %r raised", self.controller, error)
         self.worker.stop(5.0)
         for port in list(self.pump.loops):
             port.close()
@@ -299,8 +329,14 @@ def _after_fork() -> None:
     """Mark everything dead in a forked child and close its copies of the descriptors."""
     for host in list(_LIVE):
         host.gate.forked = True
-        host.controller.forked()
+        host.admin = threading.RLock()  # a thread that stayed behind may hold the old one
         host.pump.forked()
+        for port in host.pump.loops:
+            port.forked()
+        try:
+            host.controller.forked()
+        except Exception as error:
+            complain("forked() of %r raised", host.controller, error)
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -49,6 +49,11 @@ class Job:
         self.args = args
 
     def deliver(self) -> None:
+        """Have it called next: never inside another call of the user's."""
+        if not self.port.loop.is_closed():
+            self.port.loop.call_soon(self.run)
+
+    def run(self) -> None:
         """Call it; a coroutine becomes a task that the port keeps alive."""
         try:
             outcome = self.function(*self.args)
@@ -71,6 +76,8 @@ class LoopPort:
         self.thread_id = get_ident()
         self.queue: deque[Any] = deque()
         self.scheduled = False
+        self.delivering = False
+        self.poked = False
         self.stale = True
         self.closed = False
         self.needs = 0
@@ -96,6 +103,11 @@ class LoopPort:
         self.queue.append(item)
         self.prod()
 
+    def poke(self) -> None:
+        """See that the loop looks at the pump."""
+        self.poked = True
+        self.prod()
+
     def prod(self) -> None:
         """See that the loop looks at its port."""
         if not self.scheduled and not self.closed:
@@ -107,23 +119,31 @@ class LoopPort:
     def kick(self) -> None:
         """Wake the loop; on the loop's own thread deliver at once."""
         if get_ident() == self.thread_id and asyncio._get_running_loop() is self.loop:
-            self.deliver()
-            return
+            if not self.delivering:
+                self.deliver()
+            return  # the delivery under way sees the flag
         try:
             self.loop.call_soon_threadsafe(self.deliver)
         except RuntimeError:
             self.gate.call(self.drop)  # the loop was closed with requests pending
 
     def deliver(self) -> None:
-        """Resolve futures and call user code, in the order decided. On the loop."""
-        self.scheduled = False
-        while self.queue:
-            self.queue.popleft().deliver()
-        if self.closed:
-            return
-        if self.stale:
-            self.register()
-        self.set_timer()
+        """Resolve futures and schedule user code, in the order decided. On the loop."""
+        self.delivering = True
+        try:
+            while self.scheduled:
+                self.scheduled = False
+                while self.queue:
+                    self.queue.popleft().deliver()
+                if self.stale and not self.closed:
+                    self.register()
+                elif self.poked:
+                    self.poked = False
+                    self.look(LOOK)
+        finally:
+            self.delivering = False
+        if not self.closed:
+            self.set_timer()
 
     def register(self) -> None:
         """Watch the pump's descriptors of now, each as a private copy. On the loop."""
@@ -152,9 +172,7 @@ class LoopPort:
             return
         self.gate.enter()
         try:
-            self.pump.turn(self.gate.clock.now_ns(), why)
-            self.gate.settle()
-            self.pump.rearm()
+            self.pump.look_now(self.gate.clock.now_ns(), why)
         finally:
             self.gate.leave()
         if self.pump.reconnect_ns != FOREVER:
@@ -183,13 +201,13 @@ class LoopPort:
         """Return a future that resolves when ``waitable`` is over. On the loop."""
         future: asyncio.Future[Any] = self.loop.create_future()
         arrival = Arrival(self, future, bare)
+        if not bare:
+            future.add_done_callback(lambda done: self.forget(waitable, done))
         self.pending += 1
         self.gate.enter()
         try:
             if not waitable.over:
-                self.pump.turn(self.gate.clock.now_ns(), LOOK)
-                self.gate.settle()
-                self.pump.rearm()
+                self.pump.look_now(self.gate.clock.now_ns())
             if waitable.over:
                 arrival.fire(self.gate, waitable)
             else:
@@ -201,6 +219,24 @@ class LoopPort:
         self.set_timer()
         return future
 
+    def forget(self, waitable: Any, future: "asyncio.Future[Any]") -> None:
+        """Nobody waits for this future any more."""
+        self.gate.call(self.drop_arrival, waitable, future)
+
+    def drop_arrival(self, waitable: Any, future: "asyncio.Future[Any]") -> None:
+        """Take the watcher of a future away, if it is still there. Under the lock."""
+        for watcher in waitable.watchers or ():
+            if isinstance(watcher, Arrival) and watcher.future is future:
+                waitable.drop_watcher(watcher)
+                self.pending -= 1
+                return
+
+    def forked(self) -> None:
+        """In a forked child: close the copies, and leave the parent's loop alone."""
+        for copy in self.readers:
+            os.close(copy)
+        self.readers.clear()
+
     def task_over(self, task: "asyncio.Task[Any]") -> None:
         """Report what a coroutine handler raised."""
         self.tasks.discard(task)
@@ -210,10 +246,7 @@ class LoopPort:
     def close(self) -> None:
         """Stop serving this loop; from any thread."""
         self.gate.call(self.drop)
-        if self.loop.is_closed():
-            self.shut()
-        elif asyncio._get_running_loop() is self.loop:
-            self.deliver()
+        if not self.loop.is_running() or asyncio._get_running_loop() is self.loop:
             self.shut()
         else:
             try:

@@ -11,7 +11,7 @@ cdef class Monotonic:
 cdef class Mutex:
     cdef PyThread_type_lock _lock
     cdef readonly unsigned long owner
-    cpdef void acquire(self) noexcept
+    cpdef void acquire(self) except *
     cpdef bint try_acquire(self) noexcept
     cpdef void release(self) noexcept
     cpdef bint mine(self) noexcept

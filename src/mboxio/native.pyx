@@ -21,6 +21,8 @@ cdef extern from "pythread.h":
     ctypedef enum PyLockStatus:
         PY_LOCK_FAILURE
         PY_LOCK_ACQUIRED
+        PY_LOCK_INTR
+    PyLockStatus PyThread_acquire_lock_timed(PyThread_type_lock, long long, int) nogil
     PyThread_type_lock PyThread_allocate_lock() nogil
     void PyThread_free_lock(PyThread_type_lock) nogil
     int PyThread_acquire_lock(PyThread_type_lock, int) nogil
@@ -60,11 +62,16 @@ cdef class Mutex:
         if self._lock is not NULL:
             PyThread_free_lock(self._lock)
 
-    cpdef void acquire(self) noexcept:
-        # The holder may need the GIL to go on, so nobody waits for it with the GIL held.
-        if not PyThread_acquire_lock(self._lock, 0):
+    cpdef void acquire(self) except *:
+        # The holder may need the GIL to go on, so nobody waits for it with the GIL held. A signal
+        # ends the wait here, before the lock is taken: later it would leave the lock held.
+        cdef PyLockStatus status
+        while not PyThread_acquire_lock(self._lock, 0):
             with nogil:
-                PyThread_acquire_lock(self._lock, 1)
+                status = PyThread_acquire_lock_timed(self._lock, -1, 1)
+            if status == PY_LOCK_ACQUIRED:
+                break
+            PyErr_CheckSignals()
         self.owner = PyThread_get_thread_ident()
 
     cpdef bint try_acquire(self) noexcept:

@@ -22,6 +22,7 @@ cdef class Pump:
     cpdef turn(self, long long now_ns, str why)
     cpdef bint arm(self) except *
     cpdef look(self)
+    cpdef look_now(self, long long now_ns, str why=*)
     cpdef rearm(self)
     cpdef long long due_ns(self) except? -1
     cpdef bint wait(self, waitable, long long until_ns) except *
@@ -34,4 +35,3 @@ cdef class Pump:
     cpdef woke(self, Parker parker)
     cpdef kick(self)
     cpdef watch(self, tuple descriptors)
-    cpdef attend(self, home, int change)

@@ -20,6 +20,9 @@ from mboxio.trace import PUMP_SLEEPING
 SAFETY_NS = 200_000_000
 """How long a sleep lasts at the most while something is in flight: covers a missed edge."""
 
+SLEEP_MAX_MS = 3_600_000.0
+"""poll(2) takes no more than 24 days; a sleeper looks at its deadline again anyway."""
+
 RECONNECT_MIN_NS, RECONNECT_MAX_NS = 10_000_000, 1_000_000_000
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -59,12 +62,11 @@ class Pump:
     def turn(self, now_ns: int, why: str) -> None:
         """Service every queue and do what is due."""
         for queue in self.queues:
-            if queue.fault is not None and why is LOOK:
-                continue
-            try:
-                self.controller.service(queue, why)
-            except Exception as error:
-                queue.take_fault(error)
+            if queue.fault is None or why is not LOOK:
+                try:
+                    self.controller.service(queue, why)
+                except Exception as error:
+                    queue.take_fault(error)
             if queue.stalled == "event":
                 queue.stalled = ""
                 queue.mark_dirty()
@@ -87,10 +89,17 @@ class Pump:
         """Do once, without waiting, what a waiter does. Takes the lock itself."""
         self.gate.enter()
         try:
-            self.turn(self.clock.now_ns(), LOOK)
-            self.rearm()
+            self.look_now(self.clock.now_ns())
         finally:
             self.gate.leave()
+
+    def look_now(self, now_ns: int, why: str = LOOK) -> None:
+        """Look, and leave the sleepers announced whatever happens. Under the lock."""
+        try:
+            self.turn(now_ns, why)
+            self.gate.settle()
+        finally:
+            self.rearm()
 
     def rearm(self) -> None:
         """Whoever looked goes away: the sleepers want to be woken again. Under the lock."""
@@ -127,14 +136,14 @@ class Pump:
         if self.spin(waitable, until_ns):
             return True
         parker = Parker()
-        self.gate.enter()
         try:
-            if not waitable.over:
-                waitable.add_watcher(parker)
-                self.take_lead(parker)
-        finally:
-            self.gate.leave()
-        try:
+            self.gate.enter()
+            try:
+                if not waitable.over:
+                    waitable.add_watcher(parker)
+                    self.take_lead(parker)
+            finally:
+                self.gate.leave()
             while not waitable.over and self.clock.now_ns() < until_ns:
                 if self.leader is parker:
                     self.lead(parker, waitable, until_ns)
@@ -155,6 +164,9 @@ class Pump:
             self.gate.enter()
             try:
                 self.turn(now_ns, LOOK)
+            except BaseException:
+                self.rearm()
+                raise
             finally:
                 self.gate.leave()
             if waitable.over:
@@ -268,7 +280,8 @@ class Pump:
         if until_ns == FOREVER:
             ready = poller.poll()
         else:
-            ready = poller.poll(max(0.0, (until_ns - self.clock.now_ns()) / 1e6 + 0.001))
+            left_ms = (until_ns - self.clock.now_ns()) / 1e6 + 0.001
+            ready = poller.poll(min(max(0.0, left_ms), SLEEP_MAX_MS))
         why = LOOK
         for descriptor, _ in ready:
             if descriptor == kick_fd:
@@ -289,7 +302,7 @@ class Pump:
         elif self.worker is not None:
             self.worker.ring()
         for port in self.loops:
-            port.prod()
+            port.poke()
 
     def watch(self, descriptors: tuple[int, ...]) -> None:
         """Use other descriptors from now on. Under the lock."""
@@ -297,11 +310,6 @@ class Pump:
         for port in self.loops:
             port.stale = True
         self.kick()
-
-    def attend(self, home: Any, change: int) -> None:
-        """Count unattended work: more of it may need the service thread. Under the lock."""
-        if home is not None:
-            home.attend(change)
 
     def close(self) -> None:
         """Close the kick descriptors, once nobody sleeps on them. Under the lock."""

@@ -4,8 +4,9 @@ from mboxio.clock cimport Clock
 from mboxio.controller cimport Controller, Outcome
 from mboxio.gate cimport Gate
 from mboxio.request cimport Request
+from mboxio.window cimport Window
 
-cdef int BY_SUBMIT
+cdef int BY_HANDLER, BY_SUBMIT
 cdef unsigned char DONE, HANDED_OVER, UNKNOWN
 cdef int HAND_OVER, REFUSE, SEND
 cdef int HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT, HOLDS_TAG
@@ -23,14 +24,12 @@ cdef class Queue:
     cdef public Py_ssize_t slots_used, reserve
     cdef public bint always_replies, polls_tx, polls_events, dirty
     cdef public long long poll_ns, gap_ns, not_before_ns, next_deadline_ns, tick_ns
-    cdef public long long mask, next_seq, tx_head
-    cdef public list table
-    cdef public dict leftover
+    cdef public long long tx_head
+    cdef public Window window
     cdef public str stalled
 
-    cpdef find(self, long long handle)
     cpdef list in_flight(self)
-    @cython.locals(answered=bint, holds=int, position=Py_ssize_t, old=Request)
+    @cython.locals(answered=bint, holds=int)
     cpdef int place(self, Request request, channel, long long now_ns) except -1
     @cython.locals(outcome=Outcome)
     cpdef int hand_over(self, Request request, channel, long long now_ns) except -1
@@ -39,7 +38,7 @@ cdef class Queue:
     @cython.locals(request=Request)
     cpdef take_tx_done(self, handles, int status)
     cpdef slot_done(self, Request request, int status)
-    @cython.locals(freed=int, position=Py_ssize_t)
+    @cython.locals(freed=int)
     cpdef release(self, Request request, int holds, str proof)
     cpdef forget_all(self, str proof)
     cpdef mark_dirty(self)

@@ -4,10 +4,11 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from mboxio.backlog import BY_SUBMIT
+from mboxio.backlog import BY_HANDLER, BY_SUBMIT
+from mboxio.blame import driver_raised
 from mboxio.capabilities import Capabilities, TxDone
 from mboxio.clock import Clock
-from mboxio.controller import POLL, SENT, Controller
+from mboxio.controller import POLL, SENT, Controller, Outcome
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.gate import Gate
 from mboxio.states import (
@@ -24,6 +25,7 @@ from mboxio.states import (
     UNKNOWN,
 )
 from mboxio.trace import REQUEST_SENDING, REQUEST_SENT
+from mboxio.window import Window
 
 PLACED, NO_SLOT, NO_CREDIT, NO_TAG, NOT_NOW = range(5)
 REASONS = ("", "slots", "credits", "tags", "hardware")
@@ -33,9 +35,8 @@ REASONS = ("", "slots", "credits", "tags", "hardware")
 class Queue:
     """One FIFO or ring of a controller, which one or many channels use.
 
-    Every message that was handed over stands in ``table`` until nothing of it is held any more;
-    its handle is its number in the order of sending, with the lowest bit telling whether a reply
-    is expected. All methods run under the controller's lock.
+    Every message that was handed over stands in the window until nothing of it is held any more.
+    All methods run under the controller's lock.
     """
 
     def __init__(
@@ -57,13 +58,7 @@ class Queue:
         self.reserve = 0
         self.slots_used = 0
         self.credits_used = 0
-        size = 2
-        while size < 2 * self.depth or size < 2 * (capabilities.reply_credits or 0):
-            size *= 2
-        self.mask = size - 1
-        self.table: list[Any] = [None] * size
-        self.leftover: dict[int, Any] = {}
-        self.next_seq = 0
+        self.window = Window(max(self.depth, capabilities.reply_credits or 0))
         self.tx_head = 0
         self.line: deque[Any] = deque()  # clients with waiting requests, in turn
         self.answers: deque[Any] = deque()  # our replies to the remote; they go first
@@ -76,19 +71,9 @@ class Queue:
 
     # -- in flight
 
-    def find(self, handle: int) -> Any:
-        """Return the request with this handle while anything of it is held, else None."""
-        request = self.table[(handle >> 1) & self.mask]
-        if request is not None and request.handle == handle:
-            return request
-        return self.leftover.get(handle) if self.leftover else None
-
     def in_flight(self) -> list[Any]:
         """Return every request that holds something, oldest first."""
-        live = [request for request in self.table if request is not None]
-        live.extend(self.leftover.values())
-        live.sort(key=_by_handle)
-        return live
+        return self.window.live()
 
     def place(self, request: Any, channel: Any, now_ns: int) -> int:
         """Hand a request to the hardware if there is a slot, credit and tag for it.
@@ -113,13 +98,7 @@ class Queue:
             self.credits_used += 1
         if request.lent is not None:
             holds |= HOLDS_MEMORY
-        position = self.next_seq & self.mask
-        old = self.table[position]
-        if old is not None:  # held for longer than a table's length of messages
-            self.leftover[old.handle] = old
-        self.table[position] = request
-        request.handle = (self.next_seq << 1) | (1 if request.tied else 0)
-        self.next_seq += 1
+        self.window.add(request)
         self.slots_used += 1
         request.holds = holds
         request.step(SEND)
@@ -131,21 +110,27 @@ class Queue:
         """Call the driver's ``send`` and act on what it says."""
         try:
             request.owner.prepare(request)
-        except Exception as error:
+            message = channel.stamped(request)
+        except BaseException as error:
             self.undo(request, channel)
-            channel.fail(request, channel.driver_error(request, error, "no"))
+            channel.fail(request, driver_raised(channel.name, request, error, "no"))
+            if not isinstance(error, Exception):
+                raise
             return PLACED
         try:
-            message = channel.stamped(request)
             if request.remote_tag >= 0 and channel.driver_ties_answers:
                 outcome = self.controller.reply(
                     channel, request.handle, request.remote_tag, message, request.remote_status
                 )
             else:
                 outcome = self.controller.send(channel, request.handle, message)
-        except Exception as error:
+            if not isinstance(outcome, Outcome):
+                raise TypeError(f"send() returned {outcome!r}, not SENT, Done() or Busy()")
+        except BaseException as error:
             request.handed = UNKNOWN
-            channel.fail(request, channel.driver_error(request, error, "unknown"))
+            channel.fail(request, driver_raised(channel.name, request, error, "unknown"))
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C in a driver written in Python
             if isinstance(error, RemoteGone):
                 self.gate.note(self.pump.host.take_link, False, -1, str(error))
             return PLACED
@@ -178,7 +163,8 @@ class Queue:
         self.undo(request, channel)
         request.step(REFUSE)
         if outcome.retry == "at":
-            self.not_before_ns = outcome.retry_ns
+            past = outcome.retry_ns <= now_ns
+            self.not_before_ns = now_ns + self.poll_ns if past else outcome.retry_ns
         elif outcome.retry == "tx_done" and self.slots_used == 0:
             self.not_before_ns = now_ns + self.poll_ns  # no TX done will come: look again later
         else:
@@ -186,8 +172,6 @@ class Queue:
 
     def undo(self, request: Any, channel: Any) -> None:
         """Take a placement back: nothing was handed over."""
-        self.next_seq -= 1
-        self.table[self.next_seq & self.mask] = None
         self.slots_used -= 1
         if request.holds & HOLDS_CREDIT:
             self.credits_used -= 1
@@ -195,7 +179,7 @@ class Queue:
             channel.correlator.put_back(request)
         request.holds = 0
         channel.unexpect(request)
-        request.handle = -1
+        self.window.undo(request)
 
     # -- TX done and proofs
 
@@ -203,14 +187,14 @@ class Queue:
         """Free the slots of messages that the driver reports as TX done."""
         self.stalled = ""
         if isinstance(handles, int):
-            for _ in range(min(handles, self.next_seq - self.tx_head)):
-                request = self.find(self.tx_head << 1) or self.find((self.tx_head << 1) | 1)
+            for _ in range(min(handles, self.window.next_seq - self.tx_head)):
+                request = self.window.find_seq(self.tx_head)
                 self.tx_head += 1
                 if request is not None:
                     self.slot_done(request, status)
         else:
             for handle in handles:
-                request = self.find(handle)
+                request = self.window.find(handle)
                 if request is not None:
                     self.slot_done(request, status)
         if self.line or self.answers:
@@ -239,6 +223,8 @@ class Queue:
         channel = request.owner.channel
         if freed & HOLDS_SLOT:
             self.slots_used -= 1
+            if self.stalled == "tx_done":
+                self.stalled = ""
             if self.slots_used == 0:
                 self.tick_ns = FOREVER
             request.owner.slot_freed(request)
@@ -252,19 +238,17 @@ class Queue:
         if request.state > DONE:
             channel.freed[proof] = channel.freed.get(proof, 0) + 1
         if not request.holds:
-            position = (request.handle >> 1) & self.mask
-            if self.table[position] is request:
-                self.table[position] = None
-            else:
-                self.leftover.pop(request.handle, None)
+            self.window.remove(request)
         if self.line or self.answers:
             self.mark_dirty()
 
     def forget_all(self, proof: str) -> None:
         """Free everything held: the remote that could touch it is dead."""
         for request in self.in_flight():
-            self.release(request, request.holds, proof)
-        self.tx_head = self.next_seq
+            # Closing proves nothing to the remote, which may still write to memory lent to it.
+            kept = HOLDS_MEMORY if proof == "close" else 0
+            self.release(request, request.holds & ~kept, proof)
+        self.tx_head = self.window.next_seq
         self.stalled = ""
         self.not_before_ns = 0
 
@@ -276,6 +260,7 @@ class Queue:
         if not isinstance(error, MailboxError):
             error = RemoteError(f"the driver failed: {error!r}")
         self.fault = error
+        self.tick_ns = FOREVER
         text = f"the queue stopped: {error}"
         waiting = [request for client in self.line for request in client.backlog.line]
         for request in self.in_flight() + waiting:
@@ -300,7 +285,7 @@ class Queue:
             self.line.append(client)
         client.backlog.append(request, queued_by)
         if queued_by == BY_SUBMIT:
-            self.pump.attend(client.at_home, 1)
+            client.attend(1)
         if request.deadline_ns < self.next_deadline_ns:
             self.next_deadline_ns = request.deadline_ns
 
@@ -309,7 +294,7 @@ class Queue:
         client = request.owner
         if request.queued_by:
             if request.queued_by == BY_SUBMIT:
-                self.pump.attend(client.at_home, -1)
+                client.attend(-1)
             client.backlog.remove(request)
             if not client.backlog.line:
                 self.line.remove(client)
@@ -320,23 +305,37 @@ class Queue:
             return
         now_ns = self.clock.now_ns()
         while self.answers:
-            if self.place(self.answers[0], self.answers[0].owner.channel, now_ns) != PLACED:
+            answer = self.answers.popleft()
+            queued_by = answer.queued_by
+            answer.queued_by = 0
+            if self.place(answer, answer.owner.channel, now_ns) != PLACED:
+                answer.queued_by = queued_by
+                self.answers.appendleft(answer)
                 return
-            self.answers.popleft()
+            if queued_by == BY_HANDLER:
+                answer.owner.channel.asked -= 1
         passed = 0
         while self.line and passed < len(self.line):
             client = self.line.popleft()
             queued_by = client.backlog.line[0].queued_by
             request = client.backlog.pop()
-            reason = self.place(request, client.channel, now_ns)
+            if client.backlog.line:
+                self.line.append(client)
+            if queued_by == BY_SUBMIT:
+                client.attend(-1)
+            try:
+                reason = self.place(request, client.channel, now_ns)
+            except BaseException:
+                self.mark_dirty()  # the others' turn comes all the same
+                raise
             if reason == PLACED:
                 passed = 0
-                if queued_by == BY_SUBMIT:
-                    self.pump.attend(client.at_home, -1)
-                if client.backlog.line:
-                    self.line.append(client)
                 continue
+            if client.backlog.line:
+                self.line.pop()
             client.backlog.put_back(request, queued_by)
+            if queued_by == BY_SUBMIT:
+                client.attend(1)
             if reason in (NO_SLOT, NOT_NOW):
                 self.line.appendleft(client)
                 return
@@ -388,8 +387,3 @@ class Queue:
         return (
             f"<Queue {self.name!r} {self.slots_used}/{self.depth} slots, {len(self.line)} waiting>"
         )
-
-
-def _by_handle(request: Any) -> int:
-    handle: int = request.handle
-    return handle

@@ -13,6 +13,7 @@ cdef class Owner:
     cpdef bint cancel(self, request) except *
     cpdef call_when_over(self, waitable, callback)
     cpdef future_of(self, waitable, bint bare)
+    cpdef forget_future(self, waitable, future)
     cpdef prepare(self, request)
     cpdef long long deadline_after(self, timeout_s) except? -1
 

@@ -48,6 +48,10 @@ class Owner:
         """Return a future of the running event loop that resolves when ``waitable`` is over."""
         raise TypeError("an owner makes futures")
 
+    def forget_future(self, waitable: Any, future: Any) -> None:
+        """Give up a bare future of `future_of` before its time."""
+        raise TypeError("an owner forgets futures")
+
     def prepare(self, request: Any) -> None:
         """See a message right before an attempt to hand it over. Under the lock."""
 
@@ -244,7 +248,12 @@ class Request(Waitable):
     def __await__(self) -> Generator[Any, None, Any]:
         """Wait on an event loop, as `result`. Cancelling the awaiter leaves the request alone."""
         if self.state < DONE:
-            yield from self.owner.future_of(self, True)
+            future = self.owner.future_of(self, True)
+            try:
+                yield from future
+            finally:
+                if not self.over:
+                    self.owner.forget_future(self, future)
         return self.result()
 
     def __repr__(self) -> str:

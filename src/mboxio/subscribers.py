@@ -94,7 +94,7 @@ class Subscription:
             self.closed = True
             self.client.channel.subscriptions.remove(self)
             self.client.channel.lost_by_subscribers += self.lost_in_all
-            self.client.pump.attend(self.client.at_home, -1)
+            self.client.attend(-1)
             self.client.subscriptions.remove(self)
             self.wake()
 
@@ -133,8 +133,10 @@ class Handler:
         """Await a coroutine handler and send its answer."""
         try:
             result = await answer
-        except Exception as error:
+        except BaseException as error:
             self.failed(error, tag, life)
+            if not isinstance(error, Exception):
+                raise  # the task was cancelled
             return
         self.reply(result, tag, life)
 
@@ -147,7 +149,7 @@ class Handler:
             return
         self.client.answer(tag, message, 0, life)
 
-    def failed(self, error: Exception, tag: int, life: int) -> None:
+    def failed(self, error: BaseException, tag: int, life: int) -> None:
         """Log what the function raised, and tell the remote if the wire can."""
         complain("the handler of %r raised", self.client.channel.name, error)
         self.client.answer(tag, repr(error).encode()[:200], errno.EIO, life)

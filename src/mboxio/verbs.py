@@ -104,6 +104,7 @@ class Verbs(Endpoint):
         """
         self.gate.enter()
         try:
+            self.check_open()
             self.host.controller.ring(self.channel)
         finally:
             self.gate.leave()
@@ -128,13 +129,19 @@ class Verbs(Endpoint):
                 self.joined = False
                 self.host.leave(self.channel)
 
+    def check_open(self) -> None:
+        """Raise `ClosedError` if this client is closed."""
+        if self.closed:
+            raise ClosedError(f"channel {self.channel.name!r}: the client is closed")
+
     def add_handler(self, function: Callable[[bytes], Any], limit: int) -> None:
         """Become the one who answers the remote's requests on this channel. Under the lock."""
+        self.check_open()
         if self.channel.handler is not None:
             raise AddressError(f"channel {self.channel.name!r} has a handler already")
         self.channel.handler = Handler(self, function, limit)
-        self.queue.reserve = 1 if self.queue.depth > 1 else 0
-        self.pump.attend(self.at_home, 1)
+        self.channel.reserve_a_slot()
+        self.attend(1)
 
     def set_handler(self, function: Callable[[bytes], Any], limit: int) -> None:
         """See ``on_request``."""
@@ -148,20 +155,18 @@ class Verbs(Endpoint):
         """Start to receive. Takes the lock."""
         self.gate.enter()
         try:
-            if self.closed:
-                raise ClosedError(f"channel {self.channel.name!r}: the client is closed")
+            self.check_open()
             if not self.channel.can_receive:
                 raise AddressError(f"channel {self.channel.name!r} is send-only")
             self.channel.subscriptions.append(subscription)
             self.subscriptions.append(subscription)
-            self.pump.attend(self.at_home, 1)
+            self.attend(1)
         finally:
             self.gate.leave()
 
     def flushed(self, flush: Waitable) -> None:
         """Say how a flush ended."""
-        if self.closed:
-            raise ClosedError(f"channel {self.channel.name!r}: the client is closed")
+        self.check_open()
         if not flush.over:
             raise RequestTimeout(
                 f"channel {self.channel.name!r}: not everything is TX done; nothing was ended",

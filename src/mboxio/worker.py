@@ -113,5 +113,5 @@ def call_user(function: Any, args: tuple[Any, ...]) -> None:
     """Call user code; what it raises is logged and hurts nobody else."""
     try:
         function(*args)
-    except Exception as error:
+    except BaseException as error:  # also sys.exit(): other clients' callbacks come next
         complain("%r raised", function, error)

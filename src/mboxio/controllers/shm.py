@@ -88,15 +88,21 @@ class SharedMemory(RingController):
 
     def reconnect(self) -> bool:
         """See `Controller.reconnect`: knock again; the memory comes as an event."""
-        if self.linked:
-            return True
-        self.hang_up()
         try:
-            self.socket = connect(self.name)
+            knocking = connect(self.name)
         except MailboxError:
             return True  # nobody is there yet
-        self.watch(self.socket.fileno())
+        self.host.gate.call(self.await_memory, knocking)
         return True
+
+    def await_memory(self, knocking: socket.socket) -> None:
+        """Watch a new connection, unless the link came up meanwhile. Under the lock."""
+        if self.linked or self.host.closed:
+            knocking.close()
+            return
+        self.hang_up()
+        self.socket = knocking
+        self.watch(knocking.fileno())
 
     def take_memory(self) -> None:
         """Receive, check and map the remote's memory; then the link is up.
@@ -107,13 +113,10 @@ class SharedMemory(RingController):
         """
         assert self.socket is not None
         region, layout = self.receive_memory(self.socket)
-        lanes = self.host.channels
-        for number, each in enumerate(layout.channels):
-            self.add_lane(each.name or str(number), each, region, layout)
-        known = {each.name or str(number) for number, each in enumerate(layout.channels)}
-        missing = [name for name in lanes if name not in known]
-        if missing:
-            raise RemoteError(f"shm:{self.name}: the remote came back without channel {missing}")
+        found = {each.name or str(number): each for number, each in enumerate(layout.channels)}
+        self.check_channels(found)
+        for name, each in found.items():
+            self.add_lane(name, each, region)
         self.armed = armed(region, layout.host_armed, layout.remote_armed)
         for lane in self.lanes.values():
             lane.producer.armed = self.armed
@@ -168,18 +171,25 @@ class SharedMemory(RingController):
         region = Memory(self.memory)
         return region, read(region)
 
-    def add_lane(
-        self, name: str, found: ChannelLayout, region: Memory, layout: MemoryLayout
-    ) -> None:
+    def check_channels(self, found: dict[str, ChannelLayout]) -> None:
+        """Refuse a remote that came back as another one, before anything is changed."""
+        missing = [name for name in self.host.channels if name not in found]
+        if missing:
+            raise RemoteError(f"shm:{self.name}: the remote came back without channel {missing}")
+        for name, channel in self.host.channels.items():
+            ours, theirs = channel.context, found[name]
+            kept = (ours.producer.slots, ours.consumer.slots, ours.producer.message_bytes)
+            came = (theirs.to_remote.slots, theirs.to_host.slots, theirs.to_remote.message_bytes)
+            if kept != came:
+                raise RemoteError(f"shm:{self.name}: channel {name!r} came back with other rings")
+
+    def add_lane(self, name: str, found: ChannelLayout, region: Memory) -> None:
         """Make a channel over a pair of rings, or put new rings under one that exists."""
         known = self.host.channels.get(name)
         sending = producer(region, found.to_remote, None)
         receiving = consumer(region, found.to_host)
         if known is not None:
             lane = known.context
-            kept = (lane.producer.slots, lane.consumer.slots, lane.producer.message_bytes)
-            if kept != (sending.slots, receiving.slots, sending.message_bytes):
-                raise RemoteError(f"shm:{self.name}: channel {name!r} came back with other rings")
             lane.producer, lane.consumer = sending, receiving
             return
         lane = Lane(sending, receiving, True)

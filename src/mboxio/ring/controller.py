@@ -139,7 +139,7 @@ class RingController(Controller):
 
     def whole(self, lane: Lane, tag: int) -> int:
         """Return the handle whose lowest 32 bits are ``tag``: the latest one that can be meant."""
-        latest: int = lane.queue.next_seq << 1 | 1
+        latest: int = lane.queue.window.next_seq << 1 | 1
         handle = (latest & ~0xFFFFFFFF) | tag
         return handle - (1 << 32) if handle > latest else handle
 

@@ -1,0 +1,19 @@
+import cython
+
+from mboxio.request cimport Request
+
+
+cdef class Window:
+    cdef public list table
+    cdef public dict aside
+    cdef public long long mask, next_seq
+
+    @cython.locals(request=Request)
+    cpdef find(self, long long handle)
+    cpdef find_seq(self, long long seq)
+    @cython.locals(position=Py_ssize_t, old=Request)
+    cpdef add(self, Request request)
+    cpdef undo(self, Request request)
+    @cython.locals(position=Py_ssize_t)
+    cpdef remove(self, Request request)
+    cpdef list live(self)

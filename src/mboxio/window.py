@@ -1,0 +1,72 @@
+"""The window of a queue: every message that was handed over and of which something is held."""
+
+from typing import Any
+
+
+class Window:
+    """Requests by their handles, in a table that never grows with what was sent.
+
+    A handle is the number of the message in the order of sending, times two, plus one if a reply
+    is expected. A request that is held for longer than a table's length of messages moves aside.
+
+    Args:
+        size: how many messages are expected to be held at once.
+    """
+
+    __slots__ = ("aside", "mask", "next_seq", "table")
+
+    def __init__(self, size: int) -> None:
+        slots = 2
+        while slots < 2 * size:
+            slots *= 2
+        self.mask = slots - 1
+        self.table: list[Any] = [None] * slots
+        self.aside: dict[int, Any] = {}
+        self.next_seq = 0
+
+    def find(self, handle: int) -> Any:
+        """Return the request with this handle while anything of it is held, else None."""
+        request = self.table[(handle >> 1) & self.mask]
+        if request is not None and request.handle == handle:
+            return request
+        return self.aside.get(handle) if self.aside else None
+
+    def find_seq(self, seq: int) -> Any:
+        """Return the request with this number while anything of it is held, else None."""
+        return self.find(seq << 1) or self.find((seq << 1) | 1)
+
+    def add(self, request: Any) -> None:
+        """Take a request in and give it the next handle."""
+        position = self.next_seq & self.mask
+        old = self.table[position]
+        if old is not None:
+            self.aside[old.handle] = old
+        self.table[position] = request
+        request.handle = (self.next_seq << 1) | (1 if request.tied else 0)
+        self.next_seq += 1
+
+    def undo(self, request: Any) -> None:
+        """Take the latest request out again: it was never handed over."""
+        self.next_seq -= 1
+        self.table[self.next_seq & self.mask] = None
+        request.handle = -1
+
+    def remove(self, request: Any) -> None:
+        """Forget a request of which nothing is held any more."""
+        position = (request.handle >> 1) & self.mask
+        if self.table[position] is request:
+            self.table[position] = None
+        else:
+            self.aside.pop(request.handle, None)
+
+    def live(self) -> list[Any]:
+        """Return every request that holds something, oldest first."""
+        found = [request for request in self.table if request is not None]
+        found.extend(self.aside.values())
+        found.sort(key=_by_handle)
+        return found
+
+
+def _by_handle(request: Any) -> int:
+    handle: int = request.handle
+    return handle
