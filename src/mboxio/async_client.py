@@ -109,12 +109,13 @@ class AsyncClient(Verbs):
         self, data: Any, tied: bool, timeout_s: Any, queue_timeout_s: Any, into: Any
     ) -> Any:
         self.settle_in()
-        request = self.begin(data, tied, timeout_s, queue_timeout_s, into, True)
+        mine: list[Any] = []
         try:
-            return await request
+            return await self.begin(data, tied, timeout_s, queue_timeout_s, into, mine)
         finally:
-            if not request.over:
-                request.cancel()
+            for request in mine:
+                if not request.over:
+                    request.cancel()
 
     async def flush(self, timeout_s: float | None = DEFAULT) -> None:
         """Wait until what this client handed over or queued is TX done; as `Client.flush`."""

@@ -275,6 +275,8 @@ class Channel:
             else:
                 try:
                     verdict = self.correlator.classify(message)
+                    if not isinstance(verdict, Verdict):
+                        raise TypeError(f"classify() returned {verdict!r}")
                 except Exception as fault:
                     self.queue.take_fault(fault)
                     return
@@ -305,8 +307,11 @@ class Channel:
     def take_completion(self, handle: int, status: int, reply: bytes) -> None:
         """The hardware says which request is over."""
         request = self.queue.window.find(handle)
-        asked = request is not None and (request.tied or self.queue.always_replies)
-        if not asked or request.owner.channel is not self:
+        if (
+            request is None
+            or request.owner.channel is not self
+            or not (request.tied or self.queue.always_replies)
+        ):
             known = 0 <= handle >> 1 < self.queue.window.next_seq
             self.counts["late" if known else "unknown"] += 1
         else:

@@ -78,8 +78,11 @@ class Connection(Host):
         self.check_open()
         found = self.find_channel(name)
         if correlator is not None and correlator is not found.correlator:
-            if found.users:
-                raise AddressError(f"channel {found.name!r} is in use with another correlator")
+            if found.users or found.correlator.busy or found.expected:
+                raise AddressError(
+                    f"channel {found.name!r} is in use with another correlator, or tags of an "
+                    "earlier client are still held"
+                )
             found.correlate_with(correlator)
         return found
 
@@ -224,12 +227,13 @@ class Client(Verbs):
         self, data: Any, tied: bool, timeout_s: Any, queue_timeout_s: Any, into: Any
     ) -> Any:
         self.gate.may_wait()
-        request = self.begin(data, tied, timeout_s, queue_timeout_s, into, True)
+        mine: list[Any] = []
         try:
-            return request.result()
+            return self.begin(data, tied, timeout_s, queue_timeout_s, into, mine).result()
         finally:
-            if not request.over:  # interrupted: the verb owns its request
-                request.cancel()
+            for request in mine:
+                if not request.over:  # interrupted: the verb owns its request
+                    request.cancel()
 
     def flush(self, timeout_s: float | None = DEFAULT) -> None:
         """Wait until what this client handed over or queued is TX done. Ends nothing.
@@ -242,7 +246,7 @@ class Client(Verbs):
         try:
             self.wait_for(flush, until_ns)
         finally:
-            self.gate.call(self.stop_flush, flush)
+            self.gate.call_surely(self.stop_flush, flush)
         self.flushed(flush)
 
     def _until(self, timeout_s: Any) -> int:

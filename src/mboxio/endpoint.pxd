@@ -27,9 +27,9 @@ cdef class Endpoint(Owner):
     cdef public list flushes, subscriptions
     cdef public long long timeout_ns, queue_timeout_ns
 
-    @cython.locals(request=Request, now_ns=cython.longlong, wait_ns=cython.longlong, reason=int, accepted=bint)
+    @cython.locals(request=Request, now_ns=cython.longlong, wait_ns=cython.longlong, reason=int, accepted=bint, waits=bint)
     cpdef Request begin(
-        self, data, bint tied, timeout_s, queue_timeout_s, into, bint waits, lent=*
+        self, data, bint tied, timeout_s, queue_timeout_s, into, list mine, lent=*
     )
     @cython.locals(reason=int, look=bint)
     cpdef int try_now(self, Request request, long long now_ns) except -1

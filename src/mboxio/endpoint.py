@@ -99,15 +99,17 @@ class Endpoint(Owner):
         timeout_s: Any,
         queue_timeout_s: Any,
         into: Any,
-        waits: bool,
+        mine: list[Any] | None,
         lent: Any = None,
     ) -> Request:
         """Accept a message: hand it over, queue it, or refuse it. Never waits.
 
         Args:
             tied: whether a reply is expected.
-            waits: the caller will wait for a slot, so it may stand in line without a backlog.
+            mine: given by a caller that will wait, so that it may stand in line without a backlog;
+                the request is put there as soon as it is accepted.
         """
+        waits = mine is not None
         message: bytes = data if type(data) is bytes else bytes(memoryview(data))
         if len(message) > self.channel.message_bytes:
             raise MessageTooLong(
@@ -145,6 +147,8 @@ class Endpoint(Owner):
             reason = self.try_now(request, now_ns)
             if reason == PLACED:
                 accepted = True
+                if mine is not None:
+                    mine.append(request)
                 return request
             if not waits and not self.backlog.has_place():
                 self.refuse(REASONS[reason] if self.backlog.limit == 0 else "backlog")
@@ -153,6 +157,8 @@ class Endpoint(Owner):
                 request.step(QUEUE)
             self.queue.stand_in_line(self, request, BY_WAITER if waits else BY_SUBMIT)
             accepted = True
+            if mine is not None:
+                mine.append(request)
             if self.gate.trace is not None:
                 self.gate.trace(REQUEST_QUEUED, request)
         finally:
@@ -350,7 +356,7 @@ class Endpoint(Owner):
 
     def cancel(self, request: Any) -> bool:
         """See `Owner.cancel`."""
-        self.gate.call(self.decide_cancel, request)
+        self.gate.call_surely(self.decide_cancel, request)
         return bool(request.state == CANCELLED)
 
     def call_when_over(self, waitable: Any, callback: Any) -> None:

@@ -87,6 +87,18 @@ class Gate:
         finally:
             self.leave()
 
+    def call_surely(self, decide: Any, *args: Any) -> None:
+        """As `call`, for cleaning up: Ctrl-C waits until it is done. ``decide`` may run twice."""
+        interrupted: KeyboardInterrupt | None = None
+        while True:
+            try:
+                self.call(decide, *args)
+                break
+            except KeyboardInterrupt as error:
+                interrupted = error
+        if interrupted is not None:
+            raise interrupted
+
     def note(self, decide: Any, *args: Any) -> None:
         """Leave ``decide(*args)`` for the next `leave`, whoever makes it (finalizers)."""
         self.notes.append((decide, args))

@@ -121,7 +121,7 @@ class Host:
             AddressError: there is none; the text lists those that exist.
         """
         channel = self.channels.get(str(name))
-        if channel is None and str(name).isdigit() and int(name) < len(self.channels):
+        if channel is None and str(name).isdecimal() and int(name) < len(self.channels):
             channel = list(self.channels.values())[int(name)]
         if channel is None:
             known = ", ".join(f"{c.number}={c.name}" for c in self.channels.values())
@@ -249,20 +249,24 @@ class Host:
     def try_reconnect(self) -> None:
         """Try to reach the remote if a try is due; pauses grow. Without the lock."""
         if not self.admin.acquire(blocking=False):
-            return  # somebody is at it, or opens or closes clients
+            # Somebody is at it, or opens or closes clients: nobody spins until that is over.
+            self.gate.call(self.plan_reconnect, True)
+            return
         try:
             early = self.gate.clock.now_ns() < self.pump.reconnect_ns
             if self.reconnecting or not self.lost or self.closed or early:
                 return
             able = True
             self.reconnecting = True
+            self.gate.call(self.plan_reconnect, True)  # the next try, for everybody who looks
             try:
                 able = self.controller.reconnect()
             except Exception as error:
                 complain("reconnect() of %r raised", self.controller, error)
             finally:
                 self.reconnecting = False
-            self.gate.call(self.plan_reconnect, able)
+            if not able:
+                self.gate.call(self.plan_reconnect, False)
         finally:
             self.admin.release()
 

@@ -151,7 +151,7 @@ class Pump:
                     self.clock.check_signals()
                     self.clock.park(parker, until_ns)
         finally:
-            self.gate.call(self.step_down, parker, waitable)
+            self.gate.call_surely(self.step_down, parker, waitable)
         if not waitable.over:
             self.look()
         return bool(waitable.over)

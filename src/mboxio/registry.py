@@ -53,7 +53,9 @@ class Address:
 
     def __str__(self) -> str:
         tail = f"/{self.channel}" if self.channel else ""
-        query = "&".join(f"{key}={value}" for key, value in self.options.items())
+        from urllib.parse import urlencode
+
+        query = urlencode(self.options)
         return f"{self.controller}:{self.name}{tail}{'?' + query if query else ''}"
 
 

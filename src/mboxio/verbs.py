@@ -77,7 +77,7 @@ class Verbs(Endpoint):
             QueueFull: no place; nothing was accepted. ``reason`` says what lacks.
             MessageTooLong, ClosedError, RemoteGone, OutOfStep: nothing was accepted.
         """
-        return self.begin(data, True, timeout_s, queue_timeout_s, into, False, lent)
+        return self.begin(data, True, timeout_s, queue_timeout_s, into, None, lent)
 
     def post(
         self,
@@ -92,7 +92,7 @@ class Verbs(Endpoint):
         Arguments and errors as for `submit`.
         """
         request: Request[bytes] = self.begin(
-            data, False, timeout_s, queue_timeout_s, None, False, lent
+            data, False, timeout_s, queue_timeout_s, None, None, lent
         )  # type: ignore[assignment]
         return request
 

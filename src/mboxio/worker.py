@@ -43,10 +43,8 @@ class Worker:
 
     def ring(self) -> None:
         """Have the thread look at its work again; start it if need be."""
-        if self.stopping and self.thread is None:
-            return
         if not self.started:
-            if self.jobs or self.needs > 0:
+            if self.jobs or (self.needs > 0 and not self.stopping):
                 self.started = True
                 self.gate.kicks.append(self)
         elif not self.bell.over:
@@ -55,8 +53,14 @@ class Worker:
     # -- without the lock
 
     def kick(self) -> None:
-        """Start the thread; called once, after the lock is released."""
-        self.thread = self.gate.clock.spawn(self.run, f"mboxio service {self.pump.host.address}")
+        """Start the thread; called after the lock is released."""
+        try:
+            self.thread = self.gate.clock.spawn(
+                self.run, f"mboxio service {self.pump.host.address}"
+            )
+        except RuntimeError as error:
+            self.started = False  # the next need tries again
+            complain("%r cannot start its thread", self, error)
 
     def stop(self, timeout_s: float) -> None:
         """Let the thread finish its jobs and end; wait for that unless this is the thread."""
@@ -86,6 +90,8 @@ class Worker:
                     self.pump.leader = self.parker
                 if job is None:
                     self.bell.add_watcher(self.parker)
+                    # A callback that is added after the end starts another thread.
+                    self.started = not self.stopping
             finally:
                 self.gate.leave()
             if job is not None:

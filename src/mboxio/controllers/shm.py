@@ -232,6 +232,8 @@ class SharedMemory(RingController):
         if self.socket is None:
             return
         if not self.linked:
+            if not _readable(self.socket.fileno(), 0):
+                return  # an event is a hint: the memory has not come yet
             try:
                 self.take_memory()
             except MailboxError as error:
