@@ -1,0 +1,24 @@
+"""The command line: ``mboxio``. What it needs beyond the standard library is an extra."""
+
+import os
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command that the arguments of this process name, and exit."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Closed by whoever started us: no socket of ours shall get its number.
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+    try:
+        from mboxio.cli.app import app
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("click", "rich"):
+            raise
+        print('mboxio: the command line needs: pip install "mboxio[cli]"', file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    app()

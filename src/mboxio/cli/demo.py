@@ -1,0 +1,43 @@
+"""``mboxio demo``: the main job on one screen."""
+
+from contextlib import ExitStack
+
+import click
+
+from mboxio import _build
+from mboxio.cli.options import Output, connected
+from mboxio.cli.process import Firmware, private_folder
+from mboxio.cli.screen import Screen
+from mboxio.cli.show import Show
+from mboxio.cli.signals import Signals
+from mboxio.cli.verdict import broken, table
+
+__all__ = ["demo"]
+
+
+@click.command()
+def demo() -> None:
+    """Show the main job: many requests in flight, and firmware that is killed.
+
+    It takes some seconds, needs nothing and leaves nothing behind. The exit code is 1 if any
+    guarantee was broken.
+    """
+    console = Output()
+    with ExitStack() as stack:
+        signals = stack.enter_context(Signals())
+        folder = stack.enter_context(private_folder())
+        firmware = Firmware("demo", folder, signals.check)
+        stack.callback(firmware.stop)
+        firmware.start()
+        connection = stack.enter_context(connected("shm:demo"))
+        title = f"mboxio demo ({_build.name()} build): a host program and its firmware"
+        screen = stack.enter_context(Screen(console, title))
+        show = Show(connection, firmware, signals, screen)
+        show.run()
+    faults = broken(show)
+    console.print()
+    console.print(table(show))
+    if faults:
+        raise click.ClickException(f"broken: {'; '.join(faults)}")
+    kept = "held: 0; every request ended once, with its own reply or its error"
+    console.print(f"{kept} ({show.spent_s:.1f} s)", style="bold green", soft_wrap=True)

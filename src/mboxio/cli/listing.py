@@ -1,0 +1,77 @@
+"""``mboxio info`` and ``mboxio list``: what there is."""
+
+import dataclasses
+import json
+import platform
+from typing import Any
+
+import click
+from rich.table import Table
+
+import mboxio
+from mboxio import _build, registry
+from mboxio.cli.options import Output, connected, printable
+
+__all__ = ["info", "list_channels"]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def info(as_json: bool) -> None:
+    """Show the version, which build runs, and the controllers."""
+    about = {
+        "version": mboxio.__version__,
+        "build": _build.describe(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "platform": platform.platform(),
+    }
+    controllers = dict(sorted(registry.found().items()))
+    if as_json:
+        click.echo(json.dumps({**about, "controllers": controllers}))
+        return
+    for name, text in about.items():
+        click.echo(f"{name:<12} {text}")
+    click.echo("controllers")
+    for name, where in controllers.items():
+        built_in = "" if name in registry.BUILT_IN else "  (installed)"
+        click.echo(f"  {name + ':':<11}{where}{built_in}")
+
+
+@click.command("list")
+@click.argument("address")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+def list_channels(address: str, as_json: bool) -> None:
+    """Show the channels of a controller."""
+    whole = dataclasses.replace(registry.Address.parse(address), channel="")
+    with connected(str(whole)) as connection:
+        channels = [_describe(channel) for channel in connection.channels.values()]
+    if as_json:
+        click.echo(json.dumps(channels))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("number", justify="right")
+    table.add_column("channel", no_wrap=True)
+    table.add_column("depth", justify="right")
+    table.add_column("message bytes", justify="right")
+    table.add_column("directions")
+    for each in channels:
+        directions = {(True, False): "send-only", (False, True): "listen-only"}
+        table.add_row(
+            str(each["number"]),
+            printable(each["channel"]),
+            str(each["depth"]),
+            str(each["message_bytes"]),
+            directions.get((each["send"], each["listen"]), "both"),
+        )
+    Output().print(table)
+
+
+def _describe(channel: Any) -> dict[str, Any]:
+    return {
+        "number": channel.number,
+        "channel": channel.name,
+        "depth": channel.queue.depth,
+        "message_bytes": channel.message_bytes,
+        "send": channel.can_send,
+        "listen": channel.can_receive,
+    }

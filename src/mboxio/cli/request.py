@@ -1,0 +1,59 @@
+"""``mboxio request`` and ``mboxio send``."""
+
+from time import perf_counter
+
+import click
+
+from mboxio.cli.options import (
+    SECONDS,
+    Printer,
+    opened,
+    output_options,
+    payload_arguments,
+    timeout,
+)
+from mboxio.cli.signals import Signals
+
+__all__ = ["request", "send"]
+
+REPEAT = click.IntRange(min=1)
+
+
+@click.command()
+@click.argument("address")
+@payload_arguments
+@click.option("--timeout-s", type=SECONDS, help="For the reply; the channel's if left out.")
+@click.option("--repeat", type=REPEAT, default=1, help="Send it so often, one after the other.")
+@output_options
+def request(
+    address: str, data: bytes, timeout_s: float | None, repeat: int, printer: Printer
+) -> None:
+    """Send a message and print the reply.
+
+    PAYLOAD is text, or hex with --hex; - reads stdin; left out, the message is empty.
+    """
+    with opened(address) as client, Signals() as signals:
+        for _ in range(repeat):
+            began_s = perf_counter()
+            pending = client.submit(data, timeout_s=timeout(timeout_s))
+            signals.wait(pending)
+            printer.write(pending.result(), seconds=round(perf_counter() - began_s, 7))
+            signals.check()
+
+
+@click.command()
+@click.argument("address")
+@payload_arguments
+@click.option("--timeout-s", type=SECONDS, help="For TX done; the channel's if left out.")
+@click.option("--repeat", type=REPEAT, default=1, help="Send it so often, one after the other.")
+def send(address: str, data: bytes, timeout_s: float | None, repeat: int) -> None:
+    """Send a one-way message; done when the remote took it.
+
+    PAYLOAD is text, or hex with --hex; - reads stdin; left out, the message is empty.
+    """
+    with opened(address) as client, Signals() as signals:
+        for _ in range(repeat):
+            pending = client.post(data, timeout_s=timeout(timeout_s))
+            signals.wait(pending)
+            pending.result()
+            signals.check()

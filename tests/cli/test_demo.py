@@ -1,0 +1,107 @@
+"""``demo``: the whole of it once, and what is left of one that is interrupted."""
+
+import os
+import re
+import select
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import PATIENCE_S, Run, Start
+
+
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the demo puts its sockets; empty again afterwards."""
+    with tempfile.TemporaryDirectory(prefix="mboxio-") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+        assert os.listdir(folder) == []
+
+
+def firmware_of(folder: Path) -> list[int]:
+    """Return the processes that have their sockets below a folder."""
+    found: list[int] = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            continue
+        if b"MBOXIO_RUNTIME_DIR=" + os.fsencode(folder) in environment:
+            found.append(int(pid))
+    return found
+
+
+def test_demo(run: Run, own_folder: Path) -> None:
+    result = run("demo")
+    text = result.stdout.decode()
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert "\x1b" not in text
+    gain = re.search(r"4 clients, 32 in flight: +[\d,]+ requests/s, ([\d.]+)×", text)
+    assert gain
+    assert float(gain[1]) > 1
+    assert re.search(r"SIGKILL +\d+ requests and \d+ one-way messages pending: all over in", text)
+    assert re.search(r"legacy +\d+ RemoteGone, stage queue, handed over: no", text)
+    assert re.search(r"restart +same connection, same clients: reply after \d+ ms", text)
+    table = {
+        line.split()[0]: re.split(r" {2,}", line)[2:]
+        for line in text[text.index("channel  what") :].splitlines()
+        if line.startswith(("power", "sensor", "host", "legacy"))
+    }
+    number = {
+        name: [int(each.replace(",", "")) if each != "-" else None for each in cells]
+        for name, cells in table.items()
+    }
+    sent, answered, failed, late, mispaired = number["power"]
+    assert sent == (answered or 0) + (failed or 0)
+    assert failed
+    assert (late, mispaired) == (0, 0)
+    assert number["host"][0] == number["host"][1] != 0
+    assert number["legacy"][0] == sum(number["legacy"][1:3])  # type: ignore[arg-type]
+    assert "held: 0" in text
+    assert not firmware_of(own_folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(start: Start, own_folder: Path, number: signal.Signals) -> None:
+    process = start("demo", session=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"mboxio demo")
+    assert process.stdout.readline().startswith(b"power")
+    assert len(firmware_of(own_folder)) == 1
+    os.killpg(process.pid, number)  # as a terminal does
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, stderr) == (128 + number, b"")
+    assert not firmware_of(own_folder)
+
+
+def test_a_reader_that_goes_away(start: Start, own_folder: Path) -> None:
+    process = start("demo")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"mboxio demo")
+    process.stdout.close()
+    assert process.wait(PATIENCE_S) == 128 + signal.SIGPIPE
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stdout = None
+    assert not firmware_of(own_folder)
+
+
+def test_the_firmware_does_not_outlive_a_killed_demo(start: Start, own_folder: Path) -> None:
+    process = start("demo")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"mboxio demo")
+    (firmware,) = firmware_of(own_folder)
+    end = os.pidfd_open(firmware)
+    try:
+        process.kill()
+        assert select.select([end], [], [], PATIENCE_S)[0]
+    finally:
+        os.close(end)
+    # A killed demo cannot remove its folder.
+    (left,) = own_folder.iterdir()
+    shutil.rmtree(left)

@@ -1,0 +1,68 @@
+"""``info``, ``list`` and ``bench``."""
+
+import json
+
+import mboxio
+from mboxio import _build
+from mboxio.cli.options import printable
+from mboxio.remote import Remote
+from tests.cli.conftest import Invoke, Run
+
+
+def test_info(invoke: Invoke) -> None:
+    found = json.loads(invoke("info", "--json").stdout)
+    assert found["version"] == mboxio.__version__
+    assert found["build"] == _build.describe()
+    assert found["controllers"]["shm"] == "mboxio.controllers.shm:SharedMemory"
+    text = invoke("info").stdout
+    for each in (_build.describe(), "CPython 3.", "shm:", "loopback:"):
+        assert each in text
+
+
+def test_version(run: Run) -> None:
+    result = run("--version")
+    assert (result.returncode, result.stdout) == (0, f"mboxio {mboxio.__version__}\n".encode())
+
+
+def test_list(remote: Remote, invoke: Invoke) -> None:
+    lines = [line.split() for line in invoke("list", "shm:t").stdout.splitlines()]
+    assert lines == [
+        ["number", "channel", "depth", "message", "bytes", "directions"],
+        ["0", "echo", "32", "256", "both"],
+        ["1", "small", "4", "8", "both"],
+        ["2", "mute", "32", "256", "both"],
+        ["3", "talk", "8", "256", "listen-only"],
+        ["4", "sink", "32", "256", "send-only"],
+    ]
+    found = json.loads(invoke("list", "shm:t/small", "--json").stdout)
+    assert found[1] == {
+        "number": 1,
+        "channel": "small",
+        "depth": 4,
+        "message_bytes": 8,
+        "send": True,
+        "listen": True,
+    }
+
+
+def test_printable() -> None:
+    assert printable("one\ntwo \x1b[31m é \udc80") == "one two \\x1b[31m é \\udc80"
+
+
+def test_bench(remote: Remote, invoke: Invoke) -> None:
+    result = invoke("bench", "shm:t/echo", "--seconds", "0.05", "--in-flight", "1,8,32", "--json")
+    found = json.loads(result.stdout)
+    assert found["build"] == _build.describe()
+    assert [each["in_flight"] for each in found["results"]] == [1, 8, 32]
+    for each in found["results"]:
+        assert each["requests"] > 0
+        assert 0 < each["p50_us"] <= each["p90_us"] <= each["p99_us"] <= each["max_us"]
+
+
+def test_bench_keeps_to_the_depth(invoke: Invoke) -> None:
+    result = invoke("bench", "loopback:?depth=4", "--seconds", "0.02", "--in-flight", "1,8,32")
+    assert result.stderr == "mboxio: channel '0' has depth 4: no more are in flight\n"
+    head, columns, *rows = result.stdout.splitlines()
+    assert head == f"loopback:?depth=4, messages of 16 bytes, {_build.describe()}"
+    assert columns.split()[:3] == ["in", "flight", "requests/s"]
+    assert [row.split()[0] for row in rows] == ["1", "4"]

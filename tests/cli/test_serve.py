@@ -1,0 +1,101 @@
+"""``serve``: a remote from a file or an echo, and how it ends."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+import mboxio
+from tests.cli.conftest import PATIENCE_S, Run, Start, one_line
+
+REMOTE = """
+from mboxio.remote import Remote
+
+remote = Remote("another-name")
+
+@remote.handler("pmic")
+def pmic(message):
+    return message[::-1]
+"""
+FIRMWARE = """
+from beside import turn
+
+def firmware(remote):
+    remote.handler("pmic")(turn)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("text", [REMOTE, FIRMWARE], ids=["remote", "firmware"])
+def test_a_file(
+    start: Start, sockets: str, tmp_path: Path, text: str, number: signal.Signals
+) -> None:
+    (tmp_path / "beside.py").write_text("def turn(message):\n    return message[::-1]\n")
+    (tmp_path / "device.py").write_text(text)
+    process = start("serve", "shm:board", str(tmp_path / "device.py"))
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"serving shm:board, channels pmic; Ctrl-C ends it\n"
+    with mboxio.open("shm:board/pmic") as client:
+        assert client.request(b"abc") == b"cba"
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, stdout, stderr) == (0, b"", b"")
+    assert os.listdir(sockets) == ["board.lock"]
+
+
+def test_echo(start: Start) -> None:
+    process = start("serve", "shm:u", "--echo", "--channels", "a,b", "--workers", "2")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith(b"serving shm:u, channels a, b;")
+    with mboxio.open("shm:u/b") as client:
+        assert client.request(b"abc") == b"abc"
+
+
+def test_latency(start: Start) -> None:
+    process = start("serve", "shm:u", "--echo", "--latency-us", "20000")
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    with mboxio.open("shm:u") as client:
+        request = client.submit(b"abc")
+        assert not request.wait(0.005)
+        assert request.result() == b"abc"
+
+
+def test_a_handler_that_raises(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "device.py").write_text(
+        "def firmware(remote):\n"
+        "    @remote.handler('pmic')\n"
+        "    def pmic(message):\n"
+        "        raise ValueError('no such rail')\n"
+    )
+    process = start("serve", "shm:u", str(tmp_path / "device.py"))
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    with mboxio.open("shm:u") as client, pytest.raises(mboxio.RemoteError, match="no such rail"):
+        client.request(b"")
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+    line = one_line(stderr)
+    assert "the handler of channel pmic failed: ValueError: no such rail" in line
+    assert 'device.py", line 4' in line
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import nothing_like_it", "failed: ModuleNotFoundError: No module named 'nothing_like_"),
+        ("x = 1\n1 / 0", "failed: ZeroDivisionError: division by zero (device.py, line 2)"),
+        ("def x(:", "failed: SyntaxError: invalid syntax (device.py, line 1)"),
+        ("raise SystemExit('no\\nboard')", "failed: SystemExit: no board (device.py, line 1)"),
+        ("def firmware(): pass", "failed: TypeError: firmware() takes 0 positional arguments"),
+        ("remote = 1", "defines neither remote = Remote(...) nor a function firmware(remote)"),
+        ("def firmware(remote): pass", "shm:u has no channel"),
+    ],
+)
+def test_a_file_that_is_wrong(run: Run, tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "device.py").write_text(text)
+    result = run("serve", "shm:u", str(tmp_path / "device.py"))
+    assert told in one_line(result.stderr)
+    assert result.returncode in (1, 2)
+    assert result.stdout == b""
