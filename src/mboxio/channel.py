@@ -41,7 +41,7 @@ COUNTS = (
     *("sent", "done", "failed", "timed_out", "cancelled", "closed", "late", "unknown"),
     *("notifications", "unclaimed", "remote_requests", "remote_requests_refused"),
 )
-REFUSALS_MAX = 256
+REFUSALS_MAX = 32
 """Refusals of remote requests that may wait for a slot: a remote that floods hears no more."""
 
 COUNTED = {

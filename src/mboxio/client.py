@@ -88,11 +88,12 @@ class Connection(Host):
 
     def stats(self) -> dict[str, ChannelStats]:
         """Return the counts of every channel, by name."""
-        self.gate.enter()
-        try:
-            return {name: collect(channel) for name, channel in self.channels.items()}
-        finally:
-            self.gate.leave()
+        counts: dict[str, ChannelStats] = self.gate.run(self.take_stats)
+        return counts
+
+    def take_stats(self) -> dict[str, ChannelStats]:
+        """Count everything. Under the lock."""
+        return {name: collect(channel) for name, channel in self.channels.items()}
 
     def remote_restarted(self) -> None:
         """Say that the remote was restarted, where nothing else can: a proof of death.

@@ -135,7 +135,7 @@ class Endpoint(Owner):
         accepted = False
         if self.at_home is None:
             self.find_home()
-        if self.host.lost:
+        if self.host.lost or self.queue.fault is not None:
             self.host.seek()
         self.gate.enter()
         try:
@@ -177,7 +177,7 @@ class Endpoint(Owner):
             return reason
         for look in (False, True):
             if look:
-                self.pump.look_now(now_ns)
+                self.pump.look_now(now_ns, self.pump.hint())
                 if self.queue.fault is not None:
                     raise self.queue.fault.fresh()
                 if self.host.lost:

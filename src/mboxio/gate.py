@@ -87,6 +87,17 @@ class Gate:
         finally:
             self.leave()
 
+    def run(self, decide: Any, *args: Any) -> Any:
+        """Return ``decide(*args)``, made under the lock. Raises as `enter`.
+
+        Modules that are not compiled use it: no signal can come between lock and ``try`` here.
+        """
+        self.enter()
+        try:
+            return decide(*args)
+        finally:
+            self.leave()
+
     def call_surely(self, decide: Any, *args: Any) -> None:
         """As `call`, for cleaning up: Ctrl-C waits until it is done. ``decide`` may run twice."""
         interrupted: KeyboardInterrupt | None = None

@@ -125,7 +125,9 @@ class Host:
             channel = list(self.channels.values())[int(name)]
         if channel is None:
             known = ", ".join(f"{c.number}={c.name}" for c in self.channels.values())
-            raise AddressError(f"{self.address}: no channel {name!r}; there are: {known or 'none'}")
+            raise AddressError(
+                f"{self.address!r} has no channel {name!r}; there are: {known or 'none'}"
+            )
         return channel
 
     # -- clients come and go
@@ -248,6 +250,8 @@ class Host:
 
     def try_reconnect(self) -> None:
         """Try to reach the remote if a try is due; pauses grow. Without the lock."""
+        if self.gate.forked or self.gate.lock.mine():
+            return
         if not self.admin.acquire(blocking=False):
             # Somebody is at it, or opens or closes clients: nobody spins until that is over.
             self.gate.call(self.plan_reconnect, True)
@@ -272,6 +276,8 @@ class Host:
 
     def seek(self) -> None:
         """Make the caller's own try to reach a lost remote; does not wait for it."""
+        if self.gate.forked:
+            return
         self.gate.call(self.want_remote)
         self.try_reconnect()
         self.pump.look()

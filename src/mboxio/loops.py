@@ -170,11 +170,7 @@ class LoopPort:
         """The source fired or time passed: service the pump. On the loop."""
         if self.gate.forked or self.closed:
             return
-        self.gate.enter()
-        try:
-            self.pump.look_now(self.gate.clock.now_ns(), why)
-        finally:
-            self.gate.leave()
+        self.gate.run(self.pump.look_now, self.gate.clock.now_ns(), why)
         if self.pump.reconnect_ns != FOREVER:
             self.pump.host.try_reconnect()
         self.set_timer()
@@ -204,20 +200,20 @@ class LoopPort:
         if not bare:
             future.add_done_callback(lambda done: self.forget(waitable, done))
         self.pending += 1
-        self.gate.enter()
-        try:
-            if not waitable.over:
-                self.pump.look_now(self.gate.clock.now_ns())
-            if waitable.over:
-                arrival.fire(self.gate, waitable)
-            else:
-                waitable.add_watcher(arrival)
-        finally:
-            self.gate.leave()
+        self.gate.run(self.await_arrival, arrival, waitable)
         if self.stale:
             self.register()
         self.set_timer()
         return future
+
+    def await_arrival(self, arrival: Arrival, waitable: Any) -> None:
+        """Look once, then have the arrival told when it is over. Under the lock."""
+        if not waitable.over:
+            self.pump.look_now(self.gate.clock.now_ns())
+        if waitable.over:
+            arrival.fire(self.gate, waitable)
+        else:
+            waitable.add_watcher(arrival)
 
     def forget(self, waitable: Any, future: "asyncio.Future[Any]") -> None:
         """Nobody waits for this future any more."""

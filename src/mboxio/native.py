@@ -1,44 +1,63 @@
 """The two primitives that the core needs from the machine; the compiled build has its own."""
 
-from threading import Lock, get_ident
+from sys import _getframe
+from threading import RLock
 from time import monotonic_ns, sleep
+from types import FrameType
 
 __all__ = ["Monotonic", "Mutex"]
 
 
 class Mutex:
-    """A plain lock that knows which thread holds it.
+    """A lock that knows whether the calling thread is inside. It is never taken twice.
 
-    Not re-entrant. ``mine()`` lets a caller that comes back from inside (a driver's op, a signal
-    handler, a finalizer) notice it instead of waiting for itself.
+    Ctrl-C can come between the call that takes the lock and the ``try`` that gives it back. The
+    frame that is responsible is remembered, so that a lock whose frame is gone is found and freed
+    by its thread's next call.
     """
 
-    __slots__ = ("_lock", "owner")
+    __slots__ = ("_holder", "_lock")
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self.owner = 0
+        self._lock = RLock()
+        self._holder: FrameType | None = None
 
     def acquire(self) -> None:
-        """Take the lock; waits without the GIL."""
+        """Take the lock."""
         self._lock.acquire()
-        self.owner = get_ident()
+        self._holder = _responsible(_getframe(1))
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free."""
         if self._lock.acquire(False):
-            self.owner = get_ident()
+            self._holder = _responsible(_getframe(1))
             return True
         return False
 
     def release(self) -> None:
-        """Give the lock back. Only its owner calls this."""
-        self.owner = 0
+        """Give the lock back. Only who took it calls this."""
+        self._holder = None
         self._lock.release()
 
     def mine(self) -> bool:
-        """Tell whether the calling thread holds the lock."""
-        return self.owner == get_ident()
+        """Tell whether the calling thread is inside."""
+        if not self._lock._is_owned():  # type: ignore[attr-defined]
+            return False
+        frame: FrameType | None = _getframe(1)
+        while frame is not None:
+            if frame is self._holder or frame.f_code in _TAKING:
+                return True  # also for a finalizer that runs while the lock changes hands
+            frame = frame.f_back
+        self.release()
+        return False
+
+
+def _responsible(frame: FrameType) -> FrameType | None:
+    # Gate.enter takes the lock for its caller.
+    return frame.f_back if frame.f_code.co_name == "enter" else frame
+
+
+_TAKING = (Mutex.acquire.__code__, Mutex.try_acquire.__code__, Mutex.release.__code__)
 
 
 class Monotonic:

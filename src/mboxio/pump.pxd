@@ -22,6 +22,7 @@ cdef class Pump:
     cpdef turn(self, long long now_ns, str why)
     cpdef bint arm(self) except *
     cpdef look(self)
+    cpdef str hint(self)
     cpdef look_now(self, long long now_ns, str why=*)
     cpdef rearm(self)
     cpdef long long due_ns(self) except? -1

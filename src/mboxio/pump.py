@@ -89,9 +89,18 @@ class Pump:
         """Do once, without waiting, what a waiter does. Takes the lock itself."""
         self.gate.enter()
         try:
-            self.look_now(self.clock.now_ns())
+            self.look_now(self.clock.now_ns(), self.hint())
         finally:
             self.gate.leave()
+
+    def hint(self) -> str:
+        """Ask the descriptors without waiting, for callers who never sleep on them."""
+        if not self.descriptors:
+            return LOOK
+        poller = select.poll()
+        for descriptor in self.descriptors:
+            poller.register(descriptor, select.POLLIN)
+        return EVENT if poller.poll(0) else LOOK
 
     def look_now(self, now_ns: int, why: str = LOOK) -> None:
         """Look, and leave the sleepers announced whatever happens. Under the lock."""

@@ -50,7 +50,7 @@ class Subscription:
             self.bell = None
             bell.finish(self.gate)
 
-    def take(self) -> bytes | Waitable:
+    def take_one(self) -> bytes | Waitable:
         """Return the next message, or what to wait for.
 
         Raises:
@@ -58,31 +58,32 @@ class Subscription:
             RemoteGone: the remote died at this point of the sequence; the next call goes on.
             ClosedError: the subscription is closed and empty.
         """
-        self.gate.enter()
-        try:
-            if self.lost:
-                count = self.lost
-                self.lost = 0
-                raise MessagesLost(
-                    f"channel {self.client.channel.name!r}: {count} messages lost, the "
-                    f"subscriber reads too slowly (limit {self.limit})",
-                    channel=self.client.channel.name,
-                    count=count,
-                )
-            if self.waiting:
-                message = self.waiting.popleft()
-                if isinstance(message, MailboxError):
-                    raise message.fresh()
-                return message
-            if self.closed:
-                raise ClosedError("the subscription is closed")
-            if self.bell is None:
-                self.bell = Waitable(self.client)
-            return self.bell
-        finally:
-            self.gate.leave()
+        if self.lost:
+            count = self.lost
+            self.lost = 0
+            raise MessagesLost(
+                f"channel {self.client.channel.name!r}: {count} messages lost, the "
+                f"subscriber reads too slowly (limit {self.limit})",
+                channel=self.client.channel.name,
+                count=count,
+            )
+        if self.waiting:
+            message = self.waiting.popleft()
+            if isinstance(message, MailboxError):
+                raise message.fresh()
+            return message
+        if self.closed:
+            raise ClosedError("the subscription is closed")
+        if self.bell is None:
+            self.bell = Waitable(self.client)
+        return self.bell
 
     # -- without the lock
+
+    def take(self) -> bytes | Waitable:
+        """Return the next message, or what to wait for; raises as `take_one`."""
+        taken: bytes | Waitable = self.gate.run(self.take_one)
+        return taken
 
     def close(self) -> None:
         """Stop receiving; readers that wait see `ClosedError`, iterations end."""

@@ -102,12 +102,12 @@ class Verbs(Endpoint):
         Raises:
             AddressError: the controller has no such doorbell.
         """
-        self.gate.enter()
-        try:
-            self.check_open()
-            self.host.controller.ring(self.channel)
-        finally:
-            self.gate.leave()
+        self.gate.run(self.ring_now)
+
+    def ring_now(self) -> None:
+        """Ring the doorbell. Under the lock."""
+        self.check_open()
+        self.host.controller.ring(self.channel)
 
     def tx_done(self, status: int = 0) -> None:
         """Say that the oldest message left (TX done by ACK)."""
@@ -145,24 +145,20 @@ class Verbs(Endpoint):
 
     def set_handler(self, function: Callable[[bytes], Any], limit: int) -> None:
         """See ``on_request``."""
-        self.gate.enter()
-        try:
-            self.add_handler(function, limit)
-        finally:
-            self.gate.leave()
+        self.gate.run(self.add_handler, function, limit)
 
     def add_subscription(self, subscription: Subscription) -> None:
         """Start to receive. Takes the lock."""
-        self.gate.enter()
-        try:
-            self.check_open()
-            if not self.channel.can_receive:
-                raise AddressError(f"channel {self.channel.name!r} is send-only")
-            self.channel.subscriptions.append(subscription)
-            self.subscriptions.append(subscription)
-            self.attend(1)
-        finally:
-            self.gate.leave()
+        self.gate.run(self.start_receiving, subscription)
+
+    def start_receiving(self, subscription: Subscription) -> None:
+        """Give a subscription what the channel receives from now on. Under the lock."""
+        self.check_open()
+        if not self.channel.can_receive:
+            raise AddressError(f"channel {self.channel.name!r} is send-only")
+        self.channel.subscriptions.append(subscription)
+        self.subscriptions.append(subscription)
+        self.attend(1)
 
     def flushed(self, flush: Waitable) -> None:
         """Say how a flush ended."""

@@ -93,7 +93,7 @@ def bench(
         found = [asdict(result) for result in results]
         click.echo(json.dumps({**about, "results": found}))
         return
-    click.echo(f"{address}, messages of {size} bytes, {_build.describe()}")
+    click.echo(f"{address}, messages of {size} bytes, {_build.name()} build")
     _print(results)
 
 
