@@ -273,14 +273,14 @@ class Channel:
                 verdict = message
                 payload = message.message or b""
             else:
+                payload = bytes(message)
                 try:
-                    verdict = self.correlator.classify(message)
+                    verdict = self.correlator.classify(payload)
                     if not isinstance(verdict, Verdict):
                         raise TypeError(f"classify() returned {verdict!r}")
                 except Exception as fault:
                     self.queue.take_fault(fault)
                     return
-                payload = message
             if verdict.kind == NOTIFICATION:
                 self.notify(payload)
             elif verdict.kind == REPLY:

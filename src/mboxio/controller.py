@@ -186,6 +186,11 @@ class Controller:
         """Declare the descriptors that become readable on events; replaces the earlier ones."""
         self.host.watch(descriptors)
 
+    def now_ns(self) -> int:
+        """Return the time of the connection's clock, for `Busy`."""
+        now: int = self.host.gate.clock.now_ns()
+        return now
+
     # -- reports: from any thread, at any time, also from inside ops
 
     def received(self, channel: Any, messages: Iterable[bytes | Verdict]) -> None:
@@ -210,7 +215,7 @@ class Controller:
         Args:
             status: 0, or the remote's error number; then ``reply`` may hold a text.
         """
-        self.host.gate.call(channel.take_completion, handle, status, reply)
+        self.host.gate.call(channel.take_completion, handle, status, bytes(reply))
 
     def link(self, up: bool, epoch: int, reason: str = "") -> None:
         """Report that the remote is there in this epoch, or that it is lost (``up`` False).

@@ -75,9 +75,8 @@ class Endpoint(Owner):
         if timeout_s is DEFAULT:
             timeout_s = self.queue.capabilities.timeout_s
         self.timeout_ns = nanoseconds(timeout_s)
-        self.queue_timeout_ns = (
-            self.timeout_ns if queue_timeout_s is DEFAULT else nanoseconds(queue_timeout_s)
-        )
+        # -1: as long as the request's own time-out
+        self.queue_timeout_ns = -1 if queue_timeout_s is DEFAULT else nanoseconds(queue_timeout_s)
 
     # -- where user code runs
 
@@ -129,9 +128,10 @@ class Endpoint(Owner):
         request.lent = lent
         if (tied or self.queue.always_replies) and self.channel.ties:
             self.channel.correlator.check(message)
-        wait_ns = (
-            self.queue_timeout_ns if queue_timeout_s is DEFAULT else nanoseconds(queue_timeout_s)
-        )
+        if queue_timeout_s is not DEFAULT:
+            wait_ns = nanoseconds(queue_timeout_s)
+        else:
+            wait_ns = timeout_ns if self.queue_timeout_ns < 0 else self.queue_timeout_ns
         accepted = False
         if self.at_home is None:
             self.find_home()

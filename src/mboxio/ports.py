@@ -14,7 +14,8 @@ class Ports:
     Args:
         tx_prepare: called with the message right before each attempt to hand it over, under the
             controller's lock.
-        tx_done: called with the message and a status (0 or an errno) when a message is over.
+        tx_done: called with a one-way message that is over and a status: 0 or an errno. Only 0
+            is TX done; a time-out, cancel or close of ours proves nothing about the remote.
         received: called with every unsolicited message.
         link: called with True when the remote is back and with False when it is lost.
     """

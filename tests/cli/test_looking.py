@@ -63,6 +63,6 @@ def test_bench_keeps_to_the_depth(invoke: Invoke) -> None:
     result = invoke("bench", "loopback:?depth=4", "--seconds", "0.02", "--in-flight", "1,8,32")
     assert result.stderr == "mboxio: channel '0' has depth 4: no more are in flight\n"
     head, columns, *rows = result.stdout.splitlines()
-    assert head == f"loopback:?depth=4, messages of 16 bytes, {_build.describe()}"
+    assert head == f"loopback:?depth=4, messages of 16 bytes, {_build.name()} build"
     assert columns.split()[:3] == ["in", "flight", "requests/s"]
     assert [row.split()[0] for row in rows] == ["1", "4"]

@@ -11,11 +11,18 @@ A bare controller is taken to have a far side that answers every request with th
 `Bench` says what else the far side can be made to do, and more checks apply.
 """
 
-# Importing them registers their checks.
-import mboxio.testing.lifecycle
-import mboxio.testing.receiving
-import mboxio.testing.replies
-import mboxio.testing.sending  # noqa: F401
+from mboxio.testing import (
+    lifecycle as lifecycle,
+)
+from mboxio.testing import (
+    receiving as receiving,
+)
+from mboxio.testing import (
+    replies as replies,
+)
+from mboxio.testing import (
+    sending as sending,
+)
 from mboxio.testing.bench import Bench, Report, echo
 from mboxio.testing.ring import check_ring
 from mboxio.testing.suite import check_controller, checks

@@ -1,0 +1,141 @@
+"""What stands in the blocks of the pages: Python runs, commands exist, TOML is TOML."""
+
+import gc
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.docs.pages import LANGUAGES, PAGES, ROOT, Block, blocks, codes, name_of
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TARGETS = set(re.findall(r"^([\w-]+):(?!=)", (ROOT / "Makefile").read_text(), re.M))
+
+PYTHONS_OWN = frozenset({"PYTHONPATH"})
+
+CONTROLLER_LINES_MAX = 60
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
+
+
+@each_page
+def test_every_block_is_checked(page: Path) -> None:
+    strange = [str(block) for block in blocks(page) if block.language not in LANGUAGES]
+    assert not strange, f"write one of {', '.join(sorted(LANGUAGES))} after the fence"
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(blocks(page, "python"))], ids=name_of
+)
+def test_python_runs(page: Path, sockets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page run in order in one module; the tests that they define run, too."""
+    module = ModuleType("example")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for block in blocks(page, "python"):
+        before = set(vars(module))
+        # The lines of a traceback are those of the page.
+        text = "\n" * (block.line - 1) + block.text
+        exec(compile(text, str(page), "exec"), vars(module))
+        for name in vars(module).keys() - before:
+            if name.startswith("test_"):
+                run_test(vars(module)[name])
+    vars(module).clear()
+    gc.collect()  # what belongs to an example goes with it
+
+
+def run_test(function: Callable[..., Any]) -> None:
+    """Run a test of an example, once for each value of its one parameter if it has any."""
+    marks = getattr(function, "pytestmark", [])
+    if not marks:
+        function()
+    for mark in marks:
+        name, values = mark.args
+        for value in values:
+            function(**{name: value})
+
+
+def test_a_controller_is_short() -> None:
+    """The README promises little work."""
+    (controller,) = (
+        block for block in blocks(ROOT / "README.md", "python") if "(Controller)" in block.text
+    )
+    assert controller.text.count("\n") < CONTROLLER_LINES_MAX
+
+
+@pytest.mark.parametrize(
+    "block", [block for page in PAGES for block in blocks(page, "toml")], ids=str
+)
+def test_toml_is_toml(block: Block) -> None:
+    assert tomllib.loads(block.text)
+
+
+@pytest.mark.parametrize(
+    "block", [block for page in PAGES for block in blocks(page, "sh")], ids=str
+)
+def test_commands_exist(block: Block) -> None:
+    for line in block.text.splitlines():
+        words = shlex.split(line, comments=True)
+        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+            require_variable(words.pop(0).partition("=")[0])
+        if words:
+            require_command(*words)
+
+
+@each_page
+def test_commands_in_the_text_exist(page: Path) -> None:
+    for code in codes(page):
+        if re.match(r"(make|mboxio) [a-z]", code):
+            require_command(*shlex.split(code))
+        elif re.fullmatch(r"MBOXIO_\w+(=\S*)?", code):
+            require_variable(code.partition("=")[0])
+
+
+def require_command(program: str, *words: str) -> None:
+    """Fail unless the program is one of ours and knows these arguments."""
+    if program == "make":
+        unknown = [word for word in words if "=" not in word and word not in TARGETS]
+        assert not unknown, f"no target {unknown[0]} in the Makefile"
+    elif program == "mboxio":
+        shown = help_of(words[0])
+        for option in words[1:]:
+            if option.startswith("--"):
+                assert re.search(rf"{option}\b", shown), f"mboxio {words[0]} has no {option}"
+    elif program == "pip":
+        for extra in re.findall(r"\[([\w,]+)\]", " ".join(words)):
+            assert extra in PROJECT["optional-dependencies"]
+    elif program.endswith("pytest"):
+        for word in words:
+            path = word.partition("::")[0]
+            assert word.startswith("-") or (ROOT / path).exists(), f"no {path}"
+    elif program.endswith("python") and words[0] == "-m":
+        assert (ROOT / words[1].replace(".", "/")).with_suffix(".py").exists()
+    else:
+        pytest.fail(f"{program} cannot be checked: teach {name_of(Path(__file__))}")
+
+
+@cache
+def help_of(command: str) -> str:
+    """Return what ``mboxio COMMAND --help`` prints."""
+    pytest.importorskip("click")
+    shown = subprocess.run(
+        [sys.executable, "-m", "mboxio", command, "--help"],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return shown.stdout
+
+
+def require_variable(name: str) -> None:
+    """Fail unless something of ours reads this environment variable."""
+    readers = [ROOT / "setup.py", ROOT / "tests" / "conftest.py", *(ROOT / "src").rglob("*.py")]
+    known = name in PYTHONS_OWN or any(name in path.read_text() for path in readers)
+    assert known, f"nothing reads {name}"

@@ -1,0 +1,192 @@
+"""What the pages say about the tree is so: links, files, tests, names, tables and pictures."""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import mboxio
+from mboxio import _build
+from mboxio.testing import Bench, checks
+from tests.docs.pages import PAGES, ROOT, anchors, blocks, codes, links, name_of, prose
+from tests.docs.states import diagram
+
+SOURCE = ROOT / "src" / "mboxio"
+README = ROOT / "README.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+CONTROLLERS = ROOT / "docs" / "write-a-controller.md"
+GUARANTEES = 14
+FILE = re.compile(r"[\w./-]+\.(?:h|md|pxd|py|pyx|svg|toml)")
+NAME = re.compile(r"([A-Z]\w+)\.(\w+)(?:\(.*\))?")
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for text, target in links(page):
+        if "://" in target:
+            assert target.startswith("https://"), target
+            continue
+        path, _, anchor = target.partition("#")
+        found = page.parent / path if path else page
+        assert found.exists(), f"[{text}] leads to {path}, which does not exist"
+        assert not anchor or anchor in anchors(found), f"[{text}]: no heading {anchor}"
+
+
+@each_page
+def test_a_link_to_a_test_leads_to_its_file(page: Path) -> None:
+    for text, target in links(page):
+        if text.startswith("test_"):
+            assert text in functions_in(page.parent / target), f"{target} has no {text}"
+
+
+@each_page
+def test_named_files_exist(page: Path) -> None:
+    places = [ROOT, SOURCE, ROOT / "docs", *(path for path in SOURCE.iterdir() if path.is_dir())]
+    for code in codes(page):
+        if FILE.fullmatch(code) and not code.startswith("test_"):
+            assert any((place / code).exists() for place in places), f"no file {code}"
+
+
+@each_page
+def test_named_attributes_exist(page: Path) -> None:
+    for code in codes(page):
+        found = NAME.fullmatch(code)
+        if found and not FILE.fullmatch(code):
+            owners = classes().get(found[1])
+            assert owners, f"no class {found[1]}"
+            assert any(has(owner, found[2]) for owner in owners), f"no {code}"
+
+
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs").glob("*.svg")), ids=name_of)
+def test_pictures_can_be_shown(picture: Path) -> None:
+    root = ElementTree.parse(picture).getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    assert root.tag == f"{space}svg"
+    assert "viewBox" in root.attrib, "it would not fit the page"
+    assert root.findtext(f"{space}title"), "it says nothing to who cannot see it"
+    style = root.findtext(f"{space}style") or ""
+    assert "prefers-color-scheme: dark" in style, "it would be unreadable on a dark page"
+    assert not re.search(r"https?://|url\((?!#)|@import|<script", style)
+
+
+# -- README
+
+
+def test_every_guarantee_names_its_tests() -> None:
+    rows = list(table(README, "Guarantee"))
+    assert [row[0] for row in rows] == [str(number) for number in range(1, GUARANTEES + 1)]
+    for number, _, tests in rows:
+        named = re.findall(r"\[(test_\w+)\]", tests)
+        assert any(name.startswith(f"test_{number}_") for name in named), number
+
+
+# -- architecture
+
+
+def test_the_picture_of_the_states_is_the_table() -> None:
+    (shown,) = blocks(ARCHITECTURE, "mermaid")
+    assert shown.text == diagram(), "python -m tests.docs.states prints the right one"
+
+
+def test_every_file_is_named_with_its_build() -> None:
+    """Files of the core by name, folders as a whole."""
+    compiled = set(_build.modules(str(SOURCE)).values())
+    named: set[str] = set()
+    for files, _, build in table(ARCHITECTURE, "File"):
+        for file in re.findall(r"`([^`]+)`", files):
+            named.add(file)
+            if file.endswith(".py") and not (SOURCE / file).with_suffix(".pyx").exists():
+                assert (file in compiled) == (build == "compiled"), f"{file}: which build?"
+    here = {path.name for path in SOURCE.glob("*.py*") if path.suffix in {".py", ".pyx"}}
+    wrong = named ^ (here - {"__init__.py", "__main__.py"})
+    assert not wrong, f"{name_of(ARCHITECTURE)} says what each file is about"
+    folders = {row[0].strip("`/") for row in table(ARCHITECTURE, "Folder")}
+    assert folders == {path.name for path in SOURCE.iterdir() if any(path.glob("*.py"))}
+
+
+# -- writing a controller
+
+
+@pytest.mark.parametrize("kind", [mboxio.Capabilities, Bench])
+def test_every_field_is_explained(kind: Any) -> None:
+    missing = {field.name for field in dataclasses.fields(kind)} - words(CONTROLLERS)
+    assert missing <= {"controller", "notify", "stall", "resume"}, "those stand in an example"
+
+
+def test_every_op_and_report_is_explained() -> None:
+    missing = {name for name in vars(mboxio.Controller) if name[0] != "_"} - words(CONTROLLERS)
+    assert missing <= {"host"}
+
+
+def test_mistakes_name_their_checks() -> None:
+    unknown = {check for _, check in table(CONTROLLERS, "Mistake")} - set(checks())
+    assert not unknown
+
+
+# -- changelog
+
+
+def test_the_changelog_has_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert version == mboxio.__version__
+    assert f"({version})" in prose(ROOT / "CHANGELOG.md") or f"[{version}]" in prose(
+        ROOT / "CHANGELOG.md"
+    )
+
+
+def table(page: Path, heading: str) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of the table that has a column of this name."""
+    inside = False
+    for line in page.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            inside = False
+        elif heading in cells:
+            inside = True
+        elif inside and not set(line) <= set("|-"):
+            yield tuple(cells)
+
+
+def words(page: Path) -> set[str]:
+    """Return every identifier that stands in `code`."""
+    return {word for code in codes(page) for word in re.findall(r"\w+", code)}
+
+
+@cache
+def functions_in(path: Path) -> set[str]:
+    """Return the names of the test functions of a file."""
+    return {
+        node.name
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+@cache
+def classes() -> dict[str, list[type]]:
+    """Return every class of the package by its name; not those of the command line."""
+    found: dict[str, list[type]] = {}
+    for module in pkgutil.walk_packages([str(SOURCE)], "mboxio."):
+        if not module.name.startswith(("mboxio.cli", "mboxio.__main__")):
+            for name, kind in inspect.getmembers(
+                importlib.import_module(module.name), inspect.isclass
+            ):
+                found.setdefault(name, []).append(kind)
+    return found
+
+
+def has(owner: type, attribute: str) -> bool:
+    """Tell whether objects of a class have an attribute."""
+    return hasattr(owner, attribute) or attribute in getattr(owner, "__annotations__", {})
