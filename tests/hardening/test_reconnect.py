@@ -1,0 +1,164 @@
+"""While a lost remote is looked for nobody waits for that thread, spins, or calls it again."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from mboxio import Busy, Connection, MailboxError, Outcome, Ports, RemoteGone, RequestTimeout
+from mboxio.clock import Parker
+from tests.race.manual import Manual
+
+from .support import PATIENCE_S, SECOND, Fused, attach, reached
+
+
+class Slow(Manual):
+    """Its ``reconnect`` takes until the test says."""
+
+    def __init__(self) -> None:
+        super().__init__(epoch_source="link")
+        self.inside, self.go_on, self.left = (threading.Event() for _ in range(3))
+
+    def reconnect(self) -> bool:
+        self.inside.set()
+        self.go_on.wait(PATIENCE_S)
+        self.left.set()
+        return True
+
+
+def test_submit_never_waits_for_another_threads_reconnect() -> None:
+    driver = Slow()
+    with Connection(driver) as connection:
+        driver.link(True, 1)
+        client = connection.client(0)
+        driver.link(False, 1, "gone")
+        other = threading.Thread(target=connection.try_reconnect)
+        other.start()
+        assert driver.inside.wait(PATIENCE_S)
+        with pytest.raises(RemoteGone):
+            client.submit(b"")
+        waited = driver.left.is_set()
+        driver.go_on.set()
+        other.join()
+        assert not waited, "submit() waits for another thread's reconnect()"
+
+
+class SlowInVirtualTime(Fused):
+    """Its ``reconnect`` takes a second of the virtual clock and succeeds."""
+
+    reconnecting: threading.Thread | None = None
+
+    def reconnect(self) -> bool:
+        self.reconnecting = threading.current_thread()
+        clock = self.host.gate.clock
+        clock.park(Parker(), clock.now_ns() + SECOND)
+        self.reconnecting = None
+        self.link(True, 2)
+        return True
+
+
+def test_nobody_spins_while_another_thread_reconnects() -> None:
+    driver = SlowInVirtualTime(epoch_source="link")
+    with attach(driver) as connection:
+        driver.link(True, 1)
+        messages = connection.client(0).subscribe()
+        driver.link(False, 1, "gone")
+        with pytest.raises(RemoteGone):
+            messages.get()
+        connection.gate.clock.advance(1)
+        assert driver.reconnecting is connection.worker.thread is not None
+        before = driver.turns_left
+        with pytest.raises(RequestTimeout):
+            messages.get(0.3)
+        assert driver.reconnecting, "it lasted as long as the wait"
+        assert before - driver.turns_left < 50
+        connection.gate.clock.advance(SECOND)
+        assert not connection.lost
+
+
+class Lower(Manual):
+    """Comes back once ``sought`` is set, and tells the layer above on the same thread."""
+
+    def __init__(self) -> None:
+        super().__init__(epoch_source="link")
+        self.sought = threading.Event()
+
+    def reconnect(self) -> bool:
+        assert self.sought.wait(PATIENCE_S)
+        self.link(True, 2)
+        return True
+
+
+class Sought(Connection):
+    """Says when a caller misses the remote."""
+
+    def seek(self) -> None:
+        self.controller.sought.set()  # type: ignore[attr-defined]
+        super().seek()
+
+
+class Upper(Manual):
+    """A driver over a client of another controller."""
+
+    below: Any
+
+    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+        try:
+            self.below.post(message)
+        except MailboxError:
+            return Busy("event")
+        return super().send(channel, handle, message)
+
+
+def test_stacked_controllers_do_not_lock_each_other_out() -> None:
+    """Sending: upper lock, lower's seek(). Reconnecting: reconnect(), a port, upper lock."""
+    driver, upper_driver = Lower(), Upper()
+    lower, upper = Sought(driver), Connection(upper_driver)
+    driver.link(True, 1)
+    upper_driver.below = lower.client(0, ports=Ports(link=lambda up: upper_driver.event()))
+    client = upper.client(0, backlog=4)
+    driver.link(False, 1, "gone")
+    lower.pump.reconnect_ns = 0
+    # Daemons: if each waits for the other's lock, nothing ends them.
+    trying = threading.Thread(target=lower.try_reconnect, daemon=True)
+    sending = threading.Thread(target=lambda: client.submit(b"x"), daemon=True)
+    trying.start()
+    sending.start()
+    sending.join(PATIENCE_S)
+    trying.join(PATIENCE_S)
+    assert not sending.is_alive(), "each waits for the other's lock"
+    assert not trying.is_alive(), "each waits for the other's lock"
+    upper.close()
+    lower.close()
+
+
+class Knocks(Manual):
+    """Declares other descriptors whenever it reconnects, as a driver with a socket does."""
+
+    def __init__(self) -> None:
+        super().__init__(wired=True, epoch_source="link")
+        self.tries = self.depth = self.deepest = 0
+
+    def reconnect(self) -> bool:
+        self.tries += 1
+        self.depth += 1
+        self.deepest = max(self.deepest, self.depth)
+        if self.depth < 20:
+            self.watch()  # hang up
+            self.watch(self.fd)  # knock again
+        self.depth -= 1
+        return True
+
+
+def test_reconnect_is_not_called_inside_reconnect() -> None:
+    async def run() -> int:
+        driver = Knocks()
+        with Connection(driver) as connection:
+            driver.link(True, 1)
+            async with connection.async_client(0):
+                driver.link(False, 1, "gone")
+                await reached(lambda: driver.tries >= 2)
+        return driver.deepest
+
+    assert asyncio.run(run()) == 1
