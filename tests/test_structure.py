@@ -26,7 +26,7 @@ AUGMENTED = [
     and not path.with_suffix(".pyx").exists()
 ]
 
-# Programs that the tests start (a firmware has a pace), and the one place that polls another process.
+# Programs that the tests start (a firmware has a pace), and the one place that polls a process.
 MAY_SLEEP = frozenset({"shm/firmware.py", "shm/host.py", "shm/support.py"})
 
 LINES_MAX = 400
