@@ -46,6 +46,9 @@ class Host:
         trace: see `Gate`.
     """
 
+    queue_class: type[Queue] = Queue
+    channel_class: type[Channel] = Channel
+
     def __init__(
         self,
         controller: Controller,
@@ -84,12 +87,13 @@ class Host:
 
     def add_queue(self, capabilities: Capabilities, name: str) -> Queue:
         """See `Controller.add_queue`."""
-        queue = Queue(self.gate, self.controller, capabilities, name, self.pump)
+        queue = self.queue_class(self.gate, self.controller, capabilities, name, self.pump)
         self.queues.append(queue)
         self.pump.queues = list(self.queues)
         if CPUS > 1:
             self.pump.spin_ns = max(self.pump.spin_ns, int(capabilities.spin_s * 1e9))
             self.pump.spin_now_ns = self.pump.spin_ns
+        self.declared(queue)
         return queue
 
     def add_channel(
@@ -104,11 +108,15 @@ class Host:
         """See `Controller.add_channel`."""
         if name in self.channels:
             raise AddressError(f"there is a channel {name!r} already")
-        channel = Channel(
+        channel = self.channel_class(
             self, name, len(self.channels), queue, correlator, can_send, can_receive, context
         )
         self.channels = {**self.channels, name: channel}
+        self.declared(channel)
         return channel
+
+    def declared(self, what: Any) -> None:
+        """A driver declared a queue or channel; for those who watch."""
 
     def watch(self, descriptors: tuple[int, ...]) -> None:
         """See `Controller.watch`."""

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable
 from threading import get_ident
 from typing import Any
 
-from mboxio.capabilities import Capabilities
 from mboxio.channel import Channel
 from mboxio.client import Connection
 from mboxio.controller import Controller
-from mboxio.correlate import Correlator
 from mboxio.errors import RemoteGone
 from mboxio.queue import PLACED, Queue
 
@@ -90,38 +88,17 @@ class WatchedChannel(Channel):
 class Watched(Connection):
     """A connection that writes a `Log`."""
 
+    queue_class = WatchedQueue
+    channel_class = WatchedChannel
+
     def __init__(self, controller: Controller, log: Log) -> None:
         self.log = log
         super().__init__(controller, trace=log.trace)
 
-    def add_queue(self, capabilities: Capabilities, name: str) -> Queue:
-        """See `Controller.add_queue`."""
+    def declared(self, what: Any) -> None:
+        """See `Host.declared`."""
         self.log.declare()
-        super().add_queue(capabilities, name)
-        queue = WatchedQueue(self.gate, self.controller, capabilities, name, self.pump)
-        queue.log = self.log
-        self.queues[-1] = queue
-        self.pump.queues = list(self.queues)
-        return queue
-
-    def add_channel(
-        self,
-        name: str,
-        queue: Queue,
-        correlator: Correlator | None,
-        can_send: bool,
-        can_receive: bool,
-        context: Any,
-    ) -> Channel:
-        """See `Controller.add_channel`."""
-        self.log.declare()
-        plain = super().add_channel(name, queue, correlator, can_send, can_receive, context)
-        channel = WatchedChannel(
-            self, name, plain.number, queue, correlator, can_send, can_receive, context
-        )
-        channel.log = self.log
-        self.channels = {**self.channels, name: channel}
-        return channel
+        what.log = self.log
 
     def watch(self, descriptors: tuple[int, ...]) -> None:
         """See `Controller.watch`."""
