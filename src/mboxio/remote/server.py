@@ -237,7 +237,7 @@ class Server:
             return
         except OSError as error:
             # Most likely no descriptors are left, and the listening socket stays readable.
-            log.error("shm:%s accepts nobody for a moment: %s", self.name, error)
+            log.error("shm:%s accepts nobody for a moment: %s", self.name, str(error))
             self._resume_ns = monotonic_ns() + ACCEPT_PAUSE_NS
             self._waiter.mute(self._listening.fileno(), True)
             return
@@ -249,7 +249,7 @@ class Server:
         except (OSError, ValueError) as error:
             link.close()
             self._stats.refused += 1
-            log.warning("shm:%s refused a host: %s", self.name, error)
+            log.warning("shm:%s refused a host: %s", self.name, str(error))
 
     def _connect(self, link: socket.socket) -> None:
         pid, uid = check_peer(link)
