@@ -161,6 +161,11 @@ class AsyncClient(Verbs):
         self.set_handler(handler, limit)
         return handler
 
+    def call_when_over(self, waitable: Any, callback: Any) -> None:
+        """See `Owner.call_when_over`; on a new loop the client moves there first."""
+        self.find_home()
+        super().call_when_over(waitable, callback)
+
     def watch_for(self, waitable: Any, callback: Any) -> None:
         """See `Endpoint.watch_for`."""
         if self.at_home is None or self.at_home.loop.is_closed():

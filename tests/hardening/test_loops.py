@@ -143,7 +143,6 @@ def test_an_async_client_moves_to_the_next_loop() -> None:
         async def second() -> None:
             heard = asyncio.Event()
             request = client.submit(b"2")
-            client.settle_in()
             request.add_done_callback(lambda _: heard.set())
             driver.answer(b"two")
             await request
