@@ -7,7 +7,7 @@ from mboxio.errors import ClosedError, RequestTimeout
 from mboxio.loops import running_port
 from mboxio.states import FOREVER
 from mboxio.subscribers import Subscription
-from mboxio.timeouts import DEFAULT, nanoseconds
+from mboxio.timeouts import DEFAULT
 from mboxio.verbs import Verbs
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ class AsyncClient(Verbs):
 
     async def flush(self, timeout_s: float | None = DEFAULT) -> None:
         """Wait until what this client handed over or queued is TX done; as `Client.flush`."""
-        wait_ns = self.timeout_ns if timeout_s is DEFAULT else nanoseconds(timeout_s)
-        until_ns = FOREVER if wait_ns == FOREVER else self.gate.clock.now_ns() + wait_ns
+        until_ns = self.deadline_after(timeout_s)
         self.settle_in()
         flush = self.start_flush()
         try:

@@ -8,10 +8,9 @@ from mboxio.correlate import Correlator
 from mboxio.errors import AddressError, ClosedError, RequestTimeout
 from mboxio.host import Host
 from mboxio.ports import Ports
-from mboxio.states import FOREVER
 from mboxio.stats import ChannelStats, collect
 from mboxio.subscribers import Subscription
-from mboxio.timeouts import DEFAULT, nanoseconds
+from mboxio.timeouts import DEFAULT
 from mboxio.verbs import Request, Verbs
 
 if TYPE_CHECKING:
@@ -242,17 +241,13 @@ class Client(Verbs):
         Raises:
             RequestTimeout: it takes longer than ``timeout_s`` seconds.
         """
-        until_ns = self._until(timeout_s)
+        until_ns = self.deadline_after(timeout_s)
         flush = self.start_flush()
         try:
             self.wait_for(flush, until_ns)
         finally:
             self.gate.call_surely(self.stop_flush, flush)
         self.flushed(flush)
-
-    def _until(self, timeout_s: Any) -> int:
-        wait_ns = self.timeout_ns if timeout_s is DEFAULT else nanoseconds(timeout_s)
-        return FOREVER if wait_ns == FOREVER else self.gate.clock.now_ns() + wait_ns
 
     def subscribe(self, limit: int = 1024) -> Messages:
         """Receive unsolicited messages from now on.

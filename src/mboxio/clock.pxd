@@ -10,7 +10,6 @@ cdef class Watcher:
 cdef class Parker(Watcher):
     cdef public object lock
     cdef public int kick_fd
-    cdef public bint promoted
 
 
 cdef class Clock(Monotonic):

@@ -26,13 +26,12 @@ class Watcher:
 class Parker(Watcher):
     """One thread's place to sleep. A wake-up that comes before the sleep is not lost."""
 
-    __slots__ = ("kick_fd", "lock", "promoted")
+    __slots__ = ("kick_fd", "lock")
 
     def __init__(self) -> None:
         self.lock = allocate_lock()
         self.lock.acquire()
         self.kick_fd = -1  # where the thread sleeps on descriptors, else -1
-        self.promoted = False
 
     def fire(self, core: Any, waitable: Any) -> None:
         """Have the parked thread woken after the lock is released."""

@@ -7,7 +7,7 @@ from mboxio.pump cimport Pump
 from mboxio.queue cimport Queue
 from mboxio.request cimport Owner, Request, Waitable
 
-cdef int BY_HANDLER, BY_SUBMIT, BY_WAITER, CANCEL, CLOSE, HOLDS_SLOT, NEW, PLACED, QUEUE
+cdef int BY_HANDLER, BY_SUBMIT, BY_WAITER, CANCEL, CLOSE, HOLDS_SLOT, NEW, NO_SLOT, NOT_NOW, PLACED, QUEUE
 cdef unsigned char CANCELLED, DONE
 cdef long long FOREVER
 

@@ -1,8 +1,10 @@
 """What blocking and async clients have in common: accepting messages and ending them."""
 
+import errno
 from typing import Any
 
 from mboxio.backlog import BY_HANDLER, BY_SUBMIT, BY_WAITER, Backlog
+from mboxio.blame import OUT_OF_STEP
 from mboxio.channel import Channel
 from mboxio.errors import (
     AddressError,
@@ -17,7 +19,7 @@ from mboxio.errors import (
 from mboxio.gate import Gate
 from mboxio.ports import Ports
 from mboxio.pump import Pump
-from mboxio.queue import PLACED, REASONS, Queue
+from mboxio.queue import NO_SLOT, NOT_NOW, PLACED, REASONS, Queue
 from mboxio.request import Owner, Request, Waitable
 from mboxio.states import CANCEL, CANCELLED, CLOSE, DONE, FOREVER, HOLDS_SLOT, NEW, QUEUE
 from mboxio.timeouts import DEFAULT, nanoseconds
@@ -172,7 +174,7 @@ class Endpoint(Owner):
 
     def try_now(self, request: Request, now_ns: int) -> int:
         """Hand over at once if nobody waits and there is a place, perhaps after a look."""
-        reason = 4  # the hardware takes nothing while the remote is lost
+        reason = NOT_NOW  # the hardware takes nothing while the remote is lost
         if self.host.lost:
             return reason
         for look in (False, True):
@@ -187,7 +189,7 @@ class Endpoint(Owner):
                 if reason == PLACED:
                     break
             else:
-                reason = 1
+                reason = NO_SLOT
         return reason
 
     def admit(self, request: Request, waits: bool) -> None:
@@ -211,8 +213,7 @@ class Endpoint(Owner):
             raise self.queue.fault.fresh()
         if request.tied and channel.out_of_step:
             raise OutOfStep(
-                f"channel {channel.name!r} is out of step: a reply was lost; a restart of the "
-                "remote or resync() mends it",
+                f"channel {channel.name!r} is {OUT_OF_STEP}",
                 channel=channel.name,
                 handed_over="no",
             )
@@ -265,7 +266,7 @@ class Endpoint(Owner):
                 channel.asked -= 1
             return  # there is nobody to tell, or the wire cannot say that a handler failed
         if len(message) > channel.message_bytes:
-            message, status = b"the answer is too long", 90
+            message, status = b"the answer is too long", errno.EMSGSIZE
         request = Request(self, message, False, self.timeout_ns, None)
         request.remote_tag = tag
         request.remote_status = status
@@ -381,7 +382,7 @@ class Endpoint(Owner):
 
     def deadline_after(self, timeout_s: float | None) -> int:
         """See `Owner.deadline_after`."""
-        wait_ns = nanoseconds(timeout_s)
+        wait_ns = self.timeout_ns if timeout_s is DEFAULT else nanoseconds(timeout_s)
         return FOREVER if wait_ns == FOREVER else self.gate.clock.now_ns() + wait_ns
 
     def __repr__(self) -> str:

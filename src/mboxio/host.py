@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from mboxio.backlog import BY_SUBMIT
 from mboxio.capabilities import Capabilities
 from mboxio.channel import Channel
 from mboxio.clock import SYSTEM, Clock, Watcher
@@ -16,7 +17,7 @@ from mboxio.errors import AddressError, ClosedError, ForkedError, RemoteGone
 from mboxio.gate import Gate, complain
 from mboxio.pump import CPUS, RECONNECT_MAX_NS, RECONNECT_MIN_NS, Pump
 from mboxio.queue import Queue
-from mboxio.request import Request, Waitable
+from mboxio.request import Request
 from mboxio.states import FOREVER
 from mboxio.worker import Worker
 
@@ -67,7 +68,6 @@ class Host:
         self.epoch = -1
         self.life = 0
         self.closed = False
-        self.link_bell: Waitable | None = None
         self.admin = threading.RLock()  # opening and closing of clients; never held with the gate
         self.pump = Pump(self, controller)
         self.voices: dict[str, Endpoint] = {}
@@ -205,9 +205,6 @@ class Host:
             for queue in self.queues:
                 queue.fault = None
                 queue.mark_dirty()
-            if self.link_bell is not None:
-                self.link_bell.finish(self.gate)
-                self.link_bell = None
             if was_lost or died:
                 self.tell_ports(True)
         else:
@@ -226,7 +223,7 @@ class Host:
                 self.lose(request, reason)
             for client in list(queue.line):
                 for request in list(client.backlog.line):
-                    if request.queued_by == 1:
+                    if request.queued_by == BY_SUBMIT:
                         self.lose(request, reason)
             queue.forget_all("epoch")
         for channel in self.channels.values():
@@ -333,9 +330,6 @@ class Host:
         self.pump.queues = []
         self.pump.descriptors = ()
         self.pump.reconnect_ns = FOREVER
-        if self.link_bell is not None:
-            self.link_bell.finish(self.gate)
-            self.link_bell = None
         self.pump.kick()
 
     def __repr__(self) -> str:

@@ -97,10 +97,14 @@ class Pump:
         """Ask the descriptors without waiting, for callers who never sleep on them."""
         if not self.descriptors:
             return LOOK
+        return EVENT if self.poller().poll(0) else LOOK
+
+    def poller(self) -> "select.poll":
+        """Return a poll object for the descriptors of now."""
         poller = select.poll()
         for descriptor in self.descriptors:
             poller.register(descriptor, select.POLLIN)
-        return EVENT if poller.poll(0) else LOOK
+        return poller
 
     def look_now(self, now_ns: int, why: str = LOOK) -> None:
         """Look, and leave the sleepers announced whatever happens. Under the lock."""
@@ -282,10 +286,8 @@ class Pump:
 
     def sleep(self, kick_fd: int, until_ns: int) -> str:
         """Sleep on the descriptors and the kick; returns `EVENT` if a descriptor is readable."""
-        poller = select.poll()
+        poller = self.poller()
         poller.register(kick_fd, select.POLLIN)
-        for descriptor in self.descriptors:
-            poller.register(descriptor, select.POLLIN)
         if until_ns == FOREVER:
             ready = poller.poll()
         else:
