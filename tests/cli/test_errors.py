@@ -90,7 +90,7 @@ def test_a_remote_that_is_killed(start: Start) -> None:
     assert remote.stdout is not None
     assert remote.stdout.readline().startswith(b"serving shm:u")
     process = start("request", "shm:u", "x", "--timeout-s", "none")
-    while not connected(remote.pid):
+    while not connected(process.pid):
         assert process.poll() is None
     remote.kill()
     _, stderr = process.communicate(timeout=PATIENCE_S)
@@ -99,7 +99,7 @@ def test_a_remote_that_is_killed(start: Start) -> None:
 
 
 def connected(pid: int) -> bool:
-    """Tell whether a remote has mapped the memory of a connection."""
+    """Tell whether a process has mapped the memory of a connection."""
     with open(f"/proc/{pid}/maps") as maps:
         return "/memfd:mboxio" in maps.read()
 
