@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from _typeshed import ReadableBuffer, WriteableBuffer
+
+    from mboxio.io.interrupts import Interrupt
 
 __all__ = ["Kind", "Memory", "Region"]
 
@@ -34,6 +38,10 @@ class Region(ABC):
 
     kind: Kind
     size_bytes: int
+    access_s: float = 0.0
+    """What one access costs, in seconds, where it is more than memory takes."""
+    interrupt: "Interrupt | None" = None
+    """Where events of this region come from; None: nothing tells, it has to be polled."""
 
     @abstractmethod
     def read(self, offset: int, width: int) -> int:
@@ -70,6 +78,21 @@ class Region(ABC):
     def buffer(self) -> memoryview | None:
         """Return normal memory itself for compiled code, or None where there is none."""
         return None
+
+    def close(self) -> None:
+        """Let go of what the region holds open; a second call does nothing.
+
+        Raises:
+            BufferError: something still looks at the memory, for example a compiled ring.
+        """
+        if self.interrupt is not None:
+            self.interrupt.close()
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def check(self, offset: int, size_bytes: int, alignment: int = 1) -> None:
         """Raise IndexError or ValueError unless the access is inside and aligned."""
@@ -149,3 +172,9 @@ class Memory(Region):
 
     def buffer(self) -> memoryview:
         return self._bytes
+
+    def close(self) -> None:
+        super().close()
+        for view in self._views.values():
+            view.release()
+        self._bytes.release()

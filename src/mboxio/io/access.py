@@ -1,0 +1,58 @@
+"""The access paths by name: from ``file:sram.bin`` to an open region."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from mboxio.errors import AddressError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mboxio.io.region import Region
+
+__all__ = ["SCHEMES", "number", "open_region"]
+
+SCHEMES = {
+    "file": "mboxio.io.files:open_file",
+}
+"""How a region's name begins, and where the function is that opens the rest of it."""
+
+
+def open_region(text: str, size_bytes: int | None = None) -> "Region":
+    """Open memory or registers behind an access path.
+
+    Args:
+        text: ``scheme:where@offset+size``; what ``where`` means is the scheme's, the offset in
+            bytes (or the physical address) and the size may be left out where they are known.
+        size_bytes: the size where ``text`` gives none.
+
+    Raises:
+        AddressError: no such access path, or it cannot be opened; the text says why.
+    """
+    scheme, colon, rest = text.partition(":")
+    if not colon or scheme not in SCHEMES:
+        known = ", ".join(f"{each}:" for each in SCHEMES)
+        raise AddressError(f"{text!r} is no region: it begins with one of {known}")
+    module, _, name = SCHEMES[scheme].partition(":")
+    where, offset, size = split(rest)
+    opener: Callable[[str, int, int | None], Region] = getattr(import_module(module), name)
+    return opener(where, offset, size_bytes if size is None else size)
+
+
+def split(rest: str) -> tuple[str, int, int | None]:
+    """Take ``where@offset+size`` apart; offset 0 and size None where they are left out."""
+    where, _, window = rest.rpartition("@") if "@" in rest else (rest, "", "")
+    offset, _, size = window.partition("+")
+    return where, number(offset) if offset else 0, number(size) if size else None
+
+
+def number(text: str) -> int:
+    """Read a number as people write them in addresses: 4096, 0x1000.
+
+    Raises:
+        AddressError: it is none.
+    """
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise AddressError(f"{text!r} is no number; write 4096 or 0x1000") from None

@@ -1,0 +1,36 @@
+"""Where events of hardware come from: a descriptor to sleep on, and how to go on after one."""
+
+from abc import ABC, abstractmethod
+
+__all__ = ["Interrupt"]
+
+
+class Interrupt(ABC):
+    """One interrupt line of a region.
+
+    An interrupt is a hint: `clear` it, drain the hardware until it is empty, `unmask`, look again.
+    Called by one thread at a time; nothing here waits.
+    """
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """Return the descriptor that is readable once the interrupt has come."""
+
+    @abstractmethod
+    def clear(self) -> int:
+        """Take note of what has come, so that the descriptor is not readable any more.
+
+        Returns:
+            How many interrupts came since the last call, as far as the source counts them.
+
+        Raises:
+            RemoteGone: the source is no more.
+        """
+
+    @abstractmethod
+    def unmask(self) -> None:
+        """Let the next interrupt through, where the source masks itself when one has come."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the descriptor; a second call does nothing."""
