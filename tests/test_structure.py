@@ -57,6 +57,8 @@ BASE = {
     "backlog",
     "ports",
     "stats",
+    "counts",
+    "base_channel",
     "timeouts",
     "trace",
     "blame",
@@ -64,7 +66,7 @@ BASE = {
 }
 CORE = BASE | {"controller", "queue", "pump", "loops", "worker", "subscribers"}
 CHANNEL = CORE | {"channel"}
-HOST = CHANNEL | {"endpoint", "host", "verbs"}
+HOST = CHANNEL | {"endpoint", "sender", "host", "verbs"}
 USERS = HOST | {"client", "async_client", "protocols", "linux"}
 MEMORY = BASE | {"ring", "io"}
 CONTROLLERS = CORE | MEMORY | {"ring.controller", "controllers"}

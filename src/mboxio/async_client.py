@@ -93,7 +93,7 @@ class AsyncClient(Verbs):
         into: Any = None,
     ) -> Any:
         """Send a message and await its reply; as `Client.request`. Cancelling cancels it."""
-        return await self._finish(data, True, timeout_s, queue_timeout_s, into)
+        return await self.carry_out(data, True, timeout_s, queue_timeout_s, into)
 
     async def send(
         self,
@@ -103,9 +103,9 @@ class AsyncClient(Verbs):
         queue_timeout_s: float | None = DEFAULT,
     ) -> None:
         """Send a message that expects no reply; returns at TX done."""
-        await self._finish(data, False, timeout_s, queue_timeout_s, None)
+        await self.carry_out(data, False, timeout_s, queue_timeout_s, None)
 
-    async def _finish(
+    async def carry_out(
         self, data: Any, tied: bool, timeout_s: Any, queue_timeout_s: Any, into: Any
     ) -> Any:
         self.settle_in()

@@ -7,6 +7,10 @@ BY_SUBMIT, BY_WAITER, BY_HANDLER = 1, 2, 3
 """Who queued a message: `submit` (counts against the limit), a caller that waits for a slot, or the
 handler of remote requests with an answer."""
 
+PLACED, NO_SLOT, NO_CREDIT, NO_TAG, NOT_NOW = range(5)
+REASONS = ("", "slots", "credits", "tags", "hardware")
+"""Why a request found no place; what `QueueFull.reason` says."""
+
 
 class Backlog:
     """The requests of one client that wait for the queue, first in, first out.

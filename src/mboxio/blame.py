@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mboxio.errors import MailboxError, RemoteError
+from mboxio.errors import MailboxError, QueueFull, RemoteError
 from mboxio.states import HANDED_OVER_NAMES, STAGES
 
 _STUCK = {"queue": "a slot", "tx_done": "TX done", "reply": "the reply"}
@@ -44,3 +44,32 @@ def driver_raised(name: str, request: Any, error: BaseException, handed_over: st
     error.stage = "tx_done"
     error.handed_over = handed_over
     return error
+
+
+def queue_full(channel: Any, backlog_limit: int, reason: str) -> QueueFull:
+    """Return the error that refuses a message, with what is held named. Under the lock.
+
+    Args:
+        channel: the channel that has no place.
+        backlog_limit: how many requests the client's backlog takes; it is full.
+        reason: what the queue lacks.
+    """
+    queue = channel.queue
+    held = channel.held_tags()
+    if backlog_limit:
+        reason = "backlog"
+    detail = {
+        "slots": f"all {queue.depth} slots are in use",
+        "credits": f"all {queue.credits} reply credits are in use",
+        "tags": f"all tags are in use; held after their requests ended: {held or 'none'}",
+        "hardware": "the hardware takes no message now",
+        "backlog": f"the queue and the backlog of {backlog_limit} are full",
+    }[reason]
+    return QueueFull(
+        f"channel {channel.name!r}: {detail}",
+        channel=channel.name,
+        stage="queue",
+        handed_over="no",
+        reason=reason,
+        held_tags=held,
+    )

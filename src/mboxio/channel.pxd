@@ -1,7 +1,8 @@
 import cython
 
+from mboxio.base_channel cimport BaseChannel
 from mboxio.controller cimport Controller
-from mboxio.correlate cimport Correlator, Verdict
+from mboxio.correlate cimport Verdict
 from mboxio.gate cimport Gate
 from mboxio.queue cimport Queue
 from mboxio.request cimport Request
@@ -12,19 +13,18 @@ cdef int HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT, HOLDS_TAG
 cdef long long FOREVER
 
 
-cdef class Channel:
-    cdef public object host, name, number, context, handler, expected
+cdef class Channel(BaseChannel):
+    cdef public object host, number, handler, expected
     cdef public Gate gate
     cdef public Queue queue
     cdef public Controller controller
-    cdef public Correlator correlator
-    cdef public Py_ssize_t message_bytes
-    cdef public bint can_send, can_receive, ties, identifies, in_sequence, out_of_step, driver_ties_answers
+    cdef public bint can_send, can_receive, out_of_step
     cdef public list clients, receivers, subscriptions
     cdef public int users, asked
     cdef public long long lost_by_subscribers
-    cdef public dict counts, freed
+    cdef public dict freed
 
+    cpdef bint ties_replies(self) except *
     cpdef bytes stamped(self, Request request)
     cpdef bint finish(self, Request request, int event, value) except *
     cpdef fail(self, Request request, error)
@@ -37,7 +37,7 @@ cdef class Channel:
     cpdef take_batch(self, messages)
     @cython.locals(request=Request)
     cpdef take_tagged(self, long long tag, bytes payload)
-    @cython.locals(request=Request)
+    @cython.locals(request=Request, known=bint)
     cpdef take_completion(self, long long handle, int status, bytes reply)
     cpdef accept(self, Request request, int status, bytes reply)
     cpdef prove_older(self, Request request)

@@ -5,9 +5,11 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from mboxio.base_channel import BaseChannel
 from mboxio.blame import OUT_OF_STEP, ending
 from mboxio.capabilities import TxDone
 from mboxio.correlate import NOTIFICATION, REPLY, Correlator, Verdict
+from mboxio.counts import Counts
 from mboxio.errors import (
     MailboxError,
     OutOfStep,
@@ -20,8 +22,6 @@ from mboxio.gate import Gate, complain
 from mboxio.queue import Queue
 from mboxio.states import (
     AWAITING,
-    CANCEL,
-    CLOSE,
     COMPLETE,
     DONE,
     FAIL,
@@ -37,27 +37,12 @@ from mboxio.states import (
 )
 from mboxio.trace import REQUEST_COPYING, REQUEST_ENDED
 
-COUNTS = (
-    *("sent", "done", "failed", "timed_out", "cancelled", "closed", "late", "unknown"),
-    *("notifications", "unclaimed", "remote_requests", "remote_requests_refused"),
-)
 REFUSALS_MAX = 32
 """Refusals of remote requests that may wait for a slot: a remote that floods hears no more."""
 
-COUNTED = {
-    COMPLETE: "done",
-    FAIL: "failed",
-    TIME_OUT: "timed_out",
-    CANCEL: "cancelled",
-    CLOSE: "closed",
-}
 
-
-class Channel:
-    """One channel of a controller, shared by its clients. Everything here runs under the lock.
-
-    Drivers see ``name``, ``number``, ``queue`` and their own ``context``.
-    """
+class Channel(BaseChannel):
+    """One channel of a controller, shared by its clients. Everything here runs under the lock."""
 
     def __init__(
         self,
@@ -85,11 +70,11 @@ class Channel:
         self.subscriptions: list[Any] = []
         self.receivers: list[Any] = []  # ports of clients that are drivers themselves
         self.handler: Any = None
-        self.driver_ties_answers = False  # the driver says who asks, so it says whom we answer
+        self.driver_ties_answers = False
         self.asked = 0  # remote requests that the handler has not answered
         self.out_of_step = False
         self.lost_by_subscribers = 0  # by those that are closed now
-        self.counts = dict.fromkeys(COUNTS, 0)
+        self.counts = Counts()
         self.freed: dict[str, int] = {}
         self.expected: deque[Any] = deque()  # requests whose replies come in this order
         self.correlate_with(correlator)
@@ -155,7 +140,7 @@ class Channel:
     def stamped(self, request: Any) -> bytes:
         """Return the message as it goes out, with its tag in it."""
         message: bytes = request.data
-        self.counts["sent"] += 1
+        self.counts.sent += 1
         if request.remote_tag >= 0:
             if self.driver_ties_answers:
                 return message
@@ -180,7 +165,7 @@ class Channel:
         if not request.step(event):
             return False
         request.value = value
-        self.counts[COUNTED[event]] += 1
+        self.counts.ended(event)
         if request.into is not None:
             request.into.release()
             request.into = None
@@ -188,7 +173,8 @@ class Channel:
             request.deadline_ns = FOREVER
         if self.gate.trace is not None:
             self.gate.trace(REQUEST_ENDED, request)
-        request.owner.request_over(request)
+        if request.owner.attentive:
+            request.owner.request_over(request)
         request.data = None
         request.finish(self.gate)
         return True
@@ -201,7 +187,7 @@ class Channel:
         """End a request from this side; ask the driver whether it can prove the message dead."""
         in_flight = request.holds
         ended = self.finish(request, event, error)
-        if not (ended and in_flight) or self.host.lost:
+        if not (ended and in_flight) or self.gate.lost:
             return
         try:
             proven = self.controller.abort(self, request.handle)
@@ -292,7 +278,7 @@ class Channel:
         """Find the request that a reply answers."""
         if self.correlator.in_order:
             if self.out_of_step:
-                self.counts["late"] += 1
+                self.counts.late += 1
             elif self.expected:
                 self.accept(self.expected[0], 0, payload)
             else:
@@ -300,7 +286,7 @@ class Channel:
             return
         request = self.correlator.find(tag)
         if request is None:
-            self.counts["unknown"] += 1
+            self.counts.unknown += 1
         else:
             self.accept(request, 0, payload)
 
@@ -313,7 +299,10 @@ class Channel:
             or not (request.tied or self.queue.always_replies)
         ):
             known = 0 <= handle >> 1 < self.queue.window.next_seq
-            self.counts["late" if known else "unknown"] += 1
+            if known:
+                self.counts.late += 1
+            else:
+                self.counts.unknown += 1
         else:
             self.accept(request, status, reply)
 
@@ -335,7 +324,7 @@ class Channel:
             else:
                 self.take_reply(request, reply)
         elif request.tied:
-            self.counts["late"] += 1
+            self.counts.late += 1
         if self.in_sequence:
             self.prove_older(request)
         self.queue.release(request, request.holds, "reply")
@@ -367,9 +356,9 @@ class Channel:
 
     def notify(self, message: bytes) -> None:
         """Give an unsolicited message to every subscriber."""
-        self.counts["notifications"] += 1
+        self.counts.notifications += 1
         if not self.subscriptions and not self.receivers:
-            self.counts["unclaimed"] += 1
+            self.counts.unclaimed += 1
         for received in self.receivers:
             self.gate.ports.append((received, (message,)))
         for subscription in self.subscriptions:
@@ -377,7 +366,7 @@ class Channel:
 
     def take_remote_request(self, tag: int, message: bytes) -> None:
         """The remote asks: have the handler answer, or say at once that nobody will."""
-        self.counts["remote_requests"] += 1
+        self.counts.remote_requests += 1
         if self.handler is None:
             self.refuse(tag, errno.ENOSYS, "no handler")
         elif self.asked >= self.handler.limit:
@@ -388,7 +377,7 @@ class Channel:
 
     def refuse(self, tag: int, status: int, text: str) -> None:
         """Answer a remote request with an error, where the wire can say so."""
-        self.counts["remote_requests_refused"] += 1
+        self.counts.remote_requests_refused += 1
         room = len(self.queue.answers) < REFUSALS_MAX
         if room and self.queue.capabilities.matches_replies:
             self.host.voice(self).send_answer(tag, text.encode(), status, 0)

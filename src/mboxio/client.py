@@ -169,71 +169,37 @@ class Client(Verbs):
     subscriptions are served by one thread in the background.
     """
 
-    @overload
-    def request(
-        self,
-        data: "Buffer",
-        *,
-        timeout_s: float | None = ...,
-        queue_timeout_s: float | None = ...,
-        into: None = None,
-    ) -> bytes: ...
-    @overload
-    def request(
-        self,
-        data: "Buffer",
-        *,
-        timeout_s: float | None = ...,
-        queue_timeout_s: float | None = ...,
-        into: "Buffer",
-    ) -> int: ...
-    def request(
-        self,
-        data: Any,
-        *,
-        timeout_s: float | None = DEFAULT,
-        queue_timeout_s: float | None = DEFAULT,
-        into: Any = None,
-    ) -> Any:
-        """Send a message and wait for its reply.
+    if TYPE_CHECKING:
 
-        Args:
-            data: the message; copied.
-            timeout_s: deadline of the reply, in seconds from the doorbell on.
-            queue_timeout_s: deadline for a slot, in seconds; also for a lost remote to return.
-            into: writable memory for the reply.
+        @overload
+        def request(
+            self,
+            data: "Buffer",
+            *,
+            timeout_s: float | None = ...,
+            queue_timeout_s: float | None = ...,
+            into: None = None,
+        ) -> bytes: ...
+        @overload
+        def request(
+            self,
+            data: "Buffer",
+            *,
+            timeout_s: float | None = ...,
+            queue_timeout_s: float | None = ...,
+            into: "Buffer",
+        ) -> int: ...
+        def request(self, data: Any, **options: Any) -> Any:
+            """See `Sender.request`."""
 
-        Returns:
-            The reply, or its length if ``into`` was given.
-
-        Raises:
-            RequestTimeout: ``stage`` says whether slot, TX done or reply was missing.
-            RemoteGone, RemoteError, ClosedError, OutOfStep, MessageTooLong, ReplyTooLong.
-            WouldDeadlock: called inside a driver's op or port.
-        """
-        return self._finish(data, True, timeout_s, queue_timeout_s, into)
-
-    def send(
-        self,
-        data: "Buffer",
-        *,
-        timeout_s: float | None = DEFAULT,
-        queue_timeout_s: float | None = DEFAULT,
-    ) -> None:
-        """Send a message that expects no reply; returns at TX done. Errors as for `request`."""
-        self._finish(data, False, timeout_s, queue_timeout_s, None)
-
-    def _finish(
-        self, data: Any, tied: bool, timeout_s: Any, queue_timeout_s: Any, into: Any
-    ) -> Any:
-        self.gate.may_wait()
-        mine: list[Any] = []
-        try:
-            return self.begin(data, tied, timeout_s, queue_timeout_s, into, mine).result()
-        finally:
-            for request in mine:
-                if not request.over:  # interrupted: the verb owns its request
-                    request.cancel()
+        def send(
+            self,
+            data: "Buffer",
+            *,
+            timeout_s: float | None = DEFAULT,
+            queue_timeout_s: float | None = DEFAULT,
+        ) -> None:
+            """See `Sender.send`."""
 
     def flush(self, timeout_s: float | None = DEFAULT) -> None:
         """Wait until what this client handed over or queued is TX done. Ends nothing.

@@ -1,3 +1,4 @@
+from mboxio.base_channel cimport BaseChannel
 from mboxio.correlate cimport Verdict
 
 
@@ -10,8 +11,8 @@ cdef class Outcome:
 cdef class Controller:
     cdef public object host
 
-    cpdef Outcome send(self, channel, long long handle, bytes message)
-    cpdef Outcome reply(self, channel, long long handle, long long tag, bytes message, int status)
+    cpdef Outcome send(self, BaseChannel channel, long long handle, bytes message)
+    cpdef Outcome reply(self, BaseChannel channel, long long handle, long long tag, bytes message, int status)
     cpdef service(self, queue, str why)
     cpdef bint arm(self, queue) except *
-    cpdef bint abort(self, channel, long long handle) except *
+    cpdef bint abort(self, BaseChannel channel, long long handle) except *

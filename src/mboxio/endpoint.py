@@ -3,8 +3,17 @@
 import errno
 from typing import Any
 
-from mboxio.backlog import BY_HANDLER, BY_SUBMIT, BY_WAITER, Backlog
-from mboxio.blame import OUT_OF_STEP
+from mboxio.backlog import (
+    BY_HANDLER,
+    BY_SUBMIT,
+    BY_WAITER,
+    NO_SLOT,
+    NOT_NOW,
+    PLACED,
+    REASONS,
+    Backlog,
+)
+from mboxio.blame import OUT_OF_STEP, queue_full
 from mboxio.channel import Channel
 from mboxio.errors import (
     AddressError,
@@ -12,14 +21,13 @@ from mboxio.errors import (
     MailboxError,
     MessageTooLong,
     OutOfStep,
-    QueueFull,
     RemoteGone,
     RequestCancelled,
 )
 from mboxio.gate import Gate
 from mboxio.ports import Ports
 from mboxio.pump import Pump
-from mboxio.queue import NO_SLOT, NOT_NOW, PLACED, REASONS, Queue
+from mboxio.queue import Queue
 from mboxio.request import Owner, Request, Waitable
 from mboxio.states import CANCEL, CANCELLED, CLOSE, DONE, FOREVER, HOLDS_SLOT, NEW, QUEUE
 from mboxio.timeouts import DEFAULT, nanoseconds
@@ -64,12 +72,13 @@ class Endpoint(Owner):
         self.host = host
         self.gate: Gate = host.gate
         self.channel = channel
-        self.queue: Queue = channel.queue
+        self.queue = channel.queue
         self.pump: Pump = channel.queue.pump
         self.backlog = Backlog(backlog)
         self.at_home: Any = None
         self.attended = 0  # how much of this client somebody has to look after
         self.ports = ports
+        self.attentive = ports is not None
         self.closed = False
         self.joined = False
         self.flushes: list[Flush] = []
@@ -111,16 +120,19 @@ class Endpoint(Owner):
                 the request is put there as soon as it is accepted.
         """
         waits = mine is not None
+        channel: Channel = self.channel
+        queue: Queue = self.queue
         message: bytes = data if type(data) is bytes else bytes(memoryview(data))
-        if len(message) > self.channel.message_bytes:
+        if len(message) > channel.message_bytes:
             raise MessageTooLong(
-                f"channel {self.channel.name!r}: the message has {len(message)} bytes, the "
-                f"channel carries {self.channel.message_bytes}",
-                channel=self.channel.name,
+                f"channel {channel.name!r}: the message has {len(message)} bytes, the "
+                f"channel carries {channel.message_bytes}",
+                channel=channel.name,
                 handed_over="no",
             )
         timeout_ns = self.timeout_ns if timeout_s is DEFAULT else nanoseconds(timeout_s)
-        request = Request(self, message, tied, timeout_ns, None)
+        request = Request.__new__(Request)
+        request.set_up(self, message, tied, timeout_ns)
         if into is not None:
             view = memoryview(into)
             if view.readonly or not view.c_contiguous:
@@ -128,8 +140,8 @@ class Endpoint(Owner):
             # An empty view cannot be cast, whatever its items are.
             request.into = view.cast("B") if view.nbytes else memoryview(bytearray())
         request.lent = lent
-        if (tied or self.queue.always_replies) and self.channel.ties:
-            self.channel.correlator.check(message)
+        if (tied or queue.always_replies) and channel.ties:
+            channel.correlator.check(message)
         if queue_timeout_s is not DEFAULT:
             wait_ns = nanoseconds(queue_timeout_s)
         else:
@@ -137,14 +149,14 @@ class Endpoint(Owner):
         accepted = False
         if self.at_home is None:
             self.find_home()
-        if self.host.lost or self.queue.fault is not None:
+        if self.gate.lost or queue.fault is not None:
             self.host.seek()
         self.gate.enter()
         try:
             self.admit(request, waits)
             now_ns = self.gate.clock.now_ns()
-            if now_ns >= self.queue.next_deadline_ns:
-                self.queue.on_time(now_ns)
+            if now_ns >= queue.next_deadline_ns:
+                queue.on_time(now_ns)
                 self.gate.settle()
             reason = self.try_now(request, now_ns)
             if reason == PLACED:
@@ -153,11 +165,11 @@ class Endpoint(Owner):
                     mine.append(request)
                 return request
             if not waits and not self.backlog.has_place():
-                self.refuse(REASONS[reason] if self.backlog.limit == 0 else "backlog")
+                raise queue_full(channel, self.backlog.limit, REASONS[reason])
             request.deadline_ns = FOREVER if wait_ns == FOREVER else now_ns + wait_ns
             if request.state == NEW:
                 request.step(QUEUE)
-            self.queue.stand_in_line(self, request, BY_WAITER if waits else BY_SUBMIT)
+            queue.stand_in_line(self, request, BY_WAITER if waits else BY_SUBMIT)
             accepted = True
             if mine is not None:
                 mine.append(request)
@@ -174,27 +186,27 @@ class Endpoint(Owner):
 
     def try_now(self, request: Request, now_ns: int) -> int:
         """Hand over at once if nobody waits and there is a place, perhaps after a look."""
-        reason = NOT_NOW  # the hardware takes nothing while the remote is lost
-        if self.host.lost:
-            return reason
-        for look in (False, True):
-            if look:
-                self.pump.look_now(now_ns, self.pump.hint())
-                if self.queue.fault is not None:
-                    raise self.queue.fault.fresh()
-                if self.host.lost:
-                    return reason
-            if not self.queue.crowded():
-                reason = self.queue.place(request, self.channel, now_ns)
-                if reason == PLACED:
-                    break
-            else:
-                reason = NO_SLOT
-        return reason
+        queue: Queue = self.queue
+        if self.gate.lost:
+            return NOT_NOW  # the hardware takes nothing while the remote is lost
+        if not queue.line and queue.place(request, self.channel, now_ns) == PLACED:
+            return PLACED
+        return self.try_after_look(request, now_ns)
+
+    def try_after_look(self, request: Request, now_ns: int) -> int:
+        """Hand over at once if a look finds a place; the remote may be found dead as well."""
+        queue: Queue = self.queue
+        self.pump.look_now(now_ns, self.pump.hint())
+        if queue.fault is not None:
+            raise queue.fault.fresh()
+        if self.gate.lost:
+            return NOT_NOW
+        return NO_SLOT if queue.line else queue.place(request, self.channel, now_ns)
 
     def admit(self, request: Request, waits: bool) -> None:
         """Refuse what can never be sent; nothing is accepted then. Under the lock."""
-        channel = self.channel
+        channel: Channel = self.channel
+        queue: Queue = self.queue
         if self.closed:
             raise ClosedError(
                 f"channel {channel.name!r}: the client is closed",
@@ -209,40 +221,20 @@ class Endpoint(Owner):
                 "or give the client a correlator",
                 channel=channel.name,
             )
-        if self.queue.fault is not None:
-            raise self.queue.fault.fresh()
+        if queue.fault is not None:
+            raise queue.fault.fresh()
         if request.tied and channel.out_of_step:
             raise OutOfStep(
                 f"channel {channel.name!r} is {OUT_OF_STEP}",
                 channel=channel.name,
                 handed_over="no",
             )
-        if self.host.lost and not waits:
+        if self.gate.lost and not waits:
             raise RemoteGone(
                 f"channel {channel.name!r}: the remote is gone ({self.host.lost_reason})",
                 channel=channel.name,
                 handed_over="no",
             )
-
-    def refuse(self, reason: str) -> None:
-        """Raise `QueueFull`, with what is held named."""
-        channel = self.channel
-        held = channel.held_tags()
-        detail = {
-            "slots": f"all {self.queue.depth} slots are in use",
-            "credits": f"all {self.queue.credits} reply credits are in use",
-            "tags": f"all tags are in use; held after their requests ended: {held or 'none'}",
-            "hardware": "the hardware takes no message now",
-            "backlog": f"the queue and the backlog of {self.backlog.limit} are full",
-        }[reason]
-        raise QueueFull(
-            f"channel {channel.name!r}: {detail}",
-            channel=channel.name,
-            stage="queue",
-            handed_over="no",
-            reason=reason,
-            held_tags=held,
-        )
 
     def prepare(self, request: Any) -> None:
         """See `Owner.prepare`."""
@@ -261,13 +253,13 @@ class Endpoint(Owner):
     def send_answer(self, tag: int, message: bytes, status: int, queued_by: int) -> None:
         """Have an answer go out before everything that waits. Under the lock."""
         channel = self.channel
-        if self.host.lost or (status and not self.queue.capabilities.matches_replies):
+        if self.gate.lost or (status and not self.queue.capabilities.matches_replies):
             if queued_by == BY_HANDLER:
                 channel.asked -= 1
             return  # there is nobody to tell, or the wire cannot say that a handler failed
         if len(message) > channel.message_bytes:
             message, status = b"the answer is too long", errno.EMSGSIZE
-        request = Request(self, message, False, self.timeout_ns, None)
+        request = Request(self, message, False, self.timeout_ns)
         request.remote_tag = tag
         request.remote_status = status
         request.queued_by = queued_by
@@ -306,6 +298,7 @@ class Endpoint(Owner):
             flush = Flush(self, waiting + list(self.backlog.line))
             if flush.waiting_for:
                 self.flushes.append(flush)
+                self.attentive = True
             else:
                 flush.finish(self.gate)
         finally:

@@ -7,7 +7,7 @@ cdef class Gate:
     cdef public object trace, notes, ports
     cdef public Mutex lock, draining
     cdef public list dirty, wakes, kicks
-    cdef public bint forked
+    cdef public bint forked, lost
 
     cpdef void enter(self) except *
     cpdef void leave(self) except *

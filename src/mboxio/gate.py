@@ -42,6 +42,7 @@ class Gate:
         self.ports: deque[tuple[Any, tuple[Any, ...]]] = deque()
         self.draining = Mutex()
         self.forked = False
+        self.lost = False  # the remote is gone
 
     def enter(self) -> None:
         """Take the lock to decide something.

@@ -63,7 +63,6 @@ class Host:
         self.gate = Gate(clock, trace)
         self.queues: list[Queue] = []
         self.channels: dict[str, Channel] = {}
-        self.lost = False
         self.lost_reason = ""
         self.epoch = -1
         self.life = 0
@@ -114,6 +113,11 @@ class Host:
         self.channels = {**self.channels, name: channel}
         self.declared(channel)
         return channel
+
+    @property
+    def lost(self) -> bool:
+        """Whether the remote is gone."""
+        return self.gate.lost
 
     def declared(self, what: Any) -> None:
         """A driver declared a queue or channel; for those who watch."""
@@ -198,7 +202,7 @@ class Host:
             self.bury(reason or "it restarted")
         if up:
             was_lost = self.lost
-            self.lost = False
+            self.gate.lost = False
             self.epoch = epoch
             self.pump.reconnect_ns = FOREVER
             self.pump.reconnect_pause_ns = RECONNECT_MIN_NS
@@ -208,7 +212,7 @@ class Host:
             if was_lost or died:
                 self.tell_ports(True)
         else:
-            self.lost = True
+            self.gate.lost = True
             self.lost_reason = reason
             self.epoch = -1
             self.want_remote()

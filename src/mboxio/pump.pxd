@@ -1,7 +1,12 @@
+import cython
+
 from mboxio.clock cimport Clock, Parker
 from mboxio.controller cimport Controller
 from mboxio.gate cimport Gate
+from mboxio.queue cimport Queue
+from mboxio.request cimport Waitable
 
+cdef int GLANCES_PER_TURN
 cdef str EVENT, LOOK
 cdef long long FOREVER
 
@@ -17,20 +22,29 @@ cdef class Pump:
     cdef public Parker leader
     cdef public bint listening, closed
     cdef public int asleep
+    cdef public unsigned int glances
     cdef public long long spin_ns, spin_now_ns, reconnect_ns, reconnect_pause_ns
 
+    @cython.locals(queue=Queue)
     cpdef turn(self, long long now_ns, str why)
+    cpdef serve(self, Queue queue, long long now_ns, str why)
+    cpdef glance(self, Queue queue, long long now_ns)
+    @cython.locals(queue=Queue, ready=bint)
     cpdef bint arm(self) except *
     cpdef look(self)
     cpdef str hint(self)
     cpdef look_now(self, long long now_ns, str why=*)
     cpdef rearm(self)
+    @cython.locals(queue=Queue, due=cython.longlong, busy=bint)
     cpdef long long due_ns(self) except? -1
-    cpdef bint wait(self, waitable, long long until_ns) except *
-    cpdef bint spin(self, waitable, long long until_ns) except *
+    @cython.locals(parker=Parker)
+    cpdef bint wait(self, Waitable waitable, long long until_ns) except *
+    @cython.locals(queue=Queue, now_ns=cython.longlong, end_ns=cython.longlong)
+    cpdef bint spin(self, Waitable waitable, long long until_ns) except *
     cpdef take_lead(self, Parker parker)
-    cpdef step_down(self, Parker parker, waitable)
-    cpdef lead(self, Parker parker, waitable, long long until_ns)
+    cpdef step_down(self, Parker parker, Waitable waitable)
+    @cython.locals(now_ns=cython.longlong, wake_ns=cython.longlong, over=bint, why=str)
+    cpdef lead(self, Parker parker, Waitable waitable, long long until_ns)
     cpdef int kick_fd_for(self, Parker parker) except? -1
     cpdef str sleep(self, int kick_fd, long long until_ns)
     cpdef woke(self, Parker parker)

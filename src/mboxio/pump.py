@@ -14,6 +14,7 @@ from typing import Any
 from mboxio.clock import Clock, Parker
 from mboxio.controller import EVENT, LOOK, Controller
 from mboxio.gate import Gate
+from mboxio.queue import Queue
 from mboxio.states import FOREVER
 from mboxio.trace import PUMP_SLEEPING
 
@@ -22,6 +23,9 @@ SAFETY_NS = 200_000_000
 
 SLEEP_MAX_MS = 3_600_000.0
 """poll(2) takes no more than 24 days; a sleeper looks at its deadline again anyway."""
+
+GLANCES_PER_TURN = 16
+"""A spinner looks at the other queues only so often: their number must not cost it anything."""
 
 RECONNECT_MIN_NS, RECONNECT_MAX_NS = 10_000_000, 1_000_000_000
 CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -40,7 +44,7 @@ class Pump:
         self.gate: Gate = host.gate
         self.clock: Clock = host.gate.clock
         self.controller = controller
-        self.queues: list[Any] = []
+        self.queues: list[Queue] = []
         self.descriptors: tuple[int, ...] = ()
         # Two may sleep at once for a moment, a waiter and the service thread that it relieved:
         # with one descriptor one could swallow the other's kick.
@@ -54,6 +58,7 @@ class Pump:
         self.listening = False  # somebody sleeps on the descriptors and wants to be woken
         self.spin_ns = 0
         self.spin_now_ns = 0
+        self.glances = 0
         self.reconnect_ns = FOREVER
         self.reconnect_pause_ns = RECONNECT_MIN_NS
 
@@ -62,16 +67,28 @@ class Pump:
     def turn(self, now_ns: int, why: str) -> None:
         """Service every queue and do what is due."""
         for queue in self.queues:
-            if queue.fault is None or why is not LOOK:
-                try:
-                    self.controller.service(queue, why)
-                except Exception as error:
-                    queue.take_fault(error)
-            if queue.stalled == "event":
-                queue.stalled = ""
-                queue.mark_dirty()
-            if now_ns >= queue.due_ns():
-                queue.on_time(now_ns)
+            self.serve(queue, now_ns, why)
+
+    def serve(self, queue: Queue, now_ns: int, why: str) -> None:
+        """Service one queue and do what is due there."""
+        if queue.fault is None or why is not LOOK:
+            try:
+                self.controller.service(queue, why)
+            except Exception as error:
+                queue.take_fault(error)
+        if queue.stalled and queue.stalled == "event":
+            queue.stalled = ""
+            queue.mark_dirty()
+        if now_ns >= queue.due_ns():
+            queue.on_time(now_ns)
+
+    def glance(self, queue: Queue, now_ns: int) -> None:
+        """Look as a spinner does: where its answer must come from, now and then everywhere."""
+        self.glances += 1
+        if self.spin_ns and self.glances % GLANCES_PER_TURN:
+            self.serve(queue, now_ns, LOOK)
+        else:
+            self.turn(now_ns, LOOK)
 
     def arm(self) -> bool:
         """Announce a sleep; True if something is there already."""
@@ -173,10 +190,11 @@ class Pump:
         """Look for a while before sleeping; how long depends on how well that went lately."""
         now_ns = self.clock.now_ns()
         end_ns = min(now_ns + self.spin_now_ns, until_ns)
+        queue = waitable.owner.queue
         while True:
             self.gate.enter()
             try:
-                self.turn(now_ns, LOOK)
+                self.glance(queue, now_ns)
             except BaseException:
                 self.rearm()
                 raise

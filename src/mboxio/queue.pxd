@@ -1,12 +1,13 @@
 import cython
 
+from mboxio.base_channel cimport BaseChannel
 from mboxio.clock cimport Clock
 from mboxio.controller cimport Controller, Outcome
 from mboxio.gate cimport Gate
-from mboxio.request cimport Request
+from mboxio.request cimport Owner, Request
 from mboxio.window cimport Window
 
-cdef int BY_HANDLER, BY_SUBMIT
+cdef int BY_HANDLER, BY_SUBMIT, NO_CREDIT, NO_SLOT, NO_TAG, NOT_NOW, PLACED
 cdef unsigned char DONE, HANDED_OVER, UNKNOWN
 cdef int HAND_OVER, REFUSE, SEND
 cdef int HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT, HOLDS_TAG
@@ -18,7 +19,8 @@ cdef class Queue:
     cdef public Gate gate
     cdef public Clock clock
     cdef public Controller controller
-    cdef public object capabilities, name, pump, line, answers, fault
+    cdef public object capabilities, name, pump, fault, context
+    cdef public list line, answers
     cdef public Py_ssize_t depth
     cdef public long long credits, credits_used
     cdef public Py_ssize_t slots_used, reserve
@@ -30,19 +32,25 @@ cdef class Queue:
 
     cpdef list in_flight(self)
     @cython.locals(answered=bint, holds=int)
-    cpdef int place(self, Request request, channel, long long now_ns) except -1
-    @cython.locals(outcome=Outcome)
-    cpdef int hand_over(self, Request request, channel, long long now_ns) except -1
-    cpdef take_back(self, Request request, channel, Outcome outcome, long long now_ns)
-    cpdef undo(self, Request request, channel)
+    cpdef int place(self, Request request, BaseChannel channel, long long now_ns) except -1
+    @cython.locals(outcome=Outcome, message=bytes)
+    cpdef int hand_over(self, Request request, BaseChannel channel, long long now_ns) except -1
+    cpdef take_back(self, Request request, BaseChannel channel, Outcome outcome, long long now_ns)
+    cpdef undo(self, Request request, BaseChannel channel)
     @cython.locals(request=Request)
     cpdef take_tx_done(self, handles, int status)
+    @cython.locals(request=Request, end=cython.longlong)
+    cpdef take_oldest_done(self, long long count, int status)
+    @cython.locals(channel=BaseChannel)
     cpdef slot_done(self, Request request, int status)
-    @cython.locals(freed=int)
+    @cython.locals(freed=int, owner=Owner, channel=BaseChannel)
     cpdef release(self, Request request, int holds, str proof)
     cpdef forget_all(self, str proof)
     cpdef mark_dirty(self)
-    cpdef bint crowded(self) except *
+    @cython.locals(queued_by=int)
+    cpdef stand_in_line(self, client, Request request, int queued_by)
+    cpdef leave_line(self, Request request)
+    @cython.locals(queued_by=int, reason=int, passed=Py_ssize_t)
     cpdef refill(self)
     @cython.locals(due=cython.longlong)
     cpdef long long due_ns(self) except? -1

@@ -1,10 +1,9 @@
 """A queue of the hardware: its slots and credits, who is in flight, and who goes next."""
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from mboxio.backlog import BY_HANDLER, BY_SUBMIT
+from mboxio.backlog import BY_HANDLER, BY_SUBMIT, NO_CREDIT, NO_SLOT, NO_TAG, NOT_NOW, PLACED
 from mboxio.blame import driver_raised
 from mboxio.capabilities import Capabilities, TxDone
 from mboxio.clock import Clock
@@ -26,10 +25,6 @@ from mboxio.states import (
 )
 from mboxio.trace import REQUEST_SENDING, REQUEST_SENT
 from mboxio.window import Window
-
-PLACED, NO_SLOT, NO_CREDIT, NO_TAG, NOT_NOW = range(5)
-REASONS = ("", "slots", "credits", "tags", "hardware")
-"""Why a request found no place; what `QueueFull.reason` says."""
 
 
 class Queue:
@@ -60,8 +55,9 @@ class Queue:
         self.credits_used = 0
         self.window = Window(max(self.depth, capabilities.reply_credits or 0))
         self.tx_head = 0
-        self.line: deque[Any] = deque()  # clients with waiting requests, in turn
-        self.answers: deque[Any] = deque()  # our replies to the remote; they go first
+        self.line: list[Any] = []  # clients with waiting requests, in turn
+        self.answers: list[Any] = []  # our replies to the remote; they go first
+        self.context: Any = None  # the driver's own
         self.dirty = False
         self.fault: MailboxError | None = None  # the remote lied; stops this queue only
         self.stalled = ""
@@ -109,7 +105,8 @@ class Queue:
     def hand_over(self, request: Any, channel: Any, now_ns: int) -> int:
         """Call the driver's ``send`` and act on what it says."""
         try:
-            request.owner.prepare(request)
+            if request.owner.attentive:
+                request.owner.prepare(request)
             message = channel.stamped(request)
         except BaseException as error:
             self.undo(request, channel)
@@ -185,18 +182,26 @@ class Queue:
 
     def take_tx_done(self, handles: Iterable[int] | int, status: int) -> None:
         """Free the slots of messages that the driver reports as TX done."""
-        self.stalled = ""
         if isinstance(handles, int):
-            for _ in range(min(handles, self.window.next_seq - self.tx_head)):
-                request = self.window.find_seq(self.tx_head)
-                self.tx_head += 1
-                if request is not None:
-                    self.slot_done(request, status)
-        else:
-            for handle in handles:
-                request = self.window.find(handle)
-                if request is not None:
-                    self.slot_done(request, status)
+            self.take_oldest_done(handles, status)
+            return
+        self.stalled = ""
+        for handle in handles:
+            request = self.window.find(handle)
+            if request is not None:
+                self.slot_done(request, status)
+        if self.line or self.answers:
+            self.mark_dirty()
+
+    def take_oldest_done(self, count: int, status: int) -> None:
+        """Free the slots of the ``count`` oldest messages that are not TX done."""
+        self.stalled = ""
+        end = min(self.tx_head + count, self.window.next_seq)
+        while self.tx_head < end:
+            request = self.window.find_seq(self.tx_head)
+            self.tx_head += 1
+            if request is not None and request.holds & HOLDS_SLOT:
+                self.slot_done(request, status)
         if self.line or self.answers:
             self.mark_dirty()
 
@@ -212,7 +217,8 @@ class Queue:
         if not request.holds & HOLDS_SLOT:
             return
         self.release(request, HOLDS_SLOT, "tx_done")
-        request.owner.channel.take_tx_done(request, status)
+        channel = request.owner.channel
+        channel.take_tx_done(request, status)
 
     def release(self, request: Any, holds: int, proof: str) -> None:
         """Free what ``proof`` shows the remote to be finished with."""
@@ -220,14 +226,16 @@ class Queue:
         if not freed:
             return
         request.holds &= ~freed
-        channel = request.owner.channel
+        owner = request.owner
+        channel = owner.channel
         if freed & HOLDS_SLOT:
             self.slots_used -= 1
-            if self.stalled == "tx_done":
+            if self.stalled and self.stalled == "tx_done":
                 self.stalled = ""
             if self.slots_used == 0:
                 self.tick_ns = FOREVER
-            request.owner.slot_freed(request)
+            if owner.attentive:
+                owner.slot_freed(request)
         if freed & HOLDS_CREDIT:
             self.credits_used -= 1
         if freed & HOLDS_TAG and channel.ties:
@@ -275,10 +283,6 @@ class Queue:
             self.dirty = True
             self.gate.dirty.append(self)
 
-    def crowded(self) -> bool:
-        """Tell whether somebody waits already: nobody overtakes those who wait."""
-        return bool(self.line)
-
     def stand_in_line(self, client: Any, request: Any, queued_by: int) -> None:
         """Put a request at the end of its client's line, and the client into the turn."""
         if not client.backlog.line:
@@ -301,22 +305,22 @@ class Queue:
 
     def refill(self) -> None:
         """Send what waits: our answers first, then one request of each client in turn."""
-        if self.pump.host.lost or self.fault is not None:
+        if self.gate.lost or self.fault is not None:
             return
         now_ns = self.clock.now_ns()
         while self.answers:
-            answer = self.answers.popleft()
+            answer = self.answers.pop(0)
             queued_by = answer.queued_by
             answer.queued_by = 0
             if self.place(answer, answer.owner.channel, now_ns) != PLACED:
                 answer.queued_by = queued_by
-                self.answers.appendleft(answer)
+                self.answers.insert(0, answer)
                 return
             if queued_by == BY_HANDLER:
                 answer.owner.channel.asked -= 1
         passed = 0
         while self.line and passed < len(self.line):
-            client = self.line.popleft()
+            client = self.line.pop(0)
             queued_by = client.backlog.line[0].queued_by
             request = client.backlog.pop()
             if client.backlog.line:
@@ -337,7 +341,7 @@ class Queue:
             if queued_by == BY_SUBMIT:
                 client.attend(1)
             if reason in (NO_SLOT, NOT_NOW):
-                self.line.appendleft(client)
+                self.line.insert(0, client)
                 return
             self.line.append(client)  # its channel lacks a credit or tag; others need not wait
             passed += 1

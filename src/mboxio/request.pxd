@@ -1,3 +1,5 @@
+import cython
+
 from mboxio.clock cimport Watcher
 
 cdef int DONE, EVENTS, ILLEGAL, NEW, UNSENT
@@ -6,7 +8,8 @@ cdef bytes NEXT
 
 
 cdef class Owner:
-    cdef public object channel
+    cdef public object channel, queue
+    cdef public bint attentive
 
     cpdef bint wait_for(self, waitable, long long until_ns) except *
     cpdef look_at(self, waitable)
@@ -15,6 +18,8 @@ cdef class Owner:
     cpdef future_of(self, waitable, bint bare)
     cpdef forget_future(self, waitable, future)
     cpdef prepare(self, request)
+    cpdef request_over(self, request)
+    cpdef slot_freed(self, request)
     cpdef long long deadline_after(self, timeout_s) except? -1
 
 
@@ -25,6 +30,7 @@ cdef class Waitable:
 
     cpdef void add_watcher(self, Watcher watcher) except *
     cpdef void drop_watcher(self, Watcher watcher) except *
+    @cython.locals(watcher=Watcher, watchers=list)
     cpdef void finish(self, core) except *
 
 
@@ -36,4 +42,7 @@ cdef class Request(Waitable):
     cdef public bint tied
     cdef public int remote_status
 
+    cpdef void set_up(self, Owner owner, bytes data, bint tied, long long timeout_ns)
+    @cython.locals(following=int)
     cpdef bint step(self, int event) except *
+    cpdef result(self)

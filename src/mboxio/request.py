@@ -24,9 +24,12 @@ EVENTS = len(EVENT_NAMES)
 class Owner:
     """What a `Waitable` needs from the client that made it."""
 
-    __slots__ = ("channel",)
+    __slots__ = ("attentive", "channel", "queue")
 
     channel: Any
+    queue: Any
+    attentive: bool
+    """Wants to hear of its messages: `prepare`, `request_over` and `slot_freed` are called."""
 
     def wait_for(self, waitable: Any, until_ns: int) -> bool:
         """Block until ``waitable`` is over (True) or the clock shows ``until_ns`` (False)."""
@@ -54,6 +57,12 @@ class Owner:
 
     def prepare(self, request: Any) -> None:
         """See a message right before an attempt to hand it over. Under the lock."""
+
+    def request_over(self, request: Any) -> None:
+        """Hear that a request ended. Under the lock."""
+
+    def slot_freed(self, request: Any) -> None:
+        """Hear that a message left its slot, or never had one. Under the lock."""
 
     def deadline_after(self, timeout_s: float | None) -> int:
         """Return the clock's time ``timeout_s`` from now, `FOREVER` for None."""
@@ -117,16 +126,18 @@ class Request(Waitable):
         "value",
     )
 
-    def __init__(
-        self, owner: Owner, data: bytes | None, tied: bool, timeout_ns: int, into: Any
-    ) -> None:
+    def __init__(self, owner: Owner, data: bytes, tied: bool, timeout_ns: int) -> None:
+        self.set_up(owner, data, tied, timeout_ns)
+
+    def set_up(self, owner: Owner, data: bytes, tied: bool, timeout_ns: int) -> None:
+        """Be new; apart from the constructor, whose call costs more than the rest."""
         self.owner = owner
         self.over = False
         self.watchers = None
-        self.data = data
+        self.data: bytes | None = data
         self.tied = tied
         self.timeout_ns = timeout_ns
-        self.into = into
+        self.into: Any = None
         self.deadline_ns = FOREVER
         self.handle = -1
         self.tag = -1

@@ -52,7 +52,7 @@ def collect(channel: Any) -> ChannelStats:
     """Count what happened on a channel and what is held. Under the lock."""
     held = channel.held()
     return ChannelStats(
-        **channel.counts,
+        **channel.counts.all(),
         in_flight=sum(
             request.owner.channel is channel and request.state < DONE
             for request in channel.queue.in_flight()

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from mboxio.endpoint import Endpoint
 from mboxio.errors import AddressError, ClosedError, RequestTimeout
 from mboxio.request import Request as CoreRequest
 from mboxio.request import Waitable
+from mboxio.sender import Sender
 from mboxio.subscribers import Handler, Subscription
 from mboxio.timeouts import DEFAULT
 
@@ -28,73 +28,44 @@ else:
     Request = CoreRequest
 
 
-class Verbs(Endpoint):
+class Verbs(Sender):
     """The verbs that never wait, which blocking and async clients share."""
 
-    @overload
-    def submit(
-        self,
-        data: "Buffer",
-        *,
-        timeout_s: float | None = ...,
-        queue_timeout_s: float | None = ...,
-        into: None = None,
-        lent: Any = None,
-    ) -> Request[bytes]: ...
-    @overload
-    def submit(
-        self,
-        data: "Buffer",
-        *,
-        timeout_s: float | None = ...,
-        queue_timeout_s: float | None = ...,
-        into: "Buffer",
-        lent: Any = None,
-    ) -> Request[int]: ...
-    def submit(
-        self,
-        data: Any,
-        *,
-        timeout_s: float | None = DEFAULT,
-        queue_timeout_s: float | None = DEFAULT,
-        into: Any = None,
-        lent: Any = None,
-    ) -> Any:
-        """Hand a message over that expects a reply, and return at once.
+    if TYPE_CHECKING:
 
-        Args:
-            data: the message; copied.
-            timeout_s: deadline of the reply, in seconds from the doorbell on.
-            queue_timeout_s: deadline for leaving the backlog, in seconds.
-            into: writable memory for the reply; untouched once the request is over otherwise.
-            lent: memory the remote may touch; its ``give_back()`` is called at the proof that
-                the remote is finished with it.
+        @overload
+        def submit(
+            self,
+            data: "Buffer",
+            *,
+            timeout_s: float | None = ...,
+            queue_timeout_s: float | None = ...,
+            into: None = None,
+            lent: Any = None,
+        ) -> Request[bytes]: ...
+        @overload
+        def submit(
+            self,
+            data: "Buffer",
+            *,
+            timeout_s: float | None = ...,
+            queue_timeout_s: float | None = ...,
+            into: "Buffer",
+            lent: Any = None,
+        ) -> Request[int]: ...
+        def submit(self, data: Any, **options: Any) -> Any:
+            """See `Sender.submit`."""
 
-        Returns:
-            The request: in flight, queued in the backlog, or over already.
-
-        Raises:
-            QueueFull: no place; nothing was accepted. ``reason`` says what lacks.
-            MessageTooLong, ClosedError, RemoteGone, OutOfStep: nothing was accepted.
-        """
-        return self.begin(data, True, timeout_s, queue_timeout_s, into, None, lent)
-
-    def post(
-        self,
-        data: "Buffer",
-        *,
-        timeout_s: float | None = DEFAULT,
-        queue_timeout_s: float | None = DEFAULT,
-        lent: Any = None,
-    ) -> Request[bytes]:
-        """Hand a one-way message over and return at once; the request is done at TX done.
-
-        Arguments and errors as for `submit`.
-        """
-        request: Request[bytes] = self.begin(
-            data, False, timeout_s, queue_timeout_s, None, None, lent
-        )  # type: ignore[assignment]
-        return request
+        def post(
+            self,
+            data: "Buffer",
+            *,
+            timeout_s: float | None = DEFAULT,
+            queue_timeout_s: float | None = DEFAULT,
+            lent: Any = None,
+        ) -> Request[bytes]:
+            """See `Sender.post`."""
+            raise NotImplementedError
 
     def ring(self) -> None:
         """Ring the doorbell without a message; rings may merge into one.

@@ -9,11 +9,12 @@ cdef class Window:
     cdef public long long mask, next_seq
 
     @cython.locals(request=Request)
-    cpdef find(self, long long handle)
-    cpdef find_seq(self, long long seq)
+    cpdef Request find(self, long long handle)
+    @cython.locals(request=Request)
+    cpdef Request find_seq(self, long long seq)
     @cython.locals(position=Py_ssize_t, old=Request)
-    cpdef add(self, Request request)
+    cpdef void add(self, Request request) except *
     cpdef undo(self, Request request)
     @cython.locals(position=Py_ssize_t)
-    cpdef remove(self, Request request)
+    cpdef void remove(self, Request request) except *
     cpdef list live(self)

@@ -33,7 +33,12 @@ class Window:
 
     def find_seq(self, seq: int) -> Any:
         """Return the request with this number while anything of it is held, else None."""
-        return self.find(seq << 1) or self.find((seq << 1) | 1)
+        request = self.table[seq & self.mask]
+        if request is not None and request.handle >> 1 == seq:
+            return request
+        if self.aside:
+            return self.aside.get(seq << 1) or self.aside.get((seq << 1) | 1)
+        return None
 
     def add(self, request: Any) -> None:
         """Take a request in and give it the next handle."""

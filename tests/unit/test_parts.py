@@ -52,7 +52,7 @@ def test_every_state_can_be_reached_and_every_event_is_used() -> None:
 
 @given(st.lists(st.integers(0, len(states.EVENT_NAMES) - 1), max_size=12))
 def test_any_sequence_of_events_ends_a_request_at_most_once(events: list[int]) -> None:
-    request = Request(Owner(), b"", True, 0, None)
+    request = Request(Owner(), b"", True, 0)
     ends = 0
     for event in events:
         legal = event in states.TRANSITIONS[request.state]
@@ -153,7 +153,7 @@ def test_tags_are_taken_once_and_reused_late(takes: list[bool]) -> None:
     last_freed: int | None = None
     for take in takes:
         if take:
-            request = Request(Owner(), b"\0\0\0\0", True, 0, None)
+            request = Request(Owner(), b"\0\0\0\0", True, 0)
             if correlator.take(request):
                 assert request.tag not in [other.tag for other in held]
                 if len(held) < 6:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from mboxio.capabilities import Capabilities
-from mboxio.controller import EVENT
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.io.region import Memory
 from mboxio.io.sockets import (
@@ -118,7 +117,7 @@ class SharedMemory(RingController):
         for name, each in found.items():
             self.add_lane(name, each, region)
         self.armed = armed(region, layout.host_armed, layout.remote_armed)
-        for lane in self.lanes.values():
+        for lane in self.lanes:
             lane.producer.armed = self.armed
         self.is_armed = False
         self.pidfd = _pidfd(self.socket)
@@ -193,7 +192,7 @@ class SharedMemory(RingController):
             lane.producer, lane.consumer = sending, receiving
             return
         lane = Lane(sending, receiving, True)
-        lane.queue = self.add_queue(
+        queue = self.add_queue(
             Capabilities(
                 depth=sending.slots - 1,
                 reply_credits=receiving.slots - 1,
@@ -205,31 +204,22 @@ class SharedMemory(RingController):
             ),
             name,
         )
-        lane.channel = self.add_channel(
+        channel = self.add_channel(
             name,
-            lane.queue,
+            queue,
             can_send=not found.flags & HOST_NEVER_SENDS,
             can_receive=not found.flags & HOST_NEVER_RECEIVES,
-            context=lane,
         )
-        self.lanes[lane.queue] = lane
+        self.connect_lane(lane, queue, channel)
 
     # -- events
 
-    def service(self, queue: Any, why: str) -> None:
-        """See `Controller.service`; the socket is read once per event."""
-        if why is EVENT and queue is self.host.queues[0]:
-            self.hear()
-        if self.linked:
-            super().service(queue, why)
+    def hear(self, queue: Any) -> None:
+        """Read doorbells; notice the memory of a new life and the end of this one.
 
-    def arm(self, queue: Any) -> bool:
-        """See `Controller.arm`."""
-        return self.linked and super().arm(queue)
-
-    def hear(self) -> None:
-        """Read doorbells; notice the memory of a new life and the end of this one."""
-        if self.socket is None:
+        All queues share the socket, which is read once per event.
+        """
+        if self.socket is None or queue is not self.host.queues[0]:
             return
         if not self.linked:
             if not _readable(self.socket.fileno(), 0):
@@ -280,10 +270,8 @@ class SharedMemory(RingController):
     def close(self) -> None:
         """See `Controller.close`."""
         self.hang_up()
-        self.lanes.clear()
+        self.drop_lanes()
         self.armed = None
-        for channel in self.host.channels.values():
-            channel.context = None
 
     def forked(self) -> None:
         """See `Controller.forked`."""

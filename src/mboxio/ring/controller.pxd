@@ -1,10 +1,13 @@
 import cython
 
+from mboxio.base_channel cimport BaseChannel
 from mboxio.controller cimport Controller, Outcome
 from mboxio.queue cimport Queue
 from mboxio.ring.ring cimport Armed, Consumer, Producer
 
+cdef str EVENT
 cdef int ERROR, MESSAGE, REPLY, REQUEST, STATUS_BYTES
+cdef long long TAG_MASK, TAG_SPAN
 cdef Outcome SENT
 
 
@@ -13,28 +16,30 @@ cdef class Lane:
     cdef public Consumer consumer
     cdef public bint framed
     cdef public Queue queue
-    cdef public object channel
+    cdef public BaseChannel channel
 
 
 cdef class RingController(Controller):
-    cdef public dict lanes
+    cdef public list lanes
     cdef public Armed armed
-    cdef public bint is_armed
+    cdef public bint is_armed, linked
     cdef public Outcome busy
 
     cpdef ring_doorbell(self, Lane lane)
+    @cython.locals(lane=Lane, kind=int)
+    cpdef Outcome send(self, BaseChannel channel, long long handle, bytes message)
     @cython.locals(lane=Lane)
-    cpdef Outcome send(self, channel, long long handle, bytes message)
-    @cython.locals(lane=Lane)
-    cpdef Outcome reply(self, channel, long long handle, long long tag, bytes message, int status)
-    @cython.locals(lane=Lane, consumer=Consumer)
+    cpdef Outcome reply(self, BaseChannel channel, long long handle, long long tag, bytes message, int status)
+    cpdef hear(self, queue)
+    @cython.locals(lane=Lane, consumer=Consumer, known=Queue, full=bint)
     cpdef service(self, queue, str why)
     @cython.locals(consumed=int)
     cpdef bint progress(self, Lane lane) except *
-    @cython.locals(consumer=Consumer)
+    @cython.locals(consumer=Consumer, left=int)
     cpdef drain(self, Lane lane)
+    @cython.locals(kind=int, channel=BaseChannel)
     cpdef deliver(self, Lane lane, Consumer consumer)
     @cython.locals(latest=cython.longlong, handle=cython.longlong)
     cpdef long long whole(self, Lane lane, long long tag) except? -1
-    @cython.locals(lane=Lane)
+    @cython.locals(lane=Lane, known=Queue)
     cpdef bint arm(self, queue) except *

@@ -7,9 +7,11 @@ A subclass says where the rings lie and how the doorbell rings; this class moves
 import errno
 from typing import Any
 
-from mboxio.controller import SENT, Busy, Controller, Outcome
+from mboxio.controller import EVENT, SENT, Busy, Controller, Outcome
 from mboxio.correlate import RemoteRequest
 from mboxio.errors import RemoteError
+from mboxio.queue import Queue
+from mboxio.ring.layout import TAG_MASK, TAG_SPAN
 from mboxio.ring.ring import ERROR, MESSAGE, REPLY, REQUEST, Armed, Consumer, Producer
 
 STATUS_BYTES = 4
@@ -37,15 +39,33 @@ class Lane:
 class RingController(Controller):
     """Moves messages between queues and rings; see the module's text.
 
-    A subclass fills ``lanes``, sets ``lane.queue`` and ``lane.channel`` with the lane as the
-    channel's context, and overrides `ring_doorbell`.
+    A subclass calls `connect_lane` for each lane and overrides `ring_doorbell`, and `hear` where
+    something has to be read when an event comes.
     """
 
     def __init__(self) -> None:
-        self.lanes: dict[Any, Lane] = {}
+        self.lanes: list[Lane] = []
+        self.linked = True
         self.armed: Armed | None = None
         self.is_armed = False
         self.busy = Busy("tx_done")
+
+    def connect_lane(self, lane: Lane, queue: Any, channel: Any) -> None:
+        """Say which queue and channel a lane is."""
+        lane.queue = queue
+        lane.channel = channel
+        queue.context = lane
+        channel.context = lane
+        self.lanes.append(lane)
+
+    def drop_lanes(self) -> None:
+        """Forget all lanes, so that their memory can go."""
+        for lane in self.lanes:
+            lane.queue.context = lane.channel.context = None
+        self.lanes.clear()
+
+    def hear(self, queue: Any) -> None:
+        """Take note of an event: clear its cause."""
 
     def ring_doorbell(self, lane: Lane) -> None:
         """Tell the remote that something changed. Must not block; it is called under the lock."""
@@ -54,7 +74,7 @@ class RingController(Controller):
     def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
         """See `Controller.send`."""
         lane = channel.context
-        if not lane.producer.push(REQUEST if handle & 1 else MESSAGE, handle & 0xFFFFFFFF, message):
+        if not lane.producer.push(REQUEST if handle & 1 else MESSAGE, handle & TAG_MASK, message):
             return self.busy
         if lane.producer.doorbell_needed():
             self.ring_doorbell(lane)
@@ -80,8 +100,11 @@ class RingController(Controller):
 
     def service(self, queue: Any, why: str) -> None:
         """See `Controller.service`: TX done first, then what the remote sent, in one batch."""
-        lane = self.lanes.get(queue)
-        if lane is None:
+        if why is EVENT:
+            self.hear(queue)
+        known: Queue = queue
+        lane = known.context
+        if lane is None or not self.linked:
             return
         if self.is_armed and self.armed is not None:
             self.armed.disarm()
@@ -99,7 +122,7 @@ class RingController(Controller):
         """Report the messages that the remote took since the last look."""
         consumed = lane.producer.consumed()
         if consumed:
-            lane.queue.take_tx_done(consumed, 0)
+            lane.queue.take_oldest_done(consumed, 0)
         return consumed > 0
 
     def drain(self, lane: Lane) -> None:
@@ -140,13 +163,14 @@ class RingController(Controller):
     def whole(self, lane: Lane, tag: int) -> int:
         """Return the handle whose lowest 32 bits are ``tag``: the latest one that can be meant."""
         latest: int = lane.queue.window.next_seq << 1 | 1
-        handle = (latest & ~0xFFFFFFFF) | tag
-        return handle - (1 << 32) if handle > latest else handle
+        handle = latest - (latest & TAG_MASK) + tag
+        return handle - TAG_SPAN if handle > latest else handle
 
     def arm(self, queue: Any) -> bool:
         """See `Controller.arm`."""
-        lane = self.lanes.get(queue)
-        if lane is None:
+        known: Queue = queue
+        lane = known.context
+        if lane is None or not self.linked:
             return False
         if self.armed is not None:
             self.armed.arm()

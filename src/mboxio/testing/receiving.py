@@ -59,12 +59,12 @@ def _armed(trial: Trial) -> None:
     assert trial.bench.notify is not None
     trial.service()
     counts = trial.channel.counts
-    counted = counts["notifications"], trial.log.events
+    counted = counts.notifications, trial.log.events
     trial.bench.notify(trial.bench.channel, trial.message(1))
     ready = trial.arm()
 
     def told() -> bool:
-        return (counts["notifications"], trial.log.events) != counted
+        return (counts.notifications, trial.log.events) != counted
 
     require(
         ready or told() or trial.readable(trial.patience_s) or told(),

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from threading import get_ident
 from typing import Any
 
+from mboxio.backlog import PLACED
 from mboxio.channel import Channel
 from mboxio.client import Connection
 from mboxio.controller import Controller
 from mboxio.errors import RemoteGone
-from mboxio.queue import PLACED, Queue
+from mboxio.queue import Queue
 
 
 class Log:

@@ -1,0 +1,9 @@
+cdef int CANCEL, CLOSE, COMPLETE, FAIL, TIME_OUT
+
+
+cdef class Counts:
+    cdef public long long sent, done, failed, timed_out, cancelled, closed
+    cdef public long long late, unknown, notifications, unclaimed
+    cdef public long long remote_requests, remote_requests_refused
+
+    cdef void ended(self, int event)

@@ -1,0 +1,44 @@
+"""What a channel counts while messages pass: plain numbers, because every message touches them."""
+
+from mboxio.states import CANCEL, CLOSE, COMPLETE, FAIL, TIME_OUT
+
+
+class Counts:
+    """The counts of one channel; `ChannelStats` says what each of them means."""
+
+    __slots__ = (
+        "sent",
+        "done",
+        "failed",
+        "timed_out",
+        "cancelled",
+        "closed",
+        "late",
+        "unknown",
+        "notifications",
+        "unclaimed",
+        "remote_requests",
+        "remote_requests_refused",
+    )
+
+    def __init__(self) -> None:
+        self.sent = self.done = self.failed = self.timed_out = self.cancelled = self.closed = 0
+        self.late = self.unknown = self.notifications = self.unclaimed = 0
+        self.remote_requests = self.remote_requests_refused = 0
+
+    def ended(self, event: int) -> None:
+        """Count a request by the event that ended it."""
+        if event == COMPLETE:
+            self.done += 1
+        elif event == FAIL:
+            self.failed += 1
+        elif event == TIME_OUT:
+            self.timed_out += 1
+        elif event == CANCEL:
+            self.cancelled += 1
+        elif event == CLOSE:
+            self.closed += 1
+
+    def all(self) -> dict[str, int]:
+        """Return every count by its name."""
+        return {name: getattr(self, name) for name in self.__slots__}

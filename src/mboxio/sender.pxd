@@ -1,0 +1,9 @@
+import cython
+
+from mboxio.endpoint cimport Endpoint
+from mboxio.request cimport Request
+
+
+cdef class Sender(Endpoint):
+    @cython.locals(mine=list, request=Request)
+    cpdef carry_out(self, data, bint tied, timeout_s, queue_timeout_s, into)

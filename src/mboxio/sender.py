@@ -1,0 +1,97 @@
+"""The verbs that send: here they run, and `client` and `async_client` say their types."""
+
+from typing import Any
+
+from mboxio.endpoint import Endpoint
+from mboxio.request import Request
+from mboxio.timeouts import DEFAULT
+
+
+class Sender(Endpoint):
+    """A client that sends; see `Client` for what the verbs promise."""
+
+    def submit(
+        self,
+        data: Any,
+        *,
+        timeout_s: Any = DEFAULT,
+        queue_timeout_s: Any = DEFAULT,
+        into: Any = None,
+        lent: Any = None,
+    ) -> Any:
+        """Hand a message over that expects a reply, and return at once.
+
+        Args:
+            data: the message; copied.
+            timeout_s: deadline of the reply, in seconds from the doorbell on.
+            queue_timeout_s: deadline for leaving the backlog, in seconds.
+            into: writable memory for the reply; untouched once the request is over otherwise.
+            lent: memory the remote may touch; its ``give_back()`` is called at the proof that
+                the remote is finished with it.
+
+        Returns:
+            The request: in flight, queued in the backlog, or over already.
+
+        Raises:
+            QueueFull: no place; nothing was accepted. ``reason`` says what lacks.
+            MessageTooLong, ClosedError, RemoteGone, OutOfStep: nothing was accepted.
+        """
+        return self.begin(data, True, timeout_s, queue_timeout_s, into, None, lent)
+
+    def post(
+        self,
+        data: Any,
+        *,
+        timeout_s: Any = DEFAULT,
+        queue_timeout_s: Any = DEFAULT,
+        lent: Any = None,
+    ) -> Any:
+        """Hand a one-way message over and return at once; the request is done at TX done.
+
+        Arguments and errors as for `submit`.
+        """
+        return self.begin(data, False, timeout_s, queue_timeout_s, None, None, lent)
+
+    def request(
+        self,
+        data: Any,
+        *,
+        timeout_s: Any = DEFAULT,
+        queue_timeout_s: Any = DEFAULT,
+        into: Any = None,
+    ) -> Any:
+        """Send a message and wait for its reply.
+
+        Args:
+            data: the message; copied.
+            timeout_s: deadline of the reply, in seconds from the doorbell on.
+            queue_timeout_s: deadline for a slot, in seconds; also for a lost remote to return.
+            into: writable memory for the reply.
+
+        Returns:
+            The reply, or its length if ``into`` was given.
+
+        Raises:
+            RequestTimeout: ``stage`` says whether slot, TX done or reply was missing.
+            RemoteGone, RemoteError, ClosedError, OutOfStep, MessageTooLong, ReplyTooLong.
+            WouldDeadlock: called inside a driver's op or port.
+        """
+        return self.carry_out(data, True, timeout_s, queue_timeout_s, into)
+
+    def send(self, data: Any, *, timeout_s: Any = DEFAULT, queue_timeout_s: Any = DEFAULT) -> Any:
+        """Send a message that expects no reply; returns at TX done. Errors as for `request`."""
+        self.carry_out(data, False, timeout_s, queue_timeout_s, None)
+
+    def carry_out(
+        self, data: Any, tied: bool, timeout_s: Any, queue_timeout_s: Any, into: Any
+    ) -> Any:
+        """Send and wait; a request that its caller does not wait for any more is cancelled."""
+        self.gate.may_wait()
+        mine: list[Any] = []
+        try:
+            request: Request = self.begin(data, tied, timeout_s, queue_timeout_s, into, mine)
+            return request.result()
+        finally:
+            for request in mine:
+                if not request.over:  # interrupted: the verb owns its request
+                    request.cancel()
