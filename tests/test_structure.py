@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import mboxio
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "mboxio"
 SOURCES = sorted(
@@ -154,7 +156,7 @@ def test_fields_agree_with_slots(path: Path) -> None:
 
 
 def test_import_stays_light() -> None:
-    heavy = ["asyncio", "click", "rich", "importlib.metadata"]
+    heavy = ["asyncio", "click", "dataclasses", "importlib.metadata", "rich", "typing"]
     found = subprocess.run(
         [
             sys.executable,
@@ -165,6 +167,15 @@ def test_import_stays_light() -> None:
         stdout=subprocess.PIPE,
     )
     assert not set(heavy) & set(json.loads(found.stdout))
+
+
+def test_every_public_name_has_a_home() -> None:
+    homes = [name for names in mboxio._HOMES.values() for name in names]
+    assert sorted(homes) == sorted(mboxio.__all__)
+    assert all(getattr(mboxio, name) is not None for name in homes)
+    assert set(homes) <= set(dir(mboxio))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        mboxio.nothing  # noqa: B018
 
 
 def unit_of(path: Path) -> str:

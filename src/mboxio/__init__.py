@@ -3,58 +3,54 @@
 The user's door is `connect` and `open`; the driver author's is `Controller`.
 """
 
-from typing import TYPE_CHECKING
-
 from mboxio import _build
 
 _build.check()
 
-from mboxio.capabilities import Capabilities, TxDone  # noqa: E402
-from mboxio.client import Client, Connection, Messages, Request  # noqa: E402
-from mboxio.clock import Clock  # noqa: E402
-from mboxio.controller import (  # noqa: E402
-    SENT,
-    Busy,
-    Controller,
-    Done,
-    Outcome,
-    expects_reply,
-)
-from mboxio.correlate import (  # noqa: E402
-    ByAddress,
-    Correlator,
-    InOrder,
-    Notification,
-    RemoteRequest,
-    Reply,
-    Tagged,
-)
-from mboxio.errors import (  # noqa: E402
-    AddressError,
-    ClosedError,
-    ForkedError,
-    MailboxError,
-    MessagesLost,
-    MessageTooLong,
-    OutOfStep,
-    QueueFull,
-    RemoteError,
-    RemoteGone,
-    ReplyTooLong,
-    ReplyUnsure,
-    RequestCancelled,
-    RequestTimeout,
-    WouldDeadlock,
-)
-from mboxio.ports import Ports  # noqa: E402
-from mboxio.registry import connect, open  # noqa: E402
-from mboxio.stats import ChannelStats  # noqa: E402
-
-_build.check()
-
+TYPE_CHECKING = False  # what type checkers know as true; `typing` itself takes long to load
 if TYPE_CHECKING:
     from mboxio.async_client import AsyncClient
     from mboxio.async_open import open_async
+    from mboxio.capabilities import Capabilities, TxDone
+    from mboxio.client import Client, Connection, Messages, Request
+    from mboxio.clock import Clock
+    from mboxio.controller import (
+        SENT,
+        Busy,
+        Controller,
+        Done,
+        Outcome,
+        expects_reply,
+    )
+    from mboxio.correlate import (
+        ByAddress,
+        Correlator,
+        InOrder,
+        Notification,
+        RemoteRequest,
+        Reply,
+        Tagged,
+    )
+    from mboxio.errors import (
+        AddressError,
+        ClosedError,
+        ForkedError,
+        MailboxError,
+        MessagesLost,
+        MessageTooLong,
+        OutOfStep,
+        QueueFull,
+        RemoteError,
+        RemoteGone,
+        ReplyTooLong,
+        ReplyUnsure,
+        RequestCancelled,
+        RequestTimeout,
+        WouldDeadlock,
+    )
+    from mboxio.ports import Ports
+    from mboxio.registry import connect, open
+    from mboxio.stats import ChannelStats
 
 __version__ = "0.1.0"
 
@@ -102,15 +98,56 @@ __all__ = [
     "open_async",
 ]
 
+_HOMES = {
+    "async_client": ("AsyncClient",),
+    "async_open": ("open_async",),
+    "capabilities": ("Capabilities", "TxDone"),
+    "client": ("Client", "Connection", "Messages", "Request"),
+    "clock": ("Clock",),
+    "controller": ("SENT", "Busy", "Controller", "Done", "Outcome", "expects_reply"),
+    "correlate": (
+        "ByAddress",
+        "Correlator",
+        "InOrder",
+        "Notification",
+        "RemoteRequest",
+        "Reply",
+        "Tagged",
+    ),
+    "errors": (
+        "AddressError",
+        "ClosedError",
+        "ForkedError",
+        "MailboxError",
+        "MessagesLost",
+        "MessageTooLong",
+        "OutOfStep",
+        "QueueFull",
+        "RemoteError",
+        "RemoteGone",
+        "ReplyTooLong",
+        "ReplyUnsure",
+        "RequestCancelled",
+        "RequestTimeout",
+        "WouldDeadlock",
+    ),
+    "ports": ("Ports",),
+    "registry": ("connect", "open"),
+    "stats": ("ChannelStats",),
+}
+"""Where each public name lives. A module is loaded when one of its names is first asked for."""
+
 
 def __getattr__(name: str) -> object:
-    # What needs asyncio is loaded when it is asked for.
-    if name == "AsyncClient":
-        from mboxio.async_client import AsyncClient
+    for module, names in _HOMES.items():
+        if name in names:
+            from importlib import import_module
 
-        return AsyncClient
-    if name == "open_async":
-        from mboxio.async_open import open_async
-
-        return open_async
+            found: object = getattr(import_module(f"mboxio.{module}"), name)
+            globals()[name] = found
+            return found
     raise AttributeError(f"module 'mboxio' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

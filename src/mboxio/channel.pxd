@@ -24,9 +24,9 @@ cdef class Channel(BaseChannel):
     cdef public long long lost_by_subscribers
     cdef public dict freed
 
-    cpdef bint ties_replies(self) except *
+    cpdef bint ties_replies(self) except -1
     cpdef bytes stamped(self, Request request)
-    cpdef bint finish(self, Request request, int event, value) except *
+    cpdef bint finish(self, Request request, int event, value) except -1
     cpdef fail(self, Request request, error)
     cpdef withdraw(self, Request request, int event, error)
     cpdef overdue(self, Request request)

@@ -4,7 +4,7 @@ cdef long long FOREVER
 
 
 cdef class Watcher:
-    cpdef void fire(self, core, waitable) except *
+    cpdef fire(self, core, waitable)
 
 
 cdef class Parker(Watcher):
@@ -13,5 +13,5 @@ cdef class Parker(Watcher):
 
 
 cdef class Clock(Monotonic):
-    cpdef void park(self, Parker parker, long long until_ns) except *
-    cpdef void unpark(self, Parker parker) except *
+    cpdef park(self, Parker parker, long long until_ns)
+    cpdef unpark(self, Parker parker)

@@ -14,5 +14,5 @@ cdef class Controller:
     cpdef Outcome send(self, BaseChannel channel, long long handle, bytes message)
     cpdef Outcome reply(self, BaseChannel channel, long long handle, long long tag, bytes message, int status)
     cpdef service(self, queue, str why)
-    cpdef bint arm(self, queue) except *
-    cpdef bint abort(self, BaseChannel channel, long long handle) except *
+    cpdef bint arm(self, queue) except -1
+    cpdef bint abort(self, BaseChannel channel, long long handle) except -1

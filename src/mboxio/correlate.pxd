@@ -14,7 +14,7 @@ cdef class Correlator:
     cpdef bytes stamp_reply(self, bytes message, long long tag)
     cpdef Verdict classify(self, bytes message)
     cpdef long long tag_of(self, bytes message) except? -1
-    cpdef bint take(self, request) except *
+    cpdef bint take(self, request) except -1
     cpdef find(self, long long tag)
     cpdef put_back(self, request)
     cpdef give_back(self, request)

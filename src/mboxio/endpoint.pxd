@@ -33,13 +33,13 @@ cdef class Endpoint(Owner):
         self, data, bint tied, timeout_s, queue_timeout_s, into, list mine, lent=*
     )
     @cython.locals(queue=Queue)
-    cpdef int try_now(self, Request request, long long now_ns) except -1
+    cdef int try_now(self, Request request, long long now_ns) except -1
     @cython.locals(queue=Queue)
-    cpdef int try_after_look(self, Request request, long long now_ns) except -1
-    cpdef bint wait_for(self, waitable, long long until_ns) except *
+    cdef int try_after_look(self, Request request, long long now_ns) except -1
+    cpdef bint wait_for(self, waitable, long long until_ns) except -1
     cpdef attend(self, int change)
     cpdef find_home(self)
     @cython.locals(channel=Channel, queue=Queue)
-    cpdef admit(self, Request request, bint waits)
+    cdef admit(self, Request request, bint waits)
     cpdef request_over(self, request)
     cpdef slot_freed(self, request)

@@ -7,11 +7,12 @@ cdef class Gate:
     cdef public object trace, notes, ports
     cdef public Mutex lock, draining
     cdef public list dirty, wakes, kicks
-    cdef public bint forked, lost
+    cdef public bint forked, lost, noted
 
-    cpdef void enter(self) except *
-    cpdef void leave(self) except *
-    cpdef void settle(self) except *
-    cpdef void unlock_and_act(self) except *
-    cpdef void run_ports(self) except *
+    cpdef enter(self)
+    cpdef wait_for_lock(self)
+    cpdef leave(self)
+    cpdef settle(self)
+    cpdef unlock_and_act(self)
+    cpdef run_ports(self)
     cpdef may_wait(self)

@@ -36,6 +36,7 @@ class Gate:
         self.trace = trace
         self.lock = Mutex()
         self.notes: deque[tuple[Any, tuple[Any, ...]]] = deque()
+        self.noted = False  # there may be notes
         self.dirty: list[Any] = []
         self.wakes: list[Any] = []
         self.kicks: list[Any] = []
@@ -54,6 +55,11 @@ class Gate:
         """
         if self.forked:
             raise ForkedError("this connection belongs to the parent process; connect again")
+        if not self.lock.try_acquire():
+            self.wait_for_lock()
+
+    def wait_for_lock(self) -> None:
+        """Take the lock from another thread. Raises as `enter`."""
         if self.lock.mine():
             raise WouldDeadlock(
                 "called from inside a driver's op, a signal handler or a finalizer that "
@@ -64,7 +70,7 @@ class Gate:
     def leave(self) -> None:
         """Settle what was set off, release the lock, then act."""
         try:
-            if self.notes or self.dirty:
+            if self.noted or self.dirty:
                 self.settle()
         finally:
             if self.wakes or self.kicks or self.ports:
@@ -80,7 +86,7 @@ class Gate:
         if self.forked:
             return
         if self.lock.mine():
-            self.notes.append((decide, args))
+            self.note(decide, *args)
             return
         self.lock.acquire()
         try:
@@ -114,6 +120,7 @@ class Gate:
     def note(self, decide: Any, *args: Any) -> None:
         """Leave ``decide(*args)`` for the next `leave`, whoever makes it (finalizers)."""
         self.notes.append((decide, args))
+        self.noted = True
 
     def settle(self) -> None:
         """Run notes and refill queues until nothing is left to decide. Under the lock."""
@@ -129,7 +136,9 @@ class Gate:
                 queue.dirty = False
                 queue.refill()
             else:
-                return
+                self.noted = False
+                if not self.notes:  # a finalizer may come between the two
+                    return
 
     def unlock_and_act(self) -> None:
         """Release the lock, wake and kick whom the decisions concern, run the ports."""

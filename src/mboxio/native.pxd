@@ -9,9 +9,12 @@ cdef class Monotonic:
 
 
 cdef class Mutex:
-    cdef PyThread_type_lock _lock
+    cdef PyThread_type_lock _bell
+    cdef int _waiting
+    cdef bint _rung
     cdef readonly unsigned long owner
-    cpdef void acquire(self) except *
+    cpdef acquire(self)
+    cdef wait(self)
     cpdef bint try_acquire(self) noexcept
     cpdef void release(self) noexcept
     cpdef bint mine(self) noexcept

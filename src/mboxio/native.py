@@ -28,11 +28,11 @@ class Mutex:
         self._holder = _responsible(_getframe(1))
 
     def try_acquire(self) -> bool:
-        """Take the lock if it is free."""
-        if self._lock.acquire(False):
-            self._holder = _responsible(_getframe(1))
-            return True
-        return False
+        """Take the lock if it is free; it is not while this thread is inside."""
+        if self.mine() or not self._lock.acquire(False):
+            return False
+        self._holder = _responsible(_getframe(1))
+        return True
 
     def release(self) -> None:
         """Give the lock back. Only who took it calls this."""
@@ -53,7 +53,9 @@ class Mutex:
 
 
 def _responsible(frame: FrameType) -> FrameType | None:
-    # Gate.enter takes the lock for its caller.
+    # Gate.enter and Gate.wait_for_lock take the lock for their caller.
+    if frame.f_code.co_name == "wait_for_lock" and frame.f_back is not None:
+        frame = frame.f_back
     return frame.f_back if frame.f_code.co_name == "enter" else frame
 
 

@@ -1,4 +1,4 @@
-"""The compiled form of native.py: a mutex of 20 ns and a clock without Python integers."""
+"""The compiled form of native.py: a mutex of a few ns and a clock without Python integers."""
 
 from cpython.exc cimport PyErr_CheckSignals
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
@@ -51,38 +51,54 @@ cdef class Monotonic:
 
 
 cdef class Mutex:
-    """A plain lock that knows which thread holds it; see native.py."""
+    """A plain lock that knows which thread holds it; see native.py.
+
+    Nothing can come between two C statements of a thread that holds the GIL, so that a free lock is
+    taken by a store; only who finds it taken needs the system. (A free-threaded interpreter switches
+    its GIL on for modules that do not say otherwise, and this one must not.)
+    """
 
     def __cinit__(self):
-        self._lock = PyThread_allocate_lock()
-        if self._lock is NULL:
+        self._bell = PyThread_allocate_lock()
+        if self._bell is NULL:
             raise MemoryError("no memory for a lock")
+        PyThread_acquire_lock(self._bell, 0)
 
     def __dealloc__(self):
-        if self._lock is not NULL:
-            PyThread_free_lock(self._lock)
+        if self._bell is not NULL:
+            PyThread_free_lock(self._bell)
 
-    cpdef void acquire(self) except *:
-        # The holder may need the GIL to go on, so nobody waits for it with the GIL held. A signal
-        # ends the wait here, before the lock is taken: later it would leave the lock held.
+    cpdef acquire(self):
+        if not self.try_acquire():
+            self.wait()
+
+    cdef wait(self):
+        # The holder needs the GIL to go on, so nobody waits with it. A signal ends the wait here,
+        # before the lock is taken: later it would leave the lock held.
         cdef PyLockStatus status
-        while not PyThread_acquire_lock(self._lock, 0):
-            with nogil:
-                status = PyThread_acquire_lock_timed(self._lock, -1, 1)
-            if status == PY_LOCK_ACQUIRED:
-                break
-            PyErr_CheckSignals()
-        self.owner = PyThread_get_thread_ident()
+        self._waiting += 1
+        try:
+            while not self.try_acquire():
+                with nogil:
+                    status = PyThread_acquire_lock_timed(self._bell, -1, 1)
+                if status == PY_LOCK_ACQUIRED:
+                    self._rung = False
+                else:
+                    PyErr_CheckSignals()
+        finally:
+            self._waiting -= 1
 
     cpdef bint try_acquire(self) noexcept:
-        if not PyThread_acquire_lock(self._lock, 0):
+        if self.owner:
             return False
         self.owner = PyThread_get_thread_ident()
         return True
 
     cpdef void release(self) noexcept:
         self.owner = 0
-        PyThread_release_lock(self._lock)
+        if self._waiting and not self._rung:
+            self._rung = True
+            PyThread_release_lock(self._bell)
 
     cpdef bint mine(self) noexcept:
         return self.owner == PyThread_get_thread_ident()

@@ -4,9 +4,9 @@ from mboxio.clock cimport Clock, Parker
 from mboxio.controller cimport Controller
 from mboxio.gate cimport Gate
 from mboxio.queue cimport Queue
-from mboxio.request cimport Waitable
+from mboxio.request cimport Request, Waitable
 
-cdef int GLANCES_PER_TURN
+cdef int GLANCES_PER_TURN, LOOKS_PER_TIME
 cdef str EVENT, LOOK
 cdef long long FOREVER
 
@@ -28,9 +28,9 @@ cdef class Pump:
     @cython.locals(queue=Queue)
     cpdef turn(self, long long now_ns, str why)
     cpdef serve(self, Queue queue, long long now_ns, str why)
-    cpdef glance(self, Queue queue, long long now_ns)
+    cpdef glance(self, Queue queue, bint for_reply, long long now_ns)
     @cython.locals(queue=Queue, ready=bint)
-    cpdef bint arm(self) except *
+    cpdef bint arm(self) except -1
     cpdef look(self)
     cpdef str hint(self)
     cpdef look_now(self, long long now_ns, str why=*)
@@ -38,9 +38,9 @@ cdef class Pump:
     @cython.locals(queue=Queue, due=cython.longlong, busy=bint)
     cpdef long long due_ns(self) except? -1
     @cython.locals(parker=Parker)
-    cpdef bint wait(self, Waitable waitable, long long until_ns) except *
-    @cython.locals(queue=Queue, now_ns=cython.longlong, end_ns=cython.longlong)
-    cpdef bint spin(self, Waitable waitable, long long until_ns) except *
+    cpdef bint wait(self, Waitable waitable, long long until_ns) except -1
+    @cython.locals(queue=Queue, now_ns=cython.longlong, end_ns=cython.longlong, looks=int, for_reply=bint)
+    cpdef bint spin(self, Waitable waitable, long long until_ns) except -1
     cpdef take_lead(self, Parker parker)
     cpdef step_down(self, Parker parker, Waitable waitable)
     @cython.locals(now_ns=cython.longlong, wake_ns=cython.longlong, over=bint, why=str)

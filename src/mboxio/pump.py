@@ -15,6 +15,7 @@ from mboxio.clock import Clock, Parker
 from mboxio.controller import EVENT, LOOK, Controller
 from mboxio.gate import Gate
 from mboxio.queue import Queue
+from mboxio.request import Request
 from mboxio.states import FOREVER
 from mboxio.trace import PUMP_SLEEPING
 
@@ -23,6 +24,9 @@ SAFETY_NS = 200_000_000
 
 SLEEP_MAX_MS = 3_600_000.0
 """poll(2) takes no more than 24 days; a sleeper looks at its deadline again anyway."""
+
+LOOKS_PER_TIME = 4
+"""Reading the clock costs as much as a look, so a spinner does it every so many looks."""
 
 GLANCES_PER_TURN = 16
 """A spinner looks at the other queues only so often: their number must not cost it anything."""
@@ -82,11 +86,15 @@ class Pump:
         if now_ns >= queue.due_ns():
             queue.on_time(now_ns)
 
-    def glance(self, queue: Queue, now_ns: int) -> None:
+    def glance(self, queue: Queue, for_reply: bool, now_ns: int) -> None:
         """Look as a spinner does: where its answer must come from, now and then everywhere."""
         self.glances += 1
         if self.spin_ns and self.glances % GLANCES_PER_TURN:
-            self.serve(queue, now_ns, LOOK)
+            queue.only_replies = for_reply and not queue.line and not queue.stalled
+            try:
+                self.serve(queue, now_ns, LOOK)
+            finally:
+                queue.only_replies = False
         else:
             self.turn(now_ns, LOOK)
 
@@ -191,10 +199,12 @@ class Pump:
         now_ns = self.clock.now_ns()
         end_ns = min(now_ns + self.spin_now_ns, until_ns)
         queue = waitable.owner.queue
+        for_reply = isinstance(waitable, Request) and waitable.tied
+        looks = 0
         while True:
             self.gate.enter()
             try:
-                self.glance(queue, now_ns)
+                self.glance(queue, for_reply, now_ns)
             except BaseException:
                 self.rearm()
                 raise
@@ -202,10 +212,12 @@ class Pump:
                 self.gate.leave()
             if waitable.over:
                 break
+            looks += 1
+            if looks % LOOKS_PER_TIME == 0:
+                now_ns = self.clock.now_ns()
             if now_ns >= end_ns:
                 break
             self.clock.relax()
-            now_ns = self.clock.now_ns()
         if self.listening or self.loops:
             self.gate.enter()
             try:

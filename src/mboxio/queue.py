@@ -59,6 +59,7 @@ class Queue:
         self.answers: list[Any] = []  # our replies to the remote; they go first
         self.context: Any = None  # the driver's own
         self.dirty = False
+        self.only_replies = False  # whoever looks needs no news of slots
         self.fault: MailboxError | None = None  # the remote lied; stops this queue only
         self.stalled = ""
         self.not_before_ns = 0

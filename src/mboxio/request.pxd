@@ -11,9 +11,9 @@ cdef class Owner:
     cdef public object channel, queue
     cdef public bint attentive
 
-    cpdef bint wait_for(self, waitable, long long until_ns) except *
+    cpdef bint wait_for(self, waitable, long long until_ns) except -1
     cpdef look_at(self, waitable)
-    cpdef bint cancel(self, request) except *
+    cpdef bint cancel(self, request) except -1
     cpdef call_when_over(self, waitable, callback)
     cpdef future_of(self, waitable, bint bare)
     cpdef forget_future(self, waitable, future)
@@ -28,10 +28,10 @@ cdef class Waitable:
     cdef public Owner owner
     cdef public list watchers
 
-    cpdef void add_watcher(self, Watcher watcher) except *
-    cpdef void drop_watcher(self, Watcher watcher) except *
+    cpdef add_watcher(self, Watcher watcher)
+    cpdef drop_watcher(self, Watcher watcher)
     @cython.locals(watcher=Watcher, watchers=list)
-    cpdef void finish(self, core) except *
+    cpdef finish(self, core)
 
 
 cdef class Request(Waitable):
@@ -44,5 +44,5 @@ cdef class Request(Waitable):
 
     cpdef void set_up(self, Owner owner, bytes data, bint tied, long long timeout_ns)
     @cython.locals(following=int)
-    cpdef bint step(self, int event) except *
+    cpdef bint step(self, int event) except -1
     cpdef result(self)

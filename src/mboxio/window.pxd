@@ -13,8 +13,8 @@ cdef class Window:
     @cython.locals(request=Request)
     cpdef Request find_seq(self, long long seq)
     @cython.locals(position=Py_ssize_t, old=Request)
-    cpdef void add(self, Request request) except *
+    cpdef add(self, Request request)
     cpdef undo(self, Request request)
     @cython.locals(position=Py_ssize_t)
-    cpdef void remove(self, Request request) except *
+    cpdef remove(self, Request request)
     cpdef list live(self)

@@ -94,7 +94,7 @@ cdef class CompiledProducer(Producer):
         Producer.__init__(self, layout.slots, layout.message_bytes, armed)
         self.reset()
 
-    cpdef void reset(self) except *:
+    cpdef reset(self):
         self.check(mboxio_attach(&self.ring, True))
         self.broken = False
 
@@ -150,7 +150,7 @@ cdef class CompiledConsumer(Consumer):
         Consumer.__init__(self, layout.slots, layout.message_bytes)
         self.check(mboxio_attach(&self.ring, False))
 
-    cpdef void reset(self) except *:
+    cpdef reset(self):
         self.entry.payload = NULL
         self.check(mboxio_drop_all(&self.ring))
         self.broken = False
@@ -185,12 +185,12 @@ cdef class CompiledConsumer(Consumer):
             PyBuffer_Release(&view)
         return self.entry.length
 
-    cpdef void advance(self) except *:
+    cpdef advance(self):
         self.check_here()
         self.entry.payload = NULL
         mboxio_advance(&self.ring)
 
-    cpdef void release(self) except *:
+    cpdef release(self):
         mboxio_release(&self.ring)
 
     cpdef int pending(self) except -1:
@@ -220,10 +220,10 @@ cdef class CompiledArmed(Armed):
         self.peer = self.export.word(peer)
         mboxio_disarm(self.own)
 
-    cpdef void arm(self) except *:
+    cpdef arm(self):
         mboxio_arm(self.own)
 
-    cpdef void disarm(self) except *:
+    cpdef disarm(self):
         mboxio_disarm(self.own)
 
     cpdef bint peer_armed(self) except -1:

@@ -34,12 +34,12 @@ cdef class RingController(Controller):
     @cython.locals(lane=Lane, consumer=Consumer, known=Queue, full=bint)
     cpdef service(self, queue, str why)
     @cython.locals(consumed=int)
-    cpdef bint progress(self, Lane lane) except *
+    cdef bint progress(self, Lane lane) except -1
     @cython.locals(consumer=Consumer, left=int)
     cpdef drain(self, Lane lane)
     @cython.locals(kind=int, channel=BaseChannel)
-    cpdef deliver(self, Lane lane, Consumer consumer)
+    cdef deliver(self, Lane lane, Consumer consumer)
     @cython.locals(latest=cython.longlong, handle=cython.longlong)
     cpdef long long whole(self, Lane lane, long long tag) except? -1
     @cython.locals(lane=Lane, known=Queue)
-    cpdef bint arm(self, queue) except *
+    cpdef bint arm(self, queue) except -1

@@ -109,7 +109,8 @@ class RingController(Controller):
         if self.is_armed and self.armed is not None:
             self.armed.disarm()
             self.is_armed = False
-        self.progress(lane)
+        if not known.only_replies:
+            self.progress(lane)
         consumer = lane.consumer
         if consumer.peek():
             full = consumer.pending() >= consumer.slots - 1

@@ -2,8 +2,8 @@ from libc.stdint cimport uint32_t
 
 
 cdef class Armed:
-    cpdef void arm(self) except *
-    cpdef void disarm(self) except *
+    cpdef arm(self)
+    cpdef disarm(self)
     cpdef bint peer_armed(self) except -1
 
 
@@ -11,7 +11,7 @@ cdef class Ring:
     cdef public uint32_t slots, message_bytes
     cdef public bint broken
 
-    cpdef void reset(self) except *
+    cpdef reset(self)
     cpdef object lied(self, int lie, uint32_t value)
 
 
@@ -30,8 +30,8 @@ cdef class Consumer(Ring):
     cpdef bint peek(self) except -1
     cpdef bytes payload(self)
     cpdef uint32_t copy_into(self, object buffer) except? 0xFFFFFFFF
-    cpdef void advance(self) except *
-    cpdef void release(self) except *
+    cpdef advance(self)
+    cpdef release(self)
     cpdef int pending(self) except -1
     cpdef object pop(self)
     cpdef list pop_batch(self, int limit)
