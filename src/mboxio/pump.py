@@ -32,7 +32,8 @@ GLANCES_PER_TURN = 16
 """A spinner looks at the other queues only so often: their number must not cost it anything."""
 
 RECONNECT_MIN_NS, RECONNECT_MAX_NS = 10_000_000, 1_000_000_000
-CPUS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+CPUS = os.cpu_count() or 1
+"""Of the machine: this process may be bound to one of them and the remote to another."""
 
 
 class Pump:

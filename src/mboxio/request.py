@@ -31,6 +31,10 @@ class Owner:
     attentive: bool
     """Wants to hear of its messages: `prepare`, `request_over` and `slot_freed` are called."""
 
+    def __init__(self) -> None:
+        self.channel = self.queue = None
+        self.attentive = False
+
     def wait_for(self, waitable: Any, until_ns: int) -> bool:
         """Block until ``waitable`` is over (True) or the clock shows ``until_ns`` (False)."""
         raise TypeError("an owner waits")

@@ -59,7 +59,7 @@ class Remote(Declared):
         self.name = name.removeprefix("shm:")
         socket_path(self.name)  # raises
         if spin_s is None:
-            spin_s = 50e-6 if len(os.sched_getaffinity(0)) > 1 else 0.0
+            spin_s = 50e-6 if (os.cpu_count() or 1) > 1 else 0.0
         if not spin_s >= 0:
             raise ValueError(f"spin_s is {spin_s}, which is negative")
         self._spin_ns = round(spin_s * 1e9)
