@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections import deque
+from functools import partial
 from threading import get_ident
 from typing import Any
 
@@ -170,7 +171,11 @@ class LoopPort:
         """The source fired or time passed: service the pump. On the loop."""
         if self.gate.forked or self.closed:
             return
-        self.gate.run(self.pump.look_now, self.gate.clock.now_ns(), why)
+        self.gate.enter()
+        try:
+            self.pump.look_now(self.gate.clock.now_ns(), why)
+        finally:
+            self.gate.leave()
         if self.pump.reconnect_ns != FOREVER:
             self.pump.host.try_reconnect()
         self.set_timer()
@@ -198,17 +203,24 @@ class LoopPort:
         future: asyncio.Future[Any] = self.loop.create_future()
         arrival = Arrival(self, future, bare)
         if not bare:
-            future.add_done_callback(lambda done: self.forget(waitable, done))
+            future.add_done_callback(partial(self.forget, waitable))
         self.pending += 1
-        self.gate.run(self.await_arrival, arrival, waitable)
+        self.gate.enter()
+        try:
+            self.await_arrival(arrival, waitable)
+        finally:
+            self.gate.leave()
         if self.stale:
             self.register()
         self.set_timer()
         return future
 
     def await_arrival(self, arrival: Arrival, waitable: Any) -> None:
-        """Look once, then have the arrival told when it is over. Under the lock."""
-        if not waitable.over:
+        """Look once, then have the arrival told when it is over. Under the lock.
+
+        Where other futures wait already, the descriptors are armed and tell of news by themselves.
+        """
+        if not waitable.over and (self.pending == 1 or self.stale):
             self.pump.look_now(self.gate.clock.now_ns())
         if waitable.over:
             arrival.fire(self.gate, waitable)
