@@ -35,7 +35,7 @@ class Address:
         Raises:
             AddressError: it has no ``controller:`` or an option without ``=``.
         """
-        from urllib.parse import parse_qsl
+        from urllib.parse import unquote
 
         head, _, query = text.partition("?")
         controller, colon, rest = head.partition(":")
@@ -45,17 +45,22 @@ class Address:
                 "for example shm:demo/pmic"
             )
         name, _, channel = rest.partition("/")
-        try:
-            pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-        except ValueError:
-            raise AddressError(f"{text!r}: options are written ?name=value&name=value") from None
-        return cls(controller, name, channel, dict(pairs))
+        options: dict[str, str] = {}
+        for option in query.split("&") if query else ():
+            key, equals, value = option.partition("=")
+            if not equals:
+                raise AddressError(f"{text!r}: options are written ?name=value&name=value")
+            # A plus stays one, unlike in a form of the web: at=devmem:@0x1000+0x40
+            options[unquote(key)] = unquote(value)
+        return cls(controller, name, channel, options)
 
     def __str__(self) -> str:
-        tail = f"/{self.channel}" if self.channel else ""
-        from urllib.parse import urlencode
+        from urllib.parse import quote
 
-        query = urlencode(self.options)
+        tail = f"/{self.channel}" if self.channel else ""
+        query = "&".join(
+            f"{quote(key, '')}={quote(value, '/:@+,')}" for key, value in self.options.items()
+        )
         return f"{self.controller}:{self.name}{tail}{'?' + query if query else ''}"
 
 

@@ -202,12 +202,19 @@ def test_impossible_capabilities_are_refused(wrong: dict[str, Any]) -> None:
 WORDS = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-", min_size=1, max_size=8)
 
 
-@given(WORDS, WORDS, WORDS, st.dictionaries(WORDS, WORDS, max_size=3))
+@given(WORDS, WORDS, WORDS, st.dictionaries(WORDS, st.text(max_size=8), max_size=3))
 def test_an_address_survives_being_written(
     controller: str, name: str, channel: str, options: dict[str, str]
 ) -> None:
     address = Address(controller, name, channel, options)
     assert Address.parse(str(address)) == address
+
+
+def test_a_region_stands_in_an_address_as_it_is() -> None:
+    text = "bcm2835:/property?at=qtest:/tmp/q@0x3f00b880+0x40&pool=qtest:/tmp/q@0x100000+0x1000"
+    address = Address.parse(text)
+    assert address.options["at"] == "qtest:/tmp/q@0x3f00b880+0x40"
+    assert str(address) == text
 
 
 @given(st.text(max_size=40))
