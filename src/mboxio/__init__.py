@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mboxio.errors import (
         AddressError,
         ClosedError,
+        DeviceTreeError,
         ForkedError,
         MailboxError,
         MessagesLost,
@@ -68,6 +69,7 @@ __all__ = [
     "Connection",
     "Controller",
     "Correlator",
+    "DeviceTreeError",
     "Done",
     "ForkedError",
     "InOrder",
@@ -117,6 +119,7 @@ _HOMES = {
     "errors": (
         "AddressError",
         "ClosedError",
+        "DeviceTreeError",
         "ForkedError",
         "MailboxError",
         "MessagesLost",

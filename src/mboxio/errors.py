@@ -16,6 +16,7 @@
     │   └── ReplyTooLong              the reply does not fit the buffer given with ``into=``
     ├── MessagesLost                  a subscriber was too slow; ``count`` messages are gone
     ├── AddressError (ValueError)     a wrong address, option, channel or name
+    │   └── DeviceTreeError           ... or a device tree that is damaged, or does not say
     └── WouldDeadlock (RuntimeError)  a wait where waiting can never end
 
 ``stage`` is one of ``queue`` (no slot yet), ``tx_done`` (handed over, slot not freed), ``reply``
@@ -29,6 +30,7 @@ from typing import Any
 __all__ = [
     "AddressError",
     "ClosedError",
+    "DeviceTreeError",
     "ForkedError",
     "MailboxError",
     "MessageTooLong",
@@ -186,6 +188,10 @@ class AddressError(MailboxError, ValueError):
     """An address, option, channel or name that means nothing here."""
 
     default_errno = _errno.EINVAL
+
+
+class DeviceTreeError(AddressError):
+    """A damaged device tree, or one that lacks what was asked for; ``errno`` is that of Linux."""
 
 
 class WouldDeadlock(MailboxError, RuntimeError):

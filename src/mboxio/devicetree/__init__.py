@@ -1,0 +1,25 @@
+"""Mailbox channels from a device tree, looked up as Linux does.
+
+>>> tree = DeviceTree.open("board.dtb")
+>>> tree.channel("/firmware/scmi", "tx").provider
+"""
+
+from mboxio.devicetree.blob import Node
+from mboxio.devicetree.bus import Interrupt, Range
+from mboxio.devicetree.lookup import EPROBE_DEFER, Consumer, Provider, Specifier, scmi_roles
+from mboxio.devicetree.report import describe
+from mboxio.devicetree.tree import LIVE, DeviceTree
+
+__all__ = [
+    "EPROBE_DEFER",
+    "LIVE",
+    "Consumer",
+    "DeviceTree",
+    "Interrupt",
+    "Node",
+    "Provider",
+    "Range",
+    "Specifier",
+    "describe",
+    "scmi_roles",
+]

@@ -1,0 +1,164 @@
+"""A device tree: its nodes by path, label and phandle, and what it says about mailboxes."""
+
+import errno
+import os
+from collections.abc import Sequence
+
+from mboxio.devicetree.blob import BYTES_MAX, MAGIC, Node, parse
+from mboxio.devicetree.bus import Range, interrupts, regions
+from mboxio.devicetree.lookup import Consumer, Provider, Specifier, consumer_at, find_channel
+from mboxio.errors import AddressError, DeviceTreeError
+
+__all__ = ["LIVE", "DeviceTree"]
+
+LIVE = "/sys/firmware/fdt"
+"""The tree with which the running kernel was started."""
+
+PHANDLES = ("phandle", "linux,phandle")
+
+
+class DeviceTree:
+    """A device tree, read once.
+
+    Args:
+        data: a flattened device tree, as in a .dtb.
+
+    Raises:
+        DeviceTreeError: it is none, or it is damaged.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.root = parse(data)
+        self.nodes = list(self.root.walk())
+        self.phandles: dict[int, Node] = {}
+        for node in self.nodes:
+            phandle = phandle_of(node)
+            if phandle is not None:
+                self.phandles.setdefault(phandle, node)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str] = LIVE) -> "DeviceTree":
+        """Read a file: a .dtb, or the tree of the running kernel.
+
+        Raises:
+            AddressError: it cannot be read; ``errno`` and the text say why.
+            DeviceTreeError: it is no device tree, or a damaged one.
+        """
+        try:
+            return cls(_read(path))
+        except DeviceTreeError as error:
+            raise DeviceTreeError(f"{os.fspath(path)}: {error}", errno=error.errno) from None
+
+    # -- nodes
+
+    def node(self, path: str) -> Node:
+        """Find a node.
+
+        Args:
+            path: its path, ``/soc/mailbox@7e00b880``; an alias or a label may stand for the
+                beginning of one.
+
+        Raises:
+            DeviceTreeError: ENOENT: there is none.
+        """
+        head, slash, rest = path.partition("/")
+        if head or not slash:
+            known = self._paths("aliases").get(head) or self._paths("__symbols__").get(head, "")
+            _, _, rest = f"{known}/{rest}".rstrip("/").partition("/")
+            node = self.root if known else None
+        else:
+            node = self.root
+        for name in rest.split("/") if rest else ():
+            children = node.children if node is not None else []
+            node = next((each for each in children if each.name == name), None)
+        if node is None:
+            raise DeviceTreeError(f"the device tree has no node {path!r}", errno=errno.ENOENT)
+        return node
+
+    def by_phandle(self, phandle: int) -> Node | None:
+        """Return the node of a phandle; None if there is none."""
+        return self.phandles.get(phandle)
+
+    def regions(self, node: Node) -> list[Range]:
+        """Return the registers or memory of a node, with the addresses of the CPU."""
+        return regions(node)
+
+    def _paths(self, where: str) -> dict[str, str]:
+        """Return names and paths of ``/aliases`` or ``/__symbols__``."""
+        for each in self.root.children:
+            if each.name == where:
+                return {name: _first(each.strings(name)) for name in each.properties}
+        return {}
+
+    # -- mailboxes
+
+    def providers(self) -> list[Provider]:
+        """Return all mailbox controllers, also disabled ones, in the order of the tree."""
+        labels: dict[str, list[str]] = {}
+        for label, path in self._paths("__symbols__").items():
+            labels.setdefault(path, []).append(label)
+        return [
+            Provider(
+                node,
+                phandle_of(node),
+                node.cell("#mbox-cells"),
+                regions(node),
+                interrupts(node, self.by_phandle),
+                labels.get(node.path, []),
+            )
+            for node in self.nodes
+            if "#mbox-cells" in node.properties
+        ]
+
+    def consumers(self) -> list[Consumer]:
+        """Return all nodes that use channels, in the order of the tree."""
+        return [self.consumer(node) for node in self.nodes if "mboxes" in node.properties]
+
+    def consumer(self, at: str | Node) -> Consumer:
+        """Return what a node uses; a node without ``mboxes`` uses nothing.
+
+        Raises:
+            DeviceTreeError: ENOENT: there is no such node.
+        """
+        return consumer_at(self._at(at), self.by_phandle)
+
+    def channel(self, consumer: str | Node, which: int | str = 0) -> Specifier:
+        """Look up one channel of a consumer, as Linux does. ``status`` is not looked at.
+
+        Args:
+            consumer: a node, or how `node` finds it.
+            which: the index in ``mboxes``, or the name in ``mbox-names``.
+
+        Raises:
+            DeviceTreeError: ENOENT: no such node, no ``mboxes``, an index past its end, or an
+                empty entry; EINVAL: the list is broken at this entry or before it, or there are
+                no names; ENODATA: no such name.
+        """
+        return find_channel(self._at(consumer), which, self.by_phandle)
+
+    def _at(self, at: str | Node) -> Node:
+        return self.node(at) if isinstance(at, str) else at
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(4)
+            # Who names a disk by mistake is told before it is read.
+            data = head + file.read(BYTES_MAX) if head == MAGIC.to_bytes(4) else head
+    except OSError as error:
+        raise AddressError(f"{os.fspath(path)}: {error.strerror}", errno=error.errno) from None
+    if len(data) > BYTES_MAX:
+        raise DeviceTreeError(f"longer than any device tree: more than {BYTES_MAX >> 20} MiB")
+    return data
+
+
+def _first(strings: Sequence[str]) -> str:
+    return strings[0] if strings else ""
+
+
+def phandle_of(node: Node) -> int | None:
+    """Return the number by which others refer to a node."""
+    found = (node.cell(name) for name in PHANDLES)
+    return next((phandle for phandle in found if phandle not in (None, 0, 0xFFFFFFFF)), None)
