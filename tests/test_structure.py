@@ -72,7 +72,7 @@ HOST = CHANNEL | {"endpoint", "sender", "host", "verbs"}
 USERS = HOST | {"client", "async_client", "protocols", "linux"}
 MEMORY = BASE | {"ring", "io"}
 CONTROLLERS = CORE | MEMORY | {"ring.controller", "controllers"}
-LIBRARY = USERS | CONTROLLERS | {"registry", "async_open", "devicetree"}
+LIBRARY = USERS | CONTROLLERS | {"registry", "async_open", "devicetree", "dt"}
 FAR_SIDE = {"sim", "remote", "testing"}
 MAY_IMPORT = {
     # Each line narrows the one before.
@@ -86,6 +86,7 @@ MAY_IMPORT = {
     "io": MEMORY,
     "controllers": CONTROLLERS,
     "devicetree": BASE | {"devicetree"},
+    "dt": LIBRARY,
     "registry": LIBRARY,
     "async_open": LIBRARY,
     "mboxio": LIBRARY | {"mboxio"},

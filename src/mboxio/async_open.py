@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Generator
-from dataclasses import replace
 from typing import Any
 
 from mboxio.async_client import AsyncClient
 from mboxio.client import Connection
-from mboxio.registry import Address, connect
+from mboxio.registry import Address, reach
 from mboxio.timeouts import DEFAULT
 
 
@@ -34,20 +33,22 @@ class open_async:
         timeout_s: float | None = DEFAULT,
         queue_timeout_s: float | None = DEFAULT,
     ) -> None:
-        self.address = Address.parse(address)
+        Address.parse(address)  # what is no address at all is told at once
+        self.address = address
         self.settings = (backlog, timeout_s, queue_timeout_s)
         self.client: AsyncClient | None = None
 
-    async def _connect(self, to: str) -> Connection:
+    async def _connect(self) -> tuple[Connection, Any]:
         """Connect in a thread. A caller who gives up meanwhile leaves no connection behind."""
         made: list[Connection] = []
         abandoned = False
 
-        def work() -> Connection:
-            made.append(connect(to))
+        def work() -> tuple[Connection, Any]:
+            connection, channel = reach(self.address)
+            made.append(connection)
             if abandoned:
-                made[0].close()
-            return made[0]
+                connection.close()
+            return connection, channel
 
         try:
             return await asyncio.to_thread(work)
@@ -58,10 +59,8 @@ class open_async:
             raise
 
     async def _open(self) -> AsyncClient:
-        to = str(replace(self.address, channel=""))
-        connection = await self._connect(to)
+        connection, channel = await self._connect()
         try:
-            channel = connection.find_channel(self.address.channel or 0)
             client = OwnedAsyncClient(connection, channel, *self.settings, None)
             connection.join(channel, client)
             client.settle_in()

@@ -144,6 +144,45 @@ class Controller:
         """
         return False
 
+    def xlate(self, specifier: Any) -> str | int:
+        """Say which channel an entry of a device tree means. Without the lock, after ``open``.
+
+        The base takes the first cell for the number of the channel.
+
+        Args:
+            specifier: has ``cells``, and ``nodes``: where a cell is the phandle of a child of
+                this controller's node, that child, by the number of the cell.
+
+        Returns:
+            The name or number of a channel.
+
+        Raises:
+            AddressError: none; ``errno`` is EINVAL, or EBUSY where all that it may be are taken.
+        """
+        if not specifier.cells:
+            raise AddressError("the entry has no cells, and so no number of a channel")
+        number: int = specifier.cells[0]
+        return number
+
+    @classmethod
+    def tree_options(cls, tree: Any, node: Any, specifier: Any) -> dict[str, str]:
+        """Say which options of an address a node of a device tree means; before there is a driver.
+
+        The base reaches the first registers through ``/dev/mem``: ``at=devmem:@ADDRESS+SIZE``.
+
+        Args:
+            tree, node: a ``DeviceTree``, and the node with this controller's ``compatible``.
+            specifier: as for `xlate`, where a channel is opened; else None.
+
+        Raises:
+            AddressError: the node lacks something.
+        """
+        for each in tree.regions(node):
+            if each.cpu is not None:
+                return {"at": f"devmem:@{each.cpu:#x}+{each.size_bytes:#x}"}
+            break
+        raise AddressError(f"{node.path} has no registers that the CPU can reach")
+
     def reconnect(self) -> bool:
         """Start to reach a lost remote again; called without the lock, with growing pauses.
 

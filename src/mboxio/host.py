@@ -142,6 +142,24 @@ class Host:
             )
         return channel
 
+    def xlate(self, specifier: Any) -> Channel:
+        """Return the channel that an entry of a device tree means on this controller.
+
+        Args:
+            specifier: from ``DeviceTree.channel``.
+
+        Raises:
+            AddressError: there is none; ``errno`` is that of Linux.
+        """
+        found = self.controller.xlate(specifier)
+        if isinstance(found, str):
+            return self.find_channel(found)
+        if found >= len(self.channels):
+            raise AddressError(
+                f"{self.address!r} has {len(self.channels)} channels, no number {found}"
+            )
+        return list(self.channels.values())[found]
+
     # -- clients come and go
 
     def join(self, channel: Channel, client: Any) -> None:

@@ -129,11 +129,29 @@ def _typed(controller: str, key: str, text: str, kind: Any) -> Any:
         ) from None
 
 
+def resolve(address: str) -> tuple[Address, Any]:
+    """Take an address apart; one by device tree becomes that of the controller there.
+
+    Returns:
+        The address of a controller, and what its `Controller.xlate` finds the channel by, or None.
+
+    Raises:
+        AddressError: the address means nothing here.
+    """
+    parsed = Address.parse(address)
+    if parsed.controller != "dt":
+        return parsed, None
+    from mboxio import dt  # reading device trees is not for everybody
+
+    return dt.resolve(parsed)
+
+
 def connect(address: str, *, clock: Clock = SYSTEM, trace: Any = None) -> Connection:
     """Connect to the controller at an address.
 
     Args:
-        address: ``controller:name?option=value``, for example ``shm:demo``.
+        address: ``controller:name?option=value``, for example ``shm:demo``, or ``dt:NODE``: the
+            mailbox at this node of the device tree.
         clock: owns all waits; a virtual one makes tests deterministic.
         trace: called at named points; see `Gate`.
 
@@ -144,19 +162,36 @@ def connect(address: str, *, clock: Clock = SYSTEM, trace: Any = None) -> Connec
         AddressError: the address means nothing here.
         RemoteGone: nobody answers there.
     """
-    parsed = Address.parse(address)
+    parsed, _ = resolve(address)
     if parsed.channel:
         raise AddressError(
             f"{address!r} names a channel: mboxio.open() takes it, connect() takes "
             f"{parsed.controller}:{parsed.name}"
         )
-    controller = make(parsed)
+    return _attach(parsed, clock, trace)
+
+
+def reach(address: str) -> tuple[Connection, Any]:
+    """Connect to the controller at an address, and find the channel that it names."""
+    parsed, specifier = resolve(address)
+    connection = _attach(dataclasses.replace(parsed, channel=""), SYSTEM, None)
     try:
-        return Connection(controller, address=str(parsed), clock=clock, trace=trace)
+        if specifier is not None:
+            return connection, connection.xlate(specifier)
+        return connection, connection.find_channel(parsed.channel or 0)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _attach(address: Address, clock: Clock, trace: Any) -> Connection:
+    controller = make(address)
+    try:
+        return Connection(controller, address=str(address), clock=clock, trace=trace)
     except ValueError as error:
         if isinstance(error, MailboxError):
             raise
-        raise AddressError(f"{parsed}: {error}") from None
+        raise AddressError(f"{address}: {error}") from None
 
 
 class OwnedClient(Client):
@@ -178,14 +213,13 @@ def open(
     """Connect and open a client in one step; closing it closes the connection.
 
     Args:
-        address: with a channel, for example ``shm:demo/pmic``; the first one if left out.
+        address: with a channel, for example ``shm:demo/pmic``; the first one if left out. By
+            device tree: ``dt:CONSUMER?channel=NAME``.
 
     The other arguments and errors are those of `connect` and `Connection.client`.
     """
-    parsed = Address.parse(address)
-    connection = connect(str(dataclasses.replace(parsed, channel="")))
+    connection, channel = reach(address)
     try:
-        channel = connection.find_channel(parsed.channel or 0)
         client = OwnedClient(connection, channel, backlog, timeout_s, queue_timeout_s, None)
         client.at_home = connection.worker
         connection.join(channel, client)

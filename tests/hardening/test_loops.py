@@ -156,13 +156,13 @@ def test_cancelling_open_async_leaves_no_connection(monkeypatch: pytest.MonkeyPa
     made: list[Connection] = []
     entered, go_on = threading.Event(), threading.Event()
 
-    def slow(address: str) -> Connection:
+    def slow(address: str) -> tuple[Connection, Any]:
         entered.set()
         assert go_on.wait(PATIENCE_S)
         made.append(Connection(Manual(wired=True)))
-        return made[0]
+        return made[0], made[0].find_channel(0)
 
-    monkeypatch.setattr(async_open, "connect", slow)
+    monkeypatch.setattr(async_open, "reach", slow)
 
     async def run() -> None:
         task = asyncio.create_task(async_open.open_async("loopback:")._open())
