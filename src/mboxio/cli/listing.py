@@ -11,6 +11,7 @@ from rich.table import Table
 import mboxio
 from mboxio import _build, registry
 from mboxio.cli.options import Output, connected, printable
+from mboxio.cli.tree import show_tree
 
 __all__ = ["info", "list_channels"]
 
@@ -38,12 +39,31 @@ def info(as_json: bool) -> None:
 
 
 @click.command("list")
-@click.argument("address")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def list_channels(address: str, as_json: bool) -> None:
-    """Show the channels of a controller."""
-    whole = dataclasses.replace(registry.Address.parse(address), channel="")
-    with connected(str(whole)) as connection:
+@click.argument("addresses", nargs=-1, metavar="[ADDRESS | --dtb FILE...]")
+@click.option(
+    "--dtb", "files", multiple=True, metavar="FILE", help="Show the mailboxes of this device tree."
+)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable; one line for each FILE.")
+def list_channels(addresses: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> None:
+    """Show the channels of a controller, or the mailboxes of device trees.
+
+    A FILE is a flattened device tree: a .dtb, or /sys/firmware/fdt on a board that runs.
+    """
+    if files:
+        for file in (*files, *addresses):
+            show_tree(file, as_json)
+        return
+    if not addresses:
+        raise click.UsageError("Missing argument 'ADDRESS', or --dtb FILE.")
+    address, *more = addresses
+    if more:
+        raise click.UsageError(f"Got unexpected extra argument ({more[0]})")
+    _list_channels(address, as_json)
+
+
+def _list_channels(address: str, as_json: bool) -> None:
+    whole, _ = registry.resolve(address)
+    with connected(str(dataclasses.replace(whole, channel=""))) as connection:
         channels = [_describe(channel) for channel in connection.channels.values()]
     if as_json:
         click.echo(json.dumps(channels))

@@ -1,0 +1,135 @@
+"""``mboxio list --dtb``."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mboxio import dt
+from mboxio.controllers import loopback
+from mboxio.controllers.loopback import Loopback
+from tests.cli.conftest import Invoke, one_line
+from tests.devicetree.writer import blob
+
+FILES = Path(__file__).parent.parent / "devicetree" / "files"
+BEAGLE = str(FILES / "k3-am62-pocketbeagle2.dtb")
+EVB = str(FILES / "mt8183-evb.dtb")
+DEMO = str(FILES / "corstone1000-mps3.dtb")
+WRONG = 2
+
+
+def test_json_is_one_line_for_each_file(invoke: Invoke) -> None:
+    expected = {
+        each["dtb"]: each
+        for each in map(json.loads, (FILES / "expected.jsonl").read_text().splitlines())
+    }
+    for args in (["--dtb", EVB, BEAGLE], [f"--dtb={EVB}", "--dtb", BEAGLE]):
+        lines = invoke("list", "--json", *args).stdout.splitlines()
+        assert [json.loads(line) for line in lines] == [
+            expected["mt8183-evb.dtb"],
+            expected["k3-am62-pocketbeagle2.dtb"],
+        ]
+
+
+def test_wide(invoke: Invoke) -> None:
+    result = invoke("list", "--dtb", BEAGLE, env={"COLUMNS": "120"})
+    assert [line.rstrip() for line in result.stdout.splitlines()] == [
+        "BeagleBoard.org PocketBeagle2  beagle,am62-pocketbeagle2, ti,am625",
+        "3 providers (1 disabled), 3 consumers",
+        "",
+        "provider                                  compatible             cells  address     "
+        "driver",
+        "/bus@f0000/bus@48000000/mailbox@4d000000  ti,am654-secure-proxy  1      0x4d000000  -",
+        "/bus@f0000/mailbox@43600000               ti,am654-secure-proxy  1      0x43600000  "
+        "disabled",
+        "/bus@f0000/mailbox@29000000               ti,am64-mailbox        1      0x29000000  -",
+        "",
+        "consumer                                           channel  cells      provider",
+        "/bus@f0000/bus@4000000/m4fss@5000000               0        mbox-m4-0  "
+        "/bus@f0000/mailbox@29000000",
+        "/bus@f0000/bus@b00000/r5fss@78000000/r5f@78000000  0        mbox-r5-0  "
+        "/bus@f0000/mailbox@29000000",
+        "/bus@f0000/system-controller@44043000              0 rx     12         "
+        "/bus@f0000/bus@48000000/mailbox@4d000000",
+        "                                                   1 tx     13         "
+        "/bus@f0000/bus@48000000/mailbox@4d000000",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("file", sorted(FILES.glob("*.dtb")), ids=lambda path: path.stem)
+def test_narrow(invoke: Invoke, file: Path) -> None:
+    """Paths break before a slash, and nothing else breaks."""
+    result = invoke("list", "--dtb", str(file), env={"COLUMNS": "80"})
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    names = {part for path in paths(file) for part in path.split("/")[1:]}
+    shown = {word for line in lines for each in line.split() for word in each.split("/")}
+    assert names <= shown
+
+
+def paths(file: Path) -> list[str]:
+    """Return the paths of all providers and consumers of a file."""
+    (found,) = (
+        each
+        for each in map(json.loads, (FILES / "expected.jsonl").read_text().splitlines())
+        if each["dtb"] == file.name
+    )
+    return [each["path"] for each in found["providers"] + found["consumers"]]
+
+
+def test_empty_entries_and_no_consumers(invoke: Invoke) -> None:
+    lines = [line.split() for line in invoke("list", "--dtb", EVB).stdout.splitlines()]
+    assert ["1", "empty"] in lines
+    assert "2 providers (2 disabled), 0 consumers" in invoke("list", "--dtb", DEMO).stdout
+
+
+def test_a_driver_is_shown(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(dt.COMPATIBLE, "mediatek,mt8183-gce", "loopback")
+    assert "0x10238000  loopback" in invoke("list", "--dtb", EVB).stdout
+
+
+def test_a_tree_that_is_broken_or_says_nothing(invoke: Invoke, tmp_path: Path) -> None:
+    path = tmp_path / "board.dtb"
+    path.write_bytes(blob({"model": "no\x1b[31m colour", "a": {"mboxes": [7]}}))
+    lines = invoke("list", "--dtb", str(path)).stdout.splitlines()
+    assert lines[0].rstrip() == "no\\x1b[31m colour"
+    assert lines[1] == "0 providers, 1 consumer"
+    assert lines[4].split(maxsplit=2) == ["/a", "0", "/a: mboxes[0]: no node has phandle 0x7"]
+    path.write_bytes(blob({}))
+    shown = invoke("list", "--dtb", str(path), env={"COLUMNS": "500"}).stdout.splitlines()
+    assert [line.rstrip() for line in shown] == [str(path), "0 providers, 0 consumers", ""]
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        ("list", "Missing argument 'ADDRESS', or --dtb FILE"),
+        ("list loopback: loopback:", "Got unexpected extra argument (loopback:)"),
+        ("list --dtb /nowhere", "/nowhere: No such file or directory"),
+        ("list --dtb /etc/passwd --json", "/etc/passwd: no device tree"),
+        ("list --dtb /dev/zero", "/dev/zero: no device tree"),
+        (f"request dt:/soc?dtb={EVB} x", "/soc has no mboxes[0]"),
+        (f"list dt:/soc/mailbox@10238000?dtb={EVB}", "no controller here drives /soc/mailbox@1"),
+    ],
+)
+def test_one_line(invoke: Invoke, args: str, told: str) -> None:
+    result = invoke(*args.split())
+    assert told in one_line(result.stderr_bytes)
+    assert (result.exit_code, result.stdout) == (WRONG, "")
+
+
+def test_an_address_by_device_tree(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Mailbox(Loopback):
+        @classmethod
+        def tree_options(cls, tree: object, node: object, specifier: object) -> dict[str, str]:
+            return {"channels": "2"}
+
+    monkeypatch.setattr(loopback, "Loopback", Mailbox)
+    monkeypatch.setitem(dt.COMPATIBLE, "mediatek,mt8183-gce", "loopback")
+    shown = invoke("list", f"dt:/soc/mailbox@10238000?dtb={EVB}", "--json").stdout
+    assert [each["channel"] for each in json.loads(shown)] == ["0", "1"]
+    consumer = f"dt:/soc/syscon@14000000?channel=1&dtb={EVB}"
+    assert invoke("request", consumer, "hi").stdout == "hi"
