@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT
- *
  * mboxio_ring.h: a mailbox ring in shared memory, for the host and for firmware (C11, freestanding).
  *
  *   +-----+-----+-----+-----+-----+-----+-----+-----+    Indices count modulo `slots`. front == rear
@@ -15,7 +14,7 @@
  * and each header word are read once per operation and must lie in the window that an honest peer could
  * have caused. A lie breaks this ring alone, and it stays broken until it is reset.
  *
- * One thread at a time may use one side. Nothing here waits or allocates.
+ * One thread at a time may use one side. Nothing here waits, allocates or needs a library.
  */
 #ifndef MBOXIO_RING_H
 #define MBOXIO_RING_H
@@ -24,13 +23,21 @@
 #include <stdint.h>
 
 /* ---- Hooks: all memory ordering. The defaults suit threads and processes on coherent memory. ---- */
-/* Store an index so that whoever observes it sees every earlier access as finished. */
+/* PUBLISH stores a word after every earlier access, OBSERVE loads one before any later access. Define both. */
 #ifndef MBOXIO_PUBLISH
+#if __GCC_ATOMIC_INT_LOCK_FREE == 2
 #define MBOXIO_PUBLISH(word, value) __atomic_store_n((word), (value), __ATOMIC_RELEASE)
-#endif
-/* Load a peer's word so that no later access can be seen before it. */
-#ifndef MBOXIO_OBSERVE
 #define MBOXIO_OBSERVE(word) __atomic_load_n((word), __ATOMIC_ACQUIRE)
+#else /* a core without atomic instructions, Cortex-M0 for one, where these call a library */
+#define MBOXIO_PUBLISH(word, value) (__atomic_thread_fence(__ATOMIC_RELEASE), (void)(*(word) = (value)))
+#define MBOXIO_OBSERVE(word) mboxio_observe(word)
+static inline uint32_t mboxio_observe(const volatile uint32_t *word)
+{
+    uint32_t value = *word;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return value;
+}
+#endif
 #endif
 /* Order an earlier store before a later load: the one thing release and acquire cannot do. */
 #ifndef MBOXIO_FULL_FENCE
@@ -45,7 +52,14 @@
 #define MBOXIO_CACHE_CLEAN(address, bytes) ((void)(address), (void)(bytes))
 #define MBOXIO_CACHE_INVALIDATE(address, bytes) ((void)(address), (void)(bytes))
 #endif
-/* Define MBOXIO_WORD_COPIES where slots lie in device memory, which takes aligned 32-bit accesses only. */
+/* How slots are copied. MBOXIO_WORD_COPIES: by aligned words, which device memory takes; no library. */
+#ifndef MBOXIO_COPY
+#if !__STDC_HOSTED__ && !defined(MBOXIO_WORD_COPIES)
+#define MBOXIO_WORD_COPIES
+#endif
+#define MBOXIO_COPY(to, from, bytes) __builtin_memcpy((to), (from), (bytes))
+#define MBOXIO_ZERO(to, bytes) __builtin_memset((to), 0, (bytes))
+#endif
 
 /* ---- Memory layout of mboxio's own shared memory ---- */
 #define MBOXIO_MAGIC 0x3158424Du /* "MBX1" */
@@ -71,16 +85,11 @@ struct mboxio_channel_layout {
 /* The start of the memory, three lines: who made it, the host, the remote. */
 struct mboxio_memory {
     uint32_t magic; /* published last, after epoch and everything else */
-    uint32_t version;
-    uint32_t epoch;
-    uint32_t size_bytes;
-    uint32_t channels;
-    uint32_t table; /* offset of `channels` entries of struct mboxio_channel_layout */
+    uint32_t version, epoch, size_bytes;
+    uint32_t channels, table; /* how many struct mboxio_channel_layout, and the offset of the first */
     uint32_t reserved[10];
-    uint32_t host_armed;
-    uint32_t host_reserved[15];
-    uint32_t remote_armed;
-    uint32_t heartbeat; /* grows while the remote lives; 0: it does not beat */
+    uint32_t host_armed, host_reserved[15];
+    uint32_t remote_armed, heartbeat; /* the latter grows while the remote lives; 0: it does not beat */
     uint32_t remote_reserved[14];
 };
 
@@ -90,20 +99,15 @@ _Static_assert(sizeof(struct mboxio_channel_layout) == 80 && sizeof(struct mboxi
 enum mboxio_kind {
     MBOXIO_INVALID = 0, /* what zeroed memory says */
     MBOXIO_MESSAGE = 1, /* one way */
-    MBOXIO_REQUEST = 2,
-    MBOXIO_REPLY = 3,
+    MBOXIO_REQUEST = 2, MBOXIO_REPLY = 3,
     MBOXIO_ERROR = 4 /* a reply: the handler failed; little-endian i32 status, then UTF-8 text */
 };
 
 enum mboxio_result {
     MBOXIO_DONE = 1,
     MBOXIO_NOTHING = 0, /* push: full; peek: empty */
-    MBOXIO_FRONT_LIES = -1,
-    MBOXIO_REAR_LIES = -2,
-    MBOXIO_LENGTH_LIES = -3,
-    MBOXIO_KIND_LIES = -4,
-    MBOXIO_TOO_LONG = -5, /* the caller's fault, and so is the next; the ring goes on */
-    MBOXIO_BAD_KIND = -6,
+    MBOXIO_FRONT_LIES = -1, MBOXIO_REAR_LIES = -2, MBOXIO_LENGTH_LIES = -3, MBOXIO_KIND_LIES = -4,
+    MBOXIO_TOO_LONG = -5, MBOXIO_BAD_KIND = -6, /* the caller's fault; the ring goes on */
     MBOXIO_BAD_LAYOUT = -7
 };
 
@@ -125,18 +129,13 @@ struct mboxio_ring {
 struct mboxio_entry {
     const unsigned char *payload; /* in the slot: the peer may still scribble there, so copy it once */
     uint32_t length;              /* checked: payload[0 .. length) lies in the slot */
-    uint32_t kind;
-    uint32_t tag;
+    uint32_t kind, tag;
 };
 
 /* ---- Words and bytes ---- */
 static inline uint32_t mboxio_le32(uint32_t value)
 {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return __builtin_bswap32(value);
-#else
-    return value;
-#endif
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap32(value) : value;
 }
 
 static inline uint32_t mboxio_load(const volatile uint32_t *word)
@@ -165,9 +164,9 @@ static inline void mboxio_copy_in(unsigned char *slot, const void *message, uint
     }
 #else
     if (length) /* an empty message may come with a null pointer */
-        __builtin_memcpy(slot, message, length);
+        MBOXIO_COPY(slot, message, length);
     if (total > length)
-        __builtin_memset(slot + length, 0, total - length);
+        MBOXIO_ZERO(slot + length, total - length);
 #endif
 }
 
@@ -184,7 +183,7 @@ static inline void mboxio_copy_out(void *buffer, const struct mboxio_entry *entr
     }
 #else
     if (entry->length)
-        __builtin_memcpy(buffer, entry->payload, entry->length);
+        MBOXIO_COPY(buffer, entry->payload, entry->length);
 #endif
 }
 
@@ -211,26 +210,27 @@ static inline void mboxio_ring_init(struct mboxio_ring *ring, volatile uint32_t 
                                     uint32_t slot_bytes, int framed)
 {
     uint32_t header = framed ? MBOXIO_SLOT_HEADER_BYTES : 0, room = slot_bytes - header;
-    *ring = (struct mboxio_ring){.own = own, .peer = peer, .base = (unsigned char *)base, .slots = slots,
-                                 .slot_bytes = slot_bytes, .header_bytes = header,
-                                 .message_bytes = room < MBOXIO_LENGTH_MAX ? room : MBOXIO_LENGTH_MAX};
+    /* Field by field: for a whole structure some compilers call memset. */
+    ring->own = own, ring->peer = peer, ring->base = (unsigned char *)base;
+    ring->slots = slots, ring->slot_bytes = slot_bytes, ring->header_bytes = header;
+    ring->message_bytes = room < MBOXIO_LENGTH_MAX ? room : MBOXIO_LENGTH_MAX;
+    ring->mine = ring->published = ring->seen = ring->consumed = ring->lie_value = 0, ring->lie = 0;
 }
 
 /* Describe one side of a FRAMED ring of a memory of `size_bytes`, after checking that it lies inside. */
 static inline int mboxio_ring_at(struct mboxio_ring *ring, void *memory, uint32_t size_bytes,
-                                 const struct mboxio_ring_layout *layout, int producer)
+                                 const volatile struct mboxio_ring_layout *layout, int producer)
 {
     uint32_t front = mboxio_le32(layout->front), rear = mboxio_le32(layout->rear);
     uint32_t base = mboxio_le32(layout->base), slots = mboxio_le32(layout->slots);
-    uint32_t slot_bytes = mboxio_le32(layout->slot_bytes);
-    volatile uint32_t *words[2];
+    uint32_t slot_bytes = mboxio_le32(layout->slot_bytes), own = producer ? front : rear;
+    unsigned char *start = (unsigned char *)memory;
     if (size_bytes < 4 || front > size_bytes - 4 || rear > size_bytes - 4 || base > size_bytes ||
         (front | rear) % 4 || (base | slot_bytes) % 8 || slots < 2 || slots > MBOXIO_SLOTS_MAX ||
         slot_bytes < MBOXIO_SLOT_HEADER_BYTES || slot_bytes > (size_bytes - base) / slots)
         return MBOXIO_BAD_LAYOUT;
-    words[0] = (volatile uint32_t *)(void *)((unsigned char *)memory + front);
-    words[1] = (volatile uint32_t *)(void *)((unsigned char *)memory + rear);
-    mboxio_ring_init(ring, words[!producer], words[!!producer], (unsigned char *)memory + base, slots,
+    mboxio_ring_init(ring, (volatile uint32_t *)(void *)(start + own),
+                     (volatile uint32_t *)(void *)(start + (front ^ rear ^ own)), start + base, slots,
                      slot_bytes, 1);
     return MBOXIO_DONE;
 }
@@ -323,15 +323,14 @@ static inline int mboxio_see_front(struct mboxio_ring *ring)
 static inline int mboxio_peek(struct mboxio_ring *ring, struct mboxio_entry *entry)
 {
     const unsigned char *slot = ring->base + (size_t)ring->mine * ring->slot_bytes;
-    *entry = (struct mboxio_entry){0, 0, MBOXIO_INVALID, 0};
-    if (ring->lie)
-        return ring->lie;
-    if (ring->mine == ring->seen && mboxio_see_front(ring) < 0)
+    entry->payload = 0, entry->kind = MBOXIO_INVALID, entry->length = entry->tag = 0;
+    if (ring->lie || (ring->mine == ring->seen && mboxio_see_front(ring) < 0))
         return ring->lie;
     if (ring->mine == ring->seen)
         return MBOXIO_NOTHING;
     MBOXIO_CACHE_INVALIDATE((const volatile void *)slot, ring->slot_bytes);
-    *entry = (struct mboxio_entry){slot + ring->header_bytes, ring->slot_bytes, MBOXIO_MESSAGE, 0};
+    entry->payload = slot + ring->header_bytes, entry->length = ring->slot_bytes;
+    entry->kind = MBOXIO_MESSAGE, entry->tag = 0;
     if (ring->header_bytes) {
         const volatile uint32_t *header = (const volatile uint32_t *)(const void *)slot;
         uint32_t word = mboxio_le32(header[0]);
