@@ -1,9 +1,16 @@
-"""Programs that some tests need and that not every machine has."""
+"""Programs that some tests need and that not every machine has, and C compiled with them."""
 
 import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
+
+import mboxio.ring
+
+HEADER_FOLDER = Path(mboxio.ring.__file__).parent
+STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wcast-align", "-Werror")
 
 
 def tool(name: str) -> str:
@@ -17,3 +24,13 @@ def tool(name: str) -> str:
     if os.environ.get("MBOXIO_EXPECT_TOOLS") == "1":
         pytest.fail(f"{name} is missing: .ci/run names its package")
     pytest.skip(f"{name} is missing")
+
+
+def compile_c(
+    source: Path, output: Path, *options: str, compiler: tuple[str, ...] = ("gcc",)
+) -> Path:
+    """Compile a C file against the header; warnings are errors."""
+    program, *machine = compiler
+    common = (*STRICT, "-O2", *options, f"-I{HEADER_FOLDER}", source, "-o", output)
+    subprocess.run([tool(program), *machine, *common], check=True)
+    return output

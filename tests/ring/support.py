@@ -9,14 +9,12 @@ from typing import NamedTuple
 
 import pytest
 
-import mboxio.ring
 from mboxio.io import Memory, Region
 from mboxio.io.fakes import WordsOnly
 from mboxio.ring import Implementation, implementations
 from mboxio.ring.layout import RingLayout
 from mboxio.testing.ring import RingUnderTest
 
-HEADER_FOLDER = Path(mboxio.ring.__file__).parent
 PEER = Path(__file__).parent / "peer.py"
 
 FRONT, REAR, BASE = 64, 128, 192

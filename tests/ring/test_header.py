@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools import tool
+from tests.tools import compile_c, tool
 
-from .support import HEADER_FOLDER
-
-STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wcast-align", "-Werror")
 HERE = Path(__file__).parent
 
 MACHINES = {
@@ -124,16 +121,6 @@ int main(void)
     return 0;
 }
 """
-
-
-def compile_c(
-    source: Path, output: Path, *options: str, compiler: tuple[str, ...] = ("gcc",)
-) -> Path:
-    """Compile a C file against the header; warnings are errors."""
-    program, *machine = compiler
-    common = (*STRICT, "-O2", *options, f"-I{HEADER_FOLDER}", source, "-o", output)
-    subprocess.run([tool(program), *machine, *common], check=True)
-    return output
 
 
 @each_machine

@@ -15,10 +15,10 @@ import pytest
 from mboxio.io import Memory
 from mboxio.ring import MESSAGE, REPLY, REQUEST, Implementation, implementations
 from mboxio.ring.layout import ChannelSpec, RingLayout, plan, write
+from tests.tools import compile_c
 
 from .peer import ring_doorbell, wait_for_message
 from .support import PEER, Case, each_implementation, normal, start
-from .test_header import compile_c
 
 DEPTH = 6
 LONGEST_BYTES = 40

@@ -1,0 +1,148 @@
+/* Firmware in C: serves `shm:NAME` to hosts on this machine, one after the other.
+ *
+ * usage: firmware NAME [spin|sleep [CHANNELS [DEPTH [MESSAGE_BYTES]]]]
+ *
+ * Each channel ("echo", "echo1", ...) sends back what it gets, an error for what starts with "fail". `serve`
+ * is what a microcontroller runs as well; the rest is "The wire of shm" in docs/architecture.md.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "mboxio_ring.h"
+
+enum { BATCH = 16, LOOKS_PER_CHECK = 4096, CHANNELS_MAX = 1024 };
+
+static struct channel {
+    struct mboxio_ring in, out;
+} channels[CHANNELS_MAX];
+static uint32_t count = 1, depth = 32, message_bytes = 256, spin;
+
+/* Answer a batch. 1: something was done, 0: there is nothing to do now, -1: the host lied. */
+static int serve(struct channel *channel)
+{
+    static const char failure[] = "\x16\0\0\0it was asked to fail"; /* EINVAL as i32, then text */
+    struct mboxio_entry entry;
+    int found = 0, pushed = MBOXIO_DONE, taken = 0;
+    while (taken < BATCH && (found = mboxio_peek(&channel->in, &entry)) == MBOXIO_DONE) {
+        if (entry.kind == MBOXIO_REQUEST && entry.length >= 4 && !memcmp(entry.payload, "fail", 4))
+            pushed = mboxio_push(&channel->out, MBOXIO_ERROR, entry.tag, failure, sizeof failure - 1);
+        else if (entry.kind == MBOXIO_REQUEST)
+            pushed = mboxio_push(&channel->out, MBOXIO_REPLY, entry.tag, entry.payload, entry.length);
+        if (pushed != MBOXIO_DONE) break; /* full: the request keeps its slot until the host has taken a reply */
+        mboxio_advance(&channel->in);
+        taken++;
+    }
+    mboxio_release(&channel->in);
+    return found < 0 || pushed < 0 ? -1 : taken > 0;
+}
+
+/* Serve one host until it goes away or lies. */
+static void run(struct mboxio_memory *memory, int doorbell)
+{
+    char rung[64];
+    for (uint32_t looks = 1;; looks++) {
+        int worked = 0, ready = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            worked |= serve(&channels[i]); /* a lie makes it negative */
+            if (worked < 0) return;
+        }
+        if (worked && mboxio_doorbell_needed(&memory->host_armed))
+            send(doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        /* Who never sleeps has to ask whether the host is still there. */
+        if (spin && looks % LOOKS_PER_CHECK == 0 && recv(doorbell, rung, sizeof rung, MSG_DONTWAIT) == 0) return;
+        if (worked || spin) continue;
+        mboxio_arm(&memory->remote_armed);
+        for (uint32_t i = 0; i < count; i++) /* a negative number is a lie, which `serve` will meet */
+            ready |= mboxio_pending(&channels[i].in) && mboxio_free(&channels[i].out);
+        if (!ready && recv(doorbell, rung, sizeof rung, 0) <= 0) return;
+        mboxio_disarm(&memory->remote_armed);
+    }
+}
+
+static uint32_t lines(size_t bytes) { return (uint32_t)(bytes + 63) / MBOXIO_LINE_BYTES * MBOXIO_LINE_BYTES; }
+
+/* Lay out all channels: a line of indices for each side, then the slots. */
+static void lay_out(struct mboxio_memory *memory, uint32_t size_bytes, uint32_t slots, uint32_t slot_bytes)
+{
+    struct mboxio_channel_layout *table = (struct mboxio_channel_layout *)(memory + 1);
+    uint32_t host = lines(sizeof *memory + count * sizeof *table);
+    memory->version = MBOXIO_VERSION, memory->size_bytes = size_bytes;
+    memory->channels = count, memory->table = sizeof *memory;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t remote = host + MBOXIO_LINE_BYTES, base = remote + MBOXIO_LINE_BYTES;
+        uint32_t base_to_host = base + lines((size_t)slots * slot_bytes);
+        snprintf(table[i].name, sizeof table[i].name, i ? "echo%u" : "echo", i);
+        table[i].to_remote = (struct mboxio_ring_layout){host, remote, base, slots, slot_bytes};
+        table[i].to_host = (struct mboxio_ring_layout){remote + 4, host + 4, base_to_host, slots, slot_bytes};
+        mboxio_ring_at(&channels[i].in, memory, size_bytes, &table[i].to_remote, 0);
+        mboxio_ring_at(&channels[i].out, memory, size_bytes, &table[i].to_host, 1);
+        host = base_to_host + lines((size_t)slots * slot_bytes);
+    }
+}
+
+/* Make the memory of a connection, hand it over and serve. */
+static void welcome(int host)
+{
+    uint32_t slots = depth + 1, slot_bytes = MBOXIO_SLOT_HEADER_BYTES + (message_bytes + 7) / 8 * 8;
+    uint32_t size_bytes = lines(sizeof(struct mboxio_memory) + count * sizeof(struct mboxio_channel_layout)) +
+                          count * 2 * (MBOXIO_LINE_BYTES + lines((size_t)slots * slot_bytes));
+    int memfd = memfd_create("mboxio", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    union { struct cmsghdr head; char bytes[CMSG_SPACE(sizeof memfd)]; } passed = {
+        .head = {CMSG_LEN(sizeof memfd), SOL_SOCKET, SCM_RIGHTS}};
+    struct iovec hello = {"MBX1", 4};
+    struct msghdr message = {0, 0, &hello, 1, &passed, sizeof passed, 0};
+    struct mboxio_memory *memory = ftruncate(memfd, size_bytes)
+        ? MAP_FAILED : mmap(0, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+    memcpy(CMSG_DATA(&passed.head), &memfd, sizeof memfd);
+    if (memory != MAP_FAILED && getrandom(&memory->epoch, sizeof memory->epoch, 0) > 0) {
+        lay_out(memory, size_bytes, slots, slot_bytes);
+        mboxio_store(&memory->magic, MBOXIO_MAGIC);
+        fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+        if (sendmsg(host, &message, MSG_NOSIGNAL) == (ssize_t)hello.iov_len)
+            run(memory, host);
+        munmap(memory, size_bytes);
+    }
+    close(memfd);
+}
+
+int main(int argc, char **argv)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct stat folder; struct ucred peer;
+    char user[32], path[80], lock[sizeof at.sun_path];
+    const char *own = getenv("MBOXIO_RUNTIME_DIR"), *session = getenv("XDG_RUNTIME_DIR");
+    uint32_t *numbers[] = {&count, &depth, &message_bytes};
+    int listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), lock_file, host;
+    for (int i = 3; i < argc && i < 6; i++) *numbers[i - 3] = (uint32_t)atoi(argv[i]);
+    spin = argc > 2 && !strcmp(argv[2], "spin");
+    if (argc < 2 || !count || count > CHANNELS_MAX || !depth || depth >= MBOXIO_SLOTS_MAX || message_bytes < 32)
+        return fputs("usage: firmware NAME [spin|sleep [CHANNELS [DEPTH [MESSAGE_BYTES]]]]\n", stderr), 2;
+    umask(077); /* folder, lock and socket are the user's alone */
+    snprintf(user, sizeof user, "/tmp/mboxio-%u", geteuid());
+    snprintf(path, sizeof path, "%s%s", own ? own : session ? session : user, own || !session ? "" : "/mboxio");
+    snprintf(lock, sizeof lock, "%s/%s.lock", path, argv[1]);
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/%s.sock", path, argv[1]);
+    mkdir(path, 0700);
+    lock_file = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (stat(path, &folder) || folder.st_uid != geteuid() || folder.st_mode & 077 ||
+        flock(lock_file, LOCK_EX | LOCK_NB) || ftruncate(lock_file, 0) || dprintf(lock_file, "%d\n", getpid()) < 0)
+        return fprintf(stderr, "firmware: %s is in use, or its folder is not private\n", lock), 1;
+    unlink(at.sun_path); /* left behind: the lock was free */
+    if (bind(listening, (struct sockaddr *)&at, sizeof at) || listen(listening, 16))
+        return perror(at.sun_path), 1;
+    for (puts("ready"), fflush(stdout); (host = accept(listening, 0, 0)) >= 0; close(host))
+        if (!getsockopt(host, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){sizeof peer}) &&
+            (peer.uid == geteuid() || peer.uid == 0))
+            welcome(host);
+    return perror("firmware: accept"), 1;
+}

@@ -1,0 +1,199 @@
+"""The example of firmware in C behind a host in Python."""
+
+import asyncio
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import mboxio
+from mboxio import RemoteError, RemoteGone
+from mboxio.io.sockets import listen, ring_doorbell
+from mboxio.ring import REPLY, REQUEST
+from tests.remote.minihost import MiniHost
+from tests.shm.support import Program, numbered, until
+from tests.tools import HEADER_FOLDER, tool
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "firmware_c"
+PATIENCE_S = 20.0
+LINES_MAX = 150
+
+Start = Callable[..., "FirmwareInC"]
+
+
+class FirmwareInC(Program):
+    """A process of the example, see there for the arguments."""
+
+    def __init__(self, program: Path, *arguments: object) -> None:
+        self.process = subprocess.Popen(
+            [program, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.received = b""
+        self.ended: tuple[int, str] | None = None
+
+    def voluntary_switches(self) -> int:
+        """Return how often it has gone to sleep."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("firmware_c")
+    command = [tool("make"), "-C", EXAMPLE, f"OUT={out}", f"RING={HEADER_FOLDER}", "CC=gcc"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return out / "firmware"
+
+
+@pytest.fixture
+def serve(program: Path, programs: list[Program]) -> Start:
+    """Start the firmware; hosts can connect when this returns."""
+
+    def start(*arguments: object) -> FirmwareInC:
+        started = FirmwareInC(program, *arguments)
+        programs.append(started)
+        assert started.line() == "ready"
+        return started
+
+    return start
+
+
+def test_it_is_short() -> None:
+    assert len((EXAMPLE / "firmware.c").read_text().splitlines()) < LINES_MAX
+
+
+@pytest.mark.parametrize("mode", ["sleep", "spin"])
+def test_many_in_flight(serve: Start, mode: str) -> None:
+    serve("t", mode)
+    with mboxio.open("shm:t", timeout_s=PATIENCE_S) as client:
+        assert client.channel.name == "echo"
+        assert client.request(b"") == b""
+        assert client.request(bytes(range(256))) == bytes(range(256))
+        for _ in range(20):
+            messages = [numbered(number) for number in range(client.queue.depth)]
+            requests = [client.submit(message) for message in messages]
+            assert [request.result() for request in requests] == messages
+        client.send(b"no reply to this one")
+        client.flush(PATIENCE_S)
+
+
+@pytest.mark.parametrize("mode", ["sleep", "spin"])
+def test_errors_go_to_their_request(serve: Start, mode: str) -> None:
+    serve("t", mode)
+    with mboxio.open("shm:t", timeout_s=PATIENCE_S) as client:
+        good, bad = client.submit(b"good"), client.submit(b"fail, please")
+        with pytest.raises(RemoteError, match="it was asked to fail") as raised:
+            bad.result()
+        assert raised.value.status == 22
+        assert good.result() == b"good"
+
+
+def test_many_channels_and_long_messages(serve: Start) -> None:
+    serve("t", "sleep", 64, 100, 4096)
+    with mboxio.connect("shm:t") as connection:
+        assert [*connection.channels] == ["echo", *(f"echo{number}" for number in range(1, 64))]
+        clients = [connection.client(name, timeout_s=PATIENCE_S) for name in connection.channels]
+        assert {client.queue.depth for client in clients} == {100}
+        messages = [numbered(number, 4096) for number in range(64)]
+        requests = [
+            client.submit(message) for client, message in zip(clients, messages, strict=True)
+        ]
+        assert [request.result() for request in requests] == messages
+
+
+def test_it_sleeps_and_is_woken(serve: Start) -> None:
+    firmware = serve("t", "sleep")
+    with mboxio.open("shm:t?spin_s=0", timeout_s=PATIENCE_S) as client:
+        for number in range(50):
+            slept = firmware.voluntary_switches()
+            assert client.request(numbered(number)) == numbered(number)
+            until(lambda: firmware.voluntary_switches() > slept, "it sleeps again")  # noqa: B023
+
+
+def test_a_full_ring_to_the_host_stops_nothing(serve: Start) -> None:
+    """A host that takes no replies keeps its requests waiting, asleep; then all are answered."""
+    firmware = serve("t", "sleep", 1, 4)
+    with MiniHost("t") as host:
+        for tag in range(8):
+            until(lambda: host.channels["echo"][0].free(), "the first four were taken")
+            slept = firmware.voluntary_switches()
+            host.send(b"x", channel="echo", kind=REQUEST, tag=tag)
+        until(lambda: firmware.voluntary_switches() > slept, "the firmware sleeps")
+        replies = host.receive(4, "echo")
+        while len(replies) < 8:
+            ring_doorbell(host.socket)  # there is room again
+            replies += host.receive(1, "echo")
+        assert replies == [(REPLY, tag, b"x") for tag in range(8)]
+
+
+def test_with_asyncio(serve: Start) -> None:
+    serve("t")
+
+    async def ask() -> list[bytes]:
+        async with mboxio.open_async("shm:t", timeout_s=PATIENCE_S) as client:
+            return await asyncio.gather(*(client.request(numbered(n)) for n in range(32)))
+
+    assert asyncio.run(ask()) == [numbered(number) for number in range(32)]
+
+
+@pytest.mark.parametrize("mode", ["sleep", "spin"])
+def test_killed_and_started_again(serve: Start, mode: str) -> None:
+    firmware = serve("t", mode)
+    with mboxio.open("shm:t", timeout_s=None) as client:
+        assert client.request(b"first life") == b"first life"
+        firmware.freeze()
+        request = client.submit(b"too late")
+        firmware.kill()
+        with pytest.raises(RemoteGone) as raised:
+            request.result()
+        assert raised.value.handed_over == "yes"
+        serve("t", mode)
+        assert client.request(b"second life", queue_timeout_s=PATIENCE_S) == b"second life"
+
+
+@pytest.mark.parametrize("mode", ["sleep", "spin"])
+def test_one_host_after_the_other(serve: Start, mode: str) -> None:
+    serve("t", mode)
+    for _ in range(3):
+        with mboxio.open("shm:t?connect_timeout_s=20", timeout_s=PATIENCE_S) as client:
+            assert client.request(b"x") == b"x"
+
+
+def test_a_name_has_one_remote(serve: Start, program: Path) -> None:
+    serve("t")
+    second = subprocess.run([program, "t"], capture_output=True, text=True)
+    assert second.returncode == 1
+    assert "is in use" in second.stderr
+    with pytest.raises(mboxio.AddressError, match="somebody serves shm:t already"):
+        listen("t")
+
+
+def test_a_folder_of_others_is_refused(program: Path, sockets: str) -> None:
+    Path(sockets).mkdir(mode=0o755)
+    refused = subprocess.run([program, "t"], capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "not private" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("t", "sleep", 0), ("t", "sleep", 1, 65536), ("t", "sleep", 1, 1, 8)]
+)
+def test_impossible_arguments(program: Path, arguments: tuple[object, ...]) -> None:
+    refused = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("usage:")
+
+
+def test_a_host_that_lies_is_left(serve: Start) -> None:
+    serve("t")
+    with MiniHost("t") as host:
+        assert host.request(b"x", channel="echo") == (REPLY, 1, b"x")
+        host.region.write(host.layout.channels[0].to_remote.front, 0xFFFF, 4)
+        ring_doorbell(host.socket)
+        host.wait_gone()
+    with mboxio.open("shm:t?connect_timeout_s=20", timeout_s=PATIENCE_S) as client:
+        assert client.request(b"x") == b"x"
