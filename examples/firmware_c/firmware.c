@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +21,11 @@
 
 #include "mboxio_ring.h"
 
-enum { BATCH = 16, LOOKS_PER_CHECK = 4096, CHANNELS_MAX = 1024 };
-
+enum { BATCH = 16, LOOKS_PER_CHECK = 4096, PATIENCE = 1000, CHANNELS_MAX = 1024 };
 static struct channel {
     struct mboxio_ring in, out;
 } channels[CHANNELS_MAX];
-static uint32_t count = 1, depth = 32, message_bytes = 256, spin;
+static uint32_t count = 1, depth = 32, message_bytes = 256, spin, patience;
 
 /* Answer a batch. 1: something was done, 0: there is nothing to do now, -1: the host lied. */
 static int serve(struct channel *channel)
@@ -50,7 +50,7 @@ static int serve(struct channel *channel)
 static void run(struct mboxio_memory *memory, int doorbell)
 {
     char rung[64];
-    for (uint32_t looks = 1;; looks++) {
+    for (uint32_t looks = 1, idle = 0;; looks++) {
         int worked = 0, ready = 0;
         for (uint32_t i = 0; i < count; i++) {
             worked |= serve(&channels[i]); /* a lie makes it negative */
@@ -58,9 +58,10 @@ static void run(struct mboxio_memory *memory, int doorbell)
         }
         if (worked && mboxio_doorbell_needed(&memory->host_armed))
             send(doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-        /* Who never sleeps has to ask whether the host is still there. */
-        if (spin && looks % LOOKS_PER_CHECK == 0 && recv(doorbell, rung, sizeof rung, MSG_DONTWAIT) == 0) return;
-        if (worked || spin) continue;
+        if (spin && looks % LOOKS_PER_CHECK == 0 && recv(doorbell, rung, sizeof rung, MSG_DONTWAIT) == 0)
+            return; /* who never sleeps has to ask whether the host is still there */
+        idle = worked ? 0 : idle + 1;
+        if (spin || idle <= patience) continue; /* more may come soon, without a doorbell */
         mboxio_arm(&memory->remote_armed);
         for (uint32_t i = 0; i < count; i++) /* a negative number is a lie, which `serve` will meet */
             ready |= mboxio_pending(&channels[i].in) && mboxio_free(&channels[i].out);
@@ -118,7 +119,7 @@ static void welcome(int host)
 int main(int argc, char **argv)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    struct stat folder; struct ucred peer;
+    struct stat folder; struct ucred peer; cpu_set_t cpus;
     char user[32], path[80], lock[sizeof at.sun_path];
     const char *own = getenv("MBOXIO_RUNTIME_DIR"), *session = getenv("XDG_RUNTIME_DIR");
     uint32_t *numbers[] = {&count, &depth, &message_bytes};
@@ -127,12 +128,12 @@ int main(int argc, char **argv)
     spin = argc > 2 && !strcmp(argv[2], "spin");
     if (argc < 2 || !count || count > CHANNELS_MAX || !depth || depth >= MBOXIO_SLOTS_MAX || message_bytes < 32)
         return fputs("usage: firmware NAME [spin|sleep [CHANNELS [DEPTH [MESSAGE_BYTES]]]]\n", stderr), 2;
-    umask(077); /* folder, lock and socket are the user's alone */
+    if (!sched_getaffinity(0, sizeof cpus, &cpus) && CPU_COUNT(&cpus) > 1) patience = PATIENCE / count;
     snprintf(user, sizeof user, "/tmp/mboxio-%u", geteuid());
     snprintf(path, sizeof path, "%s%s", own ? own : session ? session : user, own || !session ? "" : "/mboxio");
     snprintf(lock, sizeof lock, "%s/%s.lock", path, argv[1]);
     snprintf(at.sun_path, sizeof at.sun_path, "%s/%s.sock", path, argv[1]);
-    mkdir(path, 0700);
+    umask(077), mkdir(path, 0700); /* folder, lock and socket are the user's alone */
     lock_file = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (stat(path, &folder) || folder.st_uid != geteuid() || folder.st_mode & 077 ||
         flock(lock_file, LOCK_EX | LOCK_NB) || ftruncate(lock_file, 0) || dprintf(lock_file, "%d\n", getpid()) < 0)

@@ -1,0 +1,98 @@
+"""mboxio: a host in Python, and a remote in C or in Python."""
+
+import asyncio
+from contextlib import AbstractContextManager
+
+import mboxio
+from benchmarks.processes import FIRMWARE, far_side, python_far_side
+from benchmarks.setting import Setting
+from benchmarks.timing import time_rounds, time_rounds_async
+from mboxio.remote import Remote
+
+SPIN_S = 3600.0
+SHORT_S = 20e-6
+"""How long a sleeping remote looks first, as the firmware in C does too."""
+SLEEPING = {"sleep", "asyncio", "uvloop"}
+
+
+def serve(setting: Setting, where: str) -> None:
+    """Echo, as the example in C does."""
+    spin_s = SPIN_S if setting.way == "spin" else SHORT_S if setting.apart else 0.0
+    remote = Remote("bench", spin_s=spin_s)
+    for number in range(setting.channels):
+        name = f"echo{number or ''}"
+        remote.channel(name, depth=setting.depth, message_bytes=max(setting.size_bytes, 32))
+        remote.handler(name)(bytes)
+    with remote:
+        print("ready", flush=True)
+        remote._thread.join()  # type: ignore[union-attr]
+
+
+def near(setting: Setting, where: str) -> list[float]:
+    """Measure with a blocking client or on an event loop."""
+    with far(setting, where):
+        if setting.way == "asyncio":
+            return asyncio.run(on_loop(setting))
+        if setting.way == "uvloop":
+            import uvloop
+
+            return uvloop.run(on_loop(setting))
+        return blocking(setting)
+
+
+def far(setting: Setting, where: str) -> AbstractContextManager[object]:
+    """Start the remote."""
+    if setting.remote == "python":
+        return python_far_side(setting, where)
+    way = "sleep" if setting.way in SLEEPING else "spin"
+    sizes = (setting.channels, setting.depth, max(setting.size_bytes, 32))
+    return far_side(setting, FIRMWARE, "bench", way, *sizes)
+
+
+def address(setting: Setting) -> str:
+    """Return where to connect."""
+    spin_s = 0 if setting.way in SLEEPING else SPIN_S
+    return f"shm:bench?spin_s={spin_s}&timeout_s=30&connect_timeout_s=10"
+
+
+def blocking(setting: Setting) -> list[float]:
+    """Bursts by a blocking client; several channels or clients take turns."""
+    message = bytes(setting.size_bytes)
+    with mboxio.connect(address(setting)) as connection:
+        clients = [
+            connection.client(name)
+            for name in connection.channels
+            for _ in range(setting.clients)
+        ]
+
+        def one_by_one(bursts: int) -> None:
+            request = clients[0].request
+            for _ in range(bursts):
+                request(message)
+
+        def many(bursts: int) -> None:
+            verbs = [clients[i % len(clients)].submit for i in range(setting.in_flight)]
+            for _ in range(bursts):
+                for request in [submit(message) for submit in verbs]:
+                    request.result()
+
+        return time_rounds(setting, one_by_one if setting.in_flight == 1 else many)
+
+
+async def on_loop(setting: Setting) -> list[float]:
+    """Bursts on an event loop."""
+    message = bytes(setting.size_bytes)
+    async with mboxio.open_async(address(setting)) as client:
+
+        async def one_by_one(bursts: int) -> None:
+            request = client.request
+            for _ in range(bursts):
+                await request(message)
+
+        async def many(bursts: int) -> None:
+            submit, numbers = client.submit, range(setting.in_flight)
+            for _ in range(bursts):
+                for request in [submit(message) for _ in numbers]:
+                    await request
+
+        return await time_rounds_async(setting, one_by_one if setting.in_flight == 1 else many)
