@@ -80,7 +80,8 @@ SPINNING = (
     Column("mboxio, C remote", _mboxio("spin", "c")),
     Column("mboxio, Python remote", _mboxio("spin", "python")),
     Column("mboxio pure, Python remote", _mboxio("spin", "python", pure=True)),
-    Column("iceoryx2", _peer("iceoryx", "spin")),
+    Column("iceoryx2 topics", _peer("iceoryx_topics", "spin")),
+    Column("iceoryx2 requests", _peer("iceoryx_requests", "spin")),
 )
 
 SLEEPING = (

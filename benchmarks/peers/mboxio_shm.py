@@ -1,6 +1,7 @@
 """mboxio: a host in Python, and a remote in C or in Python."""
 
 import asyncio
+import subprocess
 from contextlib import AbstractContextManager
 
 import mboxio
@@ -10,7 +11,7 @@ from benchmarks.timing import time_rounds, time_rounds_async
 from mboxio.remote import Remote
 
 SPIN_S = 3600.0
-SHORT_S = 20e-6
+SHORT_S = 50e-6
 """How long a sleeping remote looks first, as the firmware in C does too."""
 SLEEPING = {"sleep", "asyncio", "uvloop"}
 
@@ -40,7 +41,7 @@ def near(setting: Setting, where: str) -> list[float]:
         return blocking(setting)
 
 
-def far(setting: Setting, where: str) -> AbstractContextManager[object]:
+def far(setting: Setting, where: str) -> AbstractContextManager["subprocess.Popen[bytes]"]:
     """Start the remote."""
     if setting.remote == "python":
         return python_far_side(setting, where)

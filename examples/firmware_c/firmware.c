@@ -21,7 +21,7 @@
 
 #include "mboxio_ring.h"
 
-enum { BATCH = 16, LOOKS_PER_CHECK = 4096, PATIENCE = 1000, CHANNELS_MAX = 1024 };
+enum { BATCH = 16, LOOKS_PER_CHECK = 4096, PATIENCE = 10000, CHANNELS_MAX = 1024 };
 static struct channel {
     struct mboxio_ring in, out;
 } channels[CHANNELS_MAX];

@@ -1,0 +1,52 @@
+"""What a request in flight costs in memory: ``python -m benchmarks.memory CPUS`` prints bytes.
+
+The remote stands still, so that everything stays in flight. From depth 32 to 1024 each further place
+and the request in it count: request, handle, window and whatever grows with the depth. The messages
+are empty, so their bytes do not.
+"""
+
+import gc
+import json
+import os
+import signal
+import sys
+import tempfile
+import tracemalloc
+
+import mboxio
+from benchmarks.processes import FIRMWARE, far_side
+from benchmarks.setting import Setting
+
+DEPTHS = (32, 1024)
+
+
+def traced(depth: int) -> int:
+    """Return the bytes of a connection with ``depth`` requests in flight."""
+    kept: list[object] = [None] * depth
+    with far_side(Setting("mboxio_shm"), FIRMWARE, "bench", "sleep", 1, depth, 32) as remote:
+        gc.collect()
+        tracemalloc.start()
+        with mboxio.open("shm:bench?timeout_s=60") as client:
+            os.kill(remote.pid, signal.SIGSTOP)
+            for number in range(depth):
+                kept[number] = client.submit(b"")
+            gc.collect()
+            found, _ = tracemalloc.get_traced_memory()
+            kept.clear()
+        tracemalloc.stop()
+        remote.kill()
+    return found
+
+
+def main() -> None:
+    """Measure twice: the first time, modules and caches are filled."""
+    with tempfile.TemporaryDirectory(prefix="mboxio-bench-") as where:
+        os.environ["MBOXIO_RUNTIME_DIR"] = os.path.join(where, "run")
+        for depth in DEPTHS:
+            traced(depth)
+        few, many = (traced(depth) for depth in DEPTHS)
+    print(json.dumps((many - few) / (DEPTHS[1] - DEPTHS[0])))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
