@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEPS := $(VENV)/.deps
+BENCH := $(VENV)/.bench
 BUILT := $(VENV)/.built
 # The folders are named too: a file that went away changes only its folder.
 SOURCES := $(shell find src -name __pycache__ -prune -o -print)
@@ -13,7 +14,7 @@ ARGS ?=
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: test venv build demo test-compiled test-pure check lint types docs format clean
+.PHONY: test venv build demo test-compiled test-pure check lint types docs format clean bench
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -47,6 +48,10 @@ types: $(DEPS)
 docs: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled $(BIN)/pytest tests/docs
 
+# The peers, the limit in C and all tables; make bench ARGS="--quick" or ARGS=--write-docs
+bench: $(BUILT) $(BENCH)
+	$(BIN)/python -m benchmarks $(ARGS)
+
 format: $(DEPS)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -60,6 +65,10 @@ $(DEPS): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'
 	$(PIP) install --group dev
+	touch $@
+
+$(BENCH): $(DEPS)
+	$(PIP) install --group bench
 	touch $@
 
 $(BUILT): $(DEPS) setup.py $(SOURCES)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: run everything, print the tables, write JSON and, on demand, the page."""
+"""``python -m benchmarks``: run everything, print the tables, write JSON and the page."""
 
 import os
 import sys
@@ -8,9 +8,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from benchmarks import report
 from benchmarks.cases import TABLES
 from benchmarks.processes import build_c
-from benchmarks import report
 from benchmarks.results import Results, about, measure_others
 from benchmarks.run import measure_all
 from benchmarks.setting import BUILD, ROOT, Setting
@@ -59,9 +59,7 @@ def measure(names: "tuple[str, ...] | list[str]", passes: int, quick: bool) -> R
     # The first CPU often serves the interrupts, so the host gets the last one.
     where = (cpus[-1], cpus[-2])
     build_c()
-    settings = [
-        each for table in TABLES if table.name in names for each in table.settings(where)
-    ]
+    settings = [each for table in TABLES if table.name in names for each in table.settings(where)]
     if quick:
         settings = [Setting(**{**vars(each), "rounds": 3, "round_s": 0.01}) for each in settings]
     columns = (

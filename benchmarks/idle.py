@@ -52,7 +52,9 @@ def idle(remote: str) -> dict[str, Usage]:
             time.sleep(IDLE_S)
             after = {side: usage(pid) for side, pid in pids.items()}
     return {
-        side: Usage(*(now - then for now, then in zip(after[side], before[side], strict=True)))
+        side: Usage(
+            after[side].cpu_ms - before[side].cpu_ms, after[side].switches - before[side].switches
+        )
         for side in pids
     }
 

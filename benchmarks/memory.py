@@ -1,15 +1,14 @@
-"""What a request in flight costs in memory: ``python -m benchmarks.memory CPUS`` prints bytes.
+"""What a request in flight costs in memory: ``python -m benchmarks.memory`` prints bytes.
 
-The remote stands still, so that everything stays in flight. From depth 32 to 1024 each further place
-and the request in it count: request, handle, window and whatever grows with the depth. The messages
-are empty, so their bytes do not.
+The remote stands still, so that everything stays in flight. From depth 32 to 1024 each further
+place counts with the request in it: request, handle, window and whatever grows with the depth. The
+messages are empty, so they do not count.
 """
 
 import gc
 import json
 import os
 import signal
-import sys
 import tempfile
 import tracemalloc
 
@@ -49,4 +48,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

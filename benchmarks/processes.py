@@ -27,6 +27,7 @@ def far_side(setting: Setting, *command: object) -> Generator["subprocess.Popen[
     Raises:
         RuntimeError: it ended without saying so.
     """
+
     def settle_in() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a spinning one must not outlive us
         os.sched_setaffinity(0, {setting.cpus[1]})
@@ -62,8 +63,9 @@ def build_c() -> None:
     if compiler is None:
         raise RuntimeError("no C compiler: apt-get install gcc")
     BUILD.mkdir(parents=True, exist_ok=True)
-    for source in (ROOT / "benchmarks" / "limit.c", ROOT / "examples" / "firmware_c" / "firmware.c"):
+    for source in (
+        ROOT / "benchmarks" / "limit.c",
+        ROOT / "examples" / "firmware_c" / "firmware.c",
+    ):
         options = ("-std=c11", "-O2", "-Wall", "-Wextra", f"-I{ROOT / 'src/mboxio/ring'}")
         subprocess.run([compiler, *options, source, "-o", BUILD / source.stem], check=True)
-
-

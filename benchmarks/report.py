@@ -1,6 +1,5 @@
 """The results as tables: on the terminal and in the documents."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from benchmarks.targets import outcomes
 __all__ = ["show", "write_docs"]
 
 Rows = list[tuple[str, ...]]
-UNITS = {"idle": "CPU time in ms and context switches in 5 s"}
+END = "<!-- end -->"
 
 
 def time_table(results: Results, table: Table) -> Rows:
@@ -63,14 +62,11 @@ def write_docs(results: Results, page: Path) -> list[str]:
     text = page.read_text()
     missing: list[str] = []
     for name, _, rows in tables(results):
-        marks = rf"(<!-- bench: {name} -->\n).*?(<!-- end -->)"
-        filled, times = re.subn(
-            marks, lambda found, rows=rows: found[1] + _markdown(rows) + found[2], text, flags=re.S
-        )
-        if times:
-            text = filled
-        else:
+        begin, found, rest = text.partition(f"<!-- bench: {name} -->\n")
+        if not found:
             missing.append(name)
+            continue
+        text = begin + found + _markdown(rows) + END + rest.partition(END)[2]
     page.write_text(text)
     return missing
 
@@ -87,5 +83,5 @@ def _time(median_us: float, spread_us: tuple[float, float]) -> str:
 
 
 def _digits(value_us: float) -> str:
-    """Write three digits that mean something."""
-    return f"{value_us:.{max(0, min(2, 2 - len(str(int(value_us))) + 1))}f}"
+    """Write as many digits as mean something."""
+    return f"{value_us:.{2 if value_us < 10 else 1 if value_us < 100 else 0}f}"

@@ -11,7 +11,7 @@ __all__ = ["Outcome", "outcomes"]
 C, PYTHON, BARE = "mboxio, C remote", "mboxio, Python remote", "bare C on both sides"
 ONE, MANY, _, LARGE = LOADS
 IDLE_MS = 5.0
-"""CPU time of an idle process in 5 s, in ms: a thousandth of a CPU, which is what bookkeeping costs."""
+"""CPU time of an idle process in 5 s: a thousandth of a CPU is what looking at it costs."""
 IDLE_SWITCHES = 20
 
 

@@ -12,7 +12,7 @@ def near(setting: Setting, where: str) -> list[float]:
     """Measure; the program pins itself and its far side."""
     os.sched_setaffinity(0, setting.cpus)
     numbers = (*setting.cpus, setting.size_bytes, setting.in_flight)
-    command = [LIMIT, *map(str, (*numbers, setting.rounds, setting.round_s))]
-    shown = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    arguments = map(str, (*numbers, setting.rounds, setting.round_s))
+    shown = subprocess.run([str(LIMIT), *arguments], check=True, stdout=subprocess.PIPE)
     found: list[float] = json.loads(shown.stdout)
     return found

@@ -11,7 +11,8 @@ def near(setting: Setting, where: str) -> list[float]:
     if setting.way == "uvloop":
         import uvloop
 
-        return uvloop.run(on_loop(setting))
+        found: list[float] = uvloop.run(on_loop(setting))
+        return found
     return asyncio.run(on_loop(setting))
 
 

@@ -17,7 +17,7 @@ def service(where: str, size_bytes: int) -> Generator[tuple[Any, Any]]:
     """Open the service of this run; both sides may be first."""
 
     class Message(ctypes.Structure):
-        _fields_ = [("data", ctypes.c_uint8 * size_bytes)]  # noqa: RUF012
+        _fields_ = [("data", ctypes.c_uint8 * size_bytes)]
 
     iox2.set_log_level(iox2.LogLevel.Error)
     node = iox2.NodeBuilder.new().create(iox2.ServiceType.Ipc)

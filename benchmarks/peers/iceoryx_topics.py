@@ -18,7 +18,7 @@ def topics(node: Any, where: str, size_bytes: int) -> tuple[Any, Any, Any]:
     """Open both topics; either side may be first."""
 
     class Message(ctypes.Structure):
-        _fields_ = [("data", ctypes.c_uint8 * size_bytes)]  # noqa: RUF012
+        _fields_ = [("data", ctypes.c_uint8 * size_bytes)]
 
     to_remote, to_host = (
         node.service_builder(iox2.ServiceName.new(f"{where}/{way}"))

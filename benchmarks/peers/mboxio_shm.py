@@ -12,8 +12,9 @@ from mboxio.remote import Remote
 
 SPIN_S = 3600.0
 SHORT_S = 50e-6
-"""How long a sleeping remote looks first, as the firmware in C does too."""
-SLEEPING = {"sleep", "asyncio", "uvloop"}
+"""How long a remote with a CPU of its own looks before it sleeps, as it does if nothing is said."""
+SHORT_LOOKS = 10_000
+"""About the same for the firmware in C."""
 
 
 def serve(setting: Setting, where: str) -> None:
@@ -37,7 +38,8 @@ def near(setting: Setting, where: str) -> list[float]:
         if setting.way == "uvloop":
             import uvloop
 
-            return uvloop.run(on_loop(setting))
+            found: list[float] = uvloop.run(on_loop(setting))
+            return found
         return blocking(setting)
 
 
@@ -45,14 +47,14 @@ def far(setting: Setting, where: str) -> AbstractContextManager["subprocess.Pope
     """Start the remote."""
     if setting.remote == "python":
         return python_far_side(setting, where)
-    way = "sleep" if setting.way in SLEEPING else "spin"
+    way = "spin" if setting.way == "spin" else SHORT_LOOKS if setting.apart else "sleep"
     sizes = (setting.channels, setting.depth, max(setting.size_bytes, 32))
     return far_side(setting, FIRMWARE, "bench", way, *sizes)
 
 
 def address(setting: Setting) -> str:
     """Return where to connect."""
-    spin_s = 0 if setting.way in SLEEPING else SPIN_S
+    spin_s = SPIN_S if setting.way == "spin" else 0
     return f"shm:bench?spin_s={spin_s}&timeout_s=30&connect_timeout_s=10"
 
 
@@ -61,9 +63,7 @@ def blocking(setting: Setting) -> list[float]:
     message = bytes(setting.size_bytes)
     with mboxio.connect(address(setting)) as connection:
         clients = [
-            connection.client(name)
-            for name in connection.channels
-            for _ in range(setting.clients)
+            connection.client(name) for name in connection.channels for _ in range(setting.clients)
         ]
 
         def one_by_one(bursts: int) -> None:

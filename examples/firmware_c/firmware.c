@@ -1,13 +1,13 @@
 /* Firmware in C: serves `shm:NAME` to hosts on this machine, one after the other.
  *
- * usage: firmware NAME [spin|sleep [CHANNELS [DEPTH [MESSAGE_BYTES]]]]
+ * usage: firmware NAME [spin|sleep|LOOKS [CHANNELS [DEPTH [MESSAGE_BYTES]]]]
  *
+ * It spins, or sleeps when there is nothing to do, at once or after so many looks: more may come soon.
  * Each channel ("echo", "echo1", ...) sends back what it gets, an error for what starts with "fail". `serve`
  * is what a microcontroller runs as well; the rest is "The wire of shm" in docs/architecture.md.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@
 
 #include "mboxio_ring.h"
 
-enum { BATCH = 16, LOOKS_PER_CHECK = 4096, PATIENCE = 10000, CHANNELS_MAX = 1024 };
+enum { BATCH = 16, LOOKS_PER_CHECK = 4096, CHANNELS_MAX = 1024 };
 static struct channel {
     struct mboxio_ring in, out;
 } channels[CHANNELS_MAX];
@@ -61,7 +61,7 @@ static void run(struct mboxio_memory *memory, int doorbell)
         if (spin && looks % LOOKS_PER_CHECK == 0 && recv(doorbell, rung, sizeof rung, MSG_DONTWAIT) == 0)
             return; /* who never sleeps has to ask whether the host is still there */
         idle = worked ? 0 : idle + 1;
-        if (spin || idle <= patience) continue; /* more may come soon, without a doorbell */
+        if (spin || idle <= patience) continue;
         mboxio_arm(&memory->remote_armed);
         for (uint32_t i = 0; i < count; i++) /* a negative number is a lie, which `serve` will meet */
             ready |= mboxio_pending(&channels[i].in) && mboxio_free(&channels[i].out);
@@ -119,16 +119,16 @@ static void welcome(int host)
 int main(int argc, char **argv)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    struct stat folder; struct ucred peer; cpu_set_t cpus;
+    struct stat folder; struct ucred peer;
     char user[32], path[80], lock[sizeof at.sun_path];
     const char *own = getenv("MBOXIO_RUNTIME_DIR"), *session = getenv("XDG_RUNTIME_DIR");
     uint32_t *numbers[] = {&count, &depth, &message_bytes};
     int listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), lock_file, host;
     for (int i = 3; i < argc && i < 6; i++) *numbers[i - 3] = (uint32_t)atoi(argv[i]);
     spin = argc > 2 && !strcmp(argv[2], "spin");
+    patience = argc > 2 ? (uint32_t)atoi(argv[2]) : 0; /* "sleep" is none */
     if (argc < 2 || !count || count > CHANNELS_MAX || !depth || depth >= MBOXIO_SLOTS_MAX || message_bytes < 32)
-        return fputs("usage: firmware NAME [spin|sleep [CHANNELS [DEPTH [MESSAGE_BYTES]]]]\n", stderr), 2;
-    if (!sched_getaffinity(0, sizeof cpus, &cpus) && CPU_COUNT(&cpus) > 1) patience = PATIENCE / count;
+        return fputs("usage: firmware NAME [spin|sleep|LOOKS [CHANNELS [DEPTH [MESSAGE_BYTES]]]]\n", stderr), 2;
     snprintf(user, sizeof user, "/tmp/mboxio-%u", geteuid());
     snprintf(path, sizeof path, "%s%s", own ? own : session ? session : user, own || !session ? "" : "/mboxio");
     snprintf(lock, sizeof lock, "%s/%s.lock", path, argv[1]);
