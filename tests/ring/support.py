@@ -15,6 +15,8 @@ from mboxio.ring import Implementation, implementations
 from mboxio.ring.layout import RingLayout
 from mboxio.testing.ring import RingUnderTest
 
+from .c_ring import IN_C
+
 PEER = Path(__file__).parent / "peer.py"
 
 FRONT, REAR, BASE = 64, 128, 192
@@ -40,12 +42,17 @@ def normal(size_bytes: int) -> Region:
     return Memory(bytearray(size_bytes))
 
 
+def everybody() -> tuple[Implementation, ...]:
+    """Return what this build has, and firmware's ring in C."""
+    return (*implementations(), IN_C)
+
+
 def cases() -> list[Case]:
     reference = implementations()[0]
     found: list[Case] = []
     for framed, way in ((True, "framed"), (False, "plain")):
-        for producer in implementations():
-            for consumer in implementations():
+        for producer in everybody():
+            for consumer in everybody():
                 name = f"{way}-{producer.name}-to-{consumer.name}"
                 found.append(Case(name, producer, consumer, normal, framed))
         found.append(Case(f"{way}-device", reference, reference, WordsOnly, framed))
@@ -54,7 +61,7 @@ def cases() -> list[Case]:
 
 each_case = pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
 each_implementation = pytest.mark.parametrize(
-    "implementation", implementations(), ids=lambda each: each.name
+    "implementation", everybody(), ids=lambda each: each.name
 )
 
 
