@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -19,11 +20,21 @@ def tool(name: str) -> str:
     With MBOXIO_EXPECT_TOOLS=1, as `.ci/run` sets it, a program that is missing is a failure.
     """
     path = shutil.which(name)
-    if path is not None:
-        return path
+    if path is None:
+        lacks(name)
+    return path
+
+
+def lacks(name: str) -> NoReturn:
+    """Skip or fail the test, see `tool`."""
     if os.environ.get("MBOXIO_EXPECT_TOOLS") == "1":
         pytest.fail(f"{name} is missing: .ci/run names its package")
     pytest.skip(f"{name} is missing")
+
+
+def without_preloads() -> dict[str, str]:
+    """Return the environment without what the tests themselves may run under, as a sanitizer."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
 def compile_c(
@@ -32,5 +43,5 @@ def compile_c(
     """Compile a C file against the header; warnings are errors."""
     program, *machine = compiler
     common = (*STRICT, "-O2", *options, f"-I{HEADER_FOLDER}", source, "-o", output)
-    subprocess.run([tool(program), *machine, *common], check=True)
+    subprocess.run([tool(program), *machine, *common], check=True, env=without_preloads())
     return output

@@ -1,4 +1,4 @@
-"""The header as firmware uses it: freestanding, strict, on narrow machines, with threads."""
+"""The header as firmware uses it: freestanding, strict, on narrow machines."""
 
 import re
 import subprocess
@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.tools import compile_c, tool
-
-HERE = Path(__file__).parent
 
 MACHINES = {
     "gcc": ("gcc",),
@@ -41,7 +39,6 @@ COPIES = {
 OWN = {"own_copy", "own_zero"}
 
 each_machine = pytest.mark.parametrize("machine", MACHINES)
-each_copy = pytest.mark.parametrize("copies", ["-UMBOXIO_WORD_COPIES", "-DMBOXIO_WORD_COPIES"])
 
 EVERY_FUNCTION = r"""
 #include <stddef.h>
@@ -162,12 +159,3 @@ def test_the_hooks_are_called_in_order(tmp_path: Path, compiler: str) -> None:
         source, tmp_path / "hooks", "-Wno-conversion", "-Wno-sign-conversion", compiler=(compiler,)
     )
     assert subprocess.run([program]).returncode == 0
-
-
-@pytest.mark.parametrize("framed", ["0", "1"])
-@each_copy
-def test_two_threads(tmp_path: Path, framed: str, copies: str) -> None:
-    program = compile_c(
-        HERE / "stress.c", tmp_path / "stress", "-pthread", f"-DFRAMED={framed}", copies
-    )
-    subprocess.run([program, "100000"], check=True)

@@ -1,0 +1,86 @@
+"""Two threads in C over the header, also under ThreadSanitizer, which must find what is missing."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.tools import compile_c, lacks, tool, without_preloads
+
+HERE = Path(__file__).parent
+SANITIZER = ("-fsanitize=thread", "-g")
+COPIES = ("-UMBOXIO_WORD_COPIES", "-DMBOXIO_WORD_COPIES")
+FOUND = 66
+"""How ThreadSanitizer ends a program in which it found something."""
+
+RELAXED = {
+    "release": (
+        "-DMBOXIO_PUBLISH(word,value)=__atomic_store_n((word),(value),__ATOMIC_RELAXED)",
+        "-DMBOXIO_OBSERVE(word)=__atomic_load_n((word),__ATOMIC_ACQUIRE)",
+    ),
+    "acquire": (
+        "-DMBOXIO_PUBLISH(word,value)=__atomic_store_n((word),(value),__ATOMIC_RELEASE)",
+        "-DMBOXIO_OBSERVE(word)=__atomic_load_n((word),__ATOMIC_RELAXED)",
+    ),
+}
+
+
+def run(*command: object) -> "subprocess.CompletedProcess[str]":
+    """Run a program and keep what it says."""
+    words = [str(each) for each in command]
+    return subprocess.run(words, env=without_preloads(), capture_output=True, text=True)
+
+
+def run_sanitized(program: Path, messages: int) -> "subprocess.CompletedProcess[str]":
+    """Run a program under ThreadSanitizer, which some systems put where it cannot work."""
+    ended = run(program, messages)
+    if "unexpected memory mapping" in ended.stderr:
+        ended = run(tool("setarch"), "--addr-no-randomize", program, messages)
+    return ended
+
+
+@pytest.fixture(scope="module")
+def sanitizer(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Return the options for ThreadSanitizer, where its library is installed."""
+    folder = tmp_path_factory.mktemp("sanitizer")
+    (folder / "nothing.c").write_text("int main(void) { return 0; }\n")
+    try:
+        compile_c(folder / "nothing.c", folder / "nothing", *SANITIZER)
+    except subprocess.CalledProcessError:
+        lacks("libtsan")
+    return SANITIZER
+
+
+@pytest.mark.parametrize("framed", ["0", "1"])
+@pytest.mark.parametrize("copies", COPIES)
+def test_every_message_arrives_whole(tmp_path: Path, framed: str, copies: str) -> None:
+    options = ("-pthread", f"-DFRAMED={framed}", copies)
+    program = compile_c(HERE / "stress.c", tmp_path / "stress", *options)
+    assert run(program, 100_000).returncode == 0
+
+
+def test_nobody_sleeps_for_ever(tmp_path: Path) -> None:
+    program = compile_c(HERE / "doorbells.c", tmp_path / "doorbells", "-pthread")
+    ended = run(program, 100_000)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("source", ["stress.c", "doorbells.c"])
+@pytest.mark.parametrize("copies", COPIES)
+def test_thread_sanitizer_finds_nothing(
+    tmp_path: Path, sanitizer: tuple[str, ...], source: str, copies: str
+) -> None:
+    program = compile_c(HERE / source, tmp_path / "program", "-pthread", *sanitizer, copies)
+    ended = run_sanitized(program, 20_000)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("missing", RELAXED)
+@pytest.mark.parametrize("source", ["stress.c", "doorbells.c"])
+def test_thread_sanitizer_finds_what_is_missing(
+    tmp_path: Path, sanitizer: tuple[str, ...], source: str, missing: str
+) -> None:
+    options = ("-pthread", *sanitizer, *RELAXED[missing])
+    ended = run_sanitized(compile_c(HERE / source, tmp_path / "program", *options), 2_000)
+    assert ended.returncode == FOUND
+    assert "data race" in ended.stderr
