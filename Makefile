@@ -9,12 +9,14 @@ BENCH := $(VENV)/.bench
 BUILT := $(VENV)/.built
 # The folders are named too: a file that went away changes only its folder.
 SOURCES := $(shell find src -name __pycache__ -prune -o -print)
+SANITIZED := build/sanitized
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 # make test ARGS="-k ring -x"
 ARGS ?=
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: test venv build demo test-compiled test-pure check lint types docs format clean bench
+.PHONY: test venv build demo test-compiled test-pure check lint types docs format clean bench sanitize
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -51,6 +53,19 @@ docs: $(BUILT)
 # The peers, the limit in C and all tables; make bench ARGS="--quick" or ARGS=--write-docs
 bench: $(BUILT) $(BENCH)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# The compiled build and all tests under AddressSanitizer and UndefinedBehaviorSanitizer. Built from a
+# copy: the ordinary products know nothing of these options. Leaks are looked for by the tests.
+sanitize: $(DEPS)
+	rm -rf $(SANITIZED)
+	mkdir -p $(SANITIZED)/tree
+	cp -r src setup.py pyproject.toml README.md LICENSE $(SANITIZED)/tree
+	CC=gcc CFLAGS="-O1 -g $(SANITIZERS)" LDFLAGS="$(SANITIZERS)" \
+	    $(PIP) install --no-build-isolation --no-deps --target $(SANITIZED)/site $(SANITIZED)/tree
+	LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
+	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+	    MBOXIO_EXPECT_BUILD=compiled PYTHONPATH=$(CURDIR)/$(SANITIZED)/site \
+	    $(BIN)/pytest --override-ini=timeout=600 $(ARGS)
 
 format: $(DEPS)
 	$(BIN)/ruff check --fix

@@ -2,8 +2,11 @@
 
 import json
 
+import pytest
+
 import mboxio
 from mboxio import _build
+from mboxio.cli.measure import Samples
 from mboxio.cli.options import printable
 from mboxio.remote import Remote
 from tests.cli.conftest import Invoke, Run
@@ -57,12 +60,50 @@ def test_bench(remote: Remote, invoke: Invoke) -> None:
     for each in found["results"]:
         assert each["requests"] > 0
         assert 0 < each["p50_us"] <= each["p90_us"] <= each["p99_us"] <= each["max_us"]
+        assert each["us_per_request"] == pytest.approx(1e6 / each["requests_per_s"], rel=0.01)
+
+
+def test_bench_goes_up_to_the_depth(remote: Remote, invoke: Invoke) -> None:
+    result = invoke("bench", "shm:t/talk", "--seconds", "0.01", "--json")
+    assert result.exit_code == 2  # it only listens
+    result = invoke("bench", "shm:t/echo", "--seconds", "0.01", "--json")
+    found = json.loads(result.stdout)
+    assert [each["in_flight"] for each in found["results"]] == [1, 4, 16, 32]
+    assert found["what"] == "requests"
+
+
+def test_bench_without_replies(remote: Remote, invoke: Invoke) -> None:
+    result = invoke("bench", "shm:t/sink", "--seconds", "0.01", "--in-flight", "1,4", "--json")
+    found = json.loads(result.stdout)
+    assert found["what"] == "one-way messages"
+    assert all(each["requests"] > 0 for each in found["results"])
+    assert remote.stats().messages >= sum(each["requests"] for each in found["results"])
+
+
+def test_bench_of_a_slow_remote(remote: Remote, invoke: Invoke) -> None:
+    """One reply that comes after the time is over still counts."""
+    remote.channels["echo"].simulate(0.05, 1)
+    result = invoke("bench", "shm:t/echo", "--seconds", "0.01", "--in-flight", "1", "--json")
+    (found,) = json.loads(result.stdout)["results"]
+    assert found["requests"] == 1
+    assert found["max_us"] > 50_000
+
+
+def test_samples_of_a_long_time_are_spread_evenly() -> None:
+    samples = Samples(limit=8)
+    for latency_ns in range(1000):
+        samples.add(latency_ns)
+    assert len(samples.kept) < 8
+    assert set(samples.kept) <= set(range(0, 1000, samples.stride))
+    result = samples.result(1, 1.0)
+    assert (result.requests, result.max_us) == (1000, 0.999)
+    assert 0.3 < result.p50_us < 0.7
 
 
 def test_bench_keeps_to_the_depth(invoke: Invoke) -> None:
     result = invoke("bench", "loopback:?depth=4", "--seconds", "0.02", "--in-flight", "1,8,32")
     assert result.stderr == "mboxio: channel '0' has depth 4: no more are in flight\n"
     head, columns, *rows = result.stdout.splitlines()
-    assert head == f"loopback:?depth=4, messages of 16 bytes, {_build.name()} build"
+    assert head == f"loopback:?depth=4, requests of 32 bytes, {_build.name()} build"
     assert columns.split()[:3] == ["in", "flight", "requests/s"]
     assert [row.split()[0] for row in rows] == ["1", "4"]
