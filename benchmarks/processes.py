@@ -11,9 +11,10 @@ from contextlib import contextmanager
 
 from benchmarks.setting import BUILD, ROOT, Setting
 
-__all__ = ["FIRMWARE", "LIMIT", "build_c", "far_side", "python_far_side"]
+__all__ = ["FIRMWARE", "LIMIT", "STEPS", "build_c", "far_side", "python_far_side"]
 
 LIMIT = BUILD / "limit"
+STEPS = BUILD / "steps"
 FIRMWARE = BUILD / "firmware"
 READY = b"ready\n"
 PR_SET_PDEATHSIG = 1
@@ -54,7 +55,7 @@ def python_far_side(setting: Setting, where: str) -> Generator["subprocess.Popen
 
 
 def build_c() -> None:
-    """Compile the limit and the firmware of the examples against the header of this tree.
+    """Compile what is in C here, and the firmware of the examples, with the header of this tree.
 
     Raises:
         RuntimeError: there is no C compiler.
@@ -63,9 +64,7 @@ def build_c() -> None:
     if compiler is None:
         raise RuntimeError("no C compiler: apt-get install gcc")
     BUILD.mkdir(parents=True, exist_ok=True)
-    for source in (
-        ROOT / "benchmarks" / "limit.c",
-        ROOT / "examples" / "firmware_c" / "firmware.c",
-    ):
+    sources = (*(ROOT / "benchmarks").glob("*.c"), ROOT / "examples/firmware_c/firmware.c")
+    for source in sources:
         options = ("-std=c11", "-O2", "-Wall", "-Wextra", f"-I{ROOT / 'src/mboxio/ring'}")
         subprocess.run([compiler, *options, source, "-o", BUILD / source.stem], check=True)

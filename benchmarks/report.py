@@ -40,6 +40,13 @@ def tables(results: Results) -> Iterator[tuple[str, str, Rows]]:
     about = [tuple(each) for each in results.about.items()]
     yield "about", "What was measured", [("", ""), *about]
     yield "targets", "Targets", target_table(results)
+    if "steps" in results.others:
+        steps = results.others["steps"]
+        yield (
+            "steps",
+            "Steps",
+            [("Step", "ns"), *((name, f"{ns:.0f}") for name, ns in steps.items())],
+        )
     for table in TABLES:
         if any(results.cell(table, row, each) for row in table.rows for each in table.columns):
             yield table.name, table.title, time_table(results, table)

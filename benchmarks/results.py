@@ -90,7 +90,7 @@ def about() -> dict[str, str]:
 def measure_others(tick: Callable[[str], object]) -> dict[str, Any]:
     """Run what is measured in other units."""
     found: dict[str, Any] = {}
-    for name in ("memory", "idle", "importing"):
+    for name in ("steps", "memory", "idle", "importing"):
         tick(name)
         try:
             ended = python(False, "-m", f"benchmarks.{name}")

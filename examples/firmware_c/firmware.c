@@ -77,7 +77,7 @@ static void lay_out(struct mboxio_memory *memory, uint32_t size_bytes, uint32_t 
 {
     struct mboxio_channel_layout *table = (struct mboxio_channel_layout *)(memory + 1);
     uint32_t host = lines(sizeof *memory + count * sizeof *table);
-    memory->version = MBOXIO_VERSION, memory->size_bytes = size_bytes;
+    memory->version = MBOXIO_VERSION, memory->epoch |= 1, memory->size_bytes = size_bytes;
     memory->channels = count, memory->table = sizeof *memory;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t remote = host + MBOXIO_LINE_BYTES, base = remote + MBOXIO_LINE_BYTES;

@@ -10,7 +10,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-LANGUAGES = frozenset({"mermaid", "python", "sh", "text", "toml"})
+LANGUAGES = frozenset({"c", "mermaid", "python", "sh", "text", "toml"})
 """What a block may be written in: each of them is checked, except for text."""
 
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.docs.pages import LANGUAGES, PAGES, ROOT, Block, blocks, codes, name_of
+from tests.tools import compile_c
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TARGETS = set(re.findall(r"^([\w-]+):(?!=)", (ROOT / "Makefile").read_text(), re.M))
@@ -77,6 +78,15 @@ def test_toml_is_toml(block: Block) -> None:
     assert tomllib.loads(block.text)
 
 
+@pytest.mark.parametrize("block", [block for page in PAGES for block in blocks(page, "c")], ids=str)
+@pytest.mark.parametrize("machine", ["cortex-m0", "cortex-m4"])
+def test_c_compiles(tmp_path: Path, block: Block, machine: str) -> None:
+    source = tmp_path / "block.c"
+    source.write_text(block.text)
+    compiler = ("arm-none-eabi-gcc", "-mthumb", f"-mcpu={machine}")
+    compile_c(source, tmp_path / "block.o", "-ffreestanding", "-c", compiler=compiler)
+
+
 @pytest.mark.parametrize(
     "block", [block for page in PAGES for block in blocks(page, "sh")], ids=str
 )
@@ -137,5 +147,6 @@ def help_of(command: str) -> str:
 def require_variable(name: str) -> None:
     """Fail unless something of ours reads this environment variable."""
     readers = [ROOT / "setup.py", ROOT / "tests" / "conftest.py", *(ROOT / "src").rglob("*.py")]
+    readers += (ROOT / "src").rglob("*.h")
     known = name in PYTHONS_OWN or any(name in path.read_text() for path in readers)
     assert known, f"nothing reads {name}"
