@@ -21,7 +21,7 @@
 
 #include "mboxio_ring.h"
 
-enum { BATCH = 16, LOOKS_PER_CHECK = 4096, CHANNELS_MAX = 1024 };
+enum { BATCH = 16, LOOKS_PER_CHECK = 4096, CHANNELS_MAX = 1024, SIZE_MAX_BYTES = 1 << 30 };
 static struct channel {
     struct mboxio_ring in, out;
 } channels[CHANNELS_MAX];
@@ -127,7 +127,8 @@ int main(int argc, char **argv)
     for (int i = 3; i < argc && i < 6; i++) *numbers[i - 3] = (uint32_t)atoi(argv[i]);
     spin = argc > 2 && !strcmp(argv[2], "spin");
     patience = argc > 2 ? (uint32_t)atoi(argv[2]) : 0; /* "sleep" is none */
-    if (argc < 2 || !count || count > CHANNELS_MAX || !depth || depth >= MBOXIO_SLOTS_MAX || message_bytes < 32)
+    if (argc < 2 || !count || count > CHANNELS_MAX || !depth || depth >= MBOXIO_SLOTS_MAX || message_bytes < 32 ||
+        message_bytes > MBOXIO_LENGTH_MAX || (uint64_t)count * (depth + 1) * (message_bytes + 16) > SIZE_MAX_BYTES)
         return fputs("usage: firmware NAME [spin|sleep|LOOKS [CHANNELS [DEPTH [MESSAGE_BYTES]]]]\n", stderr), 2;
     snprintf(user, sizeof user, "/tmp/mboxio-%u", geteuid());
     snprintf(path, sizeof path, "%s%s", own ? own : session ? session : user, own || !session ? "" : "/mboxio");
@@ -139,8 +140,7 @@ int main(int argc, char **argv)
         flock(lock_file, LOCK_EX | LOCK_NB) || ftruncate(lock_file, 0) || dprintf(lock_file, "%d\n", getpid()) < 0)
         return fprintf(stderr, "firmware: %s is in use, or its folder is not private\n", lock), 1;
     unlink(at.sun_path); /* left behind: the lock was free */
-    if (bind(listening, (struct sockaddr *)&at, sizeof at) || listen(listening, 16))
-        return perror(at.sun_path), 1;
+    if (bind(listening, (struct sockaddr *)&at, sizeof at) || listen(listening, 16)) return perror(at.sun_path), 1;
     for (puts("ready"), fflush(stdout); (host = accept(listening, 0, 0)) >= 0; close(host))
         if (!getsockopt(host, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){sizeof peer}) &&
             (peer.uid == geteuid() || peer.uid == 0))

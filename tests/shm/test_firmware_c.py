@@ -180,7 +180,14 @@ def test_a_folder_of_others_is_refused(program: Path, sockets: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("t", "sleep", 0), ("t", "sleep", 1, 65536), ("t", "sleep", 1, 1, 8)]
+    "arguments",
+    [
+        (),
+        ("t", "sleep", 0),
+        ("t", "sleep", 1, 65536),
+        ("t", "sleep", 1, 1, 8),
+        ("t", "sleep", 64, 65535, 65536),
+    ],
 )
 def test_impossible_arguments(program: Path, arguments: tuple[object, ...]) -> None:
     refused = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
