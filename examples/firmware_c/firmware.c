@@ -49,23 +49,23 @@ static int serve(struct channel *channel)
 /* Serve one host until it goes away or lies. */
 static void run(struct mboxio_memory *memory, int doorbell)
 {
-    char rung[64];
+    char bells[64]; uint32_t sleeps = 2, rung = 0;
     for (uint32_t looks = 1, idle = 0;; looks++) {
         int worked = 0, ready = 0;
         for (uint32_t i = 0; i < count; i++) {
             worked |= serve(&channels[i]); /* a lie makes it negative */
             if (worked < 0) return;
         }
-        if (worked && mboxio_doorbell_needed(&memory->host_armed))
+        if (worked && mboxio_doorbell_needed(&memory->host_armed, &rung))
             send(doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (spin && looks % LOOKS_PER_CHECK == 0 && recv(doorbell, rung, sizeof rung, MSG_DONTWAIT) == 0)
+        if (spin && looks % LOOKS_PER_CHECK == 0 && recv(doorbell, bells, sizeof bells, MSG_DONTWAIT) == 0)
             return; /* who never sleeps has to ask whether the host is still there */
         idle = worked ? 0 : idle + 1;
         if (spin || idle <= patience) continue;
-        mboxio_arm(&memory->remote_armed);
+        mboxio_arm(&memory->remote_armed, sleeps++);
         for (uint32_t i = 0; i < count; i++) /* a negative number is a lie, which `serve` will meet */
             ready |= mboxio_pending(&channels[i].in) && mboxio_free(&channels[i].out);
-        if (!ready && recv(doorbell, rung, sizeof rung, 0) <= 0) return;
+        if (!ready && recv(doorbell, bells, sizeof bells, 0) <= 0) return;
         mboxio_disarm(&memory->remote_armed);
     }
 }

@@ -41,9 +41,9 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "release": (None, c_void_p),
     "pending": (c_int32, c_void_p),
     "drop_all": (c_int, c_void_p),
-    "arm": (None, c_void_p),
+    "arm": (None, c_void_p, c_uint32),
     "disarm": (None, c_void_p),
-    "doorbell_needed": (c_int, c_void_p),
+    "doorbell_needed": (c_int, c_void_p, c_void_p),
 }
 
 
@@ -190,16 +190,19 @@ class CArmed(Armed):
     def __init__(self, region: Region, own: int, peer: int) -> None:
         self.memory = Exported(region)
         self.own, self.peer = self.memory.at(own), self.memory.at(peer)
+        self.sleeps = 1
+        self.rung = c_uint32(0)
         self.disarm()
 
     def arm(self) -> None:
-        shim().shim_arm(self.own)
+        self.sleeps += 1
+        shim().shim_arm(self.own, self.sleeps)
 
     def disarm(self) -> None:
         shim().shim_disarm(self.own)
 
     def peer_armed(self) -> bool:
-        return bool(shim().shim_doorbell_needed(self.peer))
+        return bool(shim().shim_doorbell_needed(self.peer, byref(self.rung)))
 
 
 IN_C = Implementation("C", CProducer, CConsumer, CArmed)

@@ -25,6 +25,7 @@ static _Thread_local int fenced;
 struct side {
     struct mboxio_ring in, out;
     uint32_t *own_armed, *peer_armed;
+    uint32_t sleep, rung;
     sem_t *own_bell, *peer_bell;
 };
 
@@ -48,6 +49,7 @@ static void set_up(struct side *side, uint32_t *own, uint32_t *peer, int remote)
     mboxio_ring_init(&side->in, &own[1], &peer[0], memory.slots[!remote], SLOTS, SLOT_BYTES, 1);
     if (mboxio_attach(&side->out, 1) < 0 || mboxio_attach(&side->in, 0) < 0)
         fail("no ring");
+    side->sleep = 2, side->rung = 0;
     side->own_armed = &own[2];
     side->peer_armed = &peer[2];
     side->own_bell = &bells[remote];
@@ -56,7 +58,7 @@ static void set_up(struct side *side, uint32_t *own, uint32_t *peer, int remote)
 
 static void ring(struct side *side)
 {
-    if (mboxio_doorbell_needed(side->peer_armed))
+    if (mboxio_doorbell_needed(side->peer_armed, &side->rung))
         sem_post(side->peer_bell);
 }
 
@@ -67,7 +69,7 @@ static void take(struct side *side, uint32_t number)
     struct mboxio_entry entry;
     int found;
     while ((found = mboxio_peek(&side->in, &entry)) == MBOXIO_NOTHING) {
-        mboxio_arm(side->own_armed);
+        mboxio_arm(side->own_armed, side->sleep++);
         if (mboxio_pending(&side->in) == 0)
             sem_wait(side->own_bell);
         mboxio_disarm(side->own_armed);

@@ -37,15 +37,16 @@ int main(int argc, char **argv)
         mboxio_attach(&in, 0) < 0 || mboxio_attach(&out, 1) < 0)
         return fail("no ring");
 
+    uint32_t sleeps = 2, rung = 0;
     for (long left = atol(argv[3]); left;) {
         struct mboxio_entry entry;
         int found = mboxio_peek(&in, &entry);
         if (found < 0)
             return fail("the host lied");
         if (!found) {
-            char rung;
-            mboxio_arm(&memory->remote_armed);
-            if (mboxio_pending(&in) == 0 && recv(doorbell, &rung, 1, 0) != 1)
+            char bell;
+            mboxio_arm(&memory->remote_armed, sleeps++);
+            if (mboxio_pending(&in) == 0 && recv(doorbell, &bell, 1, 0) != 1)
                 return fail("no doorbell");
             mboxio_disarm(&memory->remote_armed);
             continue;
@@ -54,12 +55,12 @@ int main(int argc, char **argv)
             return fail("the host sent more than it may");
         mboxio_advance(&in);
         mboxio_release(&in);
-        if (mboxio_doorbell_needed(&memory->host_armed))
+        if (mboxio_doorbell_needed(&memory->host_armed, &rung))
             send(doorbell, "!", 1, MSG_DONTWAIT);
         left--;
     }
-    char rung;
-    while (recv(doorbell, &rung, 1, 0) == 1)
+    char bell;
+    while (recv(doorbell, &bell, 1, 0) == 1)
         ; /* the host may still ring for what was taken already */
     return 0;
 }

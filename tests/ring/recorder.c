@@ -45,6 +45,7 @@ uint32_t recorder_take(struct event *to)
 int recorder_run(unsigned char *where, const char *operation)
 {
     static struct mboxio_ring out, in;
+    static uint32_t rung;
     uint32_t *front = (uint32_t *)(void *)(where + 64), *rear = (uint32_t *)(void *)(where + 128);
     uint32_t *armed = (uint32_t *)(void *)(where + 192);
     unsigned char copy[16];
@@ -58,9 +59,9 @@ int recorder_run(unsigned char *where, const char *operation)
     case 'p': /* push */
         return mboxio_push(&out, MBOXIO_MESSAGE, 0, "12345678", 8);
     case 'n': /* needed: the doorbell */
-        return mboxio_doorbell_needed(armed);
+        return mboxio_doorbell_needed(armed, &rung);
     case 'a': /* arm */
-        return mboxio_arm(armed), 1;
+        return mboxio_arm(armed, 2), 1;
     case 'd': /* disarm */
         return mboxio_disarm(armed), 1;
     case 'l': /* look */

@@ -62,9 +62,9 @@ int use(struct mboxio_ring *ring, struct mboxio_memory *memory, uint32_t slots)
     mboxio_copy_out(memory, &entry);
     mboxio_advance(ring);
     mboxio_release(ring);
-    mboxio_arm(&memory->remote_armed);
+    mboxio_arm(&memory->remote_armed, 1);
     mboxio_disarm(&memory->remote_armed);
-    return sum + mboxio_drop_all(ring) + mboxio_doorbell_needed(&memory->host_armed);
+    return sum + mboxio_drop_all(ring) + mboxio_doorbell_needed(&memory->host_armed, 0);
 }
 """
 
@@ -92,7 +92,7 @@ static int same(const char *expected)
 
 int main(void)
 {
-    static uint32_t front, rear, armed, slots[16];
+    static uint32_t front, rear, armed, rung, slots[16];
     struct mboxio_ring out, in;
     struct mboxio_entry entry;
     mboxio_ring_init(&out, &front, &rear, slots, 4, 16, 1);
@@ -101,7 +101,7 @@ int main(void)
         return 1;
     if (mboxio_push(&out, 1, 0, "abc", 3) != 1 || !same("cpc")) /* slot clean before index */
         return 2;
-    if (mboxio_doorbell_needed(&armed) != 0 || !same("fio"))
+    if (mboxio_doorbell_needed(&armed, &rung) != 0 || !same("fio"))
         return 3;
     if (mboxio_peek(&in, &entry) != 1 || !same("ioi")) /* index before slot */
         return 4;
@@ -109,12 +109,20 @@ int main(void)
     mboxio_release(&in);
     if (!same("pc"))
         return 5;
-    mboxio_arm(&armed);
-    if (!same("pcf") || mboxio_doorbell_needed(&armed) != 1 || !same("fiod"))
+    mboxio_arm(&armed, 2);
+    if (!same("pcf") || mboxio_doorbell_needed(&armed, &rung) != 1 || !same("fiod"))
         return 6;
-    mboxio_disarm(&armed);
-    if (!same("pc") || mboxio_doorbell_needed(0) != 1 || !same("fd"))
+    if (mboxio_doorbell_needed(&armed, &rung) != 0 || !same("fio")) /* one for each sleep */
         return 7;
+    if (mboxio_doorbell_needed(&armed, 0) != 1 || !same("fiod"))
+        return 8;
+    mboxio_arm(&armed, 1);
+    if (!same("pcf") || mboxio_doorbell_needed(&armed, &rung) != 1 || !same("fiod") ||
+        mboxio_doorbell_needed(&armed, &rung) != 1 || !same("fiod")) /* not numbered */
+        return 9;
+    mboxio_disarm(&armed);
+    if (!same("pc") || mboxio_doorbell_needed(0, 0) != 1 || !same("fd"))
+        return 10;
     return 0;
 }
 """

@@ -120,12 +120,18 @@ def test_armed_words(implementation: Implementation) -> None:
     memory = Memory(bytearray(192))
     host = implementation.armed(memory, 64, 128)
     remote = implementation.armed(memory, 128, 64)
-    host.arm()
-    assert memory.read(64, 4) == 1
-    assert remote.peer_armed()
-    host.disarm()
     # Without fences there is no telling, so the doorbell is always rung.
-    assert remote.peer_armed() is (implementation.name == "reference")
+    always = implementation.name == "reference"
+    for sleep in (2, 3):
+        host.arm()
+        assert memory.read(64, 4) == (1 if always else sleep)
+        assert remote.peer_armed()
+        assert remote.peer_armed() is always  # one doorbell is enough for a sleep
+    host.disarm()
+    assert remote.peer_armed() is always
+    memory.write(64, 1, 4)  # a sleeper that does not number its sleeps is always rung
+    assert remote.peer_armed()
+    assert remote.peer_armed()
     producer = implementation.producer(
         memory, RingLayout(0, 4, 8, 2, 16), implementation.armed(memory, 64, 128)
     )

@@ -62,7 +62,9 @@ def test_what_is_recorded(recorded: Operations) -> None:
     }
 
 
-def steps(recorded: Operations, operation: str, value: int = 0, slot: int = 0) -> list[Step]:
+def steps(
+    recorded: Operations, operation: str, value: int = 0, slot: int = 0, plus: str = ""
+) -> list[Step]:
     """Return an operation as instructions; a load of a word goes into the register of its name."""
     found: list[Step] = []
     for what, word in recorded[operation]:
@@ -73,7 +75,7 @@ def steps(recorded: Operations, operation: str, value: int = 0, slot: int = 0) -
             case "W":
                 found.append(Step("store", name, 100 + slot))
             case "P":  # a small letter: without its order
-                found.append(Step("store", name, value, what == "P"))
+                found.append(Step("store", name, value, plus, what == "P"))
             case "O":
                 found.append(Step("load", name, ordered=what == "O", to=word))
             case "R":
@@ -95,18 +97,23 @@ MESSAGES = Way("push", "look", "front", "take")
 ROOM = Way("give back", "room", "rear")
 
 
+def is_known(known: Registers) -> bool:
+    """Tell whether the other side is awake, or the doorbell was rung for this sleep."""
+    return known["armed"] in (0, known.get("rung", 0))
+
+
 def teller(recorded: Operations, way: Way, times: int) -> list[Step]:
     """Publish, and ring the doorbell if it is needed; a few times."""
     program: list[Step] = []
     for number in range(times):
         program += steps(recorded, way.tell, number + 1, number)
         program += steps(recorded, "needed")
-        program += [go(lambda known: not known["armed"], f"told{number}"), Step("ring")]
+        program += [go(is_known, f"told{number}"), Step("keep", "armed", to="rung"), Step("ring")]
         program += [Step("pass", label=f"told{number}")]
     return program
 
 
-def sleeper(recorded: Operations, way: Way, times: int) -> list[Step]:
+def sleeper(recorded: Operations, way: Way, times: int, sleeps: str = "sleeps") -> list[Step]:
     """Take what there is; if there is nothing: arm, look again, sleep, disarm."""
 
     def is_next(number: int) -> Callable[[Registers], bool]:
@@ -114,7 +121,8 @@ def sleeper(recorded: Operations, way: Way, times: int) -> list[Step]:
 
     program = [Step("pass", label="look"), *steps(recorded, way.look)]
     program += [go(is_next(number), f"take{number}") for number in range(times)]
-    program += [*steps(recorded, "arm", 1), *steps(recorded, way.look)]
+    program += [Step("count", to="sleeps"), *steps(recorded, "arm", 1, plus=sleeps)]
+    program += steps(recorded, way.look)
     program += [go(is_next(number), "awake") for number in range(times)]
     program += [Step("sleep"), Step("pass", label="awake"), *steps(recorded, "disarm", 0)]
     program += [go(always, "look")]
@@ -164,6 +172,14 @@ def test_a_missing_fence_loses_a_wake_up(recorded: Operations, operation: str, w
     for model in (TSO, WEAK):
         with pytest.raises(Violation, match="somebody sleeps for ever"):
             run(broken, model, way)
+
+
+@each_model
+def test_a_number_that_is_used_twice_loses_a_wake_up(recorded: Operations, model: str) -> None:
+    """One doorbell is enough for a sleep only because no other sleep has its number."""
+    program = sleeper(recorded, MESSAGES, 2, sleeps="the same")
+    with pytest.raises(Violation, match="somebody sleeps for ever"):
+        explore((teller(recorded, MESSAGES, 2), program), model)
 
 
 @pytest.mark.parametrize("order", ["release", "acquire"])

@@ -27,12 +27,13 @@ class Step:
     """One instruction.
 
     Args:
-        what: ``store``, ``load``, ``fence``, ``ring``, ``sleep``, ``go``, ``count``, ``check`` or
-            ``pass``.
-        word: of a store or load.
+        what: ``store``, ``load``, ``fence``, ``ring``, ``sleep``, ``go``, ``count``, ``keep``,
+            ``check`` or ``pass``.
+        word: of a store or load; the register that is kept in another one.
         value: of a store.
+        plus: a register that is added to the value.
         ordered: a store releases, a load acquires.
-        to: register of a load or count.
+        to: register of a load, count or keep.
         when: the jump is taken, or the check passes; gets the registers.
         target: label of a jump.
         label: of this instruction.
@@ -41,6 +42,7 @@ class Step:
     what: str
     word: str = ""
     value: int = 0
+    plus: str = ""
     ordered: bool = False
     to: str = ""
     when: Callable[[Registers], bool] = lambda registers: True
@@ -149,13 +151,14 @@ def run(state: State, me: int, program: list[Step], model: str) -> Iterator[tupl
     registers = dict(thread.registers)
     onward = replace(thread, at=thread.at + 1)
     note = f"{me}: {step.what} {step.word or step.to}"
+    value = step.value + (registers.get(step.plus, 0) if step.plus else 0)
     match step.what:
         case "store" if model == INTERLEAVING:
-            yield f"{note} = {step.value}", reach(state, me, onward, step.word, step.value, model)
+            yield f"{note} = {value}", reach(state, me, onward, step.word, value, model)
         case "store":
-            entry = (step.word, step.value, step.ordered)
+            entry = (step.word, value, step.ordered)
             yield (
-                f"{note} = {step.value}",
+                f"{note} = {value}",
                 put(state, me, replace(onward, buffer=(*thread.buffer, entry))),
             )
         case "load":
@@ -176,6 +179,9 @@ def run(state: State, me: int, program: list[Step], model: str) -> Iterator[tupl
             yield f"{me}: wakes up", put(state, me, replace(onward.settled(), doorbells=0))
         case "count":
             registers[step.to] = registers.get(step.to, 0) + 1
+            yield note, put(state, me, replace(onward, registers=tuple(sorted(registers.items()))))
+        case "keep":
+            registers[step.to] = registers[step.word]
             yield note, put(state, me, replace(onward, registers=tuple(sorted(registers.items()))))
         case "go":
             at = next(at for at, each in enumerate(program) if each.label == step.target)

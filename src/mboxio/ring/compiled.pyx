@@ -41,9 +41,9 @@ cdef extern from "mboxio_ring.h" nogil:
     void mboxio_release(mboxio_ring *)
     int32_t mboxio_pending(mboxio_ring *)
     int mboxio_drop_all(mboxio_ring *)
-    void mboxio_arm(word_t *)
+    void mboxio_arm(word_t *, uint32_t sleep)
     void mboxio_disarm(word_t *)
-    int mboxio_doorbell_needed(const word_t *)
+    int mboxio_doorbell_needed(const word_t *, uint32_t *rung)
 
 
 cdef class Export:
@@ -213,6 +213,8 @@ cdef class CompiledArmed(Armed):
     cdef Export export
     cdef word_t *own
     cdef word_t *peer
+    cdef uint32_t sleeps
+    cdef uint32_t rung
 
     def __cinit__(self, region, own, peer):
         self.export = Export(region)
@@ -221,10 +223,13 @@ cdef class CompiledArmed(Armed):
         mboxio_disarm(self.own)
 
     cpdef arm(self):
-        mboxio_arm(self.own)
+        self.sleeps += 1
+        if self.sleeps < 2:
+            self.sleeps = 2
+        mboxio_arm(self.own, self.sleeps)
 
     cpdef disarm(self):
         mboxio_disarm(self.own)
 
     cpdef bint peer_armed(self) except -1:
-        return mboxio_doorbell_needed(self.peer)
+        return mboxio_doorbell_needed(self.peer, &self.rung)

@@ -269,16 +269,13 @@ static inline int mboxio_push(struct mboxio_ring *ring, uint32_t kind, uint32_t 
 {
     uint32_t next = mboxio_next(ring, ring->mine), total = ring->header_bytes ? length : ring->slot_bytes;
     unsigned char *slot = ring->base + (size_t)ring->mine * ring->slot_bytes;
-    if (ring->lie)
-        return ring->lie;
-    if (length > ring->message_bytes)
-        return MBOXIO_TOO_LONG;
+    if (ring->lie) return ring->lie;
+    if (length > ring->message_bytes) return MBOXIO_TOO_LONG;
     if (ring->header_bytes && (kind < MBOXIO_MESSAGE || kind > MBOXIO_ERROR))
         return MBOXIO_BAD_KIND;
     if (next == ring->seen && mboxio_see_rear(ring) < 0)
         return ring->lie;
-    if (next == ring->seen)
-        return MBOXIO_NOTHING;
+    if (next == ring->seen) return MBOXIO_NOTHING;
     if (ring->header_bytes) {
         volatile uint32_t *header = (volatile uint32_t *)(void *)slot;
         header[0] = mboxio_le32(kind << 24 | length);
@@ -326,8 +323,7 @@ static inline int mboxio_peek(struct mboxio_ring *ring, struct mboxio_entry *ent
     entry->payload = 0, entry->kind = MBOXIO_INVALID, entry->length = entry->tag = 0;
     if (ring->lie || (ring->mine == ring->seen && mboxio_see_front(ring) < 0))
         return ring->lie;
-    if (ring->mine == ring->seen)
-        return MBOXIO_NOTHING;
+    if (ring->mine == ring->seen) return MBOXIO_NOTHING;
     MBOXIO_CACHE_INVALIDATE((const volatile void *)slot, ring->slot_bytes);
     entry->payload = slot + ring->header_bytes, entry->length = ring->slot_bytes;
     entry->kind = MBOXIO_MESSAGE, entry->tag = 0;
@@ -376,21 +372,25 @@ static inline int mboxio_drop_all(struct mboxio_ring *ring)
 }
 
 /* ---- Doorbells: only mboxio's own memory has armed words, each written by its sleeper alone ---- */
-/* Announce sleep. Then look at the rings once more, and sleep only if they are still empty. */
-static inline void mboxio_arm(volatile uint32_t *own_armed)
+/* Announce sleep. Then look at the rings once more, and sleep only if they are still empty. Each sleep has a number
+ * of its own from 2 on, so that one doorbell is enough for it; 1: not numbered, the peer rings for every message. */
+static inline void mboxio_arm(volatile uint32_t *own_armed, uint32_t sleep)
 {
-    mboxio_store(own_armed, 1);
+    mboxio_store(own_armed, sleep);
     MBOXIO_FULL_FENCE();
 }
 
 static inline void mboxio_disarm(volatile uint32_t *own_armed) { mboxio_store(own_armed, 0); }
 
-/* After publishing: must the doorbell be rung? Foreign memory has no armed word (null) and always needs it. */
-static inline int mboxio_doorbell_needed(const volatile uint32_t *peer_armed)
+/* After publishing: must the doorbell be rung? `rung` starts as 0 and keeps the sleep that was rung for, null: always
+ * ring a sleeper. Foreign memory has no armed word (null) and always needs it. */
+static inline int mboxio_doorbell_needed(const volatile uint32_t *peer_armed, uint32_t *rung)
 {
+    uint32_t sleep = 1;
     MBOXIO_FULL_FENCE();
-    if (peer_armed && !mboxio_load(peer_armed))
-        return 0;
+    if (peer_armed) sleep = mboxio_load(peer_armed);
+    if (sleep == 0 || (sleep != 1 && rung && sleep == *rung)) return 0;
+    if (rung) *rung = sleep;
     MBOXIO_BEFORE_DOORBELL();
     return 1;
 }
