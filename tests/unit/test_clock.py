@@ -7,6 +7,7 @@ import pytest
 from mboxio import WouldDeadlock
 from mboxio.clock import Clock, Parker
 from mboxio.sim import VirtualClock
+from mboxio.sim.clock import LATE_TIMER
 from mboxio.states import FOREVER
 
 
@@ -35,6 +36,54 @@ def test_what_is_due_at_once_happens_timers_first() -> None:
     clock.advance(10)
     order.append("advance")
     assert order == ["timer", "wait", "advance"]
+
+
+def test_late_timers_come_after_the_others_and_before_waits() -> None:
+    clock = VirtualClock()
+    order: list[str] = []
+
+    def thread() -> None:
+        clock.park(Parker(), 10)
+        order.append("wait")
+
+    clock.spawn(thread, "test")
+    clock.call_at(10, lambda: order.append("late"), LATE_TIMER)
+    clock.call_at(10, lambda: order.append("timer"))
+    clock.advance(10)
+    assert order == ["timer", "late", "wait"]
+
+
+def test_what_is_overdue_is_due_now_and_its_rank_decides() -> None:
+    clock = VirtualClock()
+    order: list[str] = []
+    clock.call_at(3, lambda: order.append("late"), LATE_TIMER)
+    clock.call_at(7, lambda: order.append("second"))
+    clock.call_at(5, lambda: order.append("first"))
+    clock.jump(10)
+    clock.advance(0)
+    assert order == ["first", "second", "late"]
+    assert clock.now_ns() == 10
+
+
+def test_ready_threads_can_be_let_run_while_the_clock_stands_still() -> None:
+    clock = VirtualClock()
+    order: list[str] = []
+    parker = Parker()
+
+    def sleeper() -> None:
+        clock.park(parker, FOREVER)
+        order.append("woken")
+
+    def waker() -> None:
+        clock.unpark(parker)
+        order.append("waker")
+
+    threads = [clock.spawn(sleeper, "sleeper"), clock.spawn(waker, "waker")]
+    clock.call_at(0, lambda: order.append("timer"))
+    clock.let_run()
+    assert order == ["waker", "woken"], "nothing fires, though it is due"
+    for thread in threads:
+        clock.join(thread, 1.0)
 
 
 def test_a_cancelled_timer_does_not_fire() -> None:

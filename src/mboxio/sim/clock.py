@@ -10,8 +10,9 @@ from mboxio.clock import Clock, Parker
 from mboxio.errors import WouldDeadlock
 from mboxio.states import FOREVER
 
-TIMER, PARK, ADVANCE = range(3)
-"""Of things due at the same instant: timers first, then waits, then the end of `advance`."""
+TIMER, LATE_TIMER, PARK, ADVANCE = range(4)
+"""Of things due at the same instant: timers first, then late timers, then waits, last the end of
+`advance`; within a rank the one that was due first, then the one that was there first."""
 
 
 class _Sleeper:
@@ -47,7 +48,7 @@ class VirtualClock(Clock):
         self._lock = threading.Lock()
         self._now_ns = start_ns
         self._order = 0
-        self._due: list[tuple[int, int, int, Any]] = []
+        self._due: list[list[tuple[int, int, Any]]] = [[] for _ in range(ADVANCE + 1)]
         self._ready: deque[_Sleeper] = deque()
         self._sleepers: dict[Parker, _Sleeper] = {}
         self._joiners: dict[threading.Thread, Parker] = {}
@@ -88,11 +89,26 @@ class VirtualClock(Clock):
                 return
         super().unpark(parker)
 
-    def call_at(self, when_ns: int, callback: Callable[[], object]) -> _Timer:
-        """See `Clock.call_at`; the callback runs while everything else is blocked."""
+    def let_run(self) -> None:
+        """Let every thread that is ready run until it blocks or ends; the clock stands still."""
+        while self._ready:
+            sleeper = _Sleeper()
+            self._lock.acquire()
+            self._ready.append(sleeper)
+            self._pass_on()
+            sleeper.baton.acquire()
+
+    def call_at(self, when_ns: int, callback: Callable[[], object], rank: int = TIMER) -> _Timer:
+        """See `Clock.call_at`; the callback runs while everything else is blocked.
+
+        Args:
+            when_ns: when it is due.
+            callback: must not wait.
+            rank: `LATE_TIMER` has it called after the other timers of the same instant.
+        """
         timer = _Timer(callback)
         with self._lock:
-            self._push(max(when_ns, self._now_ns), TIMER, timer)
+            self._push(max(when_ns, self._now_ns), rank, timer)
         return timer
 
     def spawn(self, target: Callable[[], object], name: str) -> threading.Thread:
@@ -126,7 +142,23 @@ class VirtualClock(Clock):
 
     def _push(self, when_ns: int, rank: int, what: Any) -> None:
         self._order += 1
-        heappush(self._due, (when_ns, rank, self._order, what))
+        heappush(self._due[rank], (when_ns, self._order, what))
+
+    def _pop(self) -> tuple[int, bool, Any] | None:
+        """Take out what happens next: when, whether it is a timer, and what. None: nothing is due.
+
+        What is overdue, because the clock has jumped, is due now: its rank decides.
+        """
+        first = FOREVER + 1
+        chosen = -1
+        for rank, due in enumerate(self._due):
+            if due and max(due[0][0], self._now_ns) < first:
+                first = max(due[0][0], self._now_ns)
+                chosen = rank
+        if chosen < 0:
+            return None
+        when_ns, _, what = heappop(self._due[chosen])
+        return when_ns, chosen < PARK, what
 
     def _park(self, parker: Parker, until_ns: int, rank: int) -> None:
         if self._interrupted:
@@ -156,7 +188,8 @@ class VirtualClock(Clock):
     def _pass_on(self) -> None:
         """Choose who runs next, moving the clock if nobody can. Gives the lock back."""
         while not self._ready:
-            if not self._due:
+            due = self._pop()
+            if due is None:
                 # A deadlock is reported where a test sees it: to the one that waits longest.
                 stuck = next(iter(self._sleepers), None)
                 if stuck is None:
@@ -165,8 +198,8 @@ class VirtualClock(Clock):
                 sleeper.stuck = True
                 self._ready.append(sleeper)
                 break
-            when_ns, rank, _, what = heappop(self._due)
-            if rank != TIMER:
+            when_ns, is_timer, what = due
+            if not is_timer:
                 parker, sleeper = what
                 if self._sleepers.get(parker) is sleeper:
                     del self._sleepers[parker]
