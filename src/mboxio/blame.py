@@ -1,5 +1,6 @@
 """The errors with which requests end: what was stuck, what had left, on which channel."""
 
+import errno
 from typing import Any
 
 from mboxio.errors import MailboxError, QueueFull, RemoteError
@@ -67,6 +68,7 @@ def queue_full(channel: Any, backlog_limit: int, reason: str) -> QueueFull:
     }[reason]
     return QueueFull(
         f"channel {channel.name!r}: {detail}",
+        errno=errno.ENOBUFS if reason == "backlog" else errno.ENOSPC,
         channel=channel.name,
         stage="queue",
         handed_over="no",

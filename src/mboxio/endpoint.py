@@ -214,11 +214,16 @@ class Endpoint(Owner):
                 handed_over="no",
             )
         if not channel.can_send:
-            raise AddressError(f"channel {channel.name!r} is listen-only", channel=channel.name)
+            raise AddressError(
+                f"channel {channel.name!r} is listen-only",
+                errno=errno.EOPNOTSUPP,
+                channel=channel.name,
+            )
         if request.tied and not channel.ties_replies():
             raise AddressError(
                 f"channel {channel.name!r} cannot tie replies to requests: use send() or post(), "
                 "or give the client a correlator",
+                errno=errno.EOPNOTSUPP,
                 channel=channel.name,
             )
         if queue.fault is not None:
