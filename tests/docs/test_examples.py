@@ -127,6 +127,9 @@ def require_command(program: str, *words: str) -> None:
             assert word.startswith("-") or (ROOT / path).exists(), f"no {path}"
     elif program.endswith("python") and words[0] == "-m":
         assert (ROOT / words[1].replace(".", "/")).with_suffix(".py").exists()
+    elif program.endswith("python"):
+        for word in words:
+            assert list(ROOT.glob(word)), f"no {word}"
     else:
         pytest.fail(f"{program} cannot be checked: teach {name_of(Path(__file__))}")
 
