@@ -18,7 +18,7 @@ def bench(driver: Fake, **more: Any) -> Bench:
         "notify": far.notify,
         "stall": far.stall,
         "resume": far.resume,
-        "patience_s": 2.0,
+        "patience_s": 20.0,
     }
     if driver.capabilities.matches_replies or isinstance(driver, SharedFifo):
         offered["ask"] = far.ask

@@ -21,7 +21,7 @@ from mboxio.testing import Bench
 from tests.conformance.benches import bench
 from tests.drivers import CountFifo, Fake, IrqFifo, Item, SendOnly
 
-PATIENCE_S = 0.15
+PATIENCE_S = 0.6
 
 
 class Fifo(Fake):

@@ -46,7 +46,7 @@ def stacked() -> Bench:
         restart=far.restart,
         kill=far.kill,
         notify=far.notify,
-        patience_s=2.0,
+        patience_s=20.0,
     )
 
 

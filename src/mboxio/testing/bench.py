@@ -55,7 +55,7 @@ class Bench:
     restart: Callable[[], object] | None = None
     kill: Callable[[], object] | None = None
     close: Callable[[], object] | None = None
-    patience_s: float = 5.0
+    patience_s: float = 30.0
     op_s: float = 0.5
 
     def __post_init__(self) -> None:
