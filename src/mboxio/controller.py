@@ -230,6 +230,15 @@ class Controller:
         now: int = self.host.gate.clock.now_ns()
         return now
 
+    def lend(self, queue: Any, handle: int, memory: Any) -> None:
+        """Say that a message lends memory to the remote. Only inside ``send`` and ``reply``.
+
+        Call it before the remote can know of the memory. ``memory.give_back()`` is called under
+        the lock when the remote is finished with it: at the reply, another proof of death, or at
+        once if ``send`` then says `Busy`. Until then the memory counts as held.
+        """
+        queue.window.lend(handle, memory)
+
     # -- reports: from any thread, at any time, also from inside ops
 
     def received(self, channel: Any, messages: Iterable[bytes | Verdict]) -> None:

@@ -241,7 +241,7 @@ class Queue:
             self.credits_used -= 1
         if freed & HOLDS_TAG and channel.ties:
             channel.correlator.give_back(request)
-        if freed & HOLDS_MEMORY:
+        if freed & HOLDS_MEMORY and request.lent is not None:
             self.gate.ports.append((request.lent.give_back, ()))
             request.lent = None
         if request.state > DONE:

@@ -3,9 +3,12 @@ import cython
 from mboxio.request cimport Request
 
 
+cdef int HOLDS_MEMORY
+
+
 cdef class Window:
     cdef public list table
-    cdef public dict aside
+    cdef public dict aside, loans
     cdef public long long mask, next_seq
 
     @cython.locals(request=Request)
@@ -17,4 +20,7 @@ cdef class Window:
     cpdef undo(self, Request request)
     @cython.locals(position=Py_ssize_t)
     cpdef remove(self, Request request)
+    @cython.locals(request=Request)
+    cpdef lend(self, long long handle, memory)
+    cpdef end_loan(self, long long handle)
     cpdef list live(self)

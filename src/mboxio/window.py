@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from mboxio.states import HOLDS_MEMORY
+
 
 class Window:
     """Requests by their handles, in a table that never grows with what was sent.
@@ -13,7 +15,7 @@ class Window:
         size: how many messages are expected to be held at once.
     """
 
-    __slots__ = ("aside", "mask", "next_seq", "table")
+    __slots__ = ("aside", "loans", "mask", "next_seq", "table")
 
     def __init__(self, size: int) -> None:
         slots = 2
@@ -22,6 +24,7 @@ class Window:
         self.mask = slots - 1
         self.table: list[Any] = [None] * slots
         self.aside: dict[int, Any] = {}
+        self.loans: dict[int, Any] = {}  # memory that the driver lent, by handle
         self.next_seq = 0
 
     def find(self, handle: int) -> Any:
@@ -52,17 +55,35 @@ class Window:
 
     def undo(self, request: Any) -> None:
         """Take the latest request out again: it was never handed over."""
+        if self.loans:
+            self.end_loan(request.handle)
         self.next_seq -= 1
         self.table[self.next_seq & self.mask] = None
         request.handle = -1
 
     def remove(self, request: Any) -> None:
         """Forget a request of which nothing is held any more."""
+        if self.loans:
+            self.end_loan(request.handle)
         position = (request.handle >> 1) & self.mask
         if self.table[position] is request:
             self.table[position] = None
         else:
             self.aside.pop(request.handle, None)
+
+    def lend(self, handle: int, memory: Any) -> None:
+        """The message that is being sent lends memory of the driver to the remote."""
+        request = self.find(handle)
+        if request is None or handle in self.loans:
+            raise ValueError(f"message {handle} is not being sent, or has lent memory already")
+        self.loans[handle] = memory
+        request.holds |= HOLDS_MEMORY
+
+    def end_loan(self, handle: int) -> None:
+        """Give the driver's memory back at once: the next message may need it."""
+        memory = self.loans.pop(handle, None)
+        if memory is not None:
+            memory.give_back()
 
     def live(self) -> list[Any]:
         """Return every request that holds something, oldest first."""
