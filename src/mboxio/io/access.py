@@ -10,10 +10,14 @@ if TYPE_CHECKING:
 
     from mboxio.io.region import Region
 
-__all__ = ["SCHEMES", "number", "open_region"]
+__all__ = ["SCHEMES", "number", "open_region", "options"]
 
 SCHEMES = {
     "file": "mboxio.io.files:open_file",
+    "devmem": "mboxio.io.devmem:open_devmem",
+    "uio": "mboxio.io.uio:open_uio",
+    "qtest": "mboxio.io.qtest:open_qtest",
+    "gdb": "mboxio.io.gdb:open_gdb",
 }
 """How a region's name begins, and where the function is that opens the rest of it."""
 
@@ -44,6 +48,24 @@ def split(rest: str) -> tuple[str, int, int | None]:
     where, _, window = rest.rpartition("@") if "@" in rest else (rest, "", "")
     offset, _, size = window.partition("+")
     return where, number(offset) if offset else 0, number(size) if size else None
+
+
+def options(scheme: str, where: str, known: "tuple[str, ...]") -> tuple[str, dict[str, str]]:
+    """Take ``where,name=value,name=value`` apart.
+
+    Raises:
+        AddressError: an option is not among the known ones, which are listed.
+    """
+    first, *rest = where.split(",")
+    if "=" in first and first.partition("=")[0] in known:  # options and nothing else
+        first, rest = "", [first, *rest]
+    found: dict[str, str] = {}
+    for part in rest:
+        name, equals, value = part.partition("=")
+        if not equals or name not in known:
+            raise AddressError(f"{scheme}: no option {part!r}; there are: {', '.join(known)}")
+        found[name] = value
+    return first, found
 
 
 def number(text: str) -> int:

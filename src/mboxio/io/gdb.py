@@ -1,0 +1,197 @@
+"""Memory and registers through a debugger's stub, by the GDB remote serial protocol.
+
+J-Link, OpenOCD, pyOCD and QEMU (``-gdb``) all speak it. The packets are those of GDB's manual,
+appendix "GDB Remote Serial Protocol". The stub stops the processor that it debugs; nothing here
+lets it run on, not even closing the connection.
+
+Accesses are exact: always one aligned word. Stubs take other lengths and make several accesses of
+them, or none, without an error.
+"""
+
+import re
+from collections.abc import Sequence
+
+from mboxio.errors import AddressError, RemoteError
+from mboxio.io.access import options
+from mboxio.io.link import Link, RemoteRegion
+
+__all__ = ["Gdb", "GdbRegion", "open_gdb"]
+
+STRAY = re.compile(rb"O([0-9a-fA-F]{2})*|[TSWX][0-9a-fA-F]{2}.*", re.DOTALL)
+"""Console output and reports of the processor, which may come between question and answer."""
+STRAY_MAX = 64
+
+PACKET = re.compile(rb"\$([^#]*)#([0-9a-fA-F]{2})")
+WORD = re.compile(rb"[0-9a-fA-F]{8}")
+REPEATS_MAX = 3
+
+
+class Gdb(Link):
+    """A debugger's stub; `Gdb.share` connects.
+
+    Args:
+        where: ``HOST:PORT``, or the path of a socket.
+
+    Raises:
+        AddressError: it is a QEMU whose stub would drop writes to registers.
+    """
+
+    scheme = "gdb"
+    widths = frozenset({4})
+    how_to_start = "start the probe's GDB server, or QEMU with -gdb tcp:127.0.0.1:PORT"
+
+    acks = True
+
+    # -- accesses
+
+    def greet(self) -> None:
+        """See `Link.greet`."""
+        self.ask(b"qSupported")
+        if self.ask(b"QStartNoAckMode") == b"OK":
+            self.acks = False
+        # QEMU looks at memory as its processor does, and before version 8 drops writes to
+        # registers then, with an OK. Physical addresses are what is meant anyway.
+        if b"PhyMemMode" in self.ask(b"qqemu.Supported").split(b";"):
+            answer = self.ask(b"Qqemu.PhyMemMode:1")
+            if answer != b"OK" or self.ask(b"qqemu.PhyMemMode") != b"1":
+                raise AddressError(
+                    f"gdb:{self.where}: QEMU offers its mode for physical memory and refuses it"
+                    f" ({_text(answer)}); writes to registers might be dropped"
+                )
+
+    def ping(self) -> None:
+        """See `Link.ping`."""
+        self.ask(b"qAttached")
+
+    def read(self, address: int, width: int) -> int:
+        """Read one aligned word.
+
+        Raises:
+            RemoteError: the stub refuses.
+            RemoteGone: the connection is lost.
+        """
+        answer = self.ask(b"m%x,%x" % (address, width))
+        if not WORD.fullmatch(answer):
+            raise RemoteError(f"gdb:{self.where}: reading {address:#x} failed: {_text(answer)}")
+        return int.from_bytes(bytes.fromhex(answer.decode()), "little")
+
+    def write(self, address: int, value: int, width: int) -> None:
+        """Write one aligned word; errors as for `read`."""
+        data = value.to_bytes(width, "little").hex().encode()
+        answer = self.ask(b"M%x,%x:%s" % (address, width, data))
+        if answer != b"OK":
+            raise RemoteError(f"gdb:{self.where}: writing {address:#x} failed: {_text(answer)}")
+
+    # -- conversation
+
+    def ask(self, packet: bytes) -> bytes:
+        """Send a packet and return its answer, ``b""`` if the stub does not know it.
+
+        Args:
+            packet: without frame and checksum.
+
+        Raises:
+            RemoteGone: the connection is lost, or does not speak this protocol.
+        """
+        framed = b"$%s#%02x" % (packet, sum(packet) & 0xFF)
+        with self.talking():
+            self.say(framed, 1)
+            for _ in range(STRAY_MAX):
+                answer = self._packet(framed)
+                if not STRAY.fullmatch(answer):
+                    self.answered()
+                    return answer
+            raise self.end("sends packets without end and no answer")
+
+    def _packet(self, framed: bytes) -> bytes:
+        """Take the next packet; what arrived damaged, here or there, is sent again."""
+        for _ in range(REPEATS_MAX):
+            while not (found := PACKET.search(self.received)):
+                if self.acks and b"-" in self.received.partition(b"$")[0]:
+                    break
+                self.hear()
+            if not found:
+                self.received.clear()
+                self.socket.sendall(framed)
+                continue
+            body, checksum = found.groups()
+            del self.received[: found.end()]
+            intact = int(checksum, 16) == sum(body) & 0xFF
+            if self.acks:
+                self.socket.sendall(b"+" if intact else b"-")
+            elif not intact:
+                break
+            if intact:
+                return _expanded(body)
+        raise self.end("garbles packets")
+
+
+class GdbRegion(RemoteRegion):
+    """A window of what a debugger's stub can reach.
+
+    Args:
+        link: the connection.
+        address: where it begins.
+        size_bytes: its size in bytes.
+        verify: read back each word that was written, and raise RemoteError where another one is
+            found. For memory and plain settings; many registers read differently by nature.
+    """
+
+    link: Gdb
+
+    def __init__(self, link: Gdb, address: int, size_bytes: int, *, verify: bool = False) -> None:
+        super().__init__(link, address, size_bytes)
+        self.verify = verify
+
+    def write(self, offset: int, value: int, width: int) -> None:
+        """See `Region.write`."""
+        super().write(offset, value, width)
+        if self.verify:
+            self._verify(offset, [value])
+
+    def write_words(self, offset: int, words: Sequence[int]) -> None:
+        super().write_words(offset, words)
+        if self.verify:
+            self._verify(offset, words)
+
+    def _verify(self, offset: int, words: Sequence[int]) -> None:
+        for index, word in enumerate(words):
+            found = self.read(offset + 4 * index, 4)
+            if found != word:
+                raise RemoteError(
+                    f"gdb:{self.link.where}: {word:#x} was written to offset"
+                    f" {offset + 4 * index:#x} and {found:#x} is there: the write was dropped"
+                )
+
+
+def _expanded(body: bytes) -> bytes:
+    """Undo escapes and the run-length code of a packet."""
+    out = bytearray()
+    index = 0
+    while index < len(body):
+        byte = body[index]
+        if byte == ord("}") and index + 1 < len(body):
+            out.append(body[index + 1] ^ 0x20)
+            index += 1
+        elif byte == ord("*") and out and index + 1 < len(body):
+            out += out[-1:] * max(0, body[index + 1] - 29)
+            index += 1
+        else:
+            out.append(byte)
+        index += 1
+    return bytes(out)
+
+
+def _text(answer: bytes) -> str:
+    return repr(answer.decode(errors="replace")) if answer else "it does not know how"
+
+
+def open_gdb(where: str, offset: int, size_bytes: int | None) -> GdbRegion:
+    """Open ``gdb:HOST:PORT,verify=yes@address+size``; the option may be left out."""
+    place, given = options("gdb", where, ("verify",))
+    if size_bytes is None:
+        raise AddressError(f"gdb:{where}: say how large it is: gdb:HOST:PORT@ADDRESS+SIZE")
+    if given.get("verify", "no") not in ("yes", "no"):
+        raise AddressError("gdb: verify is yes or no")
+    verify = given.get("verify") == "yes"
+    return GdbRegion(Gdb.share(place), offset, size_bytes, verify=verify)

@@ -1,0 +1,283 @@
+"""Registers of a machine that QEMU emulates, over its qtest socket.
+
+QEMU is started with ``-qtest unix:PATH,server=on,wait=off``; with ``-S`` no guest is needed. The
+protocol is lines of text (QEMU, docs/devel/testing/qtest.rst): one answer to each command, in
+order, and in between ``IRQ raise N`` and ``IRQ lower N`` of the one device that is intercepted.
+"""
+
+import os
+import select
+from collections.abc import Sequence
+
+from mboxio.errors import AddressError, RemoteError
+from mboxio.io.access import number, options
+from mboxio.io.interrupts import Interrupt
+from mboxio.io.link import Link, RemoteRegion
+
+__all__ = ["Qtest", "QtestInterrupt", "QtestRegion", "open_qtest"]
+
+AT_ONCE = 64
+"""Commands that are sent without waiting for their answers; more could fill the sockets."""
+
+LETTERS = {1: "b", 2: "w", 4: "l"}
+# An access of 8 bytes exists, but QEMU makes two of 4 out of it for most devices.
+
+
+class Qtest(Link):
+    """A machine of QEMU; `Qtest.share` connects.
+
+    Args:
+        where: path of the socket.
+    """
+
+    scheme = "qtest"
+    widths = frozenset(LETTERS)
+    how_to_start = "start QEMU with -qtest unix:PATH,server=on,wait=off; it talks to one client"
+
+    def __init__(self, where: str) -> None:
+        self.interrupts: list[QtestInterrupt] = []
+        self.raised: set[int] = set()
+        self.intercepted = ""
+        super().__init__(where)
+
+    # -- accesses
+
+    def greet(self) -> None:
+        """See `Link.greet`."""
+        order = self.command("endianness")
+        if order != "little":
+            raise AddressError(f"qtest:{self.where}: the machine is {order}-endian, not little")
+
+    def ping(self) -> None:
+        """See `Link.ping`."""
+        self.command("endianness")
+
+    def read(self, address: int, width: int) -> int:
+        """See `Link.read`."""
+        return self._numbers([f"read{LETTERS[width]} {address:#x}"])[0]
+
+    def write(self, address: int, value: int, width: int) -> None:
+        """See `Link.write`."""
+        self.command(f"write{LETTERS[width]} {address:#x} {value:#x}")
+
+    def read_words(self, address: int, count: int) -> list[int]:
+        """Read 32-bit words, each once, in ascending order; their commands go out together."""
+        lines = [f"readl {address + 4 * index:#x}" for index in range(count)]
+        return self._numbers(lines)
+
+    def write_words(self, address: int, words: Sequence[int]) -> None:
+        """Write 32-bit words, each once, in ascending order; their commands go out together."""
+        self.commands(
+            [f"writel {address + 4 * index:#x} {word:#x}" for index, word in enumerate(words)]
+        )
+
+    # -- interrupt lines
+
+    def intercept_in(self, device: str) -> None:
+        """Hear of the interrupts that go into a device, in place of the device.
+
+        Args:
+            device: its path in QEMU's object model, for example ``/machine/soc/cpu[0]``.
+
+        Raises:
+            AddressError: QEMU refuses: no such device, or another one is intercepted already.
+        """
+        self._intercept(f"irq_intercept_in {device}")
+
+    def intercept_out(self, device: str, name: str = "") -> None:
+        """Hear of the interrupts that come out of a device; as `intercept_in`.
+
+        Args:
+            device: its path.
+            name: of its group of outputs. QEMU before 8 takes a name and reports nothing.
+        """
+        self._intercept(f"irq_intercept_out {device} {name}".rstrip())
+
+    def set_irq_in(self, device: str, name: str, line: int, level: int) -> None:
+        """Set an input line of a device.
+
+        Args:
+            device: its path.
+            name: of its group of inputs; ``unnamed-gpio-in`` for those without.
+            line: number in the group.
+            level: 0 or 1.
+
+        Raises:
+            AddressError: QEMU refuses.
+        """
+        self._set_up(f"set_irq_in {device} {name} {line} {level}")
+
+    def interrupt(self, line: int) -> "QtestInterrupt":
+        """Return a line of the intercepted device as a source of events."""
+        return QtestInterrupt(self.again(), line)
+
+    def region(self, address: int, size_bytes: int) -> "QtestRegion":
+        """Return a window of the machine's memory and registers."""
+        return QtestRegion(self.again(), address, size_bytes)
+
+    def catch_up(self) -> None:
+        """Take note of interrupts that were reported since the last access; does not wait."""
+        with self.talking():
+            while select.select([self.socket], [], [], 0)[0]:
+                self.hear()
+                self._take_lines()
+            if b"\n" in self.received:
+                raise self.end("sent an answer that nothing asked for")
+
+    # -- conversation
+
+    def command(self, line: str) -> str:
+        """Send one command and return what follows ``OK`` in its answer."""
+        return self.commands([line])[0]
+
+    def commands(self, lines: Sequence[str]) -> list[str]:
+        """Send commands together and return their answers.
+
+        Raises:
+            RemoteError: QEMU refuses one; the others were done.
+            RemoteGone: the connection is lost.
+        """
+        answers: list[str] = []
+        with self.talking():
+            for begin in range(0, len(lines), AT_ONCE):
+                batch = lines[begin : begin + AT_ONCE]
+                self.say("".join(f"{line}\n" for line in batch).encode(), len(batch))
+                answers += [self._answer() for _ in batch]
+            self._take_lines()  # nothing may stay behind that the socket does not show any more
+        for line, answer in zip(lines, answers, strict=True):
+            if not answer.startswith("OK"):
+                raise RemoteError(f"qtest:{self.where}: {line!r} is answered by {answer!r}")
+        return [answer[3:] for answer in answers]
+
+    def _numbers(self, lines: Sequence[str]) -> list[int]:
+        answers = self.commands(lines)
+        try:
+            return [int(answer, 16) for answer in answers]
+        except ValueError:
+            raise RemoteError(f"qtest:{self.where}: {answers!r} are no numbers") from None
+
+    def _answer(self) -> str:
+        while True:
+            self._take_lines()
+            end = self.received.find(b"\n")
+            if end >= 0:
+                line = self.received[:end].decode(errors="replace")
+                del self.received[: end + 1]
+                self.answered()
+                return line
+            self.hear()
+
+    def _take_lines(self) -> None:
+        """Take reports of interrupts from the front of what was received."""
+        while self.received.startswith(b"IRQ ") and b"\n" in self.received:
+            end = self.received.index(b"\n")
+            words = self.received[:end].decode(errors="replace").split()
+            del self.received[: end + 1]
+            if len(words) == 3 and words[2].isdecimal():
+                self._line_is(int(words[2]), words[1] == "raise")
+
+    def _line_is(self, line: int, raised: bool) -> None:
+        if not raised:
+            self.raised.discard(line)
+            return
+        self.raised.add(line)
+        for interrupt in list(self.interrupts):
+            if interrupt.line == line:
+                interrupt.signal()
+
+    def _intercept(self, command: str) -> None:
+        if command != self.intercepted:
+            self._set_up(command)
+            self.intercepted = command
+
+    def _set_up(self, command: str) -> None:
+        try:
+            self.command(command)
+        except RemoteError as error:
+            raise AddressError(str(error)) from None
+
+
+class QtestRegion(RemoteRegion):
+    """A window of the memory and registers of QEMU's machine."""
+
+    link: Qtest
+
+
+class QtestInterrupt(Interrupt):
+    """One interrupt line of the device that is intercepted; `Qtest.interrupt` makes it.
+
+    Its descriptor is readable once the line was raised. A line that is still raised after `clear`
+    shows again at `unmask`, as a level does.
+    """
+
+    def __init__(self, link: Qtest, line: int) -> None:
+        self.link = link
+        self.line = line
+        self.event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        # Reports come through the socket, or together with the answers of somebody's access.
+        self.either = select.epoll()
+        self.either.register(link.socket, select.EPOLLIN)
+        self.either.register(self.event, select.EPOLLIN)
+        link.interrupts.append(self)
+        link.at_end.append(self.signal)
+        if line in link.raised:
+            self.signal()
+
+    def fileno(self) -> int:
+        """See `Interrupt.fileno`."""
+        return self.either.fileno()
+
+    def signal(self) -> None:
+        """The line was raised."""
+        os.eventfd_write(self.event, 1)
+
+    def clear(self) -> int:
+        """See `Interrupt.clear`."""
+        self.link.catch_up()
+        try:
+            return os.eventfd_read(self.event)
+        except BlockingIOError:
+            return 0
+
+    def unmask(self) -> None:
+        """See `Interrupt.unmask`."""
+        if self.line in self.link.raised:
+            self.signal()
+
+    def close(self) -> None:
+        """See `Interrupt.close`."""
+        if self in self.link.interrupts:
+            self.link.interrupts.remove(self)
+            self.link.at_end.remove(self.signal)
+            self.either.close()
+            os.close(self.event)
+            self.link.release()
+
+
+def open_qtest(where: str, offset: int, size_bytes: int | None) -> QtestRegion:
+    """Open ``qtest:PATH,irq_in=DEVICE,line=N@address+size``; the options may be left out.
+
+    ``irq_in`` or ``irq_out`` name the device whose interrupts are intercepted, ``line`` the one
+    that belongs to the region.
+    """
+    path, given = options("qtest", where, ("irq_in", "irq_out", "line"))
+    if size_bytes is None:
+        raise AddressError(f"qtest:{where}: say how large it is: qtest:PATH@ADDRESS+SIZE")
+    if ("line" in given) != ("irq_in" in given or "irq_out" in given):
+        raise AddressError("qtest: an interrupt takes irq_in= or irq_out=, and line=")
+    link = Qtest.share(path)
+    try:
+        region = link.region(offset, size_bytes)
+        try:
+            if "irq_in" in given:
+                link.intercept_in(given["irq_in"])
+            if "irq_out" in given:
+                link.intercept_out(given["irq_out"])
+            if "line" in given:
+                region.interrupt = link.interrupt(number(given["line"]))
+        except BaseException:
+            region.close()
+            raise
+        return region
+    finally:
+        link.release()
