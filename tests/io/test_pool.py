@@ -36,7 +36,7 @@ class ByBuffer(Controller):
         if self.fail_after_lending:
             raise OSError("the bus hangs")
         if self.busy_after_lending:
-            return Busy("at", at_ns=self.now_ns() + 1000)
+            return Busy("at", at_ns=self.now_ns() + 3600 * 10**9)
         self.posted.append(slot.bus_address)
         return SENT
 
