@@ -198,7 +198,7 @@ def test_qemu_says_which_device_it_does_not_know(stub: FakeQtest) -> None:
 def test_refusals_and_nonsense_are_errors_and_the_connection_goes_on(stub: FakeQtest) -> None:
     with open_region(f"qtest:{stub.path}@0+4") as region:
         machine = region.link  # type: ignore[attr-defined]
-        with pytest.raises(RemoteError, match="'bogus' is answered by .FAIL"):
+        with pytest.raises(RemoteError, match=r"'bogus' is answered by .FAIL"):
             machine.command("bogus")
         stub.answer = lambda words: "OK gibberish"  # type: ignore[method-assign]
         with pytest.raises(RemoteError, match="are no numbers"):
