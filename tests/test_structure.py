@@ -66,10 +66,10 @@ BASE = {
     "blame",
     "window",
 }
-CORE = BASE | {"controller", "queue", "pump", "loops", "worker", "subscribers"}
+CORE = BASE | {"controller", "queue", "pump", "loops", "io_thread", "worker", "subscribers"}
 CHANNEL = CORE | {"channel"}
 HOST = CHANNEL | {"endpoint", "sender", "host", "verbs"}
-USERS = HOST | {"client", "async_client", "protocols", "linux"}
+USERS = HOST | {"client", "async_client", "distant_client", "protocols", "linux"}
 MEMORY = BASE | {"ring", "io"}
 CONTROLLERS = CORE | MEMORY | {"ring.controller", "controllers"}
 LIBRARY = USERS | CONTROLLERS | {"registry", "async_open", "devicetree", "dt"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from mboxio.async_client import AsyncClient
 from mboxio.client import Connection
+from mboxio.distant_client import DistantClient
 from mboxio.registry import Address, reach
 from mboxio.timeouts import DEFAULT
 
@@ -17,6 +18,10 @@ class OwnedAsyncClient(AsyncClient):
         """Close the client and its connection."""
         super().close()
         self.host.close()
+
+
+class OwnedDistantClient(OwnedAsyncClient, DistantClient):
+    """The same where accesses take long."""
 
 
 class open_async:
@@ -61,7 +66,8 @@ class open_async:
     async def _open(self) -> AsyncClient:
         connection, channel = await self._connect()
         try:
-            client = OwnedAsyncClient(connection, channel, *self.settings, None)
+            kind = OwnedDistantClient if connection.pump.distant else OwnedAsyncClient
+            client = kind(connection, channel, *self.settings, None)
             connection.join(channel, client)
             client.settle_in()
         except BaseException:
@@ -78,4 +84,4 @@ class open_async:
 
     async def __aexit__(self, *_: object) -> None:
         if self.client is not None:
-            self.client.close()
+            await self.client.__aexit__()

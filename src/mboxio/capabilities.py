@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum
 
+POLL_ACCESSES = 16
+"""A poll period is at least as long as so many accesses: a look takes a few of them."""
+
 
 class TxDone(Enum):
     """How it is learnt that a message left its slot, in order of preference."""
@@ -35,7 +38,10 @@ class Capabilities:
         polls_events: received messages are found by polling, too, not by an event source.
         timeout_s: default deadline of a request, in seconds.
         spin_s: how long a blocking wait looks for the reply before it sleeps, in seconds, at the
-            most; 0 where a look is dear (a debug probe) or cannot help.
+            most; 0 where a look cannot help.
+        access_s: what one access to the hardware takes, in seconds, where that is more than a
+            loop should be blocked: ``Region.access_s``. Then nobody spins, polling leaves most of
+            the time to others, and async clients make their accesses on an I/O thread.
     """
 
     depth: int = 1
@@ -51,11 +57,17 @@ class Capabilities:
     polls_events: bool = False
     timeout_s: float = 1.0
     spin_s: float = 0.0
+    access_s: float = 0.0
 
     def __post_init__(self) -> None:
         if self.depth < 1 or (self.reply_credits is not None and self.reply_credits < 1):
             raise ValueError("a queue has at least one slot and one reply credit")
         if self.message_bytes < 0 or self.poll_s <= 0 or self.timeout_s <= 0:
             raise ValueError("message_bytes, poll_s and timeout_s are positive")
-        if self.min_gap_s < 0 or self.spin_s < 0:
-            raise ValueError("min_gap_s and spin_s are not negative")
+        if self.min_gap_s < 0 or self.spin_s < 0 or self.access_s < 0:
+            raise ValueError("min_gap_s, spin_s and access_s are not negative")
+
+    @property
+    def period_s(self) -> float:
+        """How often the queue is polled, in seconds: ``poll_s``, or longer where looks are dear."""
+        return max(self.poll_s, POLL_ACCESSES * self.access_s)

@@ -66,9 +66,11 @@ class Connection(Host):
     ) -> "AsyncClient":
         """Open an async client: the same verbs, awaited. Arguments as for `client`."""
         from mboxio.async_client import AsyncClient
+        from mboxio.distant_client import DistantClient
 
         found = self.choose(channel, correlator)
-        client = AsyncClient(self, found, backlog, timeout_s, queue_timeout_s, None)
+        kind = DistantClient if self.pump.distant else AsyncClient
+        client = kind(self, found, backlog, timeout_s, queue_timeout_s, None)
         self.join(found, client)
         return client
 

@@ -89,9 +89,12 @@ class Host:
         queue = self.queue_class(self.gate, self.controller, capabilities, name, self.pump)
         self.queues.append(queue)
         self.pump.queues = list(self.queues)
-        if CPUS > 1:
+        self.pump.distant = self.pump.distant or capabilities.access_s > 0
+        if self.pump.distant or CPUS == 1:
+            self.pump.spin_ns = 0
+        else:
             self.pump.spin_ns = max(self.pump.spin_ns, int(capabilities.spin_s * 1e9))
-            self.pump.spin_now_ns = self.pump.spin_ns
+        self.pump.spin_now_ns = self.pump.spin_ns
         self.declared(queue)
         return queue
 
@@ -235,6 +238,12 @@ class Host:
             self.epoch = -1
             self.want_remote()
             self.tell_ports(False)
+
+    def take_gone(self, reason: str) -> None:
+        """A driver met the end of what it reaches the remote by; it may watch something new."""
+        if not (self.closed or self.lost):
+            self.pump.watch(())
+            self.take_link(False, -1, reason)
 
     def bury(self, reason: str) -> None:
         """The old life of the remote is over: its requests end, nothing of it is kept."""

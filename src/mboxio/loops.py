@@ -288,7 +288,12 @@ def running_port(pump: Pump) -> LoopPort:
         if port.loop is loop:
             found: LoopPort = port
             return found
-    made = LoopPort(loop, pump)
+    if pump.distant:
+        from mboxio.io_thread import DistantPort
+
+        made: LoopPort = DistantPort(loop, pump)
+    else:
+        made = LoopPort(loop, pump)
     pump.gate.call(_add, pump, made)
     return made
 

@@ -20,7 +20,7 @@ cdef class Pump:
     cdef public tuple descriptors
     cdef public list kick_fds
     cdef public Parker leader
-    cdef public bint listening, closed
+    cdef public bint listening, closed, distant
     cdef public int asleep
     cdef public unsigned int glances
     cdef public long long spin_ns, spin_now_ns, reconnect_ns, reconnect_pause_ns

@@ -61,6 +61,7 @@ class Pump:
         self.loops: list[Any] = []
         self.worker: Any = None
         self.listening = False  # somebody sleeps on the descriptors and wants to be woken
+        self.distant = False  # an access takes long: no spinning, no accesses on an event loop
         self.spin_ns = 0
         self.spin_now_ns = 0
         self.glances = 0

@@ -48,7 +48,7 @@ class Queue:
         self.always_replies = capabilities.always_replies
         self.polls_tx = capabilities.tx_done is TxDone.POLL
         self.polls_events = capabilities.polls_events
-        self.poll_ns = int(capabilities.poll_s * 1e9)
+        self.poll_ns = int(capabilities.period_s * 1e9)
         self.gap_ns = int(capabilities.min_gap_s * 1e9)
         self.reserve = 0
         self.slots_used = 0
@@ -266,6 +266,9 @@ class Queue:
 
         What is held stays held: a new epoch is the way out.
         """
+        if isinstance(error, RemoteGone):  # nothing can be reached any more, on any queue
+            self.gate.note(self.pump.host.take_gone, str(error))
+            return
         if not isinstance(error, MailboxError):
             error = RemoteError(f"the driver failed: {error!r}")
         self.fault = error

@@ -1,0 +1,136 @@
+"""An event loop's side of a pump whose accesses take long: the loop itself never waits for one.
+
+The service thread serves the pump, and what a verb has to do under the lock is done on an I/O
+thread of the loop's port. Only results come back to the loop.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import current_thread
+from typing import Any, TypeVar
+
+from mboxio.gate import complain
+from mboxio.loops import Arrival, LoopPort
+from mboxio.pump import Pump
+
+T = TypeVar("T")
+
+
+class DistantArrival(Arrival):
+    """A future whose arrival the service thread looks after."""
+
+    def fire(self, core: Any, waitable: Any) -> None:
+        """See `Arrival.fire`."""
+        self.port.pump.worker.attend(-1)
+        super().fire(core, waitable)
+
+
+class DistantPort(LoopPort):
+    """The registration of one event loop at a pump whose accesses take long."""
+
+    needs: int
+    pending: int
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, pump: Pump) -> None:
+        super().__init__(loop, pump)
+        self.executor = ThreadPoolExecutor(1, f"mboxio I/O {pump.host.address}")
+
+    # -- what may take long; from the loop
+
+    async def away(self, function: Callable[..., T], *args: Any) -> T:
+        """Return ``function(*args)``, called on the I/O thread after what was handed there before.
+
+        Cancelling this leaves a call alone that has begun.
+        """
+        if self.is_over():
+            return function(*args)  # nothing is accessed any more, and errors say why
+        return await asyncio.wrap_future(self.executor.submit(function, *args))
+
+    def post_away(self, function: Callable[..., object], *args: Any) -> None:
+        """Have ``function(*args)`` called on the I/O thread, and wait for nothing."""
+        if self.is_over():
+            function(*args)
+        else:
+            self.executor.submit(_call, function, args)
+
+    def is_over(self) -> bool:
+        """Tell whether there is an I/O thread no more: after the close, or in a forked child."""
+        return self.closed or self.gate.forked
+
+    def future_of(self, waitable: Any, bare: bool) -> "asyncio.Future[Any]":
+        """See `LoopPort.future_of`."""
+        future: asyncio.Future[Any] = self.loop.create_future()
+        self.post_away(
+            self.gate.call, self.await_arrival, DistantArrival(self, future, bare), waitable
+        )
+        if not bare:
+            future.add_done_callback(lambda done: self.drop_cancelled(waitable, done))
+        return future
+
+    def drop_cancelled(self, waitable: Any, future: "asyncio.Future[Any]") -> None:
+        """Forget a future that nobody awaits any more."""
+        if future.cancelled():
+            self.forget(waitable, future)
+
+    def forget(self, waitable: Any, future: "asyncio.Future[Any]") -> None:
+        """See `LoopPort.forget`."""
+        self.post_away(super().forget, waitable, future)
+
+    def register(self) -> None:
+        """See `LoopPort.register`: it is the service thread that sleeps on the descriptors."""
+        self.stale = False
+
+    def look(self, why: str) -> None:
+        """See `LoopPort.look`: it is the service thread that looks."""
+
+    def set_timer(self) -> None:
+        """See `LoopPort.set_timer`: it is the service thread that minds the time."""
+
+    # -- under the lock
+
+    def attend(self, change: int) -> None:
+        """See `LoopPort.attend`: the service thread does."""
+        if not self.closed:
+            self.needs += change
+            self.pump.worker.attend(change)
+
+    def poke(self) -> None:
+        """See `LoopPort.poke`: the service thread is told as well."""
+
+    def await_arrival(self, arrival: Arrival, waitable: Any) -> None:
+        """See `LoopPort.await_arrival`."""
+        self.pending += 1
+        self.pump.worker.attend(1)
+        if waitable.over:
+            arrival.fire(self.gate, waitable)
+        else:
+            waitable.add_watcher(arrival)
+
+    def drop_arrival(self, waitable: Any, future: "asyncio.Future[Any]") -> None:
+        """See `LoopPort.drop_arrival`."""
+        before = self.pending
+        super().drop_arrival(waitable, future)
+        self.pump.worker.attend(self.pending - before)
+
+    def drop(self) -> None:
+        """See `LoopPort.drop`."""
+        if not self.closed:
+            self.pump.worker.attend(-self.needs)
+            self.executor.shutdown(wait=False)
+        super().drop()
+
+    # -- the end
+
+    def close(self) -> None:
+        """See `LoopPort.close`; the I/O thread has ended then, unless it is the caller."""
+        super().close()
+        if current_thread() not in self.executor._threads:
+            self.executor.shutdown()
+
+
+def _call(function: Callable[..., object], args: tuple[Any, ...]) -> None:
+    try:
+        function(*args)
+    except Exception as error:
+        complain("%r raised", function, error)
