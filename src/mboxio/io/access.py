@@ -1,5 +1,6 @@
 """The access paths by name: from ``file:sram.bin`` to an open region."""
 
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ def options(scheme: str, where: str, known: "tuple[str, ...]") -> tuple[str, dic
         AddressError: an option is not among the known ones, which are listed.
     """
     first, *rest = where.split(",")
-    if "=" in first and first.partition("=")[0] in known:  # options and nothing else
+    if re.match("[a-z_]+=", first):  # options and nothing else
         first, rest = "", [first, *rest]
     found: dict[str, str] = {}
     for part in rest:

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Self
 
@@ -124,7 +124,7 @@ class Link(ABC):
     # -- exchanges
 
     @contextmanager
-    def talking(self) -> Iterator[None]:
+    def talking(self) -> Generator[None]:
         """Hold the connection for one exchange.
 
         Raises:

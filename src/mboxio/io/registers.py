@@ -25,8 +25,8 @@ from mboxio.io.region import FORMATS, Region
 __all__ = ["Bit", "Bound", "BoundSetting", "Field", "Register", "Setting"]
 
 T = TypeVar("T", bound=int)
-R = TypeVar("R", bound="Register")
-S = TypeVar("S", bound="Setting")
+R = TypeVar("R", bound="Register", covariant=True)
+S = TypeVar("S", bound="Setting", covariant=True)
 
 
 class Field(Generic[T]):
@@ -116,8 +116,11 @@ class Register(int):
         cls.width = cls.width if width is None else width
         if cls.width not in FORMATS:
             raise ValueError(f"{cls.__name__}: the width is 1, 2, 4 or 8 bytes, not {cls.width}")
-        mine = {name: field for name, field in vars(cls).items() if isinstance(field, Field)}
-        cls.fields = {**cls.fields, **mine}
+        fields: dict[str, Field[Any]] = dict(cls.fields)
+        for name, what in vars(cls).items():
+            if isinstance(what, Field):
+                fields[name] = what
+        cls.fields = fields
         taken = 0
         for name, field in cls.fields.items():
             if field.mask >> 8 * cls.width or field.mask & taken:
