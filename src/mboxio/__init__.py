@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         RequestCancelled,
         RequestTimeout,
         WouldDeadlock,
+        WrongMessage,
     )
     from mboxio.ports import Ports
     from mboxio.registry import connect, open
@@ -94,6 +95,7 @@ __all__ = [
     "Tagged",
     "TxDone",
     "WouldDeadlock",
+    "WrongMessage",
     "connect",
     "expects_reply",
     "open",
@@ -133,6 +135,7 @@ _HOMES = {
         "RequestCancelled",
         "RequestTimeout",
         "WouldDeadlock",
+        "WrongMessage",
     ),
     "ports": ("Ports",),
     "registry": ("connect", "open"),

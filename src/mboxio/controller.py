@@ -88,6 +88,13 @@ class Controller:
     def stop(self, channel: Any) -> None:
         """The last client left the channel. Without the lock. Not called if ``start`` failed."""
 
+    def check(self, channel: Any, message: bytes) -> None:
+        """Refuse a message that can never be sent. Called without the lock, before it is accepted.
+
+        Raises:
+            WrongMessage: says what is wrong with it.
+        """
+
     def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
         """Hand one message to the hardware and ring the doorbell: data, index, doorbell.
 

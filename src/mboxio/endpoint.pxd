@@ -23,7 +23,7 @@ cdef class Endpoint(Owner):
     cdef public Gate gate
     cdef public Pump pump
     cdef public Backlog backlog
-    cdef public bint closed, joined
+    cdef public bint checks, closed, joined
     cdef public int attended
     cdef public list flushes, subscriptions
     cdef public long long timeout_ns, queue_timeout_ns

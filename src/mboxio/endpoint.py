@@ -15,6 +15,7 @@ from mboxio.backlog import (
 )
 from mboxio.blame import OUT_OF_STEP, queue_full
 from mboxio.channel import Channel
+from mboxio.controller import Controller
 from mboxio.errors import (
     AddressError,
     ClosedError,
@@ -74,6 +75,7 @@ class Endpoint(Owner):
         self.channel = channel
         self.queue = channel.queue
         self.pump: Pump = channel.queue.pump
+        self.checks = type(host.controller).check is not Controller.check
         self.backlog = Backlog(backlog)
         self.at_home: Any = None
         self.attended = 0  # how much of this client somebody has to look after
@@ -140,6 +142,8 @@ class Endpoint(Owner):
             # An empty view cannot be cast, whatever its items are.
             request.into = view.cast("B") if view.nbytes else memoryview(bytearray())
         request.lent = lent
+        if self.checks:
+            queue.controller.check(channel, message)
         if (tied or queue.always_replies) and channel.ties:
             channel.correlator.check(message)
         if queue_timeout_s is not DEFAULT:

@@ -12,6 +12,7 @@
     ├── RemoteError                   the remote lied, or answered with an error ``status``
     ├── OutOfStep                     an in-order channel lost a reply; see ``Client.resync``
     │   └── ReplyUnsure               ... and this request was in flight when that happened
+    ├── WrongMessage (ValueError)     nothing that this channel can carry, or is allowed to
     ├── MessageTooLong (ValueError)   longer than the channel carries
     │   └── ReplyTooLong              the reply does not fit the buffer given with ``into=``
     ├── MessagesLost                  a subscriber was too slow; ``count`` messages are gone
@@ -44,6 +45,7 @@ __all__ = [
     "RequestCancelled",
     "RequestTimeout",
     "WouldDeadlock",
+    "WrongMessage",
 ]
 
 
@@ -165,6 +167,12 @@ class OutOfStep(MailboxError):
 
 class ReplyUnsure(OutOfStep):
     """The request was in flight when its channel fell out of step; its reply cannot be known."""
+
+
+class WrongMessage(MailboxError, ValueError):
+    """The message is nothing that this channel can carry, or is allowed to; nothing was sent."""
+
+    default_errno = _errno.EBADMSG
 
 
 class MessageTooLong(MailboxError, ValueError):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mboxio import Connection
+from mboxio import Connection, WrongMessage
 from mboxio.trace import PUMP_SLEEPING
 from tests.race.manual import Manual
 
@@ -81,3 +81,21 @@ def test_a_deadline_in_weeks_does_not_end_the_service_thread() -> None:
             heard = threading.Event()
             request.add_done_callback(lambda _: heard.set())
             assert heard.wait(PATIENCE_S), "the service thread died of the time-out"
+
+
+def test_a_driver_refuses_what_can_never_be_sent() -> None:
+    class Picky(Manual):
+        def check(self, channel: Any, message: bytes) -> None:
+            if not message:
+                raise WrongMessage(f"channel {channel.name!r}: nothing to send")
+
+    driver = Picky()
+    with attach(driver) as connection:
+        client = connection.client(0, backlog=1)
+        for verb in (client.submit, client.post, client.request, client.send):
+            with pytest.raises(WrongMessage, match="nothing to send"):
+                verb(b"")
+        assert driver.sent == []
+        assert driver.queue.slots_used == 0
+        client.post(b"something")
+        assert driver.sent[0][2] == b"something"
