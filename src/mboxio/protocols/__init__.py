@@ -1,0 +1,1 @@
+"""Protocols: what is spoken over a channel, as typed clients."""
