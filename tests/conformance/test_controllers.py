@@ -8,6 +8,7 @@ from mboxio import InOrder, Tagged
 from mboxio.controllers.loopback import Loopback
 from mboxio.testing import Bench, check_controller, checks
 from tests.conformance.benches import bench
+from tests.conformance.mailboxes import property_buffers, words
 from tests.conformance.stacked import Stacked
 from tests.drivers import (
     AckMailbox,
@@ -64,6 +65,10 @@ FACTORIES: dict[str, Callable[[], Bench]] = {
     "send-only": lambda: bench(SendOnly()),
     "listen-only": lambda: bench(ListenOnly(), reply=None),
     "stacked": stacked,
+    "bcm2835 buffers, polling": lambda: property_buffers(interrupts=False),
+    "bcm2835 buffers, interrupt": lambda: property_buffers(interrupts=True),
+    "bcm2835 words, polling": lambda: words(interrupts=False),
+    "bcm2835 words, interrupt": lambda: words(interrupts=True),
 }
 
 

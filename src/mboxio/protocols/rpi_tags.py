@@ -205,7 +205,7 @@ MAX_TEMPERATURE = Property("temperature limit", 0x3000A, _celsius, 8, _words(0))
 THROTTLED = Property("throttled", 0x30046, lambda answer: Throttled(_number(answer)), 4, _words(0))
 DMA_CHANNELS = Property("DMA channels", 0x60001, _number)
 """A bit for each channel that the firmware leaves to others."""
-COMMAND_LINE = Property("command line", 0x50001, _text, 0, room_bytes=256)
+COMMAND_LINE = Property("command line", 0x50001, _text, 0, room_bytes=128)
 
 
 def clock_rate(clock: Clock) -> Property[int]:

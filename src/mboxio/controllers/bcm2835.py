@@ -1,0 +1,336 @@
+"""The mailbox between the ARM cores and the VideoCore of a Raspberry Pi (BCM2835 to BCM2711).
+
+Two FIFOs of 32-bit words, each eight deep: MAIL0 to this side, MAIL1 to the VideoCore. The low four
+bits of a word are its channel. On channel 8, ``property``, the word is the address of a buffer,
+into which the firmware writes its answer: a message is such a buffer, and the same word says that
+the answer is there, so many can be in flight. On the other channels a message is the word.
+
+Registers: github.com/raspberrypi/firmware, wiki page "Mailboxes"; Linux, bcm2835-mailbox.c.
+A system that runs Linux on the board's own cores owns these registers: use ``vcio:`` there.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mboxio.capabilities import Capabilities, TxDone
+from mboxio.controller import POLL, SENT, Busy, Controller, Outcome
+from mboxio.correlate import ByAddress, Notification, Verdict
+from mboxio.errors import AddressError, RemoteGone, WrongMessage
+from mboxio.io.access import open_region, split
+from mboxio.io.pace import poll_period_s, spin_s
+from mboxio.io.pool import Pool
+from mboxio.io.region import Region
+from mboxio.io.registers import Bit, Field, Register
+
+__all__ = ["Bcm2835"]
+
+BLOCK_BYTES = 0x40
+DEPTH = 8
+PROPERTY = 8
+CHANNELS = 16
+BATCH = 32
+"""How many words are taken in one go."""
+STALE_MAX = 1024
+"""How many words of somebody before us are thrown away at the start."""
+
+
+class Word(Register):
+    """What goes through the FIFOs."""
+
+    channel = Field(0, 4)
+    data = Field(4, 28)
+
+
+class Status(Register):
+    """State of a FIFO; the level is 0 where the hardware does not count."""
+
+    full = Bit(31)
+    empty = Bit(30)
+    level = Field(0, 8)
+
+
+class Read(Word, offset=0x00):
+    """MAIL0: a read takes the oldest word out."""
+
+
+class ReadStatus(Status, offset=0x18):
+    """MAIL0: words for this side."""
+
+
+class Config(Register, offset=0x1C):
+    """MAIL0: when to interrupt."""
+
+    data_irq = Bit(0)
+
+
+class Write(Word, offset=0x20):
+    """MAIL1: a write puts a word in, and is lost if there is no room."""
+
+
+class WriteStatus(Status, offset=0x38):
+    """MAIL1: words that the VideoCore has not taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bcm2835Options:
+    """What an address may say: ``bcm2835:/property?at=REGION&pool=REGION``.
+
+    Args:
+        at: the registers: peripherals + 0xb880, 64 bytes.
+        pool: memory that the VideoCore can address, for the buffers of ``property``; where it
+            begins is its physical address.
+        alias: what is added to a physical address where the VideoCore is to see it uncached.
+        slots: how many buffers: requests on ``property`` in flight.
+        slot_bytes: size of a buffer: longest message.
+        events: ``irq`` or ``poll``; left out, the interrupt is used if the region has one.
+        raw: channel 8 carries words like the others, and the buffers are the client's own.
+    """
+
+    at: str = ""
+    pool: str = ""
+    alias: int = 0xC000_0000
+    slots: int = DEPTH
+    slot_bytes: int = 512
+    events: str = ""
+    raw: bool = False
+
+
+class Words(ByAddress):
+    """The word that a request sent comes back as its answer; other words are notifications."""
+
+    __slots__ = ()
+
+    def classify(self, message: bytes) -> Verdict:
+        """See `Correlator.classify`."""
+        verdict = super().classify(message)
+        return verdict if verdict.tag in self.busy else Notification
+
+
+class Bcm2835(Controller):
+    """The VideoCore mailbox.
+
+    Args:
+        name: ignored.
+        options: see `Bcm2835Options`.
+        region: the registers, in place of ``at``; they stay the caller's.
+        pool: memory for the buffers, in place of ``pool``.
+    """
+
+    Options = Bcm2835Options
+
+    def __init__(
+        self,
+        name: str = "",
+        options: Bcm2835Options | None = None,
+        *,
+        region: Region | None = None,
+        pool: Pool | None = None,
+    ) -> None:
+        self.options = options or Bcm2835Options()
+        if self.options.events not in ("", "irq", "poll"):
+            raise ValueError(f"events={self.options.events} is neither irq nor poll")
+        self.given = region
+        self.pool = pool
+        self.mine: list[Region] = []  # what close() closes
+        self.irq = False
+        self.fifo: deque[tuple[Any, int]] = deque()  # what may still be in MAIL1: queue, handle
+        self.sizes: dict[int, int] = {}  # bytes of the message in each buffer
+        self.stale = 0
+        self.property: Any = None
+        self.numbered: list[Any] = []
+
+    # -- ops
+
+    def open(self) -> None:
+        """Reach the registers, throw away old answers, declare sixteen channels."""
+        region = self.region = self.given or self.open_part("at", BLOCK_BYTES)
+        self.read, self.write = Read.at(region), Write.at(region)
+        self.inbox, self.outbox = ReadStatus.at(region), WriteStatus.at(region)
+        self.config = Config.at(region)
+        if self.options.events == "irq" and region.interrupt is None:
+            raise AddressError("events=irq: this region has no interrupt")
+        if self.pool is None and self.options.pool:
+            self.pool = self.open_pool()
+        self.drain_stale()
+        self.irq = region.interrupt is not None and self.options.events != "poll"
+        self.cheap = spin_s(region) > 0
+        each = Capabilities(
+            depth=DEPTH,
+            message_bytes=4,
+            tx_done=TxDone.POLL,  # the VideoCore takes a word without telling
+            polls_events=not self.irq,
+            poll_s=poll_period_s(region),
+            spin_s=spin_s(region),
+        )
+        self.words = self.add_queue(each, "words")
+        buffers = None
+        if not self.options.raw:
+            # Of the same FIFO, but what is short is another thing: buffers.
+            each = replace(
+                each,
+                message_bytes=self.pool.slot_bytes if self.pool else 0,
+                reply_credits=self.pool.slots if self.pool else None,
+                matches_replies=True,
+                always_replies=True,
+            )
+            buffers = self.add_queue(each, "property")
+        for number in range(CHANNELS):
+            if number == PROPERTY and buffers is not None:
+                self.property = self.add_channel("property", buffers, context=number)
+                self.numbered.append(self.property)
+                continue
+            word = self.add_channel(str(number), self.words, correlator=Words(), context=number)
+            self.numbered.append(word)
+        if self.irq and region.interrupt is not None:
+            self.watch(region.interrupt.fileno())
+            self.config.write(data_irq=True)
+
+    def open_part(self, option: str, size_bytes: int) -> Region:
+        """Open the region that an option names."""
+        text: str = getattr(self.options, option)
+        if not text:
+            raise AddressError(f"bcm2835: say where: ?{option}=REGION, for example devmem:@0x…")
+        region = open_region(text, size_bytes)
+        self.mine.append(region)
+        return region
+
+    def open_pool(self) -> Pool:
+        """Open the memory for buffers; the VideoCore sees it through its uncached alias."""
+        options = self.options
+        region = self.open_part("pool", options.slots * options.slot_bytes)
+        physical = split(options.pool.partition(":")[2])[1]
+        return Pool(
+            region,
+            physical | options.alias,
+            slot_bytes=options.slot_bytes,
+            count=options.slots,
+        )
+
+    def drain_stale(self) -> None:
+        """Throw away what was sent before us, so that it answers none of our requests."""
+        while not self.inbox.read().empty:
+            self.read.read()
+            self.stale += 1
+            if self.stale == STALE_MAX:
+                status = int(self.inbox.read())
+                raise AddressError(
+                    f"this is no mailbox: after {STALE_MAX} reads its status is {status:#010x}"
+                )
+
+    def close(self) -> None:
+        """Switch the interrupt off and let go of the regions."""
+        try:
+            if self.irq:
+                self.config.write()
+        except RemoteGone:
+            self.irq = False  # nobody is there to interrupt
+        finally:
+            self.forked()
+
+    def forked(self) -> None:
+        """See `Controller.forked`."""
+        for region in self.mine:
+            region.close()
+
+    def start(self, channel: Any) -> None:
+        """Refuse ``property`` without memory for its buffers."""
+        if channel is self.property and self.pool is None:
+            raise AddressError(
+                "channel 'property' needs memory that the VideoCore can address: ?pool=REGION"
+            )
+
+    def check(self, channel: Any, message: bytes) -> None:
+        """Refuse what is neither a property buffer nor a word."""
+        if channel is not self.property:
+            if len(message) != 4 or message[0] & 15 not in (0, channel.context):
+                raise WrongMessage(
+                    f"channel {channel.name!r}: a message is a word of 4 bytes, its low four bits"
+                    " are 0 or the channel's number",
+                    handed_over="no",
+                )
+            return
+        size_bytes = int.from_bytes(message[:4], "little")
+        if size_bytes != len(message) or size_bytes < 12 or size_bytes % 4 or any(message[4:8]):
+            raise WrongMessage(
+                "channel 'property': a message begins with its size in bytes, a multiple of 4, and"
+                " a word of 0; mboxio.protocols.rpi_property makes them",
+                handed_over="no",
+            )
+
+    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+        """Put a word into MAIL1, after the buffer that it points to."""
+        if self.outbox.read().full:
+            return Busy("tx_done")
+        if channel is self.property:
+            assert self.pool is not None
+            slot = self.pool.take(handle)
+            if slot is None:
+                return Busy("event")
+            self.lend(channel.queue, handle, slot)
+            slot.write(message)
+            address = slot.bus_address
+            self.sizes[address] = len(message)
+        else:
+            address = int.from_bytes(message, "little") & ~15
+        self.fifo.append((channel.queue, handle))
+        self.write.write(address | channel.context)
+        return SENT
+
+    def service(self, queue: Any, why: str) -> None:
+        """Drain MAIL0; find out what left MAIL1 if nothing else will tell."""
+        if queue is not self.words and why is not POLL:
+            return  # both queues are of the same FIFOs
+        interrupt = self.region.interrupt if self.irq else None
+        try:
+            if interrupt is not None:
+                interrupt.clear()
+            for _ in range(BATCH):
+                if self.inbox.read().empty:
+                    break
+                self.take(self.read.read())
+            else:
+                self.event()
+            if self.fifo and (self.cheap or why is POLL or len(self.fifo) >= DEPTH):
+                self.see_what_left()
+            if interrupt is not None:
+                interrupt.unmask()
+        except RemoteGone as gone:
+            self.link(False, -1, str(gone))
+
+    def arm(self, queue: Any) -> bool:
+        """Look again where that is cheap; an interrupt that stays pending tells as well."""
+        return self.cheap and not self.inbox.read().empty
+
+    # -- parts of service
+
+    def take(self, word: Word) -> None:
+        """Report a word that came."""
+        channel = self.numbered[word.channel]
+        address = word & ~15
+        if channel is not self.property:
+            self.received(channel, [address.to_bytes(4, "little")])
+            return
+        slot = self.pool.find(address) if self.pool is not None else None
+        reply = slot.read(self.sizes[address]) if slot is not None else b""
+        if slot is None or not any(reply[4:8]):
+            self.complete(channel, -1, 0)  # an address that was not lent, or no answer in it
+            return
+        self.left(slot.handle)
+        self.complete(channel, slot.handle, 0, reply)
+
+    def left(self, handle: int) -> None:
+        """Report the messages up to this one: the VideoCore takes them in their order."""
+        if any(handle == each for _, each in self.fifo):
+            last = -1
+            while last != handle:
+                queue, last = self.fifo.popleft()
+                self.tx_done(queue, [last])
+
+    def see_what_left(self) -> None:
+        """Report what is not in MAIL1 any more."""
+        status = self.outbox.read()
+        remaining = 0 if status.empty else status.level or len(self.fifo)
+        while len(self.fifo) > remaining:
+            queue, handle = self.fifo.popleft()
+            self.tx_done(queue, [handle])

@@ -1,0 +1,57 @@
+"""The register-level drivers over devices in this process."""
+
+import struct
+
+from mboxio.protocols.rpi_buffer import SUCCESS, Ask, encode
+from mboxio.sim.videocore import PROPERTY, VideoCore
+from mboxio.testing import Bench
+from tests.rpi.bench import driver
+
+
+class Recording(VideoCore):
+    """Keeps the buffers as they were sent."""
+
+    def __init__(self, *, interrupts: bool) -> None:
+        super().__init__(interrupts=interrupts)
+        self.buffers: list[bytes] = []
+        self.on_word = lambda word: word
+
+    def answer(self, word: int) -> None:
+        """See `VideoCore.answer`."""
+        offset = (word & ~15) - self.bus_address
+        (size_bytes,) = self.memory.read_words(offset, 1)
+        words = self.memory.read_words(offset, size_bytes // 4)
+        self.buffers.append(struct.pack(f"<{len(words)}I", *words))
+        super().answer(word)
+
+
+def property_buffers(*, interrupts: bool) -> Bench:
+    """Buffers on the property channel, each with a tag of its own that nobody knows."""
+    core = Recording(interrupts=interrupts)
+    return Bench(
+        controller=driver(core),
+        channel=PROPERTY,
+        message=lambda number: encode([Ask(0x7000_0000 + number, room_bytes=4)]),
+        reply=lambda message: message[:4] + struct.pack("<I", SUCCESS) + message[8:],
+        shortest_bytes=12,
+        taken=lambda: core.buffers,
+        stall=core.stall,
+        resume=core.resume,
+        close=core.close,
+    )
+
+
+def words(*, interrupts: bool) -> Bench:
+    """Words on channel 2, which come back as they are."""
+    core = Recording(interrupts=interrupts)
+    return Bench(
+        controller=driver(core),
+        channel=2,
+        message=lambda number: struct.pack("<I", number << 4),
+        shortest_bytes=4,
+        taken=lambda: [struct.pack("<I", word & ~15) for word in core.taken if word & 15 == 2],
+        notify=lambda channel, message: core.say(int.from_bytes(message, "little") | channel),
+        stall=core.stall,
+        resume=core.resume,
+        close=core.close,
+    )
