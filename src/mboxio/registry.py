@@ -11,6 +11,7 @@ from mboxio.errors import AddressError, MailboxError
 from mboxio.timeouts import DEFAULT
 
 BUILT_IN = {
+    "bcm2835": "mboxio.controllers.bcm2835:Bcm2835",
     "loopback": "mboxio.controllers.loopback:Loopback",
     "shm": "mboxio.controllers.shm:SharedMemory",
 }
