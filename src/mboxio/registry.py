@@ -13,6 +13,7 @@ from mboxio.timeouts import DEFAULT
 BUILT_IN = {
     "bcm2835": "mboxio.controllers.bcm2835:Bcm2835",
     "loopback": "mboxio.controllers.loopback:Loopback",
+    "mhu": "mboxio.controllers.arm_mhu:Mhu",
     "shm": "mboxio.controllers.shm:SharedMemory",
 }
 """Controllers found without asking for entry points, which costs some milliseconds."""

@@ -2,9 +2,12 @@
 
 import struct
 
+from mboxio import InOrder
+from mboxio.controllers.arm_mhu import Mhu
 from mboxio.protocols.rpi_buffer import SUCCESS, Ask, encode
 from mboxio.sim.videocore import PROPERTY, VideoCore
 from mboxio.testing import Bench
+from tests.mhu.block import Block
 from tests.rpi.bench import driver
 
 
@@ -54,4 +57,35 @@ def words(*, interrupts: bool) -> Bench:
         stall=core.stall,
         resume=core.resume,
         close=core.close,
+    )
+
+
+def doorbells(*, interrupts: bool) -> Bench:
+    """Bit 2 of an MHU that is answered by the same bit."""
+    block = Block(interrupts=interrupts, answers=True)
+    return Bench(
+        controller=Mhu(region=block),
+        channel=2,
+        correlator=InOrder(),
+        message=lambda number: b"",
+        taken=lambda: [b"" for word in block.taken if word & 4],
+        stall=block.stall,
+        resume=block.resume,
+        close=block.close,
+    )
+
+
+def mhu_words(*, interrupts: bool) -> Bench:
+    """Words through an MHU that nobody answers, and words from the other side."""
+    block = Block("v1-low", interrupts=interrupts)
+    return Bench(
+        controller=Mhu(options=Mhu.Options(layout="v1-low", words=True), region=block),
+        message=lambda number: struct.pack("<I", number + 1),
+        reply=None,
+        shortest_bytes=4,
+        taken=lambda: [struct.pack("<I", word) for word in block.taken],
+        notify=lambda channel, message: block.raise_when_free(int.from_bytes(message, "little")),
+        stall=block.stall,
+        resume=block.resume,
+        close=block.close,
     )

@@ -13,12 +13,12 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mboxio.capabilities import Capabilities, TxDone
-from mboxio.controller import POLL, SENT, Busy, Controller, Outcome
+from mboxio.capabilities import TxDone
+from mboxio.controller import POLL, SENT, Busy, Outcome
+from mboxio.controllers.registers import RegisterController, RegisterOptions
 from mboxio.correlate import ByAddress, Notification, Verdict
 from mboxio.errors import AddressError, RemoteGone, WrongMessage
-from mboxio.io.access import open_region, split
-from mboxio.io.pace import poll_period_s, spin_s
+from mboxio.io.access import split
 from mboxio.io.pool import Pool
 from mboxio.io.region import Region
 from mboxio.io.registers import Bit, Field, Register
@@ -73,26 +73,23 @@ class WriteStatus(Status, offset=0x38):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bcm2835Options:
+class Bcm2835Options(RegisterOptions):
     """What an address may say: ``bcm2835:/property?at=REGION&pool=REGION``.
 
     Args:
-        at: the registers: peripherals + 0xb880, 64 bytes.
+        at, events: see `RegisterOptions`; the registers are at peripherals + 0xb880.
         pool: memory that the VideoCore can address, for the buffers of ``property``; where it
             begins is its physical address.
         alias: what is added to a physical address where the VideoCore is to see it uncached.
         slots: how many buffers: requests on ``property`` in flight.
         slot_bytes: size of a buffer: longest message.
-        events: ``irq`` or ``poll``; left out, the interrupt is used if the region has one.
         raw: channel 8 carries words like the others, and the buffers are the client's own.
     """
 
-    at: str = ""
     pool: str = ""
     alias: int = 0xC000_0000
     slots: int = DEPTH
     slot_bytes: int = 512
-    events: str = ""
     raw: bool = False
 
 
@@ -107,7 +104,7 @@ class Words(ByAddress):
         return verdict if verdict.tag in self.busy else Notification
 
 
-class Bcm2835(Controller):
+class Bcm2835(RegisterController):
     """The VideoCore mailbox.
 
     Args:
@@ -127,13 +124,8 @@ class Bcm2835(Controller):
         region: Region | None = None,
         pool: Pool | None = None,
     ) -> None:
-        self.options = options or Bcm2835Options()
-        if self.options.events not in ("", "irq", "poll"):
-            raise ValueError(f"events={self.options.events} is neither irq nor poll")
-        self.given = region
+        super().__init__(name, options, region=region)
         self.pool = pool
-        self.mine: list[Region] = []  # what close() closes
-        self.irq = False
         self.fifo: deque[tuple[Any, int]] = deque()  # what may still be in MAIL1: queue, handle
         self.sizes: dict[int, int] = {}  # bytes of the message in each buffer
         self.stale = 0
@@ -144,25 +136,19 @@ class Bcm2835(Controller):
 
     def open(self) -> None:
         """Reach the registers, throw away old answers, declare sixteen channels."""
-        region = self.region = self.given or self.open_part("at", BLOCK_BYTES)
+        region = self.reach(BLOCK_BYTES)
         self.read, self.write = Read.at(region), Write.at(region)
         self.inbox, self.outbox = ReadStatus.at(region), WriteStatus.at(region)
         self.config = Config.at(region)
-        if self.options.events == "irq" and region.interrupt is None:
-            raise AddressError("events=irq: this region has no interrupt")
         if self.pool is None and self.options.pool:
             self.pool = self.open_pool()
         self.drain_stale()
-        self.irq = region.interrupt is not None and self.options.events != "poll"
-        self.cheap = spin_s(region) > 0
-        each = Capabilities(
+        each = self.paced(
             depth=DEPTH,
             message_bytes=4,
             tx_done=TxDone.POLL,  # the VideoCore takes a word without telling
-            polls_events=not self.irq,
-            poll_s=poll_period_s(region),
-            spin_s=spin_s(region),
         )
+        self.cheap = each.spin_s > 0
         self.words = self.add_queue(each, "words")
         buffers = None
         if not self.options.raw:
@@ -182,23 +168,13 @@ class Bcm2835(Controller):
                 continue
             word = self.add_channel(str(number), self.words, correlator=Words(), context=number)
             self.numbered.append(word)
-        if self.irq and region.interrupt is not None:
-            self.watch(region.interrupt.fileno())
+        if self.irq is not None:
             self.config.write(data_irq=True)
-
-    def open_part(self, option: str, size_bytes: int) -> Region:
-        """Open the region that an option names."""
-        text: str = getattr(self.options, option)
-        if not text:
-            raise AddressError(f"bcm2835: say where: ?{option}=REGION, for example devmem:@0x…")
-        region = open_region(text, size_bytes)
-        self.mine.append(region)
-        return region
 
     def open_pool(self) -> Pool:
         """Open the memory for buffers; the VideoCore sees it through its uncached alias."""
         options = self.options
-        region = self.open_part("pool", options.slots * options.slot_bytes)
+        region = self.open_option("pool", options.slots * options.slot_bytes)
         physical = split(options.pool.partition(":")[2])[1]
         return Pool(
             region,
@@ -221,17 +197,12 @@ class Bcm2835(Controller):
     def close(self) -> None:
         """Switch the interrupt off and let go of the regions."""
         try:
-            if self.irq:
+            if self.irq is not None and self.numbered:
                 self.config.write()
         except RemoteGone:
-            self.irq = False  # nobody is there to interrupt
+            self.irq = None  # nobody is there to interrupt
         finally:
-            self.forked()
-
-    def forked(self) -> None:
-        """See `Controller.forked`."""
-        for region in self.mine:
-            region.close()
+            super().close()
 
     def start(self, channel: Any) -> None:
         """Refuse ``property`` without memory for its buffers."""
@@ -277,32 +248,22 @@ class Bcm2835(Controller):
         self.write.write(address | channel.context)
         return SENT
 
-    def service(self, queue: Any, why: str) -> None:
+    def look(self, queue: Any, why: str) -> None:
         """Drain MAIL0; find out what left MAIL1 if nothing else will tell."""
-        if queue is not self.words and why is not POLL:
-            return  # both queues are of the same FIFOs
-        interrupt = self.region.interrupt if self.irq else None
-        try:
-            if interrupt is not None:
-                interrupt.clear()
-            for _ in range(BATCH):
-                if self.inbox.read().empty:
-                    break
-                self.take(self.read.read())
-            else:
-                self.event()
-            if self.fifo and (self.cheap or why is POLL or len(self.fifo) >= DEPTH):
-                self.see_what_left()
-            if interrupt is not None:
-                interrupt.unmask()
-        except RemoteGone as gone:
-            self.link(False, -1, str(gone))
+        for _ in range(BATCH):
+            if self.inbox.read().empty:
+                break
+            self.take(self.read.read())
+        else:
+            self.event()
+        if self.fifo and (self.cheap or why is POLL or len(self.fifo) >= DEPTH):
+            self.see_what_left()
 
     def arm(self, queue: Any) -> bool:
         """Look again where that is cheap; an interrupt that stays pending tells as well."""
         return self.cheap and not self.inbox.read().empty
 
-    # -- parts of service
+    # -- parts of look
 
     def take(self, word: Word) -> None:
         """Report a word that came."""
