@@ -9,11 +9,16 @@ them, or none, without an error.
 """
 
 import re
+import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mboxio.errors import AddressError, RemoteError
 from mboxio.io.access import options
 from mboxio.io.link import Link, RemoteRegion
+
+if TYPE_CHECKING:
+    from mboxio.io.gdb_step import Stepper
 
 __all__ = ["Gdb", "GdbRegion", "open_gdb"]
 
@@ -41,6 +46,11 @@ class Gdb(Link):
     how_to_start = "start the probe's GDB server, or QEMU with -gdb tcp:127.0.0.1:PORT"
 
     acks = True
+
+    def __init__(self, where: str) -> None:
+        self.turns = threading.RLock()  # for what takes several exchanges
+        self.stepper: Stepper | None = None
+        super().__init__(where)
 
     # -- accesses
 
@@ -84,11 +94,12 @@ class Gdb(Link):
 
     # -- conversation
 
-    def ask(self, packet: bytes) -> bytes:
+    def ask(self, packet: bytes, *, stops: bool = False) -> bytes:
         """Send a packet and return its answer, ``b""`` if the stub does not know it.
 
         Args:
             packet: without frame and checksum.
+            stops: the answer is that the processor stopped.
 
         Raises:
             RemoteGone: the connection is lost, or does not speak this protocol.
@@ -98,7 +109,7 @@ class Gdb(Link):
             self.say(framed, 1)
             for _ in range(STRAY_MAX):
                 answer = self._packet(framed)
-                if not STRAY.fullmatch(answer):
+                if not STRAY.fullmatch(answer) or (stops and answer[:1] != b"O"):
                     self.answered()
                     return answer
             raise self.end("sends packets without end and no answer")
@@ -187,11 +198,18 @@ def _text(answer: bytes) -> str:
 
 
 def open_gdb(where: str, offset: int, size_bytes: int | None) -> GdbRegion:
-    """Open ``gdb:HOST:PORT,verify=yes@address+size``; the option may be left out."""
-    place, given = options("gdb", where, ("verify",))
+    """Open ``gdb:HOST:PORT,verify=yes@address+size``; the option may be left out.
+
+    With ``step=SCRATCH``, a halted Cortex-M makes the accesses: see `mboxio.io.gdb_step`.
+    """
+    place, given = options("gdb", where, ("verify", "step"))
     if size_bytes is None:
         raise AddressError(f"gdb:{where}: say how large it is: gdb:HOST:PORT@ADDRESS+SIZE")
     if given.get("verify", "no") not in ("yes", "no"):
         raise AddressError("gdb: verify is yes or no")
     verify = given.get("verify") == "yes"
+    if "step" in given:
+        from mboxio.io.gdb_step import open_stepped
+
+        return open_stepped(place, offset, size_bytes, given["step"])
     return GdbRegion(Gdb.share(place), offset, size_bytes, verify=verify)
