@@ -15,6 +15,7 @@ BUILT_IN = {
     "loopback": "mboxio.controllers.loopback:Loopback",
     "mhu": "mboxio.controllers.arm_mhu:Mhu",
     "shm": "mboxio.controllers.shm:SharedMemory",
+    "vcio": "mboxio.controllers.vcio:Vcio",
 }
 """Controllers found without asking for entry points, which costs some milliseconds."""
 

@@ -1,6 +1,8 @@
 """The register-level drivers over devices in this process."""
 
 import struct
+import tempfile
+from pathlib import Path
 
 from mboxio import InOrder
 from mboxio.controllers.arm_mhu import Mhu
@@ -9,6 +11,7 @@ from mboxio.sim.videocore import PROPERTY, VideoCore
 from mboxio.testing import Bench
 from tests.mhu.block import Block
 from tests.rpi.bench import driver
+from tests.rpi.kernel import Kernel
 
 
 class Recording(VideoCore):
@@ -88,4 +91,26 @@ def mhu_words(*, interrupts: bool) -> Bench:
         stall=block.stall,
         resume=block.resume,
         close=block.close,
+    )
+
+
+def vcio() -> Bench:
+    """Buffers through the kernel, one at a time."""
+    folder = tempfile.TemporaryDirectory()
+    kernel = Kernel(Path(folder.name))
+
+    def close() -> None:
+        kernel.resume()
+        folder.cleanup()
+
+    return Bench(
+        controller=kernel.driver(),
+        message=lambda number: encode([Ask(0x7000_0000 + number, room_bytes=4)]),
+        reply=lambda message: message[:4] + struct.pack("<I", SUCCESS) + message[8:],
+        shortest_bytes=12,
+        taken=lambda: kernel.buffers,
+        stall=kernel.stall,
+        resume=kernel.resume,
+        close=close,
+        patience_s=10.0,
     )

@@ -8,7 +8,7 @@ from mboxio import InOrder, Tagged
 from mboxio.controllers.loopback import Loopback
 from mboxio.testing import Bench, check_controller, checks
 from tests.conformance.benches import bench
-from tests.conformance.mailboxes import doorbells, mhu_words, property_buffers, words
+from tests.conformance.mailboxes import doorbells, mhu_words, property_buffers, vcio, words
 from tests.conformance.stacked import Stacked
 from tests.drivers import (
     AckMailbox,
@@ -69,6 +69,7 @@ FACTORIES: dict[str, Callable[[], Bench]] = {
     "bcm2835 buffers, interrupt": lambda: property_buffers(interrupts=True),
     "bcm2835 words, polling": lambda: words(interrupts=False),
     "bcm2835 words, interrupt": lambda: words(interrupts=True),
+    "vcio": vcio,
     "MHU doorbells, polling": lambda: doorbells(interrupts=False),
     "MHU doorbells, interrupt": lambda: doorbells(interrupts=True),
     "MHU words, polling": lambda: mhu_words(interrupts=False),

@@ -15,6 +15,7 @@ from typing import Any
 
 from mboxio.capabilities import TxDone
 from mboxio.controller import POLL, SENT, Busy, Outcome
+from mboxio.controllers.property_buffers import check_buffer
 from mboxio.controllers.registers import RegisterController, RegisterOptions
 from mboxio.correlate import ByAddress, Notification, Verdict
 from mboxio.errors import AddressError, RemoteGone, WrongMessage
@@ -213,19 +214,13 @@ class Bcm2835(RegisterController):
 
     def check(self, channel: Any, message: bytes) -> None:
         """Refuse what is neither a property buffer nor a word."""
-        if channel is not self.property:
-            if len(message) != 4 or message[0] & 15 not in (0, channel.context):
-                raise WrongMessage(
-                    f"channel {channel.name!r}: a message is a word of 4 bytes, its low four bits"
-                    " are 0 or the channel's number",
-                    handed_over="no",
-                )
-            return
-        size_bytes = int.from_bytes(message[:4], "little")
-        if size_bytes != len(message) or size_bytes < 12 or size_bytes % 4 or any(message[4:8]):
+        if channel is self.property:
+            check_buffer(channel.name, message)
+        elif len(message) != 4 or message[0] & 15 not in (0, channel.context):
             raise WrongMessage(
-                "channel 'property': a message begins with its size in bytes, a multiple of 4, and"
-                " a word of 0; mboxio.protocols.rpi_property makes them",
+                f"channel {channel.name!r}: a message is a word of 4 bytes, its low four bits are 0"
+                " or the channel's number",
+                channel=channel.name,
                 handed_over="no",
             )
 

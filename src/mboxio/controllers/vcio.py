@@ -1,0 +1,165 @@
+"""The firmware of a live Raspberry Pi, through the kernel: ``vcio:``.
+
+The kernel owns the mailbox; its device takes property buffers by ioctl, one at a time, and gives up
+after a second. The device belongs to the group ``video``. Source: Linux of Raspberry Pi,
+drivers/char/broadcom/vcio.c (facts only).
+"""
+
+import errno
+import fcntl
+import os
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+from mboxio.capabilities import Capabilities
+from mboxio.controller import SENT, Controller, Outcome
+from mboxio.controllers.property_buffers import check_buffer
+from mboxio.errors import AddressError
+
+__all__ = ["PROPERTY_IOCTL", "Vcio", "VcioOptions"]
+
+PROPERTY_IOCTL = {8: 0xC008_6400, 4: 0xC004_6400}
+"""The request's number, by the size of a pointer: type 100, number 0, a pointer in and out."""
+
+DEPTH = 8
+MESSAGE_BYTES = (1 << 20) - 4
+TIMEOUT_S = 3.0
+"""Longer than the kernel waits for the firmware, also if another message is before."""
+
+JOIN_S = 5.0
+"""How long closing waits for a kernel that does not give up."""
+
+HINTS = {
+    errno.ENOENT: "this is no Raspberry Pi, or its kernel has no vcio driver",
+    errno.EACCES: "join its group: usermod -aG video USER, and log in again",
+    errno.ENXIO: "the driver did not find the firmware",
+}
+
+Ioctl = Callable[[int, int, bytearray, bool], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VcioOptions:
+    """What an address may say: ``vcio:?device=/dev/vcio``.
+
+    Args:
+        device: the device of the kernel's driver.
+    """
+
+    device: str = "/dev/vcio"
+
+
+class Vcio(Controller):
+    """The property channel of a live Raspberry Pi.
+
+    An ioctl blocks until the firmware has answered, so a thread makes them, one after the other,
+    as the kernel does anyway; it runs while there are clients.
+
+    Args:
+        name: ignored.
+        options: see `VcioOptions`.
+        ioctl: called in place of `fcntl.ioctl`, with the same arguments.
+        pointer_bytes: size of a pointer of this process, in bytes.
+    """
+
+    Options = VcioOptions
+
+    def __init__(
+        self,
+        name: str = "",
+        options: VcioOptions | None = None,
+        *,
+        ioctl: Ioctl = fcntl.ioctl,
+        pointer_bytes: int = struct.calcsize("P"),
+    ) -> None:
+        self.options = options or VcioOptions()
+        self.ioctl = ioctl
+        self.number = PROPERTY_IOCTL[pointer_bytes]
+        self.descriptor = -1
+        self.waiting: dict[int, bytes] = {}  # messages that the kernel has not got, by handle
+        self.order: SimpleQueue[int | None] = SimpleQueue()
+        self.thread: threading.Thread | None = None
+
+    # -- ops
+
+    def open(self) -> None:
+        """Open the device and declare its channel."""
+        device = self.options.device
+        try:
+            self.descriptor = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            hint = HINTS.get(error.errno or 0, "")
+            text = f"{device}: {error.strerror}" + (f": {hint}" if hint else "")
+            raise AddressError(text, errno=error.errno) from None
+        self.queue = self.add_queue(
+            Capabilities(
+                depth=DEPTH,
+                message_bytes=MESSAGE_BYTES,
+                matches_replies=True,
+                always_replies=True,
+                timeout_s=TIMEOUT_S,
+            )
+        )
+        self.channel = self.add_channel("property", self.queue)
+
+    def close(self) -> None:
+        """Close the device."""
+        self.forked()
+
+    def forked(self) -> None:
+        """See `Controller.forked`."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def start(self, channel: Any) -> None:
+        """Start the thread."""
+        self.order = SimpleQueue()
+        self.thread = threading.Thread(
+            target=self.work, args=(self.order,), name="mboxio vcio", daemon=True
+        )
+        self.thread.start()
+
+    def stop(self, channel: Any) -> None:
+        """Stop the thread; a message that the kernel has got is waited for, a second at most."""
+        self.waiting.clear()
+        self.order.put(None)
+        thread, self.thread = self.thread, None
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(JOIN_S)
+
+    def check(self, channel: Any, message: bytes) -> None:
+        """Refuse what is no property buffer."""
+        check_buffer(channel.name, message)
+
+    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+        """Leave a message for the thread."""
+        self.waiting[handle] = message
+        self.order.put(handle)
+        return SENT
+
+    def abort(self, channel: Any, handle: int) -> bool:
+        """Take a message back that the kernel has not got."""
+        return self.waiting.pop(handle, None) is not None
+
+    # -- the thread
+
+    def work(self, order: "SimpleQueue[int | None]") -> None:
+        """Give one message after the other to the kernel."""
+        while (handle := order.get()) is not None:
+            message = self.waiting.pop(handle, None)
+            if message is None:
+                continue  # it was taken back
+            self.tx_done(self.queue, [handle])
+            buffer = bytearray(message)
+            try:
+                self.ioctl(self.descriptor, self.number, buffer, True)
+            except OSError as error:
+                text = f"the kernel says: {error.strerror or error}"
+                self.complete(self.channel, handle, error.errno or errno.EIO, text.encode())
+            else:
+                self.complete(self.channel, handle, 0, bytes(buffer))
