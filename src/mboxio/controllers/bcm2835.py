@@ -149,7 +149,7 @@ class Bcm2835(RegisterController):
             message_bytes=4,
             tx_done=TxDone.POLL,  # the VideoCore takes a word without telling
         )
-        self.cheap = each.spin_s > 0
+        self.cheap = region.access_s == 0
         self.words = self.add_queue(each, "words")
         buffers = None
         if not self.options.raw:

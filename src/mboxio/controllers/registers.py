@@ -5,13 +5,15 @@ from typing import Any
 
 from mboxio.capabilities import Capabilities
 from mboxio.controller import POLL, Controller
-from mboxio.errors import AddressError, RemoteGone
+from mboxio.errors import AddressError
 from mboxio.io.access import open_region
 from mboxio.io.interrupts import Interrupt
-from mboxio.io.pace import poll_period_s, spin_s
 from mboxio.io.region import Region
 
 __all__ = ["RegisterController", "RegisterOptions"]
+
+SPIN_S = 50e-6
+"""How long a wait looks at registers that are near before it sleeps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +84,8 @@ class RegisterController(Controller):
         """Return capabilities that go with what an access to this region costs."""
         return Capabilities(
             polls_events=self.irq is None,
-            poll_s=poll_period_s(self.region),
-            spin_s=spin_s(self.region),
+            spin_s=SPIN_S,
+            access_s=self.region.access_s,
             **capabilities,
         )
 
@@ -95,14 +97,11 @@ class RegisterController(Controller):
         """See `Controller.service`."""
         if why is not POLL and queue is not self.host.queues[0]:
             return  # one look is enough for all
-        try:
-            if self.irq is not None:
-                self.irq.clear()
-            self.look(queue, why)
-            if self.irq is not None:
-                self.irq.unmask()
-        except RemoteGone as gone:
-            self.link(False, -1, str(gone))
+        if self.irq is not None:
+            self.irq.clear()
+        self.look(queue, why)
+        if self.irq is not None:
+            self.irq.unmask()
 
     def close(self) -> None:
         """Let go of the regions."""
