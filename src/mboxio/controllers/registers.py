@@ -53,6 +53,7 @@ class RegisterController(Controller):
         self.options: Any = options or self.Options()
         self.given = region
         self.opened: list[Region] = []
+        self.looked: set[Any] = set()  # queues that the last look was for
 
     def reach(self, size_bytes: int) -> Region:
         """Open the registers, and watch their interrupt if they have one. For ``open``.
@@ -95,8 +96,10 @@ class RegisterController(Controller):
 
     def service(self, queue: Any, why: str) -> None:
         """See `Controller.service`."""
-        if why is not POLL and queue is not self.host.queues[0]:
-            return  # one look is enough for all
+        if why is not POLL and self.looked and queue not in self.looked:
+            self.looked.add(queue)
+            return  # a look is for all queues, so one in each round of them is enough
+        self.looked = {queue}
         if self.irq is not None:
             self.irq.clear()
         self.look(queue, why)
