@@ -150,6 +150,14 @@ class FakeGdb(Stub):
     run_length = False
     error = b""  # the answer to every access
     physical = False
+    memory_at = 0x8000_0000  # from here on there is memory, where writes are never dropped
+    processor = "arm-m-profile.xml"
+    steps = b"vCont;c;C;s;S"
+    described = False  # registers are told only to who has asked for their description
+
+    def __init__(self, folder: Path | None) -> None:
+        super().__init__(folder)
+        self.registers = {0: 0x111, 1: 0x222, 15: 0x333, 25: 0x1000000, 32: 0x444}
 
     def serve(self, peer: socket.socket) -> None:
         self.physical = False
@@ -189,13 +197,28 @@ class FakeGdb(Stub):
             return b"OK" if self.no_ack else b""
         if question == "qqemu.Supported":
             return b"sstepbits;sstep;PhyMemMode" if self.physical_offered else b""
-        if question == "Qqemu.PhyMemMode:1":
-            self.physical = self.physical_works
+        if question in ("Qqemu.PhyMemMode:0", "Qqemu.PhyMemMode:1"):
+            self.physical = self.physical_works and question.endswith("1")
             return b"OK" if self.physical_offered else b""
         if question == "qqemu.PhyMemMode":
             return b"1" if self.physical else b"0"
         if question == "qAttached":
             return b"1"
+        if question.startswith("qXfer:features:read:target.xml:0"):
+            self.described = True
+            return b'l<target><xi:include href="%s"/></target>' % self.processor.encode()
+        if question == "qC":
+            return b"QC01"
+        if question == "vCont?":
+            return self.steps
+        if question in ("vCont;s:01", "s"):
+            return self.step()
+        if found := re.fullmatch(r"p([0-9a-f]+)", question):
+            value = self.registers[int(found[1], 16)]
+            return value.to_bytes(self.width(), "little").hex().encode() if self.described else b""
+        if found := re.fullmatch(r"P([0-9a-f]+)=([0-9a-f]+)", question):
+            self.registers[int(found[1], 16)] = int.from_bytes(bytes.fromhex(found[2]), "little")
+            return b"OK"
         if self.error:
             return self.error
         if found := re.fullmatch(r"m([0-9a-f]+),([0-9a-f]+)", question):
@@ -206,8 +229,31 @@ class FakeGdb(Stub):
             text = b"".join(word.to_bytes(4, "little") for word in words).hex().encode()
             return re.sub(rb"0000", b"0* ", text) if self.run_length else text
         if found := re.fullmatch(r"M([0-9a-f]+),4:([0-9a-f]{8})", question):
-            if self.physical or not self.drops_writes:
-                word = int.from_bytes(bytes.fromhex(found[2]), "little")
-                self.words[int(found[1], 16)] = word
+            address = int(found[1], 16)
+            if self.physical or not self.drops_writes or address >= self.memory_at:
+                self.words[address] = int.from_bytes(bytes.fromhex(found[2]), "little")
             return b"OK"
         return b"OK" if question.startswith("M") else b""
+
+    def width(self) -> int:
+        return 8 if self.processor.startswith("aarch64") else 4
+
+    def step(self) -> bytes:
+        """Execute one instruction, if it is a load or store of register 1 by register 0."""
+        counter = 32 if self.width() == 8 else 15
+        at = self.registers[counter]
+        if self.width() == 8:
+            code, length = self.words.get(at, 0), 4
+        else:
+            assert self.registers[25] & 1 << 24, "the T bit is not set"
+            code, length = self.words.get(at & ~3, 0) >> 8 * (at & 2) & 0xFFFF, 2
+        address = self.registers[0]
+        if address >= 0xF000_0000:
+            self.registers[counter] = 0xDEAD  # a fault
+        elif code in (0x6001, 0xB900_0001):
+            self.words[address] = self.registers[1] & 0xFFFF_FFFF
+            self.registers[counter] = at + length
+        elif code in (0x6801, 0xB940_0001):
+            self.registers[1] = self.load(address)
+            self.registers[counter] = at + length
+        return b"T05thread:01;"

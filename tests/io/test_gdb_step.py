@@ -1,6 +1,5 @@
 """Accesses by single steps, against a stub with a processor that does what it is told."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,88 +7,126 @@ import pytest
 
 from mboxio.errors import AddressError, RemoteError
 from mboxio.io import Region, open_region
+from mboxio.io.gdb import Gdb
 from tests.io.stubs import FakeGdb
 
-SCRATCH = 0x2000_0000
-BEHIND = 0x4000_3000
-AFTER_RESET = {0: 0x11, 1: 0x22, 15: 0x1000, 25: 0x0100_0000}
-
-
-class Processor(FakeGdb):
-    """A halted Cortex-M: only it reaches what lies at 0x40003000, and 0 cannot be reached."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.registers = dict(AFTER_RESET)
-        self.inside: dict[int, int] = {}
-        self.words[SCRATCH] = 0xABCD
-
-    def answer(self, question: str) -> bytes:
-        if found := re.fullmatch(r"p([0-9a-f]+)", question):
-            return self.registers[int(found[1], 16)].to_bytes(4, "little").hex().encode()
-        if found := re.fullmatch(r"P([0-9a-f]+)=([0-9a-f]{8})", question):
-            value = int.from_bytes(bytes.fromhex(found[2]), "little")
-            self.registers[int(found[1], 16)] = value
-            return b"OK"
-        if question == "vCont;s":
-            self.step()
-            return b"T05thread:01;"
-        return super().answer(question)
-
-    def step(self) -> None:
-        pc, address = self.registers[15], self.registers[0]
-        assert self.registers[25] == 1 << 24
-        if address == 0:
-            self.registers[15] = 0xEFFFFFFE
-            return
-        code = self.words[pc & ~3] >> 8 * (pc & 2) & 0xFFFF
-        if code == 0x6001:
-            self.inside[address] = self.registers[1]
-        else:
-            assert code == 0x6801
-            self.registers[1] = self.inside.get(address, 0)
-        self.registers[15] = pc + 2
+STEP = ",step=0x80000000"
 
 
 @pytest.fixture
-def stub(tmp_path: Path) -> Iterator[Processor]:
-    with Processor(tmp_path) as running:
+def stub(tmp_path: Path) -> Iterator[FakeGdb]:
+    with FakeGdb(tmp_path) as running:
         yield running
 
 
-def opened(stub: FakeGdb, address: int = BEHIND) -> Region:
-    return open_region(f"gdb:{stub.path},step={SCRATCH:#x}@{address:#x}+0x10")
+def opened(stub: FakeGdb, more: str = STEP) -> Region:
+    return open_region(f"gdb:{stub.path}{more}@0x1000+0x40")
 
 
-def test_the_processor_makes_the_accesses_and_is_left_as_it_was(stub: Processor) -> None:
-    with opened(stub) as region, opened(stub) as other:
-        assert region.access_s > 0
-        region.write(4, 0x12345678, 4)
-        other.write_words(8, [5, 6])
-        other.close()
-        assert region.read_words(4, 3) == [0x12345678, 5, 6]
-        assert stub.inside == {BEHIND + 4: 0x12345678, BEHIND + 8: 5, BEHIND + 12: 6}
-        with pytest.raises(IndexError):
-            region.read(16, 4)
-    assert stub.registers == AFTER_RESET
-    assert stub.words[SCRATCH] == 0xABCD
+@pytest.fixture(params=["arm-m-profile.xml", "aarch64-core.xml"])
+def stepped(request, stub: FakeGdb) -> FakeGdb:
+    stub.processor = request.param
+    stub.physical_offered = False
+    return stub
 
 
-def test_a_fault_is_noticed(stub: Processor) -> None:
-    with opened(stub, 0) as region, pytest.raises(RemoteError, match="a fault"):
-        region.read(0, 4)
+def test_a_processor_reaches_what_its_stub_drops(stepped: FakeGdb) -> None:
+    stepped.fifo_at = 0x1010
+    stepped.fifo.extend([7, 8])
+    with opened(stepped) as region:
+        region.write(4, 0xCAFE_F00D, 4)
+        region.write_words(8, [1, 2])
+        assert region.read_words(4, 3) == [0xCAFE_F00D, 1, 2]
+        assert [region.read(0x10, 4) for _ in range(3)] == [7, 8, 0xF]
+        assert region.access_s > region.link.access_s  # type: ignore[attr-defined]
 
 
-def test_a_processor_of_another_kind_is_noticed(stub: Processor) -> None:
-    stub.registers[0] = 1 << 31
-    stub.answer = lambda question: (  # type: ignore[method-assign]
-        bytes(16) if question.startswith("p") else FakeGdb.answer(stub, question)
-    )
-    with pytest.raises(RemoteError, match="of a Cortex-M reads"):
+def test_a_processor_is_left_as_it_was(stepped: FakeGdb) -> None:
+    before = dict(stepped.registers)
+    stepped.words[0x8000_0000] = 0x1234_5678
+    with opened(stepped) as region:
+        region.write(4, 5, 4)
+        assert stepped.words[0x8000_0000] != 0x1234_5678
+    assert stepped.words[0x8000_0000] == 0x1234_5678
+    assert stepped.registers == before
+
+
+def test_a_fault_is_an_error_and_the_next_access_works(stepped: FakeGdb) -> None:
+    with open_region(f"gdb:{stepped.path}{STEP}@0xefffffc0+0x80") as region:
+        with pytest.raises(RemoteError, match="cannot access 0xf0000000: it went on at 0xdead"):
+            region.read(0x40, 4)
+        with pytest.raises(RemoteError, match="as after a fault"):
+            region.write(0x40, 1, 4)
+        region.write(0, 1, 4)
+        assert region.read(0, 4) == 1
+
+
+def test_a_stub_may_know_the_plain_step_only(stepped: FakeGdb) -> None:
+    stepped.steps = b""
+    with opened(stepped) as region:
+        region.write(4, 5, 4)
+        assert region.read(4, 4) == 5
+        assert "s" in stepped.asked
+
+
+def test_regions_of_one_connection_agree_on_the_way(stepped: FakeGdb) -> None:
+    with opened(stepped):
+        with opened(stepped) as second:
+            assert second.read(0, 4) == 0
+        with pytest.raises(AddressError, match="in one way"):
+            opened(stepped, "")
+        with pytest.raises(AddressError, match="in one way"):
+            opened(stepped, ",step=0x80000010")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "text"),
+    [
+        ("processor", "z80.xml", "as none of those that are known here: m-profile, aarch64"),
+        ("memory_at", 0x9000_0000, "no memory that the processor can execute"),
+        ("error", b"E22", "is no memory: b'E22'"),
+    ],
+)
+def test_a_processor_that_cannot_says_why(
+    stub: FakeGdb, setting: str, value: object, text: str
+) -> None:
+    setattr(stub, setting, value)
+    with pytest.raises(AddressError, match=text):
         opened(stub)
 
 
-def test_scratch_memory_is_a_word(stub: Processor) -> None:
-    for wrong in ("0x1002", "here"):
-        with pytest.raises(AddressError):
-            open_region(f"gdb:{stub.path},step={wrong}@0+4")
+def test_a_stub_that_does_not_tell_registers_says_so(stub: FakeGdb) -> None:
+    answer = stub.answer
+    stub.answer = lambda question: b"" if question[0] == "p" else answer(question)  # type: ignore[method-assign]
+    with pytest.raises(AddressError, match="does not tell register 0"):
+        opened(stub)
+
+
+def test_the_way_may_change_when_the_last_region_is_closed(stub: FakeGdb) -> None:
+    link = Gdb.share(stub.path)
+    try:
+        with opened(stub, "") as region:
+            region.write(0, 1, 4)
+            assert stub.physical
+        with opened(stub) as region:
+            assert not stub.physical
+            region.write(0, 2, 4)
+            assert region.read(0, 4) == 2
+        with opened(stub, "") as region:
+            assert stub.physical
+            assert region.read(0, 4) == 2
+    finally:
+        link.release()
+
+
+def test_a_processor_whose_stub_dies_is_let_go(stub: FakeGdb) -> None:
+    with opened(stub) as region:
+        stub.hang_up()
+    with opened(stub) as region:
+        assert region.read(0, 4) == 0
+
+
+@pytest.mark.parametrize("wrong", ["0x1002", "here"])
+def test_the_scratch_memory_is_a_word(stub: FakeGdb, wrong: str) -> None:
+    with pytest.raises(AddressError):
+        open_region(f"gdb:{stub.path},step={wrong}@0+4")

@@ -11,17 +11,15 @@ them, or none, without an error.
 import re
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from mboxio.errors import AddressError, RemoteError
-from mboxio.io.access import options
+from mboxio.errors import AddressError, RemoteError, RemoteGone
+from mboxio.io.access import number, options
+from mboxio.io.gdb_step import STEP_EXCHANGES, Processor
 from mboxio.io.link import Link, RemoteRegion
-
-if TYPE_CHECKING:
-    from mboxio.io.gdb_step import Stepper
 
 __all__ = ["Gdb", "GdbRegion", "open_gdb"]
 
+OUTPUT = re.compile(rb"O([0-9a-fA-F]{2})*")
 STRAY = re.compile(rb"O([0-9a-fA-F]{2})*|[TSWX][0-9a-fA-F]{2}.*", re.DOTALL)
 """Console output and reports of the processor, which may come between question and answer."""
 STRAY_MAX = 64
@@ -36,21 +34,57 @@ class Gdb(Link):
 
     Args:
         where: ``HOST:PORT``, or the path of a socket.
-
-    Raises:
-        AddressError: it is a QEMU whose stub would drop writes to registers.
     """
 
     scheme = "gdb"
     widths = frozenset({4})
     how_to_start = "start the probe's GDB server, or QEMU with -gdb tcp:127.0.0.1:PORT"
 
-    acks = True
-
     def __init__(self, where: str) -> None:
-        self.turns = threading.RLock()  # for what takes several exchanges
-        self.stepper: Stepper | None = None
+        self.acks = True
+        self.choosing = threading.Lock()
+        # How accesses are made, for all regions of now: by the stub, or by the processor.
+        self.regions = 0
+        self.processor: Processor | None = None
+        self.physical = False
         super().__init__(where)
+
+    def region(
+        self, address: int, size_bytes: int, *, verify: bool = False, step: int | None = None
+    ) -> "GdbRegion":
+        """Return a window of what the stub can reach; see `GdbRegion`.
+
+        Args:
+            step: have the processor make the accesses, by instructions at this address.
+
+        Raises:
+            AddressError: other regions make their accesses in another way, or it is not possible
+                in this one; or it is a QEMU whose stub would drop writes to registers.
+        """
+        with self.choosing:
+            if not self.regions:
+                self._choose(step)
+            elif step != (self.processor and self.processor.scratch):
+                raise AddressError(
+                    f"gdb:{self.where}: regions of one connection make their accesses in one way:"
+                    " with the same step= or all without"
+                )
+            self.regions += 1
+        return GdbRegion(self.again(), address, size_bytes, verify=verify)
+
+    def leave(self) -> None:
+        """One region less; the last one leaves the processor as it was found."""
+        if self.broken:
+            return  # there is nothing to put in order any more, or it is the parent's affair
+        with self.choosing:
+            self.regions -= 1
+            if self.regions or self.processor is None:
+                return
+            processor, self.processor = self.processor, None
+            try:
+                processor.restore()
+            except (RemoteError, RemoteGone):
+                return  # it ended meanwhile
 
     # -- accesses
 
@@ -59,15 +93,31 @@ class Gdb(Link):
         self.ask(b"qSupported")
         if self.ask(b"QStartNoAckMode") == b"OK":
             self.acks = False
+
+    def _choose(self, step: int | None) -> None:
+        if step is None:
+            self._look_at(physical=True)
+            return
+        if self.physical:
+            self._look_at(physical=False)
+        try:
+            self.processor = Processor(self.ask, step)
+        except RemoteError as error:
+            raise AddressError(f"gdb:{self.where}: {error}") from None
+
+    def _look_at(self, *, physical: bool) -> None:
         # QEMU looks at memory as its processor does, and before version 8 drops writes to
         # registers then, with an OK. Physical addresses are what is meant anyway.
-        if b"PhyMemMode" in self.ask(b"qqemu.Supported").split(b";"):
-            answer = self.ask(b"Qqemu.PhyMemMode:1")
-            if answer != b"OK" or self.ask(b"qqemu.PhyMemMode") != b"1":
-                raise AddressError(
-                    f"gdb:{self.where}: QEMU offers its mode for physical memory and refuses it"
-                    f" ({_text(answer)}); writes to registers might be dropped"
-                )
+        if b"PhyMemMode" not in self.ask(b"qqemu.Supported").split(b";"):
+            return
+        wanted = b"%d" % physical
+        answer = self.ask(b"Qqemu.PhyMemMode:" + wanted)
+        if answer != b"OK" or self.ask(b"qqemu.PhyMemMode") != wanted:
+            raise AddressError(
+                f"gdb:{self.where}: QEMU offers its mode for physical memory and refuses it"
+                f" ({_text(answer)}); writes to registers might be dropped"
+            )
+        self.physical = physical
 
     def ping(self) -> None:
         """See `Link.ping`."""
@@ -80,6 +130,8 @@ class Gdb(Link):
             RemoteError: the stub refuses.
             RemoteGone: the connection is lost.
         """
+        if self.processor is not None:
+            return self.processor.load(address)
         answer = self.ask(b"m%x,%x" % (address, width))
         if not WORD.fullmatch(answer):
             raise RemoteError(f"gdb:{self.where}: reading {address:#x} failed: {_text(answer)}")
@@ -87,6 +139,9 @@ class Gdb(Link):
 
     def write(self, address: int, value: int, width: int) -> None:
         """Write one aligned word; errors as for `read`."""
+        if self.processor is not None:
+            self.processor.store(address, value)
+            return
         data = value.to_bytes(width, "little").hex().encode()
         answer = self.ask(b"M%x,%x:%s" % (address, width, data))
         if answer != b"OK":
@@ -94,22 +149,23 @@ class Gdb(Link):
 
     # -- conversation
 
-    def ask(self, packet: bytes, *, stops: bool = False) -> bytes:
+    def ask(self, packet: bytes, stops: bool = False) -> bytes:
         """Send a packet and return its answer, ``b""`` if the stub does not know it.
 
         Args:
             packet: without frame and checksum.
-            stops: the answer is that the processor stopped.
+            stops: the answer is a report that the processor stands still again.
 
         Raises:
             RemoteGone: the connection is lost, or does not speak this protocol.
         """
         framed = b"$%s#%02x" % (packet, sum(packet) & 0xFF)
+        stray = OUTPUT if stops else STRAY
         with self.talking():
             self.say(framed, 1)
             for _ in range(STRAY_MAX):
                 answer = self._packet(framed)
-                if not STRAY.fullmatch(answer) or (stops and answer[:1] != b"O"):
+                if not stray.fullmatch(answer):
                     self.answered()
                     return answer
             raise self.end("sends packets without end and no answer")
@@ -153,6 +209,14 @@ class GdbRegion(RemoteRegion):
     def __init__(self, link: Gdb, address: int, size_bytes: int, *, verify: bool = False) -> None:
         super().__init__(link, address, size_bytes)
         self.verify = verify
+        if link.processor is not None:
+            self.access_s *= STEP_EXCHANGES
+
+    def close(self) -> None:
+        """See `Region.close`."""
+        if not self.closed:
+            self.link.leave()
+        super().close()
 
     def write(self, offset: int, value: int, width: int) -> None:
         """See `Region.write`."""
@@ -198,18 +262,17 @@ def _text(answer: bytes) -> str:
 
 
 def open_gdb(where: str, offset: int, size_bytes: int | None) -> GdbRegion:
-    """Open ``gdb:HOST:PORT,verify=yes@address+size``; the option may be left out.
-
-    With ``step=SCRATCH``, a halted Cortex-M makes the accesses: see `mboxio.io.gdb_step`.
-    """
+    """Open ``gdb:HOST:PORT,verify=yes,step=SCRATCH@address+size``, with or without options."""
     place, given = options("gdb", where, ("verify", "step"))
     if size_bytes is None:
         raise AddressError(f"gdb:{where}: say how large it is: gdb:HOST:PORT@ADDRESS+SIZE")
     if given.get("verify", "no") not in ("yes", "no"):
         raise AddressError("gdb: verify is yes or no")
-    verify = given.get("verify") == "yes"
-    if "step" in given:
-        from mboxio.io.gdb_step import open_stepped
-
-        return open_stepped(place, offset, size_bytes, given["step"])
-    return GdbRegion(Gdb.share(place), offset, size_bytes, verify=verify)
+    step = number(given["step"]) if "step" in given else None
+    if step is not None and step % 4:
+        raise AddressError(f"gdb: step={given['step']} is not the address of a word")
+    link = Gdb.share(place)
+    try:
+        return link.region(offset, size_bytes, verify=given.get("verify") == "yes", step=step)
+    finally:
+        link.release()

@@ -1,156 +1,149 @@
-"""Accesses that a halted Cortex-M makes itself: single steps of a load and a store.
+"""Accesses that the halted processor itself makes: it steps over one load or one store.
 
-For stubs whose own accesses do not arrive: QEMU before version 8 drops writes to registers in the
-view of its processor, and its physical view does not show what lies inside of a subsystem such as
-the SSE-200. It works with any stub that can step. A fault is noticed.
+For stubs that drop writes to registers, and for what only the processor can reach. Needs a word or
+two of memory for the instructions. Registers and memory are put back with the last region.
 """
 
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from mboxio.errors import AddressError, RemoteError, RemoteGone
-from mboxio.io.access import number
-from mboxio.io.gdb import Gdb, GdbRegion
+from mboxio.errors import AddressError, RemoteError
 
-__all__ = ["SteppedRegion", "Stepper", "open_stepped"]
+__all__ = ["STEP_EXCHANGES", "Processor"]
 
-STORE, LOAD = 0x6001, 0x6801  # str r1, [r0]; ldr r1, [r0]
-CODE_BYTES = 2
-R0, R1, PC, XPSR = 0, 1, 15, 25
-THUMB = 1 << 24
-STOPPED = re.compile(rb"[TS]05.*", re.DOTALL)
-ACCESS_EXCHANGES = 7
+STEP_EXCHANGES = 6
+"""Questions to the stub for one access."""
+
+ADDRESS, VALUE = 0, 1
+"""Registers that the instructions use."""
 
 
-class Stepper:
-    """A halted Cortex-M that makes accesses; the regions behind one stub share it.
-
-    What it held in registers and scratch memory is put back by the last `release`.
+@dataclass(frozen=True)
+class Instructions:
+    """What a processor has to execute.
 
     Args:
-        link: the stub.
-        scratch: address of a word of memory that the processor can execute.
+        words: a store of register 1 to the address in register 0, and a load of it.
+        load_at: where the load is, in bytes.
+        counter: number of the program counter in the stub's order.
+        register_bytes: size of a register.
+        status: number and contents of the register that has to be set as well, if any.
+    """
+
+    words: tuple[int, ...]
+    load_at: int
+    counter: int
+    register_bytes: int
+    status: tuple[int, int] | None = None
+
+
+# Numbers of registers: GDB's manual, "Standard Target Features". Armv7-M: the T bit of xPSR.
+PROCESSORS = {
+    "m-profile": Instructions((0x6801_6001,), 2, 15, 4, (25, 1 << 24)),
+    "aarch64": Instructions((0xB900_0001, 0xB940_0001), 4, 32, 8),
+}
+
+
+class Processor:
+    """The processor behind a stub, as a maker of accesses.
+
+    Args:
+        ask: asks the stub; see `Gdb.ask`.
+        scratch: address of memory for the instructions.
 
     Raises:
-        RemoteError: the stub cannot do this, or its processor is no Cortex-M.
+        AddressError: the stub or its processor cannot do this, or there is no memory.
     """
 
-    def __init__(self, link: Gdb, scratch: int) -> None:
-        self.link = link
+    def __init__(self, ask: Callable[..., bytes], scratch: int) -> None:
+        self.ask = ask
         self.scratch = scratch
-        self.users = 1
-        # QEMU knows no single registers before it was asked what there is.
-        link.ask(b"qXfer:features:read:target.xml:0,fff")
-        self.kept = {register: self.get(register) for register in (R0, R1, PC, XPSR)}
-        self.word = link.read(scratch, 4)
-        link.write(scratch, LOAD << 8 * CODE_BYTES | STORE, 4)
+        self.lock = threading.Lock()
+        self.code = self._instructions()
+        self.step = self._step_packet()
+        self.numbers = [ADDRESS, VALUE, self.code.counter]
+        if self.code.status is not None:
+            self.numbers.append(self.code.status[0])
+        self.before = {number: self._get(number) for number in self.numbers}
+        self.memory_before = self._memory()
+        self._put_memory(self.code.words)
+        if self._memory() != self.code.words:
+            raise AddressError(f"step={scratch:#x} is no memory that the processor can execute")
 
-    @classmethod
-    def share(cls, link: Gdb, scratch: int) -> "Stepper":
-        """Return the one of this stub, made at first use; errors as for a new one."""
-        with link.turns:
-            if link.stepper is None:
-                link.stepper = cls(link, scratch)
-            else:
-                link.stepper.users += 1
-            return link.stepper
+    def load(self, address: int) -> int:
+        """Read one word."""
+        with self.lock:
+            self._access(self.code.load_at, address)
+            return self._get(VALUE) & 0xFFFF_FFFF
 
-    def release(self) -> None:
-        """One user less; the last one leaves the processor as it was found."""
-        with self.link.turns:
-            self.users -= 1
-            if self.users:
-                return
-            self.link.stepper = None
-            try:
-                self.link.write(self.scratch, self.word, 4)
-                for register, value in self.kept.items():
-                    self.set(register, value)
-            except RemoteGone:
-                return  # and so is the processor
+    def store(self, address: int, value: int) -> None:
+        """Write one word."""
+        with self.lock:
+            self._set(VALUE, value)
+            self._access(0, address)
 
-    def step(self, code: int, address: int, value: int = 0) -> int:
-        """Have one of the two instructions done; returns what r1 holds then."""
-        pc = self.scratch if code == STORE else self.scratch + CODE_BYTES
-        with self.link.turns:
-            for register, word in ((R0, address), (R1, value), (PC, pc), (XPSR, THUMB)):
-                self.set(register, word)
-            answer = self.link.ask(b"vCont;s", stops=True)
-            at = self.get(PC)
-            if not STOPPED.fullmatch(answer) or at != pc + CODE_BYTES:
-                raise RemoteError(
-                    f"gdb:{self.link.where}: an access to {address:#x} made the processor stop at"
-                    f" {at:#x} ({answer.decode(errors='replace')!r}): a fault, or no place to step"
-                )
-            return self.get(R1)
+    def restore(self) -> None:
+        """Put back what was there before."""
+        with self.lock:
+            self._put_memory(self.memory_before)
+            for number, value in self.before.items():
+                self._set(number, value)
 
-    def get(self, register: int) -> int:
-        """Read a register of the processor."""
-        answer = self.link.ask(b"p%x" % register)
-        if not re.fullmatch(rb"[0-9a-fA-F]{8}", answer):
-            text = answer.decode(errors="replace") or "nothing"
+    def _access(self, at: int, address: int) -> None:
+        """Execute one instruction."""
+        length = self.code.load_at  # both are equally long
+        self._set(ADDRESS, address)
+        if self.code.status is not None:
+            self._set(*self.code.status)
+        self._set(self.code.counter, self.scratch + at)
+        self.ask(self.step, True)
+        stopped = self._get(self.code.counter)
+        if stopped != self.scratch + at + length:
             raise RemoteError(
-                f"gdb:{self.link.where}: register {register} of a Cortex-M reads {text!r}"
+                f"the processor cannot access {address:#x}: it went on at {stopped:#x}, as after a"
+                " fault"
             )
+
+    def _get(self, number: int) -> int:
+        answer = self.ask(b"p%x" % number)
+        if not re.fullmatch(rb"([0-9a-fA-F]{2})+", answer):
+            raise RemoteError(f"the stub does not tell register {number}: {answer!r}")
         return int.from_bytes(bytes.fromhex(answer.decode()), "little")
 
-    def set(self, register: int, value: int) -> None:
-        """Write a register of the processor."""
-        answer = self.link.ask(b"P%x=%s" % (register, value.to_bytes(4, "little").hex().encode()))
-        if answer != b"OK":
-            raise RemoteError(f"gdb:{self.link.where}: register {register} cannot be set")
+    def _set(self, number: int, value: int) -> None:
+        data = value.to_bytes(self.code.register_bytes, "little").hex().encode()
+        if self.ask(b"P%x=%s" % (number, data)) != b"OK":
+            raise RemoteError(f"the stub does not set register {number}")
 
+    def _memory(self) -> tuple[int, ...]:
+        found: list[int] = []
+        for index in range(len(self.code.words)):
+            answer = self.ask(b"m%x,4" % (self.scratch + 4 * index))
+            if not re.fullmatch(rb"[0-9a-fA-F]{8}", answer):
+                raise AddressError(f"step={self.scratch:#x} is no memory: {answer!r}")
+            found.append(int.from_bytes(bytes.fromhex(answer.decode()), "little"))
+        return tuple(found)
 
-class SteppedRegion(GdbRegion):
-    """A window of what a halted Cortex-M can reach, as it sees it.
-
-    Args:
-        stepper: the processor; the region gives it up when it is closed.
-        address: where the window begins.
-        size_bytes: its size in bytes.
-    """
-
-    def __init__(self, stepper: Stepper, address: int, size_bytes: int) -> None:
-        super().__init__(stepper.link, address, size_bytes)
-        self.stepper = stepper
-        self.access_s = ACCESS_EXCHANGES * stepper.link.access_s
-
-    def read(self, offset: int, width: int) -> int:
-        """See `Region.read`."""
-        self._check_access(offset, width)
-        return self.stepper.step(LOAD, self.address + offset)
-
-    def write(self, offset: int, value: int, width: int) -> None:
-        """See `Region.write`."""
-        self._check_access(offset, width)
-        self.stepper.step(STORE, self.address + offset, value)
-
-    def read_words(self, offset: int, count: int) -> list[int]:
-        """See `Region.read_words`."""
-        self.check(offset, 4 * count, 4)
-        return [self.read(offset + 4 * index, 4) for index in range(count)]
-
-    def write_words(self, offset: int, words: Sequence[int]) -> None:
-        """See `Region.write_words`."""
-        self.check(offset, 4 * len(words), 4)
+    def _put_memory(self, words: tuple[int, ...]) -> None:
         for index, word in enumerate(words):
-            self.write(offset + 4 * index, word, 4)
+            data = word.to_bytes(4, "little").hex().encode()
+            self.ask(b"M%x,4:%s" % (self.scratch + 4 * index, data))
 
-    def close(self) -> None:
-        """See `Region.close`."""
-        if not self.closed:
-            self.stepper.release()
-        super().close()
+    def _instructions(self) -> Instructions:
+        # QEMU before 8 tells registers only to who has asked for their description.
+        answer = self.ask(b"qXfer:features:read:target.xml:0,ffb")
+        for name, code in PROCESSORS.items():
+            if name.encode() in answer:
+                return code
+        raise AddressError(
+            "the stub does not describe its processor, or as none of those that are known here:"
+            f" {', '.join(PROCESSORS)}"
+        )
 
-
-def open_stepped(place: str, offset: int, size_bytes: int, scratch: str) -> SteppedRegion:
-    """Open ``gdb:HOST:PORT,step=SCRATCH@address+size``."""
-    word = number(scratch)
-    if word % 4:
-        raise AddressError(f"gdb: step={scratch} is not the address of a word")
-    link = Gdb.share(place)
-    try:
-        return SteppedRegion(Stepper.share(link, word), offset, size_bytes)
-    except BaseException:
-        link.release()
-        raise
+    def _step_packet(self) -> bytes:
+        current = self.ask(b"qC")
+        if b";s" in self.ask(b"vCont?") and current.startswith(b"QC"):
+            return b"vCont;s:" + current[2:]
+        return b"s"
