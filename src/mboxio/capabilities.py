@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-POLL_ACCESSES = 16
+POLL_ACCESSES = 8
 """A poll period is at least as long as so many accesses: a look takes a few of them."""
 
 
