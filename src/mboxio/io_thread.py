@@ -30,7 +30,6 @@ class DistantPort(LoopPort):
     """The registration of one event loop at a pump whose accesses take long."""
 
     needs: int
-    pending: int
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pump: Pump) -> None:
         super().__init__(loop, pump)
@@ -100,7 +99,6 @@ class DistantPort(LoopPort):
 
     def await_arrival(self, arrival: Arrival, waitable: Any) -> None:
         """See `LoopPort.await_arrival`."""
-        self.pending += 1
         self.pump.worker.attend(1)
         if waitable.over:
             arrival.fire(self.gate, waitable)
@@ -109,9 +107,11 @@ class DistantPort(LoopPort):
 
     def drop_arrival(self, waitable: Any, future: "asyncio.Future[Any]") -> None:
         """See `LoopPort.drop_arrival`."""
-        before = self.pending
-        super().drop_arrival(waitable, future)
-        self.pump.worker.attend(self.pending - before)
+        for watcher in waitable.watchers or ():
+            if isinstance(watcher, DistantArrival) and watcher.future is future:
+                waitable.drop_watcher(watcher)
+                self.pump.worker.attend(-1)
+                return
 
     def drop(self) -> None:
         """See `LoopPort.drop`."""
