@@ -88,10 +88,10 @@ class Pump:
         if now_ns >= queue.due_ns():
             queue.on_time(now_ns)
 
-    def glance(self, queue: Queue, for_reply: bool, now_ns: int) -> None:
+    def glance(self, queue: Queue | None, for_reply: bool, now_ns: int) -> None:
         """Look as a spinner does: where its answer must come from, now and then everywhere."""
         self.glances += 1
-        if self.spin_ns and self.glances % GLANCES_PER_TURN:
+        if self.spin_ns and queue is not None and self.glances % GLANCES_PER_TURN:
             queue.only_replies = for_reply and not queue.line and not queue.stalled
             try:
                 self.serve(queue, now_ns, LOOK)
