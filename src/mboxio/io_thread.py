@@ -6,7 +6,7 @@ thread of the loop's port. Only results come back to the loop.
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import current_thread
 from typing import Any, TypeVar
 
@@ -42,20 +42,24 @@ class DistantPort(LoopPort):
 
         Cancelling this leaves a call alone that has begun.
         """
-        if self.is_over():
+        handed = self.hand(function, *args)
+        if handed is None:
             return function(*args)  # nothing is accessed any more, and errors say why
-        return await asyncio.wrap_future(self.executor.submit(function, *args))
+        return await asyncio.wrap_future(handed)
 
     def post_away(self, function: Callable[..., object], *args: Any) -> None:
         """Have ``function(*args)`` called on the I/O thread, and wait for nothing."""
-        if self.is_over():
+        if self.hand(_call, function, args) is None:
             function(*args)
-        else:
-            self.executor.submit(_call, function, args)
 
-    def is_over(self) -> bool:
-        """Tell whether there is an I/O thread no more: after the close, or in a forked child."""
-        return self.closed or self.gate.forked
+    def hand(self, function: Callable[..., T], *args: Any) -> "Future[T] | None":
+        """Give a call to the I/O thread; None if there is none: closed, or a forked child."""
+        if self.closed or self.gate.forked:
+            return None
+        try:
+            return self.executor.submit(function, *args)
+        except RuntimeError:
+            return None  # it was closed just now
 
     def future_of(self, waitable: Any, bare: bool) -> "asyncio.Future[Any]":
         """See `LoopPort.future_of`."""

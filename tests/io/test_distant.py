@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import mboxio
-from mboxio import Capabilities, Connection, RemoteGone, RequestTimeout
+from mboxio import Capabilities, Connection, RemoteGone, RequestTimeout, registry
 from mboxio.capabilities import POLL_ACCESSES
 from mboxio.distant_client import DistantClient
 from mboxio.sim import VirtualClock
@@ -218,7 +218,7 @@ def test_a_loop_that_ends_in_the_middle_holds_nobody_up(driver: Probed) -> None:
 
 
 def test_opening_by_address_makes_such_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(mboxio.registry.BUILT_IN, "probed", "tests.io.probe:Probed")
+    monkeypatch.setitem(registry.BUILT_IN, "probed", "tests.io.probe:Probed")
 
     async def work() -> None:
         async with mboxio.open_async("probed:/main") as client:
