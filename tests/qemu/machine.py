@@ -1,7 +1,6 @@
 """QEMU for one test: started in a folder of its own, stopped by its own process id."""
 
 import contextlib
-import os
 import shutil
 import socket
 import subprocess
@@ -10,9 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from mboxio.io.qtest import Qtest
+from tests.tools import tool
 
 PROGRAM = "qemu-system-aarch64"
 START_S = 50.0
@@ -47,27 +45,13 @@ class Machine:
         self.process.wait()
 
 
-def program() -> str:
-    """Return the path of QEMU; without it the test is skipped.
-
-    With MBOXIO_EXPECT_QEMU=1, as `.ci/run` sets it, a QEMU that is missing is a failure.
-    """
-    path = shutil.which(PROGRAM)
-    if path is not None:
-        return path
-    text = f"{PROGRAM} is missing: apt-get install --no-install-recommends qemu-system-arm"
-    if os.environ.get("MBOXIO_EXPECT_QEMU") == "1":
-        pytest.fail(text)
-    pytest.skip(text)
-
-
 @contextlib.contextmanager
 def running(machine: str) -> Iterator[Machine]:
     """Start a machine, and stop it afterwards.
 
     QEMU gets sockets that listen already, so whoever connects waits in line until it has come up.
     """
-    path = program()
+    path = tool(PROGRAM)
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="mboxio-qemu-"))
         stack.callback(shutil.rmtree, folder)
