@@ -28,7 +28,7 @@ FAILED, WRONG = 1, 2
         ("request shm:t/echo --timeout-s nan", WRONG, "'nan' is no time"),
         ("request shm:t/echo --repeat 0", WRONG, "'--repeat': 0 is not in the range"),
         ("request nonsense", WRONG, "'nonsense' is no address: write controller:name/channel"),
-        ("request warp:t", WRONG, "no controller 'warp'; there are: loopback, shm"),
+        ("request warp:t", WRONG, "no controller 'warp'; there are: "),
         ("request shm:t/nothing", WRONG, "no channel 'nothing'; there are: 0=echo, 1=small"),
         ("request shm:t/echo?depth=1", WRONG, "shm: no option 'depth'; there are:"),
         ("request shm:a+b/t", WRONG, "shm:a+b is no name"),

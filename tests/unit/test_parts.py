@@ -229,7 +229,7 @@ def test_any_text_is_an_address_or_an_address_error(text: str) -> None:
     ("address", "says"),
     [
         ("demo", "no address"),
-        ("nothing:demo", "no controller 'nothing'; there are: loopback, shm"),
+        ("nothing:demo", "no controller 'nothing'; there are: "),
         ("loopback:?deep=3", "no option 'deep'; there are: channels, depth, message_bytes"),
         ("loopback:?depth=many", "not of type int"),
         ("loopback:?depth", "name=value"),

@@ -7,13 +7,14 @@ from typing import Any, NoReturn
 
 import click
 
-from mboxio import AddressError, MailboxError, __version__
+from mboxio import AddressError, MailboxError, WrongMessage, __version__
 from mboxio.cli.bench import bench
 from mboxio.cli.demo import demo
 from mboxio.cli.listen import listen
 from mboxio.cli.listing import info, list_channels
 from mboxio.cli.options import printable
 from mboxio.cli.request import request, send
+from mboxio.cli.rpi import rpi
 from mboxio.cli.serve import serve
 
 __all__ = ["app"]
@@ -39,7 +40,7 @@ class App(click.Group):
             super().invoke(ctx)
             sys.stdout.flush()
         except MailboxError as error:
-            wrong = isinstance(error, AddressError)
+            wrong = isinstance(error, AddressError | WrongMessage)
             raise (WrongAddress if wrong else click.ClickException)(str(error)) from None
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
@@ -107,5 +108,5 @@ def app() -> None:
     """
 
 
-for command in (demo, serve, request, send, listen, bench, list_channels, info):
+for command in (demo, serve, request, send, listen, bench, rpi, list_channels, info):
     app.add_command(command)

@@ -1,6 +1,7 @@
 """``mboxio demo``: the main job on one screen."""
 
 from contextlib import ExitStack
+from importlib import import_module
 
 import click
 
@@ -15,13 +16,27 @@ from mboxio.cli.verdict import broken, table
 __all__ = ["demo"]
 
 
+DEMOS = {
+    "requests": "mboxio.cli.demo:requests",
+    "rpi": "mboxio.cli.demo_rpi:run",
+}
+"""What can be shown: a name, and the function that does it."""
+
+
 @click.command()
-def demo() -> None:
+@click.argument("name", type=click.Choice(list(DEMOS)), default="requests")
+def demo(name: str) -> None:
     """Show the main job: many requests in flight, and firmware that is killed.
 
     It takes some seconds, needs nothing and leaves nothing behind. The exit code is 1 if any
-    guarantee was broken.
+    guarantee was broken. With the name rpi it is the mailbox of a Raspberry Pi, in QEMU.
     """
+    module, _, function = DEMOS[name].partition(":")
+    getattr(import_module(module), function)()
+
+
+def requests() -> None:
+    """Show many requests in flight, and firmware that is killed."""
     console = Output()
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())

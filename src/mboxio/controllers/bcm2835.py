@@ -9,6 +9,7 @@ Registers: github.com/raspberrypi/firmware, wiki page "Mailboxes"; Linux, bcm283
 A system that runs Linux on the board's own cores owns these registers: use ``vcio:`` there.
 """
 
+import errno
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
@@ -211,6 +212,12 @@ class Bcm2835(RegisterController):
             raise AddressError(
                 "channel 'property' needs memory that the VideoCore can address: ?pool=REGION"
             )
+
+    def xlate(self, specifier: Any) -> str:
+        """Name the channel that a device tree means, which has no cells for one: property."""
+        if specifier.cells:
+            raise AddressError("brcm,bcm2835-mbox has no cells", errno=errno.EINVAL)
+        return "property"
 
     def check(self, channel: Any, message: bytes) -> None:
         """Refuse what is neither a property buffer nor a word."""
