@@ -1,6 +1,7 @@
 """The mailbox driver against a VideoCore that tells the truth, and one that does not."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from mboxio import (
     RequestTimeout,
     WrongMessage,
 )
-from mboxio.controllers.bcm2835 import Bcm2835
+from mboxio.controllers.bcm2835 import Bcm2835, physical_address
 from mboxio.protocols.rpi_buffer import Ask, decode, encode
 from mboxio.sim import VirtualClock
 from mboxio.sim.videocore import VideoCore
@@ -304,6 +305,38 @@ def test_raw_words_on_channel_8_are_the_clients_own_buffers() -> None:
             word.to_bytes(4, "little") for word in core.memory.read_words(0x40, len(words))
         )
         assert rate_of(reply, asks) == 1004
+
+
+@pytest.mark.parametrize(
+    ("pool", "address"),
+    [
+        ("devmem:0x100000+0x1000", 0x100000),
+        ("devmem:@0x100000+0x1000", 0x100000),
+        ("devmem:owned=take@0x100000+0x1000", 0x100000),
+        ("qtest:/tmp/q@0x200000", 0x200000),
+        ("gdb:localhost:3333,verify=yes@4096", 4096),
+        ("file:ram", 0),
+    ],
+)
+def test_the_name_of_a_pool_says_where_it_is(pool: str, address: int) -> None:
+    assert physical_address(pool) == address
+
+
+def test_a_pool_without_an_address_in_its_name_wants_one() -> None:
+    with pytest.raises(AddressError, match="bus=ADDRESS"):
+        physical_address("uio:0/1")
+
+
+def test_the_bus_address_of_a_pool_may_be_said(tmp_path: Path) -> None:
+    """The memory is a file, which the VideoCore has mapped somewhere."""
+    (tmp_path / "ram").write_bytes(bytes(8192))
+    core = VideoCore()
+    core.mute = True
+    options = Bcm2835.Options(pool=f"file:{tmp_path}/ram@0x1000", bus=0x4800_0000)
+    with Connection(Bcm2835(options=options, region=core.registers)) as connection:
+        connection.client("property").submit(asking(3)[0])
+        assert core.taken == [0x4800_0008]
+    assert (tmp_path / "ram").read_bytes()[0x1000:].startswith(asking(3)[0])
 
 
 def test_an_interrupt_that_is_not_there_is_not_promised() -> None:

@@ -80,19 +80,32 @@ class Bcm2835Options(RegisterOptions):
 
     Args:
         at, events: see `RegisterOptions`; the registers are at peripherals + 0xb880.
-        pool: memory that the VideoCore can address, for the buffers of ``property``; where it
-            begins is its physical address.
-        alias: what is added to a physical address where the VideoCore is to see it uncached.
+        pool: memory that the VideoCore can address, for the buffers of ``property``.
+        bus: where the VideoCore finds it; left out, at its physical address in ``alias``.
+        alias: the view of memory in which the VideoCore does not cache it.
         slots: how many buffers: requests on ``property`` in flight.
         slot_bytes: size of a buffer: longest message.
         raw: channel 8 carries words like the others, and the buffers are the client's own.
     """
 
     pool: str = ""
+    bus: int = -1
     alias: int = 0xC000_0000
     slots: int = DEPTH
     slot_bytes: int = 512
     raw: bool = False
+
+
+def physical_address(text: str) -> int:
+    """Return where a region is, as its name says: ``devmem:0x100000+0x1000``, ``qtest:q@0x100000``.
+
+    Raises:
+        AddressError: its name does not say it.
+    """
+    scheme, _, rest = text.partition(":")
+    if scheme == "uio":
+        raise AddressError(f"pool={text} does not say where it is: add bus=ADDRESS")
+    return split(rest if "@" in rest or scheme != "devmem" else f"@{rest}")[1]
 
 
 class Words(ByAddress):
@@ -177,10 +190,9 @@ class Bcm2835(RegisterController):
         """Open the memory for buffers; the VideoCore sees it through its uncached alias."""
         options = self.options
         region = self.open_option("pool", options.slots * options.slot_bytes)
-        physical = split(options.pool.partition(":")[2])[1]
         return Pool(
             region,
-            physical | options.alias,
+            physical_address(options.pool) | options.alias if options.bus < 0 else options.bus,
             slot_bytes=options.slot_bytes,
             count=options.slots,
         )
