@@ -234,13 +234,15 @@ def test_words_of_somebody_before_us_answer_nothing() -> None:
         assert connection.stats()["property"].unknown == 0
 
 
-def test_what_is_no_mailbox_is_told_at_once() -> None:
-    class Zeros(VideoCore):
+@pytest.mark.parametrize(("status", "reads"), [(0, 1024), (0xFFFFFFFF, 0)])
+def test_what_is_no_mailbox_is_told_at_once(status: int, reads: int) -> None:
+    class Nothing(VideoCore):
         def status(self, fifo: Any) -> int:
-            return 0
+            return status
 
-    with pytest.raises(AddressError, match="this is no mailbox: after 1024 reads its status is 0x"):
-        Connection(driver(Zeros()))
+    says = f"this is no mailbox: after {reads} reads its status is {status:#010x}"
+    with pytest.raises(AddressError, match=says):
+        Connection(driver(Nothing()))
 
 
 def test_a_restart_vouched_for_by_the_user_frees_the_buffers() -> None:

@@ -110,6 +110,19 @@ def test_an_answer_that_does_not_fit_is_asked_for_again() -> None:
         assert pi.submit(tags.raw(0x1234, room_bytes=0)).result() == [b"y" * 100]
 
 
+def test_what_did_not_fit_waits_for_a_slot_of_its_own() -> None:
+    core = VideoCore()
+    core.values[0x1234] = b"y" * 100
+    with board(core, slots=2) as pi:
+        readings = [pi.submit(tags.raw(0x1234, room_bytes=4)) for _ in range(2)]
+        assert readings[0].request.wait(5)
+        core.stall()
+        others = [pi.submit(tags.BOARD_MODEL) for _ in range(2)]
+        core.resume()
+        assert [reading.result() for reading in readings] == [[b"y" * 100]] * 2
+        assert [other.result() for other in others] == [[0]] * 2
+
+
 def test_an_answer_longer_than_the_channel_carries_is_a_remote_error() -> None:
     core = VideoCore()
     core.values[0x1234] = b"y" * 400

@@ -199,14 +199,15 @@ class Bcm2835(RegisterController):
 
     def drain_stale(self) -> None:
         """Throw away what was sent before us, so that it answers none of our requests."""
-        while not self.inbox.read().empty:
+        status = self.inbox.read()
+        while not status.empty and self.stale < STALE_MAX:
             self.read.read()
             self.stale += 1
-            if self.stale == STALE_MAX:
-                status = int(self.inbox.read())
-                raise AddressError(
-                    f"this is no mailbox: after {STALE_MAX} reads its status is {status:#010x}"
-                )
+            status = self.inbox.read()
+        if status.full or not status.empty:
+            raise AddressError(
+                f"this is no mailbox: after {self.stale} reads its status is {int(status):#010x}"
+            )
 
     def close(self) -> None:
         """Switch the interrupt off and let go of the regions."""

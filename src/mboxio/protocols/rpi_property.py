@@ -149,18 +149,26 @@ def known(each: Property[T], value: T | Unknown) -> T:
 
 
 class Reading:
-    """Values on their way; `RpiProperty.submit` makes it.
+    """Values on their way; `RpiProperty.submit` makes it. It has one waiter.
 
     Args:
         board: whose client asks again what did not fit.
         exchange: what was asked.
         request: the message in flight.
+        timeout_s: of each further message.
     """
 
-    def __init__(self, board: "Base[Any]", exchange: Exchange, request: "Request[bytes]") -> None:
+    def __init__(
+        self,
+        board: "Base[Any]",
+        exchange: Exchange,
+        request: "Request[bytes]",
+        timeout_s: float | None,
+    ) -> None:
         self.board = board
         self.exchange = exchange
         self.request = request
+        self.timeout_s = timeout_s
 
     def result(self) -> list[Any]:
         """Wait for the values, in the order asked; `UNKNOWN` stands where the tag is unknown.
@@ -169,14 +177,21 @@ class Reading:
             RemoteError: the firmware refused or lied.
             RequestTimeout, RemoteGone, ClosedError: as for any request.
         """
-        while not self.exchange.take(self.request.result()):
-            self.request = self.board.begin(self.exchange)
+        reply = self.request.result()
+        while not self.exchange.take(reply):
+            reply = self.again()
         return self.exchange.values
 
     def __await__(self) -> Generator[Any, None, list[Any]]:
-        while not self.exchange.take((yield from self.request.__await__())):
-            self.request = self.board.begin(self.exchange)
+        reply: bytes = yield from self.request.__await__()
+        while not self.exchange.take(reply):
+            answer: Generator[Any, None, bytes] = self.again().__await__()
+            reply = yield from answer
         return self.exchange.values
+
+    def again(self) -> Any:
+        """Ask for what did not fit, with the client's own verb, which waits for a slot."""
+        return self.board.client.request(self.exchange.message(), timeout_s=self.timeout_s)
 
 
 class Base(Generic[C]):
@@ -204,11 +219,8 @@ class Base(Generic[C]):
             QueueFull, MessageTooLong, RemoteGone, ClosedError: nothing was accepted.
         """
         exchange = self.exchange(properties)
-        return Reading(self, exchange, self.begin(exchange, timeout_s))
-
-    def begin(self, exchange: Exchange, timeout_s: float | None = DEFAULT) -> "Request[bytes]":
-        """Hand over what is to be said next."""
-        return self.client.submit(exchange.message(), timeout_s=timeout_s)
+        request: Request[bytes] = self.client.submit(exchange.message(), timeout_s=timeout_s)
+        return Reading(self, exchange, request, timeout_s)
 
     def exchange(self, properties: Sequence[Property[Any]]) -> Exchange:
         """Plan what to say."""
