@@ -329,6 +329,18 @@ def test_a_pool_without_an_address_in_its_name_wants_one() -> None:
         physical_address("uio:0/1")
 
 
+@pytest.mark.parametrize("more", [{"bus": 0xFFFF_F000}, {}])
+def test_a_pool_that_the_videocore_cannot_address_is_refused(
+    tmp_path: Path, more: dict[str, int]
+) -> None:
+    with (tmp_path / "ram").open("wb") as ram:
+        ram.truncate((1 << 30) + 8192)  # sparse
+    where = "@0+0x2000" if more else "@0x3ffff000+0x2000"
+    options = Bcm2835.Options(pool=f"file:{tmp_path}/ram{where}", **more)
+    with pytest.raises(AddressError, match="the VideoCore cannot address"):
+        Connection(Bcm2835(options=options, region=VideoCore().registers))
+
+
 def test_the_bus_address_of_a_pool_may_be_said(tmp_path: Path) -> None:
     """The memory is a file, which the VideoCore has mapped somewhere."""
     (tmp_path / "ram").write_bytes(bytes(8192))

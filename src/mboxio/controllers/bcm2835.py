@@ -33,6 +33,8 @@ PROPERTY = 8
 CHANNELS = 16
 BATCH = 32
 """How many words are taken in one go."""
+MEMORY_END, BUS_END = 1 << 30, 1 << 32
+"""What the VideoCore sees: the first GiB of memory, in four views of it."""
 STALE_MAX = 1024
 """How many words of somebody before us are thrown away at the start."""
 
@@ -190,9 +192,14 @@ class Bcm2835(RegisterController):
         """Open the memory for buffers; the VideoCore sees it through its uncached alias."""
         options = self.options
         region = self.open_option("pool", options.slots * options.slot_bytes)
+        address, end = options.bus, BUS_END
+        if address < 0:
+            address, end = physical_address(options.pool), MEMORY_END
+        if address + region.size_bytes > end:
+            raise AddressError(f"the VideoCore cannot address pool={options.pool}: above {end:#x}")
         return Pool(
             region,
-            physical_address(options.pool) | options.alias if options.bus < 0 else options.bus,
+            address if options.bus >= 0 else address | options.alias,
             slot_bytes=options.slot_bytes,
             count=options.slots,
         )
