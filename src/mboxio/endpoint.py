@@ -75,7 +75,7 @@ class Endpoint(Owner):
         self.channel = channel
         self.queue = channel.queue
         self.pump: Pump = channel.queue.pump
-        self.checks = type(host.controller).check is not Controller.check
+        self.checks = type(channel.controller).check is not Controller.check
         self.backlog = Backlog(backlog)
         self.at_home: Any = None
         self.attended = 0  # how much of this client somebody has to look after
