@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 from mboxio.cli.app import app
 from tests.cli.conftest import Start, start  # noqa: F401
-from tests.qemu.machine import program, running
+from tests.qemu.machine import PROGRAM, running
+from tests.tools import tool
 
 
 def test_rpi_reads_the_board() -> None:
@@ -24,7 +25,7 @@ def test_rpi_reads_the_board() -> None:
 
 
 def test_the_demo() -> None:
-    program()
+    tool(PROGRAM)
     result = CliRunner().invoke(app, ["demo", "rpi"])
     assert result.exit_code == 0, result.output
     assert re.search(r"15 tags in one message: [\d.]+ ms, 12 known to QEMU", result.output)
@@ -35,7 +36,7 @@ def test_the_demo() -> None:
 
 
 def test_the_demo_is_interrupted_cleanly(start: Start) -> None:  # noqa: F811
-    program()
+    tool(PROGRAM)
     process = start("demo", "rpi")
     assert process.stdout is not None
     for line in process.stdout:
