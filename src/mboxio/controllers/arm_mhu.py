@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from mboxio.capabilities import TxDone
 from mboxio.controller import SENT, Busy, Outcome
-from mboxio.controllers.registers import RegisterController, RegisterOptions
+from mboxio.controllers.mhu_tree import MhuTree
+from mboxio.controllers.registers import RegisterOptions
 from mboxio.errors import WrongMessage
 
 
@@ -53,7 +54,7 @@ class MhuOptions(RegisterOptions):
             raise ValueError(f"layout is one of {', '.join(LAYOUTS)}; side is 0 or 1")
 
 
-class Mhu(RegisterController):
+class Mhu(MhuTree):
     """One MHU, seen from one of its sides."""
 
     Options = MhuOptions
