@@ -296,6 +296,7 @@ class Queue:
             client.attend(1)
         if request.deadline_ns < self.next_deadline_ns:
             self.next_deadline_ns = request.deadline_ns
+        self.mark_dirty()  # those before it may lack what this one does not need
 
     def leave_line(self, request: Any) -> None:
         """Take out a request that ended while it waited."""
@@ -306,6 +307,7 @@ class Queue:
             client.backlog.remove(request)
             if not client.backlog.line:
                 self.line.remove(client)
+            self.mark_dirty()
 
     def refill(self) -> None:
         """Send what waits: our answers first, then one request of each client in turn."""

@@ -84,20 +84,22 @@ class Mailbox(RuleBasedStateMachine):
             return False
         return not model.tied or self.holding("tag") < min(CREDITS, TAGS)
 
-    def model_send(self, model: Model) -> None:
+    def model_send(self, model: Model, now_ns: int | None = None) -> None:
         model.status, model.slot, model.tag = "sent", True, model.tied
+        if now_ns is None:
+            now_ns = self.clock.now_ns()
         model.deadline_ns = (
-            None if model.timeout_s is None else self.clock.now_ns() + int(model.timeout_s * SECOND)
+            None if model.timeout_s is None else now_ns + int(model.timeout_s * SECOND)
         )
 
-    def model_refill(self) -> None:
+    def model_refill(self, now_ns: int | None = None) -> None:
         passed = 0
         while self.turn and passed < len(self.turn) and not self.lost:
             if self.holding("slot") >= DEPTH:
                 return
             client = self.turn.popleft()
             if self.fits(self.lines[client][0]):
-                self.model_send(self.lines[client].popleft())
+                self.model_send(self.lines[client].popleft(), now_ns)
                 passed = 0
                 if self.lines[client]:
                     self.turn.append(client)
@@ -159,6 +161,7 @@ class Mailbox(RuleBasedStateMachine):
         else:
             self.model_send(model)
         self.pairs.append((verb(MESSAGE, timeout_s=timeout_s), model))
+        self.model_refill()
 
     @rule(index=st.integers(0, 50))
     def cancel(self, index: int) -> None:
@@ -169,6 +172,7 @@ class Mailbox(RuleBasedStateMachine):
         assert request.cancel() == model.lives
         if model.lives:
             self.model_end(model, "cancelled")
+        self.model_refill()
 
     @rule(client=st.integers(0, 2), rarely=RARELY)
     def close_client(self, client: int, rarely: int) -> None:
@@ -179,6 +183,7 @@ class Mailbox(RuleBasedStateMachine):
         for _, model in self.pairs:
             if model.client == client and model.lives:
                 self.model_end(model, "closed")
+        self.model_refill()
 
     @rule(client=st.integers(0, 2))
     def open_client(self, client: int) -> None:
@@ -280,10 +285,15 @@ class Mailbox(RuleBasedStateMachine):
     def time_passes(self, ms: int) -> None:
         self.clock.advance(ms * 1_000_000)
         self.connection.pump.look()
-        for _, model in self.pairs:
-            late = model.deadline_ns is not None and self.clock.now_ns() >= model.deadline_ns
-            if model.lives and late:
-                self.model_end(model, "timed out")
+        while due := [model for _, model in self.pairs if model.lives and self.is_late(model)]:
+            first_ns = min(model.deadline_ns for model in due)
+            for model in due:
+                if model.deadline_ns == first_ns:
+                    self.model_end(model, "timed out")
+            self.model_refill(first_ns)  # who goes now has its own deadline, perhaps before the end
+
+    def is_late(self, model: Model) -> bool:
+        return model.deadline_ns is not None and self.clock.now_ns() >= model.deadline_ns
 
     @invariant()
     def everybody_agrees(self) -> None:
