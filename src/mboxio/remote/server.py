@@ -153,7 +153,9 @@ class Server:
             next_ns = self._next_ns(now_ns)
             soon = self._spin_ns and next_ns is not None and next_ns - now_ns < SLACK_NS
             if soon or now_ns - idle_since_ns < self._budget_ns:
-                self._events(waiter.wait(0))
+                looks += 1
+                if looks % LOOKS_PER_POLL == 0:
+                    self._events(waiter.wait(0))
             elif self.silent or self._arm():
                 timeout_ns = None if next_ns is None else max(next_ns - monotonic_ns(), 0)
                 if timeout_ns and self._spin_ns:
