@@ -76,11 +76,11 @@ def test_thread_sanitizer_finds_nothing(
 
 
 @pytest.mark.parametrize("missing", RELAXED)
-@pytest.mark.parametrize("source", ["stress.c", "doorbells.c"])
 def test_thread_sanitizer_finds_what_is_missing(
-    tmp_path: Path, sanitizer: tuple[str, ...], source: str, missing: str
+    tmp_path: Path, sanitizer: tuple[str, ...], missing: str
 ) -> None:
+    """With `doorbells.c` a busy machine may find nothing: semaphores put the threads in order."""
     options = ("-pthread", *sanitizer, *RELAXED[missing])
-    ended = run_sanitized(compile_c(HERE / source, tmp_path / "program", *options), 2_000)
+    ended = run_sanitized(compile_c(HERE / "stress.c", tmp_path / "program", *options), 2_000)
     assert ended.returncode == FOUND
     assert "data race" in ended.stderr
