@@ -49,7 +49,7 @@ static int serve(struct channel *channel)
 /* Serve one host until it goes away or lies. */
 static void run(struct mboxio_memory *memory, int doorbell)
 {
-    char bells[64]; uint32_t sleeps = 2, rung = 0;
+    char bells[64]; uint32_t sleeps = 0, rung = 0;
     for (uint32_t looks = 1, idle = 0;; looks++) {
         int worked = 0, ready = 0;
         for (uint32_t i = 0; i < count; i++) {
@@ -62,7 +62,7 @@ static void run(struct mboxio_memory *memory, int doorbell)
             return; /* who never sleeps has to ask whether the host is still there */
         idle = worked ? 0 : idle + 1;
         if (spin || idle <= patience) continue;
-        mboxio_arm(&memory->remote_armed, sleeps++);
+        mboxio_arm(&memory->remote_armed, &sleeps);
         for (uint32_t i = 0; i < count; i++) /* a negative number is a lie, which `serve` will meet */
             ready |= mboxio_pending(&channels[i].in) && mboxio_free(&channels[i].out);
         if (!ready && recv(doorbell, bells, sizeof bells, 0) <= 0) return;

@@ -41,7 +41,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "release": (None, c_void_p),
     "pending": (c_int32, c_void_p),
     "drop_all": (c_int, c_void_p),
-    "arm": (None, c_void_p, c_uint32),
+    "arm": (None, c_void_p, c_void_p),
     "disarm": (None, c_void_p),
     "doorbell_needed": (c_int, c_void_p, c_void_p),
 }
@@ -190,13 +190,12 @@ class CArmed(Armed):
     def __init__(self, region: Region, own: int, peer: int) -> None:
         self.memory = Exported(region)
         self.own, self.peer = self.memory.at(own), self.memory.at(peer)
-        self.sleeps = 1
+        self.sleeps = c_uint32(0)
         self.rung = c_uint32(0)
         self.disarm()
 
     def arm(self) -> None:
-        self.sleeps += 1
-        shim().shim_arm(self.own, self.sleeps)
+        shim().shim_arm(self.own, byref(self.sleeps))
 
     def disarm(self) -> None:
         shim().shim_disarm(self.own)

@@ -25,7 +25,7 @@ static _Thread_local int fenced;
 struct side {
     struct mboxio_ring in, out;
     uint32_t *own_armed, *peer_armed;
-    uint32_t sleep, rung;
+    uint32_t sleeps, rung;
     sem_t *own_bell, *peer_bell;
 };
 
@@ -49,7 +49,7 @@ static void set_up(struct side *side, uint32_t *own, uint32_t *peer, int remote)
     mboxio_ring_init(&side->in, &own[1], &peer[0], memory.slots[!remote], SLOTS, SLOT_BYTES, 1);
     if (mboxio_attach(&side->out, 1) < 0 || mboxio_attach(&side->in, 0) < 0)
         fail("no ring");
-    side->sleep = 2, side->rung = 0;
+    side->sleeps = side->rung = 0;
     side->own_armed = &own[2];
     side->peer_armed = &peer[2];
     side->own_bell = &bells[remote];
@@ -69,7 +69,7 @@ static void take(struct side *side, uint32_t number)
     struct mboxio_entry entry;
     int found;
     while ((found = mboxio_peek(&side->in, &entry)) == MBOXIO_NOTHING) {
-        mboxio_arm(side->own_armed, side->sleep++);
+        mboxio_arm(side->own_armed, &side->sleeps);
         if (mboxio_pending(&side->in) == 0)
             sem_wait(side->own_bell);
         mboxio_disarm(side->own_armed);

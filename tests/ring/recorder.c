@@ -45,7 +45,7 @@ uint32_t recorder_take(struct event *to)
 int recorder_run(unsigned char *where, const char *operation)
 {
     static struct mboxio_ring out, in;
-    static uint32_t rung;
+    static uint32_t sleeps, rung;
     uint32_t *front = (uint32_t *)(void *)(where + 64), *rear = (uint32_t *)(void *)(where + 128);
     uint32_t *armed = (uint32_t *)(void *)(where + 192);
     unsigned char copy[16];
@@ -61,7 +61,7 @@ int recorder_run(unsigned char *where, const char *operation)
     case 'n': /* needed: the doorbell */
         return mboxio_doorbell_needed(armed, &rung);
     case 'a': /* arm */
-        return mboxio_arm(armed, 2), 1;
+        return mboxio_arm(armed, &sleeps), 1;
     case 'd': /* disarm */
         return mboxio_disarm(armed), 1;
     case 'l': /* look */

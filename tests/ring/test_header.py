@@ -62,7 +62,7 @@ int use(struct mboxio_ring *ring, struct mboxio_memory *memory, uint32_t slots)
     mboxio_copy_out(memory, &entry);
     mboxio_advance(ring);
     mboxio_release(ring);
-    mboxio_arm(&memory->remote_armed, 1);
+    mboxio_arm(&memory->remote_armed, 0);
     mboxio_disarm(&memory->remote_armed);
     return sum + mboxio_drop_all(ring) + mboxio_doorbell_needed(&memory->host_armed, 0);
 }
@@ -92,7 +92,7 @@ static int same(const char *expected)
 
 int main(void)
 {
-    static uint32_t front, rear, armed, rung, slots[16];
+    static uint32_t front, rear, armed, sleeps, rung, slots[16];
     struct mboxio_ring out, in;
     struct mboxio_entry entry;
     mboxio_ring_init(&out, &front, &rear, slots, 4, 16, 1);
@@ -109,14 +109,18 @@ int main(void)
     mboxio_release(&in);
     if (!same("pc"))
         return 5;
-    mboxio_arm(&armed, 2);
+    mboxio_arm(&armed, &sleeps);
     if (!same("pcf") || mboxio_doorbell_needed(&armed, &rung) != 1 || !same("fiod"))
         return 6;
     if (mboxio_doorbell_needed(&armed, &rung) != 0 || !same("fio")) /* one for each sleep */
         return 7;
     if (mboxio_doorbell_needed(&armed, 0) != 1 || !same("fiod"))
         return 8;
-    mboxio_arm(&armed, 1);
+    sleeps = 0xFFFFFFFFu; /* 0 and 1 mean something else */
+    mboxio_arm(&armed, &sleeps);
+    if (sleeps != 2 || !same("pcf"))
+        return 11;
+    mboxio_arm(&armed, 0);
     if (!same("pcf") || mboxio_doorbell_needed(&armed, &rung) != 1 || !same("fiod") ||
         mboxio_doorbell_needed(&armed, &rung) != 1 || !same("fiod")) /* not numbered */
         return 9;

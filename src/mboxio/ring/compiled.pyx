@@ -41,7 +41,7 @@ cdef extern from "mboxio_ring.h" nogil:
     void mboxio_release(mboxio_ring *)
     int32_t mboxio_pending(mboxio_ring *)
     int mboxio_drop_all(mboxio_ring *)
-    void mboxio_arm(word_t *, uint32_t sleep)
+    void mboxio_arm(word_t *, uint32_t *sleeps)
     void mboxio_disarm(word_t *)
     int mboxio_doorbell_needed(const word_t *, uint32_t *rung)
 
@@ -223,10 +223,7 @@ cdef class CompiledArmed(Armed):
         mboxio_disarm(self.own)
 
     cpdef arm(self):
-        self.sleeps += 1
-        if self.sleeps < 2:
-            self.sleeps = 2
-        mboxio_arm(self.own, self.sleeps)
+        mboxio_arm(self.own, &self.sleeps)
 
     cpdef disarm(self):
         mboxio_disarm(self.own)

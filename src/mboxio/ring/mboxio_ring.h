@@ -372,11 +372,12 @@ static inline int mboxio_drop_all(struct mboxio_ring *ring)
 }
 
 /* ---- Doorbells: only mboxio's own memory has armed words, each written by its sleeper alone ---- */
-/* Announce sleep. Then look at the rings once more, and sleep only if they are still empty. Each sleep has a number
- * of its own from 2 on, so that one doorbell is enough for it; 1: not numbered, the peer rings for every message. */
-static inline void mboxio_arm(volatile uint32_t *own_armed, uint32_t sleep)
+/* Announce sleep. Then look at the rings once more, and sleep only if they are still empty. `sleeps` counts them from 0:
+ * each has a number of its own, from 2 on, so that one doorbell is enough; null: not numbered, one for each message. */
+static inline void mboxio_arm(volatile uint32_t *own_armed, uint32_t *sleeps)
 {
-    mboxio_store(own_armed, sleep);
+    if (sleeps && ++*sleeps < 2) *sleeps = 2;
+    mboxio_store(own_armed, sleeps ? *sleeps : 1);
     MBOXIO_FULL_FENCE();
 }
 
