@@ -18,6 +18,7 @@ cdef class Pump:
     cdef public Controller controller
     cdef public list queues, loops
     cdef public tuple descriptors
+    cdef public dict pollers
     cdef public list kick_fds
     cdef public Parker leader
     cdef public bint listening, closed, distant
@@ -33,6 +34,7 @@ cdef class Pump:
     cpdef bint arm(self) except -1
     cpdef look(self)
     cpdef str hint(self)
+    cpdef poller(self, int kick_fd)
     cpdef look_now(self, long long now_ns, str why=*)
     cpdef rearm(self)
     @cython.locals(queue=Queue, due=cython.longlong, busy=bint)
@@ -46,7 +48,7 @@ cdef class Pump:
     @cython.locals(now_ns=cython.longlong, wake_ns=cython.longlong, over=bint, why=str)
     cpdef lead(self, Parker parker, Waitable waitable, long long until_ns)
     cpdef int kick_fd_for(self, Parker parker) except? -1
-    cpdef str sleep(self, int kick_fd, long long until_ns)
+    cpdef str sleep(self, poller, int kick_fd, long long until_ns)
     cpdef woke(self, Parker parker)
     cpdef kick(self)
     cpdef watch(self, tuple descriptors)

@@ -28,7 +28,7 @@ SLEEP_MAX_MS = 3_600_000.0
 LOOKS_PER_TIME = 4
 """Reading the clock costs as much as a look, so a spinner does it every so many looks."""
 
-GLANCES_PER_TURN = 16
+GLANCES_PER_TURN = 64
 """A spinner looks at the other queues only so often: their number must not cost it anything."""
 
 RECONNECT_MIN_NS, RECONNECT_MAX_NS = 10_000_000, 1_000_000_000
@@ -51,6 +51,7 @@ class Pump:
         self.controller = controller
         self.queues: list[Queue] = []
         self.descriptors: tuple[int, ...] = ()
+        self.pollers: dict[int, select.poll] = {}
         # Two may sleep at once for a moment, a waiter and the service thread that it relieved:
         # with one descriptor one could swallow the other's kick.
         self.kick_fds = [-1, -1]
@@ -124,13 +125,20 @@ class Pump:
         """Ask the descriptors without waiting, for callers who never sleep on them."""
         if not self.descriptors:
             return LOOK
-        return EVENT if self.poller().poll(0) else LOOK
+        return EVENT if self.poller(-1).poll(0) else LOOK
 
-    def poller(self) -> "select.poll":
-        """Return a poll object for the descriptors of now."""
-        poller = select.poll()
-        for descriptor in self.descriptors:
-            poller.register(descriptor, select.POLLIN)
+    def poller(self, kick_fd: int) -> "select.poll":
+        """Return the poll object for the descriptors of now, and for a sleeper's kick unless -1.
+
+        Each is used by one thread at a time: by the one sleeper on that kick, or under the lock.
+        """
+        poller = self.pollers.get(kick_fd)
+        if poller is None:
+            poller = select.poll()
+            watched = self.descriptors if kick_fd < 0 else (*self.descriptors, kick_fd)
+            for descriptor in watched:
+                poller.register(descriptor, select.POLLIN)
+            self.pollers[kick_fd] = poller
         return poller
 
     def look_now(self, now_ns: int, why: str = LOOK) -> None:
@@ -282,6 +290,7 @@ class Pump:
                     self.listening = True
                     if self.descriptors:
                         parker.kick_fd = self.kick_fd_for(parker)
+                        poller = self.poller(parker.kick_fd)
                         self.asleep += 1
                 else:
                     wake_ns = 0
@@ -297,7 +306,7 @@ class Pump:
                     self.gate.trace(PUMP_SLEEPING, self)
                 self.clock.check_signals()
                 if parker.kick_fd >= 0:
-                    why = self.sleep(parker.kick_fd, wake_ns)
+                    why = self.sleep(poller, parker.kick_fd, wake_ns)
                 else:
                     self.clock.park(parker, wake_ns)
 
@@ -316,10 +325,8 @@ class Pump:
             if self.closed:
                 self.close()
 
-    def sleep(self, kick_fd: int, until_ns: int) -> str:
+    def sleep(self, poller: "select.poll", kick_fd: int, until_ns: int) -> str:
         """Sleep on the descriptors and the kick; returns `EVENT` if a descriptor is readable."""
-        poller = self.poller()
-        poller.register(kick_fd, select.POLLIN)
         if until_ns == FOREVER:
             ready = poller.poll()
         else:
@@ -350,6 +357,7 @@ class Pump:
     def watch(self, descriptors: tuple[int, ...]) -> None:
         """Use other descriptors from now on. Under the lock."""
         self.descriptors = descriptors
+        self.pollers = {}
         for port in self.loops:
             port.stale = True
         self.kick()

@@ -230,18 +230,14 @@ class SharedMemory(RingController):
                 self.lose(str(error))
             return
         try:
-            for _ in range(64):  # more wait for the next event
-                if not self.socket.recv(64, socket.MSG_DONTWAIT):
-                    self.lose("it closed the connection")
-                    return
+            if not self.socket.recv(64, socket.MSG_DONTWAIT):  # others are the next event
+                self.lose("it closed the connection")
         except BlockingIOError:
-            pass
+            if self.pidfd >= 0 and _readable(self.pidfd, 0):
+                self.lose("its process ended")
         except OSError as error:
             reset = isinstance(error, ConnectionResetError)
             self.lose("it died" if reset else os.strerror(error.errno or 0))
-            return
-        if self.pidfd >= 0 and _readable(self.pidfd, 0):
-            self.lose("its process ended")
 
     def ring_doorbell(self, lane: Lane) -> None:
         """See `RingController.ring_doorbell`."""
