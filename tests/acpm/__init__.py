@@ -1,0 +1,1 @@
+"""ACPM: the descriptor, the controller, its firmware model, and the regressions of both."""
