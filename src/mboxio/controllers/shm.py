@@ -5,19 +5,16 @@ The remote listens on a socket and hands over one sealed memfd per connection; s
 everything about the memory is checked before it is mapped, and its indices never afterwards.
 """
 
-import array
-import fcntl
 import mmap
 import os
-import select
 import socket
-import stat
 import struct
 from dataclasses import dataclass
 from typing import Any
 
 from mboxio.capabilities import Capabilities
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
+from mboxio.io.handover import readable, receive_memory
 from mboxio.io.region import Memory
 from mboxio.io.sockets import (
     HELLO,
@@ -29,9 +26,7 @@ from mboxio.io.sockets import (
 )
 from mboxio.ring import armed, consumer, producer, require_ordered_memory
 from mboxio.ring.controller import Lane, RingController
-from mboxio.ring.layout import SIZE_MAX, TABLE, ChannelLayout, MemoryLayout, read
-
-SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
+from mboxio.ring.layout import TABLE, ChannelLayout, read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +73,7 @@ class SharedMemory(RingController):
         """See `Controller.open`."""
         require_ordered_memory()
         self.socket = connect(self.name)
-        if not _readable(self.socket.fileno(), self.options.connect_timeout_s):
+        if not readable(self.socket.fileno(), self.options.connect_timeout_s):
             raise RemoteGone(
                 f"shm:{self.name}: the remote accepted the connection and handed over no memory "
                 f"in {self.options.connect_timeout_s} s"
@@ -111,7 +106,10 @@ class SharedMemory(RingController):
             RemoteError: what it handed over is not what was agreed.
         """
         assert self.socket is not None
-        region, layout = self.receive_memory(self.socket)
+        where = f"shm:{self.name}"
+        self.memory = receive_memory(self.socket, HELLO, TABLE, where)
+        region = Memory(self.memory)
+        layout = read(region)
         found = {each.name or str(number): each for number, each in enumerate(layout.channels)}
         self.check_channels(found)
         for name, each in found.items():
@@ -125,50 +123,6 @@ class SharedMemory(RingController):
         descriptors = (self.socket.fileno(), self.pidfd)
         self.watch(*(each for each in descriptors if each >= 0))
         self.link(True, layout.epoch)
-
-    def receive_memory(self, connection: socket.socket) -> tuple[Memory, MemoryLayout]:
-        """Take the one descriptor of the hello message and check it before mapping it."""
-        try:
-            hello, ancillary, flags, _ = connection.recvmsg(
-                len(HELLO) + 1,
-                socket.CMSG_SPACE(16 * array.array("i").itemsize),
-                socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC,
-            )
-        except OSError as error:
-            raise RemoteGone(f"shm:{self.name}: {error}") from None
-        descriptors = _descriptors(ancillary)
-        try:
-            if not hello and not descriptors:
-                raise RemoteGone(f"shm:{self.name}: the remote hung up without a word")
-            if hello != HELLO or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-                raise RemoteError(f"shm:{self.name}: this is no hello of mboxio: {hello!r}")
-            if len(descriptors) != 1:
-                raise RemoteError(f"shm:{self.name}: {len(descriptors)} descriptors, not one")
-            return self.map_memory(descriptors[0])
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-
-    def map_memory(self, descriptor: int) -> tuple[Memory, MemoryLayout]:
-        """Check seals and size, map, and check every offset.
-
-        An unsealed memory could shrink under us, which would be a SIGBUS.
-        """
-        try:
-            seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
-        except OSError:
-            raise RemoteError(f"shm:{self.name}: the descriptor is no memfd") from None
-        if seals & SEALS != SEALS:
-            raise RemoteError(f"shm:{self.name}: the memory is not sealed against shrinking")
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or not TABLE <= found.st_size <= SIZE_MAX:
-            raise RemoteError(f"shm:{self.name}: a memory of {found.st_size} bytes")
-        try:
-            self.memory = mmap.mmap(descriptor, found.st_size)
-        except (OSError, ValueError) as error:
-            raise RemoteError(f"shm:{self.name}: cannot map the memory: {error}") from None
-        region = Memory(self.memory)
-        return region, read(region)
 
     def check_channels(self, found: dict[str, ChannelLayout]) -> None:
         """Refuse a remote that came back as another one, before anything is changed."""
@@ -222,7 +176,7 @@ class SharedMemory(RingController):
         if self.socket is None or queue is not self.host.queues[0]:
             return
         if not self.linked:
-            if not _readable(self.socket.fileno(), 0):
+            if not readable(self.socket.fileno(), 0):
                 return  # an event is a hint: the memory has not come yet
             try:
                 self.take_memory()
@@ -233,7 +187,7 @@ class SharedMemory(RingController):
             if not self.socket.recv(64, socket.MSG_DONTWAIT):  # others are the next event
                 self.lose("it closed the connection")
         except BlockingIOError:
-            if self.pidfd >= 0 and _readable(self.pidfd, 0):
+            if self.pidfd >= 0 and readable(self.pidfd, 0):
                 self.lose("its process ended")
         except OSError as error:
             reset = isinstance(error, ConnectionResetError)
@@ -277,20 +231,6 @@ class SharedMemory(RingController):
         if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1
-
-
-def _readable(descriptor: int, timeout_s: float) -> bool:
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    return bool(poller.poll(timeout_s * 1000))
-
-
-def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-    found = array.array("i")
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            found.frombytes(data[: len(data) - len(data) % found.itemsize])
-    return list(found)
 
 
 def _pidfd(connection: socket.socket) -> int:

@@ -19,6 +19,7 @@ SCHEMES = {
     "uio": "mboxio.io.uio:open_uio",
     "qtest": "mboxio.io.qtest:open_qtest",
     "gdb": "mboxio.io.gdb:open_gdb",
+    "peer": "mboxio.io.peer:open_peer",
 }
 """How a region's name begins, and where the function is that opens the rest of it."""
 

@@ -1,8 +1,26 @@
 """Where events of hardware come from: a descriptor to sleep on, and how to go on after one."""
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
-__all__ = ["Interrupt"]
+if TYPE_CHECKING:
+    from mboxio.ring import Armed
+
+__all__ = ["Doorbell", "Interrupt"]
+
+
+class Doorbell(ABC):
+    """Wakes the other side of a region. Called by one thread at a time; nothing here waits."""
+
+    armed: "Armed | None" = None
+    """The words with which both sides announce sleep, where they agreed on such.
+
+    Whoever rings asks them first, once: a sleep is rung for once.
+    """
+
+    @abstractmethod
+    def ring(self) -> None:
+        """Tell the other side that something changed; rings may merge into one."""
 
 
 class Interrupt(ABC):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-    from mboxio.io.interrupts import Interrupt
+    from mboxio.io.interrupts import Doorbell, Interrupt
 
 __all__ = ["Kind", "Memory", "Region"]
 
@@ -42,6 +42,8 @@ class Region(ABC):
     """What one access costs, in seconds, where it is more than memory takes."""
     interrupt: "Interrupt | None" = None
     """Where events of this region come from; None: nothing tells, it has to be polled."""
+    doorbell: "Doorbell | None" = None
+    """How the other side is woken where the region itself can do that; None: it cannot."""
 
     @abstractmethod
     def read(self, offset: int, width: int) -> int:
@@ -78,6 +80,18 @@ class Region(ABC):
     def buffer(self) -> memoryview | None:
         """Return normal memory itself for compiled code, or None where there is none."""
         return None
+
+    def again(self) -> "Region | None":
+        """Reach the same place once more, after the connection to it was lost. Never waits.
+
+        Returns:
+            The region to use from now on, which is this one if nothing was lost; None: not yet,
+            ask again.
+
+        Raises:
+            RemoteError, RemoteGone: what is there now cannot be used; ask again.
+        """
+        return self
 
     def close(self) -> None:
         """Let go of what the region holds open; a second call does nothing.

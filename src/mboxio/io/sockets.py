@@ -1,4 +1,6 @@
-"""Where the remote of a ``shm:`` controller listens, how it is reached, and what both agree on.
+"""Where remotes on this machine listen, how they are reached, and what both sides agree on.
+
+``shm:NAME`` is a remote with rings of mboxio's own, ``peer:NAME`` one that shares a region.
 
 The sockets lie in a folder that nobody else can look into. A lock file beside each socket says
 whether its remote lives: the kernel drops the lock with the process, so a socket file that was
@@ -38,13 +40,16 @@ HOST_NEVER_RECEIVES = 2
 LEGACY = 4
 """Flag of a channel: it has no requests; what the remote answers is an unsolicited message."""
 
+STARTED_BY = {"shm": "mboxio serve", "peer": "python -m mboxio.remote.acpm"}
+"""What starts a remote of each scheme."""
+
 # sun_path has 108 bytes, the last of which is zero.
 PATH_BYTES_MAX = 107
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def socket_path(name: str) -> str:
-    """Return the path of the socket of ``shm:name``, whether it exists or not.
+def socket_path(name: str, scheme: str = "shm") -> str:
+    """Return the path of the socket of ``scheme:name``, whether it exists or not.
 
     Its folder is $MBOXIO_RUNTIME_DIR, else $XDG_RUNTIME_DIR/mboxio, else /tmp/mboxio-UID.
 
@@ -53,9 +58,12 @@ def socket_path(name: str) -> str:
             folder.
     """
     if not NAME.fullmatch(name):
-        raise AddressError(f"shm:{name} is no name: use 1 to 64 letters, digits, '.', '_' and '-'")
+        raise AddressError(
+            f"{scheme}:{name} is no name: use 1 to 64 letters, digits, '.', '_' and '-'"
+        )
     folder = _folder()
-    path = os.path.join(folder, f"{name}.sock")
+    kind = "" if scheme == "shm" else f"@{scheme}"  # no name has an @
+    path = os.path.join(folder, f"{name}{kind}.sock")
     if len(os.fsencode(path)) > PATH_BYTES_MAX:
         raise AddressError(
             f"the path {path} is longer than {PATH_BYTES_MAX} bytes: set MBOXIO_RUNTIME_DIR to a"
@@ -65,8 +73,8 @@ def socket_path(name: str) -> str:
     return path
 
 
-def listen(name: str) -> tuple[socket.socket, int]:
-    """Listen as the remote of ``shm:name``; the folder is made if it is missing.
+def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
+    """Listen as the remote of ``scheme:name``; the folder is made if it is missing.
 
     Returns:
         The listening socket, which does not block, and the descriptor of the lock. Whoever stops
@@ -75,9 +83,9 @@ def listen(name: str) -> tuple[socket.socket, int]:
     Raises:
         AddressError: somebody serves this name already, or as `socket_path`.
     """
-    path = socket_path(name)
+    path = socket_path(name, scheme)
     _make_folder(os.path.dirname(path))
-    lock = _lock(name, path.removesuffix(".sock") + ".lock")
+    lock = _lock(f"{scheme}:{name}", path.removesuffix(".sock") + ".lock")
     listening = None
     try:
         _remove_stale(path)
@@ -93,8 +101,8 @@ def listen(name: str) -> tuple[socket.socket, int]:
     return listening, lock
 
 
-def connect(name: str) -> socket.socket:
-    """Connect to the remote of ``shm:name``.
+def connect(name: str, scheme: str = "shm") -> socket.socket:
+    """Connect to the remote of ``scheme:name``.
 
     Returns:
         The connected socket, which does not block.
@@ -103,13 +111,13 @@ def connect(name: str) -> socket.socket:
         RemoteGone: nobody serves this name, or too many hosts are waiting there.
         AddressError: it belongs to somebody else, or as `socket_path`.
     """
-    path = socket_path(name)
+    path = socket_path(name, scheme)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
     try:
         connection.connect(path)
     except OSError as error:
         connection.close()
-        raise _cannot_connect(name, path, error) from None
+        raise _cannot_connect(name, scheme, path, error) from None
     except BaseException:
         connection.close()
         raise
@@ -168,7 +176,7 @@ def _check_private(folder: str) -> None:
     raise AddressError(f"{folder} {wrong}: set MBOXIO_RUNTIME_DIR to a folder of your own")
 
 
-def _lock(name: str, path: str) -> int:
+def _lock(address: str, path: str) -> int:
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
@@ -180,7 +188,7 @@ def _lock(name: str, path: str) -> int:
     except BlockingIOError:
         owner = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
         os.close(lock)
-        raise AddressError(f"somebody serves shm:{name} already (pid {owner})") from None
+        raise AddressError(f"somebody serves {address} already (pid {owner})") from None
     except BaseException:
         os.close(lock)
         raise
@@ -196,15 +204,15 @@ def _remove_stale(path: str) -> None:
         pass
 
 
-def _cannot_connect(name: str, path: str, error: OSError) -> AddressError | RemoteGone:
+def _cannot_connect(name: str, scheme: str, path: str, error: OSError) -> AddressError | RemoteGone:
+    address = f"{scheme}:{name}"
     if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
-        return RemoteGone(
-            f"nobody serves shm:{name}; start the remote, for example: mboxio serve shm:{name}"
-        )
+        start = f"start the remote, for example: {STARTED_BY[scheme]} {address}"
+        return RemoteGone(f"nobody serves {address}; {start}")
     if isinstance(error, BlockingIOError):
-        return RemoteGone(f"the remote of shm:{name} is busy and accepts nobody now")
+        return RemoteGone(f"the remote of {address} is busy and accepts nobody now")
     if isinstance(error, PermissionError):
-        return AddressError(f"shm:{name} belongs to somebody else: no access to {path}")
+        return AddressError(f"{address} belongs to somebody else: no access to {path}")
     if error.errno in (errno.EPROTOTYPE, errno.ENOTSOCK):
         return AddressError(f"{path} is no socket of a remote")
-    return RemoteGone(f"no connection to shm:{name}: {error.strerror}")
+    return RemoteGone(f"no connection to {address}: {error.strerror}")

@@ -13,7 +13,7 @@ from mboxio.io.sockets import HELLO
 from mboxio.remote.faults import Greeting
 from mboxio.ring.layout import MAGIC, VERSION, ChannelSpec, MemoryLayout, plan, write
 
-__all__ = ["Peer", "check_peer", "greet", "new_memory"]
+__all__ = ["Peer", "check_peer", "greet", "memfd", "new_memory", "seal"]
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 CREDENTIALS = struct.Struct("3i")
@@ -55,7 +55,7 @@ def new_memory(specs: Sequence[ChannelSpec]) -> tuple[Memory, MemoryLayout, int]
     # An epoch says which life of the remote this is, so it must differ and is never zero.
     epoch = int.from_bytes(os.urandom(4), "little") or 1
     layout = plan(specs, epoch)
-    descriptor = _memfd(layout.size_bytes)
+    descriptor = memfd(layout.size_bytes)
     try:
         memory = Memory(mmap.mmap(descriptor, layout.size_bytes))
         write(memory, layout)
@@ -79,7 +79,7 @@ def greet(
         memory.write(0, MAGIC ^ 0xFF, 4)
     elif greeting is Greeting.BAD_VERSION:
         memory.write(4, VERSION + 1, 4)
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
+    seal(descriptor)
     hello = b"MBX?" if greeting is Greeting.BAD_HELLO else HELLO
     if greeting in (Greeting.TRUNCATED, Greeting.UNSEALED):
         _send_copy(connection, memory, greeting)
@@ -93,17 +93,18 @@ def greet(
 def _send_copy(connection: socket.socket, memory: Memory, greeting: Greeting) -> None:
     # Of memory that the host can make smaller, our own mapping would be fatal to us.
     size_bytes = memory.size_bytes // (2 if greeting is Greeting.TRUNCATED else 1)
-    descriptor = _memfd(size_bytes)
+    descriptor = memfd(size_bytes)
     try:
         os.pwrite(descriptor, memory.read_block(0, size_bytes), 0)
         if greeting is not Greeting.UNSEALED:
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
+            seal(descriptor)
         socket.send_fds(connection, [HELLO], [descriptor], socket.MSG_NOSIGNAL)
     finally:
         os.close(descriptor)
 
 
-def _memfd(size_bytes: int) -> int:
+def memfd(size_bytes: int) -> int:
+    """Return the descriptor of a new memory that can be sealed."""
     descriptor = os.memfd_create("mboxio", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         os.ftruncate(descriptor, size_bytes)
@@ -111,3 +112,8 @@ def _memfd(size_bytes: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def seal(descriptor: int) -> None:
+    """Fix the size of a memory for good: nobody's mapping of it can fail later."""
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)

@@ -1,0 +1,86 @@
+"""Receiving memory from another process: one sealed memfd, checked before it is mapped."""
+
+import array
+import fcntl
+import mmap
+import os
+import select
+import socket
+import stat
+
+from mboxio.errors import RemoteError, RemoteGone
+
+__all__ = ["SIZE_MAX", "readable", "receive_memory"]
+
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
+SIZE_MAX = 0xFFFFFFFF
+
+
+def receive_memory(
+    connection: socket.socket, hello: bytes, least_bytes: int, where: str
+) -> mmap.mmap:
+    """Take the one descriptor that comes with the hello message, and map its memory.
+
+    Does not wait: call it when the connection is readable.
+
+    Args:
+        hello: what the message has to be.
+        least_bytes: the smallest memory that makes sense.
+        where: what the remote is called, for messages.
+
+    Raises:
+        RemoteGone: the remote hung up.
+        RemoteError: what it handed over is not what was agreed.
+    """
+    try:
+        said, ancillary, flags, _ = connection.recvmsg(
+            len(hello) + 1,
+            socket.CMSG_SPACE(16 * array.array("i").itemsize),
+            socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC,
+        )
+    except OSError as error:
+        raise RemoteGone(f"{where}: {error}") from None
+    descriptors = _descriptors(ancillary)
+    try:
+        if not said and not descriptors:
+            raise RemoteGone(f"{where}: the remote hung up without a word")
+        if said != hello or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise RemoteError(f"{where}: this is no hello of mboxio: {said!r}")
+        if len(descriptors) != 1:
+            raise RemoteError(f"{where}: {len(descriptors)} descriptors, not one")
+        return _map(descriptors[0], least_bytes, where)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def readable(descriptor: int, timeout_s: float) -> bool:
+    """Tell whether a descriptor is or becomes readable within a time."""
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(timeout_s * 1000))
+
+
+def _map(descriptor: int, least_bytes: int, where: str) -> mmap.mmap:
+    """Check seals and size, and map. An unsealed memory could shrink under us: a SIGBUS."""
+    try:
+        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
+    except OSError:
+        raise RemoteError(f"{where}: the descriptor is no memfd") from None
+    if seals & SEALS != SEALS:
+        raise RemoteError(f"{where}: the memory is not sealed against shrinking")
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or not least_bytes <= found.st_size <= SIZE_MAX:
+        raise RemoteError(f"{where}: a memory of {found.st_size} bytes")
+    try:
+        return mmap.mmap(descriptor, found.st_size)
+    except (OSError, ValueError) as error:
+        raise RemoteError(f"{where}: cannot map the memory: {error}") from None
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    found = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return list(found)
