@@ -22,7 +22,7 @@ from mboxio.io.sockets import connect, socket_path
 from mboxio.remote import Remote
 from mboxio.remote.channel import error_message
 from mboxio.remote.handshake import check_peer
-from mboxio.remote.server import Server
+from mboxio.remote.server import ShmServer
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST
 
 from .minihost import MiniHost, readable
@@ -202,7 +202,7 @@ def test_too_many_hosts(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_accepting_again_after_an_error(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = cast(Server, remote._server)
+    server = cast(ShmServer, remote._server)
     listening = server._listening
 
     class Exhausted:

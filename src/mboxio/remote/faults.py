@@ -7,13 +7,22 @@ handshake; the functions write lies into shared memory.
 import dataclasses
 import enum
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from mboxio.io import Region
 from mboxio.ring import MESSAGE, REPLY
-from mboxio.ring.layout import LENGTH_MAX, ChannelLayout, RingLayout
+from mboxio.ring.layout import LENGTH_MAX, RingLayout
 
-__all__ = ["Disturbance", "Fate", "Faults", "Greeting", "lie", "push_header", "scribble"]
+__all__ = ["Disturbance", "Fate", "Faults", "Greeting", "Rings", "lie", "push_header", "scribble"]
+
+
+class Rings(Protocol):
+    """The two rings of a channel, whatever layout they are of."""
+
+    @property
+    def to_remote(self) -> RingLayout: ...
+    @property
+    def to_host(self) -> RingLayout: ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -118,7 +127,7 @@ def push_header(region: Region, ring: RingLayout, kind: int, tag: int, length: i
     return True
 
 
-def lie(region: Region, channel: ChannelLayout, field: str, value: int) -> bool:
+def lie(region: Region, channel: Rings, field: str, value: int) -> bool:
     """Write a wrong number where the host will read it; False: the ring was full.
 
     Args:

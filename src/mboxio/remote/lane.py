@@ -9,9 +9,8 @@ from threading import RLock
 from mboxio.errors import MessageTooLong, QueueFull, RemoteError
 from mboxio.io import Region
 from mboxio.remote.channel import RemoteChannel, RemoteStats, error_message, log_failure, read_error
-from mboxio.remote.faults import Disturbance, lie, oversize, push_header
+from mboxio.remote.faults import Disturbance, Rings, lie, oversize, push_header
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, Armed, consumer, producer
-from mboxio.ring.layout import ChannelLayout
 
 __all__ = ["Answered", "Lane"]
 
@@ -34,7 +33,7 @@ class Lane:
         channel: what is served.
         layout: where its rings lie.
         region: the memory of the connection.
-        armed: the armed words of the connection.
+        armed: the armed words of the connection, if it has any.
         stats: where to count.
         lock: guards the ring to the host, and `closed`.
     """
@@ -42,9 +41,9 @@ class Lane:
     def __init__(
         self,
         channel: RemoteChannel,
-        layout: ChannelLayout,
+        layout: Rings,
         region: Region,
-        armed: Armed,
+        armed: Armed | None,
         stats: RemoteStats,
         lock: RLock,
     ) -> None:

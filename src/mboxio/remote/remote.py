@@ -15,11 +15,12 @@ from mboxio.errors import (
 )
 from mboxio.io.sockets import socket_path
 from mboxio.remote.channel import RemoteStats
+from mboxio.remote.connection import Connection
 from mboxio.remote.declared import Declared
 from mboxio.remote.faults import Greeting
 from mboxio.remote.handshake import Peer
 from mboxio.remote.lane import Answered
-from mboxio.remote.server import Link, Server, log
+from mboxio.remote.server import Link, ShmServer, log
 from mboxio.ring import require_ordered_memory
 
 __all__ = ["Remote"]
@@ -64,7 +65,7 @@ class Remote(Declared):
             raise ValueError(f"spin_s is {spin_s}, which is negative")
         self._spin_ns = round(spin_s * 1e9)
         self._stats = RemoteStats()
-        self._server: Server | None = None
+        self._server: ShmServer | None = None
         self._thread: Thread | None = None
         self._greeting = Greeting.GOOD
         self._silent = False
@@ -264,18 +265,18 @@ class Remote(Declared):
 
     # -- inside
 
-    def _links(self) -> list[tuple[Server, Link]]:
+    def _links(self) -> list[tuple[ShmServer, Link[Connection]]]:
         server = self._server
         return [] if server is None else [(server, link) for link in server.live()]
 
-    def _listen(self) -> Server:
+    def _listen(self) -> ShmServer:
         require_ordered_memory()
         with self._lock:
             if self._server is not None:
                 raise RuntimeError(f"{self.address} is served already by this remote")
             if not self._channels:
                 raise ValueError(f"{self.address} has no channel: declare one with handler()")
-            self._server = Server(
+            self._server = ShmServer(
                 self.name,
                 lambda: [*self._channels.values()],
                 self._stats,
@@ -285,7 +286,7 @@ class Remote(Declared):
             self._misbehave()
             return self._server
 
-    def _run(self, server: Server) -> None:
+    def _run(self, server: ShmServer) -> None:
         try:
             server.run()
         finally:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from threading import RLock, get_ident
 from time import monotonic_ns
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from mboxio.errors import RemoteError
 from mboxio.io.sockets import listen, ring_doorbell, socket_path
@@ -17,7 +17,7 @@ from mboxio.remote.faults import Greeting
 from mboxio.remote.handshake import Peer, check_peer, greet, new_memory
 from mboxio.remote.waiter import Waiter
 
-__all__ = ["Link", "Server"]
+__all__ = ["Link", "Served", "Server", "ShmServer"]
 
 CONNECTIONS_MAX = 64
 LOOKS_PER_POLL = 16
@@ -28,22 +28,38 @@ UNDRAINED_NS = 1_000_000
 ACCEPT_PAUSE_NS = 100_000_000
 
 log = logging.getLogger("mboxio.remote")
+End = TypeVar("End", bound="Served")
 
 
-class Link(NamedTuple):
+class Served(Protocol):
+    """What the server needs of the remote's end of a connection; see `Connection`."""
+
+    closed: bool
+
+    def serve(self, now_ns: int) -> bool: ...
+    def arm(self) -> bool: ...
+    def disarm(self) -> None: ...
+    def next_ns(self) -> int | None: ...
+    def close(self) -> None: ...
+    def abandon(self) -> None: ...
+
+
+class Link(NamedTuple, Generic[End]):
     """One connection and its socket."""
 
     peer: Peer
     socket: socket.socket
-    connection: Connection
+    connection: End
 
 
-class Server:
+class Server(Generic[End]):
     """Serves one name until it is stopped; whoever makes it must call `run`.
 
+    A subclass says what a connection is, by `welcome`.
+
     Args:
+        scheme: how the address begins that hosts connect to.
         name: of the socket.
-        channels: what is served; connections get those that are there when they are made.
         stats: where to count.
         lock: guards `links` and all rings to hosts.
         spin_ns: how long to look at the rings before sleeping, at the most.
@@ -53,29 +69,22 @@ class Server:
     """
 
     def __init__(
-        self,
-        name: str,
-        channels: Callable[[], Sequence[RemoteChannel]],
-        stats: RemoteStats,
-        lock: RLock,
-        spin_ns: int,
+        self, scheme: str, name: str, stats: RemoteStats, lock: RLock, spin_ns: int
     ) -> None:
-        self.name = name
-        self.links: dict[int, Link] = {}
-        self.greeting = Greeting.GOOD
+        self.address = f"{scheme}:{name}"
+        self.links: dict[int, Link[End]] = {}
         self.silent = False
         self.draining = True
         self.stopping = False
         self.thread: int | None = None
-        self._channels = channels
         self._stats = stats
         self._lock = lock
         self._spin_ns = self._budget_ns = spin_ns
         self._resume_ns: int | None = None
         self._waiter = Waiter()
         try:
-            self._path = socket_path(name)
-            self._listening, self._lock_file = listen(name)
+            self._path = socket_path(name, scheme)
+            self._listening, self._lock_file = listen(name, scheme)
         except BaseException:
             self._waiter.close()
             raise
@@ -103,12 +112,12 @@ class Server:
                 self._waiter.mute(descriptor, not draining)
         self.wake()
 
-    def live(self) -> list[Link]:
+    def live(self) -> list[Link[End]]:
         """Return the connections that are not about to go, the oldest first."""
         with self._lock:
             return [link for link in self.links.values() if not link.connection.closed]
 
-    def hang_up(self, link: Link) -> None:
+    def hang_up(self, link: Link[End]) -> None:
         """End a connection at once: nothing is sent on it from now on."""
         link.connection.close()
         with self._lock:
@@ -119,11 +128,11 @@ class Server:
             except OSError:
                 pass
 
-    def lied(self, link: Link, error: RemoteError) -> None:
+    def lied(self, link: Link[End], error: RemoteError) -> None:
         """Count and log a lie of the host; end its connection."""
         self._stats.lies += 1
         # Its text only: whoever keeps the record would keep the memory, by way of the traceback.
-        log.warning("shm:%s drops %r: %s", self.name, link.peer, str(error))
+        log.warning("%s drops %r: %s", self.address, link.peer, str(error))
         self.hang_up(link)
 
     # -- the serving thread
@@ -239,7 +248,7 @@ class Server:
             return
         except OSError as error:
             # Most likely no descriptors are left, and the listening socket stays readable.
-            log.error("shm:%s accepts nobody for a moment: %s", self.name, str(error))
+            log.error("%s accepts nobody for a moment: %s", self.address, str(error))
             self._resume_ns = monotonic_ns() + ACCEPT_PAUSE_NS
             self._waiter.mute(self._listening.fileno(), True)
             return
@@ -251,28 +260,28 @@ class Server:
         except (OSError, ValueError) as error:
             link.close()
             self._stats.refused += 1
-            log.warning("shm:%s refused a host: %s", self.name, str(error))
+            log.warning("%s refused a host: %s", self.address, str(error))
 
     def _connect(self, link: socket.socket) -> None:
         pid, uid = check_peer(link)
-        channels = self._channels()
-        memory, layout, descriptor = new_memory([channel.spec for channel in channels])
-        try:
-            # No bound method of ours: a cycle would keep the memory until it is collected.
-            doorbell = functools.partial(ring_doorbell, link)
-            connection = Connection(channels, memory, layout, doorbell, self._stats, self._lock)
-            # The hello goes first, and whoever has seen it gets all that is sent from then on.
-            with self._lock:
-                greet(link, memory, descriptor, self.greeting)
-                self._waiter.add(link.fileno())
-                if not self.draining:
-                    self._waiter.mute(link.fileno(), True)
-                self.links[link.fileno()] = Link(Peer(pid, uid, layout.epoch), link, connection)
-                self._stats.connections += 1
-        finally:
-            os.close(descriptor)
+        # What is sent from now on reaches whoever has seen the hello.
+        with self._lock:
+            connection, epoch = self.welcome(link)
+            self._waiter.add(link.fileno())
+            if not self.draining:
+                self._waiter.mute(link.fileno(), True)
+            self.links[link.fileno()] = Link(Peer(pid, uid, epoch), link, connection)
+            self._stats.connections += 1
 
-    def _drop(self, link: Link) -> None:
+    def welcome(self, link: socket.socket) -> tuple[End, int]:
+        """Make our end of a connection, and greet the host; return it and its epoch.
+
+        Raises:
+            OSError, ValueError: it cannot be had.
+        """
+        raise NotImplementedError(f"{type(self).__name__} welcomes nobody")
+
+    def _drop(self, link: Link[End]) -> None:
         with self._lock:
             link.connection.close()
             self._waiter.remove(link.socket.fileno())
@@ -294,3 +303,39 @@ class Server:
             pass
         self._listening.close()
         os.close(self._lock_file)
+
+
+class ShmServer(Server[Connection]):
+    """Serves ``shm:NAME``: each connection has a memory with rings of mboxio's own.
+
+    Args:
+        name: of the socket.
+        channels: what is served; connections get those that are there when they are made.
+
+    The others, and what is raised, are those of `Server`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        channels: Callable[[], Sequence[RemoteChannel]],
+        stats: RemoteStats,
+        lock: RLock,
+        spin_ns: int,
+    ) -> None:
+        self.greeting = Greeting.GOOD
+        self._channels = channels
+        super().__init__("shm", name, stats, lock, spin_ns)
+
+    def welcome(self, link: socket.socket) -> tuple[Connection, int]:
+        """See `Server.welcome`."""
+        channels = self._channels()
+        memory, layout, descriptor = new_memory([channel.spec for channel in channels])
+        try:
+            # No bound method of ours: a cycle would keep the memory until it is collected.
+            doorbell = functools.partial(ring_doorbell, link)
+            connection = Connection(channels, memory, layout, doorbell, self._stats, self._lock)
+            greet(link, memory, descriptor, self.greeting)
+            return connection, layout.epoch
+        finally:
+            os.close(descriptor)
