@@ -17,5 +17,6 @@ cdef class BaseChannel:
     cpdef take_tx_done(self, Request request, int status)
     cpdef take_reply(self, Request request, bytes reply)
     cpdef take_batch(self, messages)
+    cpdef take_message(self, bytes message)
     cpdef take_completion(self, long long handle, int status, bytes reply)
     cpdef notify(self, bytes message)

@@ -71,6 +71,10 @@ class BaseChannel:
         """Sort received messages: replies, remote requests, notifications."""
         raise NotImplementedError
 
+    def take_message(self, message: bytes) -> None:
+        """Sort one received message."""
+        raise NotImplementedError
+
     def take_completion(self, handle: int, status: int, reply: bytes) -> None:
         """The hardware says which request is over."""
         raise NotImplementedError

@@ -57,12 +57,13 @@ def queue_full(channel: Any, backlog_limit: int, reason: str) -> QueueFull:
     """
     queue = channel.queue
     held = channel.held_tags()
+    named = f"held after their requests ended: {held or 'none'}"
     if backlog_limit:
         reason = "backlog"
     detail = {
         "slots": f"all {queue.depth} slots are in use",
-        "credits": f"all {queue.credits} reply credits are in use",
-        "tags": f"all tags are in use; held after their requests ended: {held or 'none'}",
+        "credits": f"all {queue.credits} reply credits are in use; {named}",
+        "tags": f"all tags are in use; {named}",
         "hardware": "the hardware takes no message now",
         "backlog": f"the queue and the backlog of {backlog_limit} are full",
     }[reason]

@@ -256,23 +256,29 @@ class Channel(BaseChannel):
         for message in messages:
             if isinstance(message, Verdict):
                 self.driver_ties_answers = True
-                verdict = message
-                payload = message.message or b""
+                self.take_verdict(message, message.message or b"")
             else:
-                payload = bytes(message)
-                try:
-                    verdict = self.correlator.classify(payload)
-                    if not isinstance(verdict, Verdict):
-                        raise TypeError(f"classify() returned {verdict!r}")
-                except Exception as fault:
-                    self.queue.take_fault(fault)
-                    return
-            if verdict.kind == NOTIFICATION:
-                self.notify(payload)
-            elif verdict.kind == REPLY:
-                self.take_tagged(verdict.tag, payload)
-            else:
-                self.take_remote_request(verdict.tag, payload)
+                self.take_message(bytes(message))
+
+    def take_message(self, message: bytes) -> None:
+        """Sort one received message; a correlator that fails stops the queue."""
+        try:
+            verdict = self.correlator.classify(message)
+            if not isinstance(verdict, Verdict):
+                raise TypeError(f"classify() returned {verdict!r}")
+        except Exception as fault:
+            self.queue.take_fault(fault)
+            return
+        self.take_verdict(verdict, message)
+
+    def take_verdict(self, verdict: Verdict, payload: bytes) -> None:
+        """Act on what a message is."""
+        if verdict.kind == NOTIFICATION:
+            self.notify(payload)
+        elif verdict.kind == REPLY:
+            self.take_tagged(verdict.tag, payload)
+        else:
+            self.take_remote_request(verdict.tag, payload)
 
     def take_tagged(self, tag: int, payload: bytes) -> None:
         """Find the request that a reply answers."""

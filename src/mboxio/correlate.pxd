@@ -1,3 +1,10 @@
+import cython
+
+from mboxio.native cimport with_word, word_at
+from mboxio.request cimport Request
+
+cdef int VERDICTS_KEPT
+
 cdef class Verdict:
     cdef public int kind
     cdef public long long tag
@@ -14,10 +21,11 @@ cdef class Correlator:
     cpdef bytes stamp_reply(self, bytes message, long long tag)
     cpdef Verdict classify(self, bytes message)
     cpdef long long tag_of(self, bytes message) except? -1
-    cpdef bint take(self, request) except -1
+    @cython.locals(tag=cython.longlong)
+    cpdef bint take(self, Request request) except -1
     cpdef find(self, long long tag)
-    cpdef put_back(self, request)
-    cpdef give_back(self, request)
+    cpdef put_back(self, Request request)
+    cpdef give_back(self, Request request)
 
 
 cdef class InOrder(Correlator):
@@ -28,7 +36,10 @@ cdef class Tagged(Correlator):
     cdef Py_ssize_t _offset
     cdef int _low_bit
     cdef unsigned int _mask, _first, _request_bit, _high
-    cdef unsigned int _word(self, bytes message) except? 0
+    cdef list _replies
+    @cython.locals(word=cython.uint, tag=cython.uint)
+    cpdef Verdict classify(self, bytes message)
+    @cython.locals(word=cython.uint)
     cdef bytes _with(self, bytes message, unsigned int field)
 
 

@@ -3,7 +3,11 @@
 from collections import deque
 from typing import Any
 
+from mboxio.native import with_word, word_at
+
 REPLY, REMOTE_REQUEST, NOTIFICATION = range(3)
+VERDICTS_KEPT = 256
+"""Verdicts on replies with tags below this are made once."""
 
 
 class Verdict:
@@ -96,6 +100,10 @@ class Correlator:
         self.busy[tag] = request
         return True
 
+    def exhausted(self) -> bool:
+        """Tell whether there are tags, and all are in use or held."""
+        return bool(self.busy) and not (self.free or self.own_tags)
+
     def find(self, tag: int) -> Any:
         """Return the request that holds ``tag``, or None."""
         return self.busy.get(tag)
@@ -144,7 +152,7 @@ class Tagged(Correlator):
             to them; None if the remote never asks.
     """
 
-    __slots__ = ("_first", "_high", "_low_bit", "_mask", "_offset", "_request_bit")
+    __slots__ = ("_first", "_high", "_low_bit", "_mask", "_offset", "_replies", "_request_bit")
 
     def __init__(
         self,
@@ -164,12 +172,13 @@ class Tagged(Correlator):
         self._first = first
         self._request_bit = 0 if request_bit is None else 1 << request_bit
         self._high = (self._mask << low_bit) | self._request_bit
+        self._replies = [Verdict(REPLY, n, None) for n in range(min(1 << bits, VERDICTS_KEPT))]
 
     def check(self, message: bytes) -> None:
         """See `Correlator.check`."""
         if len(message) < self._offset + 4:
             raise ValueError(f"the tag needs a message of {self._offset + 4} bytes or more")
-        if self._word(message) & self._high:
+        if word_at(message, self._offset) & self._high:
             raise ValueError(
                 f"bits {self._high:#010x} of the word at byte {self._offset} belong to the tag "
                 "and must be 0"
@@ -187,19 +196,17 @@ class Tagged(Correlator):
         """See `Correlator.classify`."""
         if len(message) < self._offset + 4:
             return Notification
-        word = self._word(message)
+        word = word_at(message, self._offset)
         tag = (word >> self._low_bit) & self._mask
         if word & self._request_bit:
             return Verdict(REMOTE_REQUEST, tag, None)
-        return Verdict(REPLY, tag, None) if tag >= self._first else Notification
-
-    def _word(self, message: bytes) -> int:
-        return int.from_bytes(message[self._offset : self._offset + 4], "little")
+        if tag < self._first:
+            return Notification
+        return self._replies[tag] if tag < VERDICTS_KEPT else Verdict(REPLY, tag, None)
 
     def _with(self, message: bytes, field: int) -> bytes:
-        at = self._offset
-        word = (self._word(message) & ~self._high) | field
-        return message[:at] + word.to_bytes(4, "little") + message[at + 4 :]
+        word = (word_at(message, self._offset) & ~self._high) | field
+        return with_word(message, self._offset, word)
 
 
 class ByAddress(Correlator):

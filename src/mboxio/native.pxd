@@ -18,3 +18,7 @@ cdef class Mutex:
     cpdef bint try_acquire(self) noexcept
     cpdef void release(self) noexcept
     cpdef bint mine(self) noexcept
+
+
+cpdef unsigned int word_at(bytes message, Py_ssize_t at) except? 0
+cpdef bytes with_word(bytes message, Py_ssize_t at, unsigned int value)

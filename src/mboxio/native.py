@@ -5,7 +5,7 @@ from threading import RLock
 from time import monotonic_ns, sleep
 from types import FrameType
 
-__all__ = ["Monotonic", "Mutex"]
+__all__ = ["Monotonic", "Mutex", "with_word", "word_at"]
 
 
 class Mutex:
@@ -77,3 +77,21 @@ class Monotonic:
 
     def check_signals(self) -> None:
         """Raise what a signal handler wants raised; the interpreter does so by itself here."""
+
+
+def word_at(message: bytes, at: int) -> int:
+    """Return the little-endian 32-bit word at a byte offset.
+
+    Raises:
+        IndexError: the message ends before the word does.
+    """
+    if at < 0 or at + 4 > len(message):
+        raise IndexError("the message ends before the word does")
+    return int.from_bytes(message[at : at + 4], "little")
+
+
+def with_word(message: bytes, at: int, value: int) -> bytes:
+    """Return a copy of a message with another word at a byte offset; raises as `word_at`."""
+    if at < 0 or at + 4 > len(message):
+        raise IndexError("the message ends before the word does")
+    return message[:at] + value.to_bytes(4, "little") + message[at + 4 :]

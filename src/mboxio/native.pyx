@@ -1,9 +1,10 @@
 """The compiled form of native.py: a mutex of a few ns and a clock without Python integers."""
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-__all__ = ["Monotonic", "Mutex"]
+__all__ = ["Monotonic", "Mutex", "with_word", "word_at"]
 
 cdef extern from *:
     """
@@ -102,3 +103,25 @@ cdef class Mutex:
 
     cpdef bint mine(self) noexcept:
         return self.owner == PyThread_get_thread_ident()
+
+
+cpdef unsigned int word_at(bytes message, Py_ssize_t at) except? 0:
+    """See native.py."""
+    if at < 0 or at + 4 > PyBytes_GET_SIZE(message):
+        raise IndexError("the message ends before the word does")
+    cdef const unsigned char *word = <const unsigned char *> PyBytes_AS_STRING(message) + at
+    return word[0] | word[1] << 8 | word[2] << 16 | <unsigned int> word[3] << 24
+
+
+cpdef bytes with_word(bytes message, Py_ssize_t at, unsigned int value):
+    """See native.py."""
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(message)
+    if at < 0 or at + 4 > size:
+        raise IndexError("the message ends before the word does")
+    cdef bytes changed = PyBytes_FromStringAndSize(PyBytes_AS_STRING(message), size)
+    cdef unsigned char *word = <unsigned char *> PyBytes_AS_STRING(changed) + at
+    word[0] = value & 0xFF
+    word[1] = value >> 8 & 0xFF
+    word[2] = value >> 16 & 0xFF
+    word[3] = value >> 24
+    return changed

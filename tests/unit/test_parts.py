@@ -21,6 +21,7 @@ from mboxio import (
     states,
 )
 from mboxio.correlate import NOTIFICATION, REMOTE_REQUEST, REPLY
+from mboxio.native import with_word, word_at
 from mboxio.registry import Address, found, load
 from mboxio.request import Owner, Request
 
@@ -271,3 +272,27 @@ def test_everything_exported_exists() -> None:
         assert getattr(mboxio, name) is not None
     with pytest.raises(AttributeError):
         mboxio.nothing  # noqa: B018
+
+
+@given(st.binary(max_size=24), st.integers(-4, 28), st.integers(0, 0xFFFFFFFF))
+def test_words_of_a_message(message: bytes, at: int, word: int) -> None:
+    if not 0 <= at <= len(message) - 4:
+        with pytest.raises(IndexError):
+            word_at(message, at)
+        with pytest.raises(IndexError):
+            with_word(message, at, word)
+        return
+    before = bytes(message)
+    changed = with_word(message, at, word)
+    assert message == before, "a message is never changed in place"
+    assert word_at(changed, at) == word
+    assert changed == message[:at] + word.to_bytes(4, "little") + message[at + 4 :]
+    assert word_at(message, at) == int.from_bytes(message[at : at + 4], "little")
+
+
+def test_a_queue_may_be_looked_at_less_often_while_nothing_is_in_flight() -> None:
+    assert Capabilities(poll_s=0.002).periods_ns == (2_000_000, 2_000_000)
+    assert Capabilities(poll_s=0.002, idle_poll_s=0.1).periods_ns == (2_000_000, 100_000_000)
+    assert Capabilities(poll_s=0.002, idle_poll_s=0.001).periods_ns == (2_000_000, 2_000_000)
+    with pytest.raises(ValueError, match="idle_poll_s"):
+        Capabilities(idle_poll_s=0)
