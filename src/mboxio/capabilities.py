@@ -36,6 +36,8 @@ class Capabilities:
         min_gap_s: shortest time between two messages, in seconds.
         poll_s: how often the queue is looked at where no interrupt tells, in seconds.
         polls_events: received messages are found by polling, too, not by an event source.
+        idle_poll_s: how often to look for them while nothing is in flight, in seconds; as
+            ``poll_s`` if left out.
         timeout_s: default deadline of a request, in seconds.
         spin_s: how long a blocking wait looks for the reply before it sleeps, in seconds, at the
             most; 0 where a look cannot help.
@@ -55,6 +57,7 @@ class Capabilities:
     min_gap_s: float = 0.0
     poll_s: float = 0.001
     polls_events: bool = False
+    idle_poll_s: float | None = None
     timeout_s: float = 1.0
     spin_s: float = 0.0
     access_s: float = 0.0
@@ -64,8 +67,16 @@ class Capabilities:
             raise ValueError("a queue has at least one slot and one reply credit")
         if self.message_bytes < 0 or self.poll_s <= 0 or self.timeout_s <= 0:
             raise ValueError("message_bytes, poll_s and timeout_s are positive")
+        if self.idle_poll_s is not None and self.idle_poll_s <= 0:
+            raise ValueError("idle_poll_s is positive")
         if self.min_gap_s < 0 or self.spin_s < 0 or self.access_s < 0:
             raise ValueError("min_gap_s, spin_s and access_s are not negative")
+
+    @property
+    def periods_ns(self) -> tuple[int, int]:
+        """How often the queue is polled while something is in flight and while nothing is."""
+        busy_ns = int(self.period_s * 1e9)
+        return busy_ns, max(busy_ns, int((self.idle_poll_s or 0.0) * 1e9))
 
     @property
     def period_s(self) -> float:

@@ -31,6 +31,9 @@ LOOKS_PER_TIME = 4
 GLANCES_PER_TURN = 64
 """A spinner looks at the other queues only so often: their number must not cost it anything."""
 
+SHORT_MS, SELECT_MAX = 2.0, 1024
+"""poll(2) sleeps for whole milliseconds; select(2) does not, and knows no higher descriptors."""
+
 RECONNECT_MIN_NS, RECONNECT_MAX_NS = 10_000_000, 1_000_000_000
 CPUS = os.cpu_count() or 1
 """Of the machine: this process may be bound to one of them and the remote to another."""
@@ -87,7 +90,11 @@ class Pump:
             queue.stalled = ""
             queue.mark_dirty()
         if now_ns >= queue.due_ns():
-            queue.on_time(now_ns)
+            if queue.only_replies:  # whether a message left is to be known when its time is up
+                queue.only_replies = False
+                self.serve(queue, now_ns, why)
+            else:
+                queue.on_time(now_ns)
 
     def glance(self, queue: Queue | None, for_reply: bool, now_ns: int) -> None:
         """Look as a spinner does: where its answer must come from, now and then everywhere."""
@@ -165,9 +172,11 @@ class Pump:
         busy = False
         for queue in self.queues:
             due = min(due, queue.due_ns())
-            busy = busy or queue.slots_used > 0 or queue.credits_used > 0
+            used = queue.slots_used > 0 or queue.credits_used > 0
+            busy = busy or used
             if queue.polls_events:
-                due = min(due, self.clock.now_ns() + queue.poll_ns)
+                pause_ns = queue.poll_ns if used else queue.idle_ns
+                due = min(due, self.clock.now_ns() + pause_ns)
         if busy and self.descriptors:
             due = min(due, self.clock.now_ns() + SAFETY_NS)
         return due
@@ -331,6 +340,13 @@ class Pump:
             ready = poller.poll()
         else:
             left_ms = (until_ns - self.clock.now_ns()) / 1e6 + 0.001
+            watched = (*self.descriptors, kick_fd)
+            if left_ms < SHORT_MS and max(watched) < SELECT_MAX:
+                try:
+                    select.select(watched, (), (), max(0.0, left_ms) / 1e3)
+                except (OSError, ValueError):
+                    pass  # one was closed meanwhile, which poll takes for an event
+                left_ms = 0.0
             ready = poller.poll(min(max(0.0, left_ms), SLEEP_MAX_MS))
         why = LOOK
         for descriptor, _ in ready:

@@ -25,7 +25,7 @@ cdef class Queue:
     cdef public long long credits, credits_used
     cdef public Py_ssize_t slots_used, reserve
     cdef public bint always_replies, polls_tx, polls_events, dirty, only_replies
-    cdef public long long poll_ns, gap_ns, not_before_ns, next_deadline_ns, tick_ns
+    cdef public long long poll_ns, idle_ns, gap_ns, not_before_ns, next_deadline_ns, tick_ns
     cdef public long long tx_head
     cdef public Window window
     cdef public str stalled

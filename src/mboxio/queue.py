@@ -48,7 +48,7 @@ class Queue:
         self.always_replies = capabilities.always_replies
         self.polls_tx = capabilities.tx_done is TxDone.POLL
         self.polls_events = capabilities.polls_events
-        self.poll_ns = int(capabilities.period_s * 1e9)
+        self.poll_ns, self.idle_ns = capabilities.periods_ns
         self.gap_ns = int(capabilities.min_gap_s * 1e9)
         self.reserve = 0
         self.slots_used = 0
@@ -82,7 +82,7 @@ class Queue:
             return NO_SLOT
         answered = request.tied or self.always_replies
         if answered and self.credits_used >= self.credits:
-            return NO_CREDIT
+            return NO_TAG if channel.correlator.exhausted() else NO_CREDIT
         if self.stalled or now_ns < self.not_before_ns:
             return NOT_NOW
         holds = HOLDS_SLOT

@@ -73,7 +73,10 @@ def _armed(trial: Trial) -> None:
     )
 
 
-@check("descriptors are readable until the queue was serviced", "notify", "receive", "descriptors")
+@check(
+    "descriptors are readable until the queue was serviced",
+    *("notify", "receive", "descriptors", "events"),
+)
 def _readable(trial: Trial) -> None:
     assert trial.bench.notify is not None
 
