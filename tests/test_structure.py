@@ -54,6 +54,7 @@ BASE = {
     "capabilities",
     "clock",
     "gate",
+    "leftovers",
     "request",
     "correlate",
     "backlog",

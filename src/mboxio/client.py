@@ -107,8 +107,10 @@ class Connection(Host):
         """The user vouches for a new life of the remote. Under the lock."""
         if not self.lost:
             self.bury("the user said that it restarted")
+            self.controller.restarted()
             for queue in self.queues:
                 queue.fault = None
+                queue.mark_dirty()
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ from typing import Any
 
 from mboxio.correlate import Verdict
 from mboxio.errors import AddressError
+from mboxio.leftovers import adopt
 
 EVENT, LOOK, POLL = "event", "look", "poll"
 """Why `Controller.service` is called: the wait source fired, somebody looks, the poll timer."""
@@ -198,6 +199,13 @@ class Controller:
         """
         return False
 
+    def restarted(self) -> None:
+        """The user says that the remote was restarted: what it knew is void, look at it anew.
+
+        Nothing is in flight or held any more. Where the new life cannot be used, report
+        ``link(False, ...)``; `reconnect` is called then.
+        """
+
     def forked(self) -> None:
         """The process is a forked child: close descriptors, say nothing to the remote."""
 
@@ -278,6 +286,17 @@ class Controller:
         Losing the link and a new epoch are proofs of death: everything in flight ends.
         """
         self.host.gate.call(self.host.take_link, up, epoch, reason)
+
+    def left_behind(self, channel: Any, tag: int) -> None:
+        """Report a message in the queue that an earlier user of the hardware left there.
+
+        It holds its slot, a reply credit and its tag until their proofs come, as if its request
+        had timed out. Called in the order of the queue, before anything is sent.
+
+        Args:
+            tag: what its reply will be known by; -1 if no reply can be taken for another's.
+        """
+        self.host.gate.call(adopt, channel, tag)
 
     def fault(self, queue: Any, error: Exception) -> None:
         """Report that the remote broke the rules on this queue: it stops until a new epoch."""
