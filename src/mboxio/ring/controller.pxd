@@ -22,21 +22,27 @@ cdef class Lane:
 cdef class RingController(Controller):
     cdef public list lanes
     cdef public Armed armed
-    cdef public bint is_armed, linked
-    cdef public Outcome busy
+    cdef public bint is_armed, linked, wary
+    cdef public Outcome busy, gone
 
     cpdef ring_doorbell(self, Lane lane)
+    cpdef hear(self, queue)
+    cpdef attend(self, queue)
+    cpdef bint arm_for(self, queue) except -1
+    cpdef bint excused(self) except -1
+    cpdef bint same_life(self) except -1
     @cython.locals(lane=Lane, kind=int)
     cpdef Outcome send(self, BaseChannel channel, long long handle, bytes message)
     @cython.locals(lane=Lane)
     cpdef Outcome reply(self, BaseChannel channel, long long handle, long long tag, bytes message, int status)
-    cpdef hear(self, queue)
-    @cython.locals(lane=Lane, consumer=Consumer, known=Queue, full=bint)
+    @cython.locals(lane=Lane, known=Queue)
     cpdef service(self, queue, str why)
+    @cython.locals(consumer=Consumer, full=bint, left=int)
+    cdef move(self, Lane lane, bint only_replies)
     @cython.locals(consumed=int)
     cdef bint progress(self, Lane lane) except -1
-    @cython.locals(consumer=Consumer, left=int)
-    cpdef drain(self, Lane lane)
+    @cython.locals(consumer=Consumer)
+    cpdef drain(self, Lane lane, int left)
     @cython.locals(kind=int, channel=BaseChannel)
     cdef deliver(self, Lane lane, Consumer consumer)
     @cython.locals(latest=cython.longlong, handle=cython.longlong)

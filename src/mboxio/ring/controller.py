@@ -48,7 +48,9 @@ class RingController(Controller):
         self.linked = True
         self.armed: Armed | None = None
         self.is_armed = False
+        self.wary = False  # indices may start anew at any time: ask `same_life` before acting
         self.busy = Busy("tx_done")
+        self.gone = Busy("event")
 
     def connect_lane(self, lane: Lane, queue: Any, channel: Any) -> None:
         """Say which queue and channel a lane is."""
@@ -71,9 +73,30 @@ class RingController(Controller):
         """Tell the remote that something changed. Must not block; it is called under the lock."""
         raise NotImplementedError(f"{type(self).__name__} has no doorbell")
 
+    def attend(self, queue: Any) -> None:
+        """Be looked at for a queue that has no lane."""
+
+    def arm_for(self, queue: Any) -> bool:
+        """Arm for a queue that has no lane; see `Controller.arm`."""
+        return False
+
+    def excused(self) -> bool:
+        """Tell whether a ring that seems to lie has another reason, which is reported then."""
+        return False
+
+    def same_life(self) -> bool:
+        """Tell whether the indices that were read are those of the life they are taken for.
+
+        Asked where ``wary`` is set, after an index was read and before anything is done; False
+        after it was reported that the remote is lost.
+        """
+        return True
+
     def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
         """See `Controller.send`."""
         lane = channel.context
+        if self.wary and not self.same_life():
+            return self.gone
         if not lane.producer.push(REQUEST if handle & 1 else MESSAGE, handle & TAG_MASK, message):
             return self.busy
         if lane.producer.doorbell_needed():
@@ -105,16 +128,30 @@ class RingController(Controller):
         known: Queue = queue
         lane = known.context
         if lane is None or not self.linked:
+            self.attend(queue)
             return
         if self.is_armed and self.armed is not None:
             self.armed.disarm()
             self.is_armed = False
-        if not known.only_replies:
+        try:
+            self.move(lane, known.only_replies)
+        except RemoteError:
+            if not self.excused():
+                raise
+
+    def move(self, lane: Lane, only_replies: bool) -> None:
+        """Report TX done, unless nobody needs it now, and take what the remote sent."""
+        if not only_replies:
             self.progress(lane)
         consumer = lane.consumer
         if consumer.peek():
-            full = consumer.pending() >= consumer.slots - 1
-            self.drain(lane)
+            left = consumer.slots
+            if self.wary:
+                left = consumer.pending()
+                if not self.same_life():
+                    return
+            full = lane.framed and consumer.pending() >= consumer.slots - 1
+            self.drain(lane, left)
             # A remote that found its ring full sleeps until we tell that there is room again.
             if full and (self.armed is None or self.armed.peer_armed()):
                 self.ring_doorbell(lane)
@@ -126,17 +163,16 @@ class RingController(Controller):
             lane.queue.take_oldest_done(consumed, 0)
         return consumed > 0
 
-    def drain(self, lane: Lane) -> None:
-        """Take what waits, at most one ring full, and give the slots back at once."""
+    def drain(self, lane: Lane, left: int) -> None:
+        """Take what waits, so many messages at the most, and give the slots back at once."""
         consumer = lane.consumer
-        left = consumer.slots
         try:
             while left > 0:
                 left -= 1
                 if lane.framed:
                     self.deliver(lane, consumer)
                 else:
-                    lane.channel.take_batch((consumer.payload(),))
+                    lane.channel.take_message(consumer.payload())
                 consumer.advance()
                 if not consumer.peek():
                     return
@@ -172,8 +208,13 @@ class RingController(Controller):
         known: Queue = queue
         lane = known.context
         if lane is None or not self.linked:
-            return False
+            return self.arm_for(queue)
         if self.armed is not None:
             self.armed.arm()
             self.is_armed = True
-        return self.progress(lane) or lane.consumer.pending() > 0
+        try:
+            return self.progress(lane) or lane.consumer.pending() > 0
+        except RemoteError:
+            if not self.excused():
+                raise
+            return False
