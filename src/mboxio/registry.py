@@ -11,7 +11,9 @@ from mboxio.errors import AddressError, MailboxError
 from mboxio.timeouts import DEFAULT
 
 BUILT_IN = {
+    "acpm": "mboxio.controllers.acpm:Acpm",
     "bcm2835": "mboxio.controllers.bcm2835:Bcm2835",
+    "exynos_mbox": "mboxio.controllers.exynos_mbox:ExynosMailbox",
     "loopback": "mboxio.controllers.loopback:Loopback",
     "mhu": "mboxio.controllers.arm_mhu:Mhu",
     "shm": "mboxio.controllers.shm:SharedMemory",
@@ -112,6 +114,8 @@ def make(address: Address) -> Controller:
         values[key] = _typed(address.controller, key, text, types[key])
     try:
         controller: Controller = kind(address.name, kind.Options(**values))
+        if hasattr(controller, "connect"):  # it stacks on other controllers
+            setattr(controller, "connect", connect)  # noqa: B010
     except ValueError as error:
         raise AddressError(f"{address}: {error}") from None
     return controller
