@@ -1,0 +1,144 @@
+"""How ACPM firmware is reached: an SRAM for each connection, or one in a file."""
+
+import functools
+import mmap
+import os
+import socket
+from threading import RLock, get_ident
+from time import monotonic_ns
+from typing import TYPE_CHECKING
+
+from mboxio.errors import RemoteError
+from mboxio.io import Memory
+from mboxio.io.files import MappedFile
+from mboxio.io.peer import HOST_ARMED, PAGE_BYTES, PEER_HELLO, REMOTE_ARMED, prepare
+from mboxio.io.sockets import ring_doorbell
+from mboxio.remote.channel import RemoteStats
+from mboxio.remote.handshake import memfd, seal
+from mboxio.remote.server import Server, log
+from mboxio.remote.sram import Sram
+from mboxio.remote.waiter import Waiter
+from mboxio.ring import armed
+
+if TYPE_CHECKING:
+    from mboxio.remote.acpm import AcpmRemote
+
+__all__ = ["FileServer", "PeerServer"]
+
+POLL_NS = 50_000
+IDLE_POLL_NS = 500_000
+BUSY_NS = 1_000_000_000
+"""How long after the last message a file is looked at more often."""
+
+
+class PeerServer(Server[Sram]):
+    """Serves ``peer:NAME``."""
+
+    def __init__(self, remote: "AcpmRemote", stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
+        self._remote = remote
+        super().__init__("peer", remote.name, stats, lock, spin_ns)
+
+    def welcome(self, link: socket.socket) -> tuple[Sram, int]:
+        """See `Server.welcome`."""
+        layout = self._remote.describe()
+        descriptor = memfd(PAGE_BYTES + layout.size_bytes)
+        try:
+            mapping = mmap.mmap(descriptor, PAGE_BYTES + layout.size_bytes)
+            whole = Memory(mapping)
+            prepare(whole)
+            memory = Memory(memoryview(mapping)[PAGE_BYTES:])
+            # No bound method of ours: a cycle would keep the memory until it is collected.
+            interrupt = functools.partial(ring_doorbell, link)
+            words = armed(whole, REMOTE_ARMED, HOST_ARMED)
+            sram = self._remote.sram(memory, layout, interrupt, words)
+            seal(descriptor)
+            socket.send_fds(link, [PEER_HELLO], [descriptor], socket.MSG_NOSIGNAL)
+            return sram, self._remote.boot
+        finally:
+            os.close(descriptor)
+
+    def srams(self) -> list[Sram]:
+        """Return what is served now."""
+        return [link.connection for link in self.live()]
+
+    def restart(self) -> None:
+        """Drop all hosts; they knock again."""
+        for link in self.live():
+            self.hang_up(link)
+
+
+class FileServer:
+    """Serves ``file:PATH``: looks at it again and again, because nothing tells."""
+
+    def __init__(self, remote: "AcpmRemote", stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
+        self.stopping = False
+        self.thread: int | None = None
+        self._remote = remote
+        self._stats = stats
+        self._lock = lock
+        layout = remote.describe()
+        with open(remote.name, "ab") as file:
+            if file.tell() < layout.size_bytes:
+                file.truncate(layout.size_bytes)
+        self._memory = MappedFile(remote.name)
+        self._waiter = Waiter()
+        self._sram = remote.sram(self._memory, layout)
+
+    def srams(self) -> list[Sram]:
+        """Return what is served now."""
+        return [self._sram]
+
+    def wake(self) -> None:
+        """Have the serving thread look."""
+        with self._lock:
+            if self.thread is not None:
+                self._waiter.wake()
+
+    def stop(self) -> None:
+        """Have `run` return soon."""
+        self.stopping = True
+        self.wake()
+
+    def restart(self) -> None:
+        """Describe the SRAM anew, as starting firmware does."""
+        with self._lock:
+            self._sram.close()
+            self._sram = self._remote.sram(self._memory, self._remote.describe())
+
+    def run(self) -> None:
+        """Serve until `stop`; then close everything."""
+        self.thread = get_ident()
+        try:
+            busy_ns = monotonic_ns()
+            while not self.stopping:
+                now_ns = monotonic_ns()
+                with self._lock:
+                    worked = self._serve(now_ns)
+                    next_ns = self._sram.next_ns()
+                if worked:
+                    busy_ns = now_ns
+                    continue
+                pause_ns = POLL_NS if now_ns - busy_ns < BUSY_NS else IDLE_POLL_NS
+                if next_ns is not None:
+                    pause_ns = min(pause_ns, max(next_ns - now_ns, 0))
+                self._waiter.wait(pause_ns)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close everything that is open."""
+        with self._lock:
+            self.thread = None
+            self._waiter.close()
+            self._sram.close()
+            del self._sram
+            self._memory.close()
+
+    def _serve(self, now_ns: int) -> bool:
+        try:
+            return self._sram.serve(now_ns)
+        except RemoteError as error:
+            self._stats.lies += 1
+            log.warning("%s: %s", self._remote.address, str(error))
+            self._sram.close()  # until a restart
+            return False
