@@ -16,7 +16,7 @@ ARGS ?=
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: test venv build demo test-compiled test-pure check lint types docs format clean bench sanitize sanitize-threads
+.PHONY: test venv build demo test-compiled test-pure fuzz recovery check lint types docs format clean bench sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -34,6 +34,14 @@ test-compiled: $(BUILT)
 test-pure: $(BUILT)
 	MBOXIO_EXPECT_BUILD=pure PYTHONPATH=$(CURDIR)/src PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache \
 	    $(BIN)/pytest $(ARGS)
+
+# A million words of an SRAM change while traffic runs over it; `test` does it for a moment.
+fuzz: $(BUILT)
+	MBOXIO_EXPECT_BUILD=compiled $(BIN)/python -m tests.acpm.fuzz 1000000
+
+# ACPM firmware is killed a hundred times in each mode; `test` does it a few times.
+recovery: $(BUILT)
+	MBOXIO_EXPECT_BUILD=compiled MBOXIO_ACPM_KILLS=100 $(BIN)/pytest -k killed tests/acpm/test_recovery.py
 
 # The tests come last: their summary is what a reader of the log looks for.
 check: lint types test
