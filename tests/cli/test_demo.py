@@ -105,3 +105,24 @@ def test_the_firmware_does_not_outlive_a_killed_demo(start: Start, own_folder: P
     # A killed demo cannot remove its folder.
     (left,) = own_folder.iterdir()
     shutil.rmtree(left)
+
+
+def test_demo_of_acpm(run: Run, own_folder: Path) -> None:
+    result = run("demo", "acpm")
+    text = result.stdout.decode()
+    assert (result.returncode, result.stderr) == (0, b"")
+    gain = re.search(r"31 in flight: +[\d,]+ registers/s, ([\d.]+)×", text)
+    assert gain
+    assert float(gain[1]) > 1
+    assert re.search(r"sensor +\d+ unsolicited messages", text)
+    assert re.search(r"SIGKILL +20 reads in flight: all over in \d+ ms, \d+ with RemoteGone", text)
+    assert re.search(r"restart +same client: reply after \d+ ms", text)
+    assert "0 mispaired, 0 numbers held" in text
+    assert not firmware_of(own_folder)
+
+
+def test_there_is_no_such_demo(run: Run) -> None:
+    result = run("demo", "nothing")
+    assert result.returncode == 2
+    assert result.stderr.count(b"\n") == 1
+    assert b"'acpm'" in result.stderr

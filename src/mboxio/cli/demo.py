@@ -18,6 +18,7 @@ __all__ = ["demo"]
 
 DEMOS = {
     "requests": "mboxio.cli.demo:requests",
+    "acpm": "mboxio.cli.demo_acpm:run",
     "rpi": "mboxio.cli.demo_rpi:run",
 }
 """What can be shown: a name, and the function that does it."""
@@ -29,7 +30,8 @@ def demo(name: str) -> None:
     """Show the main job: many requests in flight, and firmware that is killed.
 
     It takes some seconds, needs nothing and leaves nothing behind. The exit code is 1 if any
-    guarantee was broken. With the name rpi it is the mailbox of a Raspberry Pi, in QEMU.
+    guarantee was broken. With the name acpm it is a PMIC behind ACPM firmware, with
+    rpi the mailbox of a Raspberry Pi, in QEMU.
     """
     module, _, function = DEMOS[name].partition(":")
     getattr(import_module(module), function)()

@@ -32,16 +32,24 @@ def private_folder() -> Generator[str]:
 
 
 class Firmware:
-    """The process of `mboxio.cli.firmware`.
+    """The process of a demo's firmware.
 
     Args:
         name: what it serves.
         folder: where its complaints go.
         check: called every now and then while we wait.
+        module: what it runs.
     """
 
-    def __init__(self, name: str, folder: str, check: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: str,
+        check: Callable[[], object],
+        module: str = "mboxio.cli.firmware",
+    ) -> None:
         self.name = name
+        self.module = module
         self.complaints = os.path.join(folder, "firmware.log")
         self.check = check
         self.process: subprocess.Popen[bytes] | None = None
@@ -54,7 +62,7 @@ class Firmware:
         """
         with open(self.complaints, "wb") as complaints:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mboxio.cli.firmware", self.name],
+                [sys.executable, "-m", self.module, self.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=complaints,
