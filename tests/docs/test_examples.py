@@ -126,7 +126,9 @@ def require_command(program: str, *words: str) -> None:
             path = word.partition("::")[0]
             assert word.startswith("-") or (ROOT / path).exists(), f"no {path}"
     elif program.endswith("python") and words[0] == "-m":
-        assert (ROOT / words[1].replace(".", "/")).with_suffix(".py").exists()
+        module = words[1].replace(".", "/")
+        places = (ROOT / module, ROOT / "src" / module)
+        assert any(place.with_suffix(".py").exists() for place in places), f"no {words[1]}"
     elif program.endswith("python"):
         for word in words:
             assert list(ROOT.glob(word)), f"no {word}"
