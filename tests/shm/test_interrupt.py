@@ -60,8 +60,6 @@ def test_ctrl_c_in_the_middle_of_a_doorbell(firmware, verb):
             except KeyboardInterrupt:
                 break
             except QueueFull:
-                client.flush(20)
-            except mboxio.QueueFull:
                 controller.interrupts = 0
                 client.request(b"when there is room", timeout_s=20, queue_timeout_s=20)
         controller.interrupts = 0
