@@ -130,7 +130,7 @@ class Queue:
             if not isinstance(error, Exception):
                 raise  # Ctrl-C in a driver written in Python
             if isinstance(error, RemoteGone):
-                self.gate.note(self.pump.host.take_link, False, -1, str(error))
+                self.gate.note(self.pump.host.take_gone, str(error))
             return PLACED
         if outcome is not SENT and outcome.retry:
             self.take_back(request, channel, outcome, now_ns)
