@@ -209,8 +209,13 @@ class GdbRegion(RemoteRegion):
     def __init__(self, link: Gdb, address: int, size_bytes: int, *, verify: bool = False) -> None:
         super().__init__(link, address, size_bytes)
         self.verify = verify
-        if link.processor is not None:
+        self.step = None if link.processor is None else link.processor.scratch
+        if self.step is not None:
             self.access_s *= STEP_EXCHANGES
+
+    def same_over(self, link: Gdb) -> "GdbRegion":
+        """See `RemoteRegion.same_over`."""
+        return link.region(self.address, self.size_bytes, verify=self.verify, step=self.step)
 
     def close(self) -> None:
         """See `Region.close`."""

@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.io.region import Kind, Region
@@ -258,6 +258,35 @@ class RemoteRegion(Region):
             if not 0 <= word < 1 << 32:
                 raise ValueError(f"{word:#x} is not a 32-bit word")
         self.link.write_words(self.address + offset, words)
+
+    @property
+    def lost(self) -> bool:
+        """See `Region.lost`."""
+        return bool(self.link.broken) and not self.closed
+
+    def reopen(self) -> None:
+        """See `Region.reopen`."""
+        if not self.lost:
+            return
+        link = type(self.link).share(self.link.where)
+        try:
+            same = self.same_over(link)
+        finally:
+            link.release()
+        lost, self.link = self.link, same.link  # with its use of the connection
+        interrupt, self.interrupt = self.interrupt, same.interrupt
+        self.access_s = same.access_s
+        if interrupt is not None:
+            interrupt.close()
+        lost.release()
+
+    @abstractmethod
+    def same_over(self, link: Any) -> "RemoteRegion":
+        """Return a region for the same window, set up the same way, over a new connection.
+
+        Raises:
+            RemoteGone, AddressError: it is not possible any more.
+        """
 
     def close(self) -> None:
         """See `Region.close`."""

@@ -82,7 +82,7 @@ class Qtest(Link):
         Raises:
             AddressError: QEMU refuses: no such device, or another one is intercepted already.
         """
-        self._intercept(f"irq_intercept_in {device}")
+        self.intercept(f"irq_intercept_in {device}")
 
     def intercept_out(self, device: str, name: str = "") -> None:
         """Hear of the interrupts that come out of a device; as `intercept_in`.
@@ -91,7 +91,7 @@ class Qtest(Link):
             device: its path.
             name: of its group of outputs. QEMU before 8 takes a name and reports nothing.
         """
-        self._intercept(f"irq_intercept_out {device} {name}".rstrip())
+        self.intercept(f"irq_intercept_out {device} {name}".rstrip())
 
     def set_irq_in(self, device: str, name: str, line: int, level: int) -> None:
         """Set an input line of a device.
@@ -185,7 +185,8 @@ class Qtest(Link):
             if interrupt.line == line:
                 interrupt.signal()
 
-    def _intercept(self, command: str) -> None:
+    def intercept(self, command: str) -> None:
+        """Begin to hear of interrupts, unless this was asked for before."""
         if command != self.intercepted:
             self._set_up(command)
             self.intercepted = command
@@ -201,6 +202,18 @@ class QtestRegion(RemoteRegion):
     """A window of the memory and registers of QEMU's machine."""
 
     link: Qtest
+
+    def same_over(self, link: Qtest) -> "QtestRegion":
+        """See `RemoteRegion.same_over`."""
+        same = link.region(self.address, self.size_bytes)
+        try:
+            if isinstance(self.interrupt, QtestInterrupt):
+                link.intercept(self.link.intercepted)
+                same.interrupt = link.interrupt(self.interrupt.line)
+        except BaseException:
+            same.close()
+            raise
+        return same
 
 
 class QtestInterrupt(Interrupt):

@@ -93,6 +93,21 @@ class Region(ABC):
         """
         return self
 
+    @property
+    def lost(self) -> bool:
+        """Whether the connection behind this region broke; no access gets through any more."""
+        return False
+
+    def reopen(self) -> None:
+        """Reach the same over a new connection if the old one broke; nobody else uses the region.
+
+        The interrupt is another one afterwards, and it may take seconds until nobody answered.
+
+        Raises:
+            RemoteGone, AddressError: it cannot be reached now; the region is as it was.
+        """
+        assert not self.lost, f"{type(self).__name__} can be lost and does not say how to reopen it"
+
     def close(self) -> None:
         """Let go of what the region holds open; a second call does nothing.
 
