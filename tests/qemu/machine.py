@@ -46,15 +46,20 @@ class Machine:
 
 
 @contextlib.contextmanager
-def running(machine: str) -> Iterator[Machine]:
+def running(machine: str, folder: Path | None = None) -> Iterator[Machine]:
     """Start a machine, and stop it afterwards.
+
+    Args:
+        machine: its name for QEMU.
+        folder: where its sockets are; None: in one of its own, which is removed afterwards.
 
     QEMU gets sockets that listen already, so whoever connects waits in line until it has come up.
     """
     path = tool(PROGRAM)
     with contextlib.ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="mboxio-qemu-"))
-        stack.callback(shutil.rmtree, folder)
+        if folder is None:
+            folder = Path(tempfile.mkdtemp(prefix="mboxio-qemu-"))
+            stack.callback(shutil.rmtree, folder)
         log = stack.enter_context((folder / "log").open("wb"))
         sockets = {name: _listening(folder / name) for name in ("qtest", "gdb", "qmp")}
         try:
@@ -83,6 +88,7 @@ def running(machine: str) -> Iterator[Machine]:
 
 def _listening(path: Path) -> socket.socket:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    path.unlink(missing_ok=True)  # of a machine that was here before
     listening.bind(str(path))
     listening.listen(1)
     return listening

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ POOL = "@0x100000"
 # Of the board, not of the mailbox: its line is the first one of the second bank.
 INTERRUPT_CONTROLLER = "@0x3f00b200+0x20"
 ENABLE_SECOND_BANK, MAILBOX_LINE = 0x18, 2
+RETURN_S = 20.0
+"""How long a lost machine may take to be found again; it takes a second at the most."""
 
 EXPECTED: dict[tags.Property[Any], Any] = {
     tags.FIRMWARE_REVISION: 0x548E1,
@@ -132,3 +135,20 @@ def test_the_end_of_qemu_ends_what_is_pending(raspi: Machine) -> None:
         pending = connection.client(2).submit(b"\x10\0\0\0", timeout_s=60)
         raspi.kill()
         assert isinstance(pending.exception(), mboxio.RemoteGone)
+
+
+@pytest.mark.parametrize("way", ["qtest", "gdb", "qtest with interrupt"])
+def test_a_qemu_that_is_started_again_is_found(tmp_path: Path, way: str) -> None:
+    with running("raspi3b", tmp_path) as first:
+        address = interrupting(first) if "interrupt" in way else polled(first, way)
+        connection = mboxio.connect(address)
+        pending = connection.client(2).submit(b"\x10\0\0\0", timeout_s=None)
+        first.kill()
+        assert isinstance(pending.exception(), mboxio.RemoteGone)
+    with connection, running("raspi3b", tmp_path):
+        client = connection.client("property")
+        pi = RpiProperty(client)
+        message = pi.exchange([tags.BOARD_MODEL]).message()
+        client.request(message, queue_timeout_s=RETURN_S)
+        assert pi.read_all(*EXPECTED) == list(EXPECTED.values())
+        assert connection.stats()["property"].failed == 0

@@ -58,8 +58,6 @@ class Mhu(MhuTree):
     """One MHU, seen from one of its sides."""
 
     Options = MhuOptions
-    pending = 0
-    """Bits that we raised and have not seen cleared."""
 
     def open(self) -> None:
         """Reach the registers and declare the channels."""
@@ -73,6 +71,11 @@ class Mhu(MhuTree):
         for number, mask in enumerate([sum(bits)] if words else bits):
             queue = self.add_queue(each, str(number))
             self.add_channel(str(number), queue, context=mask)
+        self.set_up()
+
+    def set_up(self) -> None:
+        """Forget the bits of an earlier life."""
+        self.pending = 0  # bits that we raised and have not seen cleared
 
     def check(self, channel: Any, message: bytes) -> None:
         """Refuse words that are none, or that the far side could not tell from nothing."""

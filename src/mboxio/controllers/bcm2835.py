@@ -159,7 +159,7 @@ class Bcm2835(RegisterController):
         self.config = Config.at(region)
         if self.pool is None and self.options.pool:
             self.pool = self.open_pool()
-        self.drain_stale()
+        self.set_up()
         each = self.paced(
             depth=DEPTH,
             message_bytes=4,
@@ -185,8 +185,20 @@ class Bcm2835(RegisterController):
                 continue
             word = self.add_channel(str(number), self.words, correlator=Words(), context=number)
             self.numbered.append(word)
+
+    def set_up(self) -> None:
+        """Throw away old answers, and choose the interrupt or none."""
+        self.fifo.clear()
+        self.drain_stale()
         if self.irq is not None:
             self.config.write(data_irq=True)
+
+    def lost_regions(self) -> list[Region]:
+        """See `RegisterController.lost_regions`; the buffers are in memory of their own."""
+        lost = super().lost_regions()
+        if self.pool is not None and self.pool.region.lost and self.pool.region not in lost:
+            lost.append(self.pool.region)
+        return lost
 
     def open_pool(self) -> Pool:
         """Open the memory for buffers; the VideoCore sees it through its uncached alias."""
@@ -206,6 +218,7 @@ class Bcm2835(RegisterController):
 
     def drain_stale(self) -> None:
         """Throw away what was sent before us, so that it answers none of our requests."""
+        self.stale = 0
         status = self.inbox.read()
         while not status.empty and self.stale < STALE_MAX:
             self.read.read()

@@ -1,19 +1,23 @@
 """What drivers of registers have in common: where the registers are, and how events are told."""
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 from mboxio.capabilities import Capabilities
 from mboxio.controller import POLL, Controller
-from mboxio.errors import AddressError
+from mboxio.errors import AddressError, MailboxError
 from mboxio.io.access import open_region
 from mboxio.io.interrupts import Interrupt
-from mboxio.io.region import Region
+from mboxio.io.region import Kind, Region
 
 __all__ = ["RegisterController", "RegisterOptions"]
 
 SPIN_S = 50e-6
 """How long a wait looks at registers that are near before it sleeps."""
+
+JOIN_S = 30.0
+"""How long closing waits for a try to reach lost registers, which ends by itself before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,9 @@ class RegisterOptions:
 class RegisterController(Controller):
     """A controller over a region of registers. A subclass has ``open``, ``send`` and ``look``.
 
+    Where the connection to the registers breaks, as QEMU's or a debug probe's may, it is made again
+    and a new life of the remote begins: ``set_up`` is called once more.
+
     Args:
         name: ignored; ``at`` says which.
         options: see `RegisterOptions`.
@@ -54,6 +61,8 @@ class RegisterController(Controller):
         self.given = region
         self.opened: list[Region] = []
         self.looked: set[Any] = set()  # queues that the last look was for
+        self.life = 0  # the number of times that the registers were reached again
+        self.reaching: threading.Thread | None = None
 
     def reach(self, size_bytes: int) -> Region:
         """Open the registers, and watch their interrupt if they have one. For ``open``.
@@ -67,10 +76,20 @@ class RegisterController(Controller):
         self.region = region = self.given or self.open_option("at", size_bytes)
         if self.options.events == "irq" and region.interrupt is None:
             raise AddressError("events=irq: this region has no interrupt")
-        if self.options.events != "poll" and region.interrupt is not None:
-            self.irq = region.interrupt
-            self.watch(self.irq.fileno())
+        self.listen()
         return region
+
+    def listen(self) -> None:
+        """Watch the interrupt if there is one and it is wanted."""
+        if self.options.events != "poll" and self.region.interrupt is not None:
+            self.irq = self.region.interrupt
+            self.watch(self.irq.fileno())
+
+    def set_up(self) -> None:
+        """Begin with hardware in a known state; for ``open``, and after it was lost.
+
+        Called without the lock while nobody else makes accesses; raises as ``open``.
+        """
 
     def open_option(self, option: str, size_bytes: int) -> Region:
         """Open the region that an option names; it is closed with the controller."""
@@ -87,6 +106,7 @@ class RegisterController(Controller):
             polls_events=self.irq is None,
             spin_s=SPIN_S,
             access_s=self.region.access_s,
+            epoch_source="a new connection" if self.region.kind is Kind.REMOTE else None,
             **capabilities,
         )
 
@@ -96,6 +116,8 @@ class RegisterController(Controller):
 
     def service(self, queue: Any, why: str) -> None:
         """See `Controller.service`."""
+        if self.host.lost:
+            return
         if why is not POLL and self.looked and queue not in self.looked:
             self.looked.add(queue)
             return  # a look is for all queues, so one in each round of them is enough
@@ -106,11 +128,54 @@ class RegisterController(Controller):
         if self.irq is not None:
             self.irq.unmask()
 
+    # -- a connection that broke is made again
+
+    def lost_regions(self) -> list[Region]:
+        """Return those of the regions whose connection broke."""
+        regions = [self.region, *self.opened]
+        return [region for region in dict.fromkeys(regions) if region.lost]
+
+    def reconnect(self) -> bool:
+        """See `Controller.reconnect`; a thread waits for answers, for as long as that takes."""
+        if self.reaching is None or not self.reaching.is_alive():
+            if not self.lost_regions():
+                return False  # what was lost is nothing that is reached by a connection
+            self.reaching = threading.Thread(
+                target=self.reach_again, name="mboxio reconnect", daemon=True
+            )
+            self.reaching.start()
+        return True
+
+    def reach_again(self) -> None:
+        """Make the connections again, and begin a new life with them."""
+        try:
+            for region in self.lost_regions():
+                region.reopen()
+            self.set_up()
+        except MailboxError as error:
+            self.link(False, -1, str(error))
+            return
+        self.host.gate.call(self.come_back)
+
+    def come_back(self) -> None:
+        """Report the new life. Under the lock."""
+        if not self.host.closed and not self.lost_regions():
+            self.looked = set()
+            self.life += 1
+            self.listen()
+            self.link(True, self.life)
+            self.event()  # an interrupt that came before tells nobody
+
+    # -- letting go
+
     def close(self) -> None:
         """Let go of the regions."""
+        if self.reaching is not None:
+            self.reaching.join(JOIN_S)
         for region in self.opened:
             region.close()
 
     def forked(self) -> None:
         """See `Controller.forked`."""
+        self.reaching = None  # it stayed behind
         RegisterController.close(self)
