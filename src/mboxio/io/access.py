@@ -74,9 +74,12 @@ def number(text: str) -> int:
     """Read a number as people write them in addresses: 4096, 0x1000.
 
     Raises:
-        AddressError: it is none.
+        AddressError: it is none, or negative.
     """
     try:
-        return int(text, 0)
+        found = int(text, 0)
+        if found < 0:
+            raise ValueError
+        return found
     except ValueError:
         raise AddressError(f"{text!r} is no number; write 4096 or 0x1000") from None

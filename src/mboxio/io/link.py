@@ -61,6 +61,9 @@ class Link(ABC):
         try:
             self.greet()
             self.access_s = self._measure()
+        except RemoteGone as error:
+            self.socket.close()
+            raise RemoteGone(f"{error}; {self.how_to_start}") from None
         except BaseException:
             self.socket.close()
             raise
@@ -142,7 +145,7 @@ class Link(ABC):
                 raise self.end(f"is gone: {error.strerror or error}") from None
             finally:
                 if self.owed and not self.broken:
-                    self.end("was interrupted in the middle of an access; connect again")
+                    self.end("was interrupted in the middle of an access")
 
     def say(self, data: bytes, answers: int) -> None:
         """Send what is answered ``answers`` times. Inside `talking`."""

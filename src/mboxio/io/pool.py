@@ -91,10 +91,12 @@ class Pool:
         self.slot_bytes = -(-slot_bytes // alignment) * alignment
         first = -bus_address % alignment
         room = max(0, region.size_bytes - first) // self.slot_bytes
-        if first % 4 or not 1 <= (room if count is None else count) <= room:
+        if count is not None and count < 1:
+            raise ValueError(f"a pool has at least one slot, not {count}")
+        if first % 4 or (count or 1) > room:
             raise ValueError(
-                f"{'no' if count is None else count} slots of {self.slot_bytes} bytes fit into"
-                f" {region.size_bytes} bytes at bus address {bus_address:#x}"
+                f"{region.size_bytes} bytes at bus address {bus_address:#x} have no room for"
+                f" {count or 1} slots of {self.slot_bytes} bytes at multiples of {alignment}"
             )
         self.slots = room if count is None else count
         self.free = deque(
