@@ -31,6 +31,8 @@ BLOCK_BYTES = 0x40
 DEPTH = 8
 PROPERTY = 8
 CHANNELS = 16
+SLOT_ALIGNMENT = 16
+"""The low four bits of a buffer's address are the channel's."""
 BATCH = 32
 """How many words are taken in one go."""
 MEMORY_END, BUS_END = 1 << 30, 1 << 32
@@ -97,6 +99,13 @@ class Bcm2835Options(RegisterOptions):
     slot_bytes: int = 512
     raw: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (-1 <= self.bus < BUS_END and 0 <= self.alias < BUS_END):
+            raise ValueError("bus and alias are addresses of 32 bits")
+        if self.slots < 1 or self.slot_bytes < 1:
+            raise ValueError("there is at least one slot, and it has at least one byte")
+
 
 def physical_address(text: str) -> int:
     """Return where a region is, as its name says: ``devmem:0x100000+0x1000``, ``qtest:q@0x100000``.
@@ -153,7 +162,12 @@ class Bcm2835(RegisterController):
 
     def open(self) -> None:
         """Reach the registers, throw away old answers, declare sixteen channels."""
-        region = self.reach(BLOCK_BYTES)
+        try:
+            region = self.reach(BLOCK_BYTES)
+        except AddressError as error:
+            if not self.options.at.startswith("devmem:") or "vcio" in str(error):
+                raise
+            raise AddressError(f"{error}; on a board that runs Linux use vcio:") from None
         self.read, self.write = Read.at(region), Write.at(region)
         self.inbox, self.outbox = ReadStatus.at(region), WriteStatus.at(region)
         self.config = Config.at(region)
@@ -203,7 +217,8 @@ class Bcm2835(RegisterController):
     def open_pool(self) -> Pool:
         """Open the memory for buffers; the VideoCore sees it through its uncached alias."""
         options = self.options
-        region = self.open_option("pool", options.slots * options.slot_bytes)
+        slot_bytes = -(-options.slot_bytes // SLOT_ALIGNMENT) * SLOT_ALIGNMENT
+        region = self.open_option("pool", options.slots * slot_bytes)
         address, end = options.bus, BUS_END
         if address < 0:
             address, end = physical_address(options.pool), MEMORY_END
@@ -212,7 +227,8 @@ class Bcm2835(RegisterController):
         return Pool(
             region,
             address if options.bus >= 0 else address | options.alias,
-            slot_bytes=options.slot_bytes,
+            slot_bytes=slot_bytes,
+            alignment=SLOT_ALIGNMENT,
             count=options.slots,
         )
 

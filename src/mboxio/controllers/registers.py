@@ -68,12 +68,17 @@ class RegisterController(Controller):
         """Open the registers, and watch their interrupt if they have one. For ``open``.
 
         Args:
-            size_bytes: how many there are, where the address does not say.
+            size_bytes: how many of them the driver needs.
 
         Raises:
             AddressError, RemoteGone: they cannot be reached, or lack the interrupt asked for.
         """
         self.region = region = self.given or self.open_option("at", size_bytes)
+        if region.size_bytes < size_bytes:
+            raise AddressError(
+                f"{size_bytes:#x} bytes of registers are needed, this region has"
+                f" {region.size_bytes:#x}"
+            )
         if self.options.events == "irq" and region.interrupt is None:
             raise AddressError("events=irq: this region has no interrupt")
         self.listen()
