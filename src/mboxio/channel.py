@@ -205,7 +205,8 @@ class Channel(BaseChannel):
                 self.fall_out()
             return
         doubtful = request.state != QUEUED and request.tied and self.correlator.in_order
-        error = self.error(RequestTimeout, request, "timed out")
+        gone = f", the remote is gone: {self.host.lost_reason}" if self.gate.lost else ""
+        error = self.error(RequestTimeout, request, f"timed out{gone}")
         self.withdraw(request, TIME_OUT, error)
         if doubtful and request.holds & HOLDS_TAG:
             self.fall_out()

@@ -110,7 +110,7 @@ def test_nobody_there_for_a_while(stub: Stub) -> None:
         client = connection.client(0)
         stub.frozen.set()  # every connection ends at its first question
         use_until_it_is_gone(client, stub)
-        with pytest.raises(mboxio.MailboxError):
+        with pytest.raises(mboxio.RequestTimeout, match="the remote is gone"):
             client.send(b"", queue_timeout_s=0.05)
         assert connection.lost
         assert connection.pump.descriptors == ()
