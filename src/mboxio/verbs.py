@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from mboxio.errors import AddressError, ClosedError, RequestTimeout
+from mboxio.errors import AddressError, ClosedError, RemoteGone, RequestTimeout
 from mboxio.request import Request as CoreRequest
 from mboxio.request import Waitable
 from mboxio.sender import Sender
@@ -72,13 +72,23 @@ class Verbs(Sender):
 
         Raises:
             AddressError: the controller has no such doorbell.
+            RemoteGone: the remote is gone, and hears nothing.
         """
+        if self.gate.lost and not self.gate.lock.mine():
+            self.host.seek()
         self.gate.run(self.ring_now)
 
     def ring_now(self) -> None:
         """Ring the doorbell. Under the lock."""
         self.check_open()
-        self.host.controller.ring(self.channel)
+        if self.gate.lost:
+            name, reason = self.channel.name, self.host.lost_reason
+            raise RemoteGone(f"channel {name!r}: the remote is gone ({reason})", channel=name)
+        try:
+            self.host.controller.ring(self.channel)
+        except RemoteGone as error:
+            self.gate.note(self.host.take_gone, str(error))
+            raise
 
     def tx_done(self, status: int = 0) -> None:
         """Say that the oldest message left (TX done by ACK)."""

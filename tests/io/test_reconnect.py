@@ -211,3 +211,22 @@ def test_a_region_that_cannot_be_reached_stays_lost(qemu: FakeQtest) -> None:
         qemu.frozen.clear()
         region.reopen()
         assert region.read(0, 4) == 0
+
+
+def test_who_only_rings_meets_the_end_and_the_new_life(qemu: FakeQtest) -> None:
+    with mboxio.connect(unit(qemu)) as connection:
+        client = connection.client(2)
+        client.ring()
+        assert qemu.words[RAISE] == 4
+        qemu.hang_up()
+        until(lambda: refuses_to_ring(client))
+        until(lambda: not refuses_to_ring(client))
+        assert qemu.clients == 2
+
+
+def refuses_to_ring(client: Client) -> bool:
+    try:
+        client.ring()
+    except RemoteGone:
+        return True
+    return False
