@@ -34,6 +34,8 @@ NAMES = {number: name for name, number in ERRORS.items()} | {
     errno.EAGAIN: "EAGAIN",
     errno.EDEADLK: "EDEADLK",
 }
+FORMAT = "mbox-trace-1"
+KEYS = {"name": str, "controllers": list, "clients": list, "behaviour": dict, "steps": list}
 TIMES_FOR_EVER = -1
 DEFAULTS = {"send_request": "EINPROGRESS", "last_tx_done": True, "peek_data": False}
 LEVELS = {logging.ERROR: "err", logging.DEBUG: "dbg"}
@@ -376,7 +378,13 @@ class Run(logging.Handler):
             expect = step["expect"]
             self.events.clear()
             where = f"step {index} ({step['op']})"
-            result = self.run_op(step)
+            if "outcome" in expect:  # of the faults only: whoever gets here did not crash
+                raise Mismatch(f"{where}: expected {expect['outcome']}, seen to go on")
+            try:
+                result = self.run_op(step)
+            except Exception as error:
+                wanted = json.dumps(expect["ret"])
+                raise Mismatch(f"{where}, ret: expected {wanted}, raised {error!r}") from error
             self.clock.let_run()
             if "state" in expect:
                 state, blocked = expect["state"], expect.get("blocked", [])
@@ -403,9 +411,18 @@ class Run(logging.Handler):
             self.clock.join(thread, 1e6)
 
 
+def same(expected: Json, seen: Json) -> bool:
+    """Compare, where true is not 1 and false is not 0."""
+    if isinstance(expected, dict) and isinstance(seen, dict):
+        return expected.keys() == seen.keys() and all(same(expected[k], seen[k]) for k in seen)
+    if isinstance(expected, list) and isinstance(seen, list):
+        return len(expected) == len(seen) and all(map(same, expected, seen))
+    return isinstance(expected, bool) == isinstance(seen, bool) and expected == seen
+
+
 def check(where: str, expected: Json, seen: Json) -> None:
     """Compare."""
-    if expected != seen:
+    if not same(expected, seen):
         raise Mismatch(f"{where}: expected {json.dumps(expected)}, seen {json.dumps(seen)}")
 
 
@@ -428,42 +445,100 @@ def run_of(trace: Json) -> Iterator[Run]:
 
 def mismatch_of(trace: Json) -> str | None:
     """Replay a trace; return the first difference, or None."""
-    with run_of(trace) as run:
-        try:
+    try:
+        with run_of(trace) as run:
             run.replay()
-        except Mismatch as mismatch:
-            return str(mismatch)
-        except Exception as error:  # reported as the mismatch that it is
-            return f"raised {error!r}"
+    except Mismatch as mismatch:
+        return str(mismatch)
+    except Exception as error:  # reported as the mismatch that it is
+        return f"raised {error!r}"
     return None
 
 
+# -- files
+
+
+class NoTrace(Exception):
+    """A file, or a line of one, is no trace."""
+
+
+def texts(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield where each trace of a file stands, and its text. Raises `NoTrace`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise NoTrace(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise NoTrace(f"{path}: no text, so no trace") from None
+    if not text.strip():
+        raise NoTrace(f"{path}: empty, no trace in it")
+    if path.suffix != ".jsonl":
+        yield str(path), text
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield f"{path}, line {number}", line
+
+
+def read(where: str, text: str) -> Json:
+    """Turn a text into a trace. Raises `NoTrace`."""
+    try:
+        trace = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NoTrace(f"{where}: no JSON: {error}") from None
+    found = trace.get("format") if isinstance(trace, dict) else None
+    if found != FORMAT:
+        raise NoTrace(f"{where}: no trace: its format is {json.dumps(found)}, not {FORMAT!r}")
+    for key, kind in KEYS.items():
+        if not isinstance(trace.get(key), kind):
+            raise NoTrace(f"{where}: a damaged trace: {key!r} is missing or wrong")
+    steps = trace["steps"]
+    if not all(isinstance(step, dict) and isinstance(step.get("expect"), dict) for step in steps):
+        raise NoTrace(f"{where}: a damaged trace: a step without 'expect'")
+    if "final" not in trace and not any("outcome" in step["expect"] for step in steps):
+        raise NoTrace(f"{where}: a damaged trace: it has no end ('final')")
+    return trace
+
+
 def traces(path: Path) -> Iterator[Json]:
-    """Yield the traces of a file."""
-    if path.suffix == ".jsonl":
-        with path.open() as lines:
-            yield from (json.loads(line) for line in lines if line.strip())
-    else:
-        yield json.loads(path.read_text())
+    """Yield the traces of a file. Raises `NoTrace`."""
+    for where, text in texts(path):
+        yield read(where, text)
 
 
 def main(paths: list[str]) -> int:
-    """Replay all files; returns how many traces failed."""
+    """Replay all files; returns how many traces failed. What is no trace has failed."""
     counts: Counter[str] = Counter()
     for path in paths:
-        for trace in traces(Path(path)):
-            if "kernel_bug" in trace:
-                counts["skipped"] += 1
-                continue
-            mismatch = mismatch_of(trace)
-            if mismatch is not None:
-                quirk = f" (quirk: {trace['quirk']})" if "quirk" in trace else ""
-                print(f"{trace['name']}{quirk}: {mismatch}")
-            counts["passed" if mismatch is None else "failed"] += 1
+        try:
+            found = list(texts(Path(path)))
+        except NoTrace as error:
+            print(error)
+            counts["failed"] += 1
+            continue
+        for where, text in found:
+            counts[outcome(where, text)] += 1
     if counts["skipped"]:
         print(f"{counts['skipped']} traces with kernel_bug skipped: they show faults, not truth")
     print(f"{counts['passed']} passed, {counts['failed']} failed")
     return counts["failed"]
+
+
+def outcome(where: str, text: str) -> str:
+    """Replay one trace and print a line if it differs; returns what it counts as."""
+    try:
+        trace = read(where, text)
+    except NoTrace as error:
+        print(error)
+        return "failed"
+    if "kernel_bug" in trace:
+        return "skipped"
+    mismatch = mismatch_of(trace)
+    if mismatch is None:
+        return "passed"
+    quirk = f" (quirk: {trace['quirk']})" if "quirk" in trace else ""
+    print(f"{trace['name']}{quirk}: {mismatch}")
+    return "failed"
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ def test_a_trace_is_followed(trace: Any) -> None:
         ("queue-order-callbacks", 2, ["state", "M", "chans", 0, "queued"], 1),
         ("poll-basic", 2, ["state", "M", "poll_timer"], 5),
         ("req-out-of-order", 2, ["blocked"], []),
+        ("poll-queue", 3, ["ret"], True),
+        ("queue-order-callbacks", 2, ["state", "M", "chans", 0, "queued"], False),
     ],
 )
 def test_a_difference_is_found(name: str, step: int, path: list[Any], value: Any) -> None:
@@ -49,7 +51,7 @@ def test_a_difference_is_found(name: str, step: int, path: list[Any], value: Any
     place = trace["steps"][step]["expect"]
     for key in path[:-1]:
         place = place[key]
-    assert place[path[-1]] != value
+    assert json.dumps(place[path[-1]]) != json.dumps(value)
     place[path[-1]] = value
     mismatch = mismatch_of(trace)
     assert mismatch is not None
@@ -84,6 +86,50 @@ def test_the_command_counts_and_names(tmp_path: Path, capsys: pytest.CaptureFixt
     assert mismatch == "block-irq: step 3 (send), t: expected 8, seen 7"
     assert skipped.startswith("1 traces with kernel_bug skipped")
     assert last == "2 passed, 1 failed"
+
+
+def test_what_crashed_the_kernel_has_to_crash_here() -> None:
+    trace = named("block-irq")
+    trace["steps"][3]["expect"]["outcome"] = "crash"
+    assert mismatch_of(trace) == "step 3 (send): expected crash, seen to go on"
+
+
+WHOLE = json.dumps(named("block-irq"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.json", "", "{}: empty, no trace in it"),
+        ("a.jsonl", "\n\n", "{}: empty, no trace in it"),
+        ("a.json", WHOLE[:300], "{}: no JSON: "),
+        ("a.jsonl", WHOLE + "\n" + WHOLE[:300] + "\n", "{}, line 2: no JSON: "),
+        ("a.json", "[]", "{}: no trace: its format is null, not 'mbox-trace-1'"),
+        ("a.json", WHOLE.replace("mbox-trace-1", "2"), '{}: no trace: its format is "2", not '),
+        ("a.json", WHOLE.replace('"steps"', '"stops"'), "{}: a damaged trace: 'steps' is missing"),
+        ("a.json", WHOLE.replace('"expect"', '"?"'), "{}: a damaged trace: a step without"),
+        ("a.json", WHOLE.replace('"final"', '"?"'), "{}: a damaged trace: it has no end"),
+        ("a.json", WHOLE.replace('"num_chans"', '"?"'), "block-irq: raised KeyError('num_chans')"),
+        ("a.json", WHOLE.replace('"op": "register"', '"op": "?"'), "block-irq: step 0 (?), ret: "),
+        ("a.json", b"\xff\xfe\x00", "{}: no text"),
+        ("there is none.json", None, "{}: No such file or directory"),
+        (".", None, "{}: Is a directory"),
+    ],
+)
+def test_what_is_no_trace_fails_in_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    text: str | bytes | None,
+    told: str,
+) -> None:
+    path = tmp_path / name
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert main([str(path)]) == 1
+    line, last = capsys.readouterr().out.splitlines()
+    assert line.startswith(told.format(path))
+    assert last.endswith("passed, 1 failed")
 
 
 def test_it_is_a_command() -> None:
