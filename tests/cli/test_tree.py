@@ -1,6 +1,7 @@
 """``mboxio list --dtb``."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -59,23 +60,36 @@ def test_wide(invoke: Invoke) -> None:
 
 @pytest.mark.parametrize("file", sorted(FILES.glob("*.dtb")), ids=lambda path: path.stem)
 def test_narrow(invoke: Invoke, file: Path) -> None:
-    """Paths break before a slash, and nothing else breaks."""
+    """Paths break before a slash, compatibles after the vendor, and nothing else breaks."""
     result = invoke("list", "--dtb", str(file), env={"COLUMNS": "80"})
     lines = result.stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    names = {part for path in paths(file) for part in path.split("/")[1:]}
-    shown = {word for line in lines for each in line.split() for word in each.split("/")}
-    assert names <= shown
+    shown = {word for line in lines for each in line.split() for word in re.split("[/,]", each)}
+    assert words(file) <= shown
 
 
-def paths(file: Path) -> list[str]:
-    """Return the paths of all providers and consumers of a file."""
+def test_very_narrow(invoke: Invoke) -> None:
+    """Where there is no room for whole names, numbers still are whole."""
+    ironhide = str(FILES / "r8a78000-ironhide.dtb")
+    shown = invoke("list", "--dtb", ironhide, env={"COLUMNS": "52"}).stdout
+    assert max(map(len, shown.splitlines())) <= 52
+    assert {"cells", "address", "driver", "0x189e1000", "disabled"} <= set(shown.split())
+
+
+def words(file: Path) -> set[str]:
+    """Return what may not break: names of channels, and the parts of compatibles and paths."""
     (found,) = (
         each
         for each in map(json.loads, (FILES / "expected.jsonl").read_text().splitlines())
         if each["dtb"] == file.name
     )
-    return [each["path"] for each in found["providers"] + found["consumers"]]
+    channels = [channel for each in found["consumers"] for channel in each["channels"]]
+    names = {each["name"] for each in channels if each["name"]}
+    names |= {part for each in found["providers"] for part in each["compatible"][0].split(",")}
+    nodes = [each["path"] for each in found["providers"] + found["consumers"]]
+    nodes += [each["provider"] for each in channels if each["provider"]]
+    nodes += [path for each in channels for path in each.get("cell_nodes", {}).values()]
+    return names | {part for path in nodes for part in path.split("/")[1:]}
 
 
 def test_empty_entries_and_no_consumers(invoke: Invoke) -> None:

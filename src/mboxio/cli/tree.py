@@ -20,29 +20,40 @@ HEX_FROM = 0x10000
 CONTINUED = " "
 GAP = 2
 """Between two columns of a table."""
+NARROW = 10
+"""A column with names has so much room on the narrowest screen."""
 
 
-class Path:
-    """The path of a node; where it is too long for its column it breaks before a slash."""
+class Pieces:
+    """A name that breaks between its pieces where it is too long for its column."""
 
-    def __init__(self, node: Node) -> None:
-        self.style = "cyan" if node.enabled else "dim"
-        names = printable(node.path).split("/")
-        self.parts = [f"/{name}" for name in names[1:]]
+    def __init__(self, pieces: list[str], style: str = "") -> None:
+        self.pieces = pieces
+        self.style = style
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         line = ""
-        for part in self.parts:
-            if line.strip() and len(line) + len(part) > options.max_width:
+        for piece in self.pieces:
+            if line.strip() and len(line) + len(piece) > options.max_width:
                 yield Text(line, self.style)
                 line = CONTINUED
-            line += part
+            line += piece
         yield Text(line, self.style, overflow="fold")
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        least = max(len(part) for part in self.parts) + len(CONTINUED)
-        most = max(least, sum(len(part) for part in self.parts))
-        return Measurement(least, most).with_maximum(options.max_width)
+        first, *others = map(len, self.pieces)
+        least = max(first, *(len(CONTINUED) + other for other in others), 1)
+        return Measurement(least, max(least, first + sum(others))).with_maximum(options.max_width)
+
+
+def _path(node: Node) -> Pieces:
+    names = printable(node.path).split("/")
+    return Pieces([f"/{name}" for name in names[1:]], "cyan" if node.enabled else "dim")
+
+
+def _compatible(node: Node) -> Pieces:
+    vendor, comma, model = printable(next(iter(node.compatible), "-")).partition(",")
+    return Pieces([vendor + comma, model])
 
 
 def show_tree(file: str, as_json: bool) -> None:
@@ -61,10 +72,10 @@ def show_tree(file: str, as_json: bool) -> None:
     output.print(f"{_count(providers, 'provider')}, {_count(consumers, 'consumer')}")
     output.print()
     if providers:
-        output.print(_fitted(_providers(providers), output))
+        output.print(_fitted(_providers(providers), output, 0, 1))
         output.print()
     if consumers:
-        output.print(_consumers(consumers))
+        output.print(_fitted(_consumers(consumers), output, 0, 3))
         output.print()
 
 
@@ -89,8 +100,8 @@ def _providers(providers: list[Provider]) -> Table:
         cpu = next((region.cpu for region in each.reg), None)
         driver = dt.driver(node, driven)
         table.add_row(
-            Path(node),
-            printable(next(iter(node.compatible), "-")),
+            _path(node),
+            _compatible(node),
             "-" if each.cells is None else str(each.cells),
             "-" if cpu is None else f"{cpu:#x}",
             _driver(node, driver),
@@ -99,15 +110,24 @@ def _providers(providers: list[Provider]) -> Table:
     return table
 
 
-def _fitted(table: Table, console: Console) -> Table:
-    """Give the paths the room that the other columns leave, but no less than they need."""
-    paths, *others = (
-        [Measurement.get(console, console.options, cell) for cell in column.cells]
-        for column in table.columns
-    )
-    room = console.width - sum(GAP + max(cell.maximum for cell in cells) for cells in others)
-    whole = max(cell.maximum for cell in paths)
-    table.columns[0].width = max(min(room, whole), max(cell.minimum for cell in paths))
+def _fitted(table: Table, console: Console, *names: int) -> Table:
+    """Narrow the columns with names: between their pieces, and further only if that is too wide."""
+    widths: list[int] = []
+    least: list[int] = []
+    for column in table.columns:
+        sizes = [Measurement.get(console, console.options, cell) for cell in column.cells]
+        header = len(str(column.header))
+        widths.append(max(header, *(size.maximum for size in sizes)))
+        least.append(max(header, *(size.minimum for size in sizes)))
+    room = console.width - GAP * (len(widths) - 1)
+    for floor in (least, [NARROW] * len(widths)):
+        while sum(widths) > room:
+            wide = [at for at in names if widths[at] > floor[at]]
+            if not wide:
+                break
+            widths[max(wide, key=widths.__getitem__)] -= 1
+    for column, width in zip(table.columns, widths, strict=True):
+        column.width = width
     return table
 
 
@@ -120,7 +140,7 @@ def _driver(node: Node, name: str | None) -> Text:
 def _consumers(consumers: list[Consumer]) -> Table:
     table = _table("consumer", "channel", "cells", "provider")
     for each in consumers:
-        path: Path | str = Path(each.node)
+        path: Pieces | str = _path(each.node)
         for specifier in each.channels:
             name = f" {printable(specifier.name)}" if specifier.name else ""
             provider = specifier.provider
@@ -128,7 +148,7 @@ def _consumers(consumers: list[Consumer]) -> Table:
                 path,
                 f"{specifier.index}{name}",
                 " ".join(_cells(specifier)),
-                Text("empty", "dim") if provider is None else Path(provider),
+                Text("empty", "dim") if provider is None else _path(provider),
                 style=_style(each.node),
             )
             path = ""
