@@ -86,12 +86,18 @@ def test_a_message_is_refused() -> None:
         assert linux.mbox_chan_tx_slots_available(bench.chan) == linux.MBOX_TX_QUEUE_LEN
 
 
+def test_who_waits_for_nothing_is_told() -> None:
+    assert linux.mbox_wait_request(-errno.EINPROGRESS, None) == -errno.EINVAL
+    assert linux.mbox_wait_request(-errno.ENOSPC, None) == -errno.ENOSPC
+
+
 def test_what_a_driver_or_client_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     def fails(*_: object) -> int:
         raise OSError("broken")
 
     cl = linux.mbox_client(tx_done=fails, rx_callback=fails)
-    with Bench(cl, send_data=fails, peek_data=takes) as bench:
+    with Bench(cl, send_data=fails, peek_data=fails) as bench:
+        assert not linux.mbox_client_peek_data(bench.chan)
         linux.mbox_send_message(bench.chan, 1)
         assert bench.chan.msg_count == 1, "it counts as refused"
         assert bench.mbox.ops is not None
@@ -102,7 +108,7 @@ def test_what_a_driver_or_client_raises_is_logged(caplog: pytest.LogCaptureFixtu
         linux.mbox_chan_received_data(bench.chan, 2)
     assert [record.exc_info and str(record.exc_info[1]) for record in caplog.records] == [
         "broken"
-    ] * 3
+    ] * 4
 
 
 @pytest.mark.parametrize(

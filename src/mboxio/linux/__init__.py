@@ -290,8 +290,7 @@ def mbox_client_txdone(chan: mbox_chan, r: int) -> None:
 
 def mbox_client_peek_data(chan: mbox_chan) -> bool:
     """Have the controller look for received data; owned or not, as in the kernel."""
-    peek = chan.mbox.ops.peek_data
-    return peek is not None and bool(peek(chan))
+    return call_op(chan.mbox.ops.peek_data, chan) > 0
 
 
 def mbox_flush(chan: mbox_chan, timeout: int) -> int:
@@ -332,7 +331,7 @@ def mbox_send_request(chan: mbox_chan | None, req: mbox_request | None) -> int:
     return chan.send_request(req)
 
 
-def mbox_wait_request(err: int, wait: mbox_wait, timeout: float | None = None) -> int:
+def mbox_wait_request(err: int, wait: mbox_wait | None, timeout: float | None = None) -> int:
     """Wait for the end of a request if ``err``, from `mbox_send_request`, is -EINPROGRESS.
 
     Args:
@@ -340,10 +339,12 @@ def mbox_wait_request(err: int, wait: mbox_wait, timeout: float | None = None) -
         timeout: in milliseconds; None waits for ever. The kernel has no such argument.
 
     Returns:
-        The status of the request, -ETIME, or -EDEADLK where nothing may block. What is still in
-        flight stays so: `mbox_cancel_request` ends it.
+        The status of the request, -ETIME, -EINVAL without a wait, or -EDEADLK where nothing may
+        block. What is still in flight stays so: `mbox_cancel_request` ends it.
     """
-    return wait.wait(timeout) if err == -EINPROGRESS else err
+    if err != -EINPROGRESS:
+        return err
+    return -EINVAL if wait is None else wait.wait(timeout)
 
 
 def mbox_cancel_request(req: mbox_request) -> int:
