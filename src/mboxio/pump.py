@@ -283,6 +283,7 @@ class Pump:
     def lead(self, parker: Parker, waitable: Any, until_ns: int) -> None:
         """Serve the source until ``waitable`` is over, the time comes or the lead is taken."""
         why = LOOK
+        poller: Any = None
         while True:
             self.gate.enter()
             try:
