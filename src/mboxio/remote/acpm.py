@@ -4,33 +4,30 @@
 program against. `AcpmRemote` is the same for programs and tests, and misbehaves on demand.
 """
 
-import copy
-import os
 import sys
 from collections.abc import Callable, Sequence
 from random import Random
-from threading import RLock, Thread, get_ident
+from threading import RLock
 
 from mboxio.errors import AddressError
 from mboxio.io import Memory
 from mboxio.io.sockets import socket_path
 from mboxio.remote.acpm_servers import FileServer, PeerServer
-from mboxio.remote.channel import Handler, RemoteStats
+from mboxio.remote.channel import Handler
 from mboxio.remote.faults import Faults
 from mboxio.remote.pmic import PmicModel
-from mboxio.remote.server import log
+from mboxio.remote.serving import Serving
 from mboxio.remote.sram import AcpmRemoteChannel, Sram
-from mboxio.ring import Armed, require_ordered_memory
+from mboxio.ring import Armed
 from mboxio.ring.acpm import BASE, AcpmLayout, AcpmSpec, plan, write
 
 __all__ = ["AcpmRemote"]
 
-STOP_S = 5.0
 BOOT_WORD = 0
 """Where this firmware writes the number of its life, from the base on."""
 
 
-class AcpmRemote:
+class AcpmRemote(Serving[PeerServer | FileServer]):
     """ACPM firmware to develop and test against.
 
     ::
@@ -61,18 +58,11 @@ class AcpmRemote:
             socket_path(self.name, scheme)  # raises
         elif scheme != "file" or not self.name:
             raise AddressError(f"{address!r} cannot be served: write peer:NAME or file:PATH")
-        if spin_s is None:
-            spin_s = 50e-6 if len(os.sched_getaffinity(0)) > 1 else 0.0
-        self.address = address
+        super().__init__(address, RLock(), spin_s)
         self.base = base
         self.boot = 0
         self.change: Callable[[AcpmLayout], AcpmLayout] = lambda layout: layout
-        self._spin_ns = round(spin_s * 1e9)
         self._channels: list[AcpmRemoteChannel] = []
-        self._stats = RemoteStats()
-        self._lock = RLock()
-        self._server: PeerServer | FileServer | None = None
-        self._thread: Thread | None = None
         self._silent = False
 
     @property
@@ -114,46 +104,6 @@ class AcpmRemote:
         return channel
 
     # -- serving
-
-    def start(self) -> None:
-        """Serve in a background thread; hosts can connect when this returns.
-
-        Raises:
-            AddressError: somebody serves this address already, or it cannot be used.
-            RuntimeError: this remote serves already, or cannot on this machine.
-            ValueError: no channel is declared.
-        """
-        server = self._listen()
-        self._thread = Thread(
-            target=self._run, args=(server,), name=f"acpm {self.address}", daemon=True
-        )
-        self._thread.start()
-
-    def serve(self) -> None:
-        """Serve in this thread until `stop`; raises as `start`."""
-        self._run(self._listen())
-
-    def stop(self) -> None:
-        """Close all connections and stop serving; `start` may be called again."""
-        server, thread = self._server, self._thread
-        if server is None:
-            return
-        server.stop()
-        if thread is not None and server.thread != get_ident():
-            thread.join(STOP_S)
-            if thread.is_alive():
-                log.warning("%s does not stop: a handler has not returned", self.address)
-
-    def __enter__(self) -> "AcpmRemote":
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
-
-    def stats(self) -> RemoteStats:
-        """Return a copy of what was counted since this remote was made."""
-        return copy.copy(self._stats)
 
     @property
     def srams(self) -> Sequence[Sram]:
@@ -242,23 +192,11 @@ class AcpmRemote:
         sram.stalled = self._silent
         return sram
 
-    def _listen(self) -> PeerServer | FileServer:
-        require_ordered_memory()
-        with self._lock:
-            if self._server is not None:
-                raise RuntimeError(f"{self.address} is served already by this remote")
-            if not self._channels:
-                raise ValueError(f"{self.address} has no channel: declare one with channel()")
-            kind = PeerServer if self.address.startswith("peer:") else FileServer
-            self._server = kind(self, self._stats, self._lock, self._spin_ns)
-            return self._server
-
-    def _run(self, server: PeerServer | FileServer) -> None:
-        try:
-            server.run()
-        finally:
-            with self._lock:
-                self._server = self._thread = None
+    def _make_server(self) -> PeerServer | FileServer:
+        if not self._channels:
+            raise ValueError(f"{self.address} has no channel: declare one with channel()")
+        kind = PeerServer if self.address.startswith("peer:") else FileServer
+        return kind(self, self._stats, self._lock, self._spin_ns)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,11 +1,9 @@
 """The door of the far side: `Remote`."""
 
-import copy
 import errno
-import os
 from collections.abc import Callable
 from random import Random
-from threading import Event, Thread, get_ident
+from threading import Event, get_ident
 
 from mboxio.errors import (
     RemoteError,
@@ -14,21 +12,18 @@ from mboxio.errors import (
     WouldDeadlock,
 )
 from mboxio.io.sockets import socket_path
-from mboxio.remote.channel import RemoteStats
 from mboxio.remote.connection import Connection
 from mboxio.remote.declared import Declared
 from mboxio.remote.faults import Greeting
 from mboxio.remote.handshake import Peer
 from mboxio.remote.lane import Answered
-from mboxio.remote.server import Link, ShmServer, log
-from mboxio.ring import require_ordered_memory
+from mboxio.remote.server import Link, ShmServer
+from mboxio.remote.serving import Serving
 
 __all__ = ["Remote"]
 
-STOP_S = 5.0
 
-
-class Remote(Declared):
+class Remote(Serving[ShmServer], Declared):
     """The far side of ``shm:`` addresses in Python: firmware to develop and test against.
 
     ::
@@ -56,68 +51,13 @@ class Remote(Declared):
     """
 
     def __init__(self, name: str, *, spin_s: float | None = None) -> None:
-        super().__init__()
+        Declared.__init__(self)
         self.name = name.removeprefix("shm:")
         socket_path(self.name)  # raises
-        if spin_s is None:
-            spin_s = 50e-6 if (os.cpu_count() or 1) > 1 else 0.0
-        if not spin_s >= 0:
-            raise ValueError(f"spin_s is {spin_s}, which is negative")
-        self._spin_ns = round(spin_s * 1e9)
-        self._stats = RemoteStats()
-        self._server: ShmServer | None = None
-        self._thread: Thread | None = None
+        super().__init__(f"shm:{self.name}", self._lock, spin_s)
         self._greeting = Greeting.GOOD
         self._silent = False
         self._draining = True
-
-    @property
-    def address(self) -> str:
-        """What hosts connect to."""
-        return f"shm:{self.name}"
-
-    # -- serving
-
-    def start(self) -> None:
-        """Serve in a background thread; hosts can connect when this returns.
-
-        Raises:
-            AddressError: somebody serves this name already.
-            RuntimeError: this remote serves already, or cannot on this machine.
-            ValueError: no channel is declared.
-        """
-        server = self._listen()
-        self._thread = Thread(
-            target=self._run, args=(server,), name=f"mboxio remote {self.name}", daemon=True
-        )
-        try:
-            self._thread.start()
-        except BaseException:
-            self._server = None
-            server.close()
-            raise
-
-    def serve(self) -> None:
-        """Serve in this thread until `stop`; raises as `start`."""
-        self._run(self._listen())
-
-    def stop(self) -> None:
-        """Close all connections and stop serving; `start` may be called again."""
-        server, thread = self._server, self._thread
-        if server is None:
-            return
-        server.stop()
-        if thread is not None and server.thread != get_ident():
-            thread.join(STOP_S)
-            if thread.is_alive():
-                log.warning("%s does not stop: a handler has not returned", self.address)
-
-    def __enter__(self) -> "Remote":
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.stop()
 
     def __repr__(self) -> str:
         state = "stopped" if self._server is None else f"connections: {len(self.connections)}"
@@ -127,10 +67,6 @@ class Remote(Declared):
     def connections(self) -> tuple[Peer, ...]:
         """The hosts that are connected, the oldest first."""
         return tuple(link.peer for _, link in self._links())
-
-    def stats(self) -> RemoteStats:
-        """Return a copy of what was counted since this remote was made."""
-        return copy.copy(self._stats)
 
     # -- of the remote's own accord
 
@@ -269,29 +205,17 @@ class Remote(Declared):
         server = self._server
         return [] if server is None else [(server, link) for link in server.live()]
 
-    def _listen(self) -> ShmServer:
-        require_ordered_memory()
-        with self._lock:
-            if self._server is not None:
-                raise RuntimeError(f"{self.address} is served already by this remote")
-            if not self._channels:
-                raise ValueError(f"{self.address} has no channel: declare one with handler()")
-            self._server = ShmServer(
-                self.name,
-                lambda: [*self._channels.values()],
-                self._stats,
-                self._lock,
-                self._spin_ns,
-            )
-            self._misbehave()
-            return self._server
+    def _make_server(self) -> ShmServer:
+        if not self._channels:
+            raise ValueError(f"{self.address} has no channel: declare one with handler()")
+        return ShmServer(
+            self.name, lambda: [*self._channels.values()], self._stats, self._lock, self._spin_ns
+        )
 
-    def _run(self, server: ShmServer) -> None:
-        try:
-            server.run()
-        finally:
-            with self._lock:
-                self._server = self._thread = None
+    def _listen(self) -> ShmServer:
+        server = super()._listen()
+        self._misbehave()
+        return server
 
     def _misbehave(self) -> None:
         with self._lock:
