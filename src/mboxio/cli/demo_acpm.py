@@ -115,6 +115,8 @@ class Show:
         """Kill the firmware with requests in flight: all of them end."""
         row = self.screen.row("SIGKILL")
         self.fill(KILLED_WITH)
+        self.firmware.freeze()
+        self.fill(KILLED_WITH)
         self.firmware.kill()
         count, before, began_s = len(self.pending), self.failed, monotonic()
         self.drain()

@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,11 @@ class Firmware:
                 raise click.ClickException(f"the firmware is not up after {READY_S:.0f} s")
         if not os.read(self.process.stdout.fileno(), 100):
             raise click.ClickException(f"the firmware failed: {self._complaint()}")
+
+    def freeze(self) -> None:
+        """Stop the process where it is, so that what is sent to it from now on stays pending."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """Send SIGKILL."""

@@ -118,6 +118,8 @@ class Show:
         row = self.screen.row("SIGKILL")
         self.legacy.fill()
         self.power.fill(FULL)
+        self.firmware.freeze()
+        self.power.fill(FULL)
         self.firmware.kill()
         requests, messages = len(self.power.pending), len(self.legacy.due)
         before = self.power.answered

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mboxio.capabilities import Capabilities, TxDone
+from mboxio.controllers.exynos_tree import AcpmNode
 from mboxio.correlate import NOTIFICATION, Tagged
 from mboxio.errors import AddressError, MailboxError, RemoteError, RemoteGone
 from mboxio.io.access import open_region
@@ -19,7 +20,7 @@ from mboxio.io.region import Region
 from mboxio.ports import Ports
 from mboxio.ring import consumer, producer
 from mboxio.ring.acpm import BASE, TAG_BITS, TAG_LOW_BIT, AcpmChannel, outstanding, tags_in
-from mboxio.ring.controller import Lane, RingController
+from mboxio.ring.controller import Lane
 from mboxio.ring.descriptor import Descriptor
 
 __all__ = ["Acpm", "AcpmOptions"]
@@ -59,7 +60,7 @@ class AcpmOptions:
     boot_word: int = -1
 
 
-class Acpm(RingController):
+class Acpm(AcpmNode):
     """The host's side of ACPM; channel n of the descriptor is channel "n".
 
     Only channels with clients are touched: others may belong to another driver.

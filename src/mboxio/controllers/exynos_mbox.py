@@ -5,6 +5,7 @@ the other side did the same. Protocols such as ACPM are stacked on its channels.
 drivers/mailbox/exynos-mailbox.c (facts only).
 """
 
+import errno
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,16 @@ class ExynosMailbox(Controller):
             self.add_channel(str(line), self.queue)
         if interrupt is not None:
             self.watch(interrupt.fileno())
+
+    def xlate(self, specifier: Any) -> str:
+        """See `Controller.xlate`: no cells; any channel that nobody holds, by Linux's rule."""
+        if specifier.cells:
+            raise AddressError("the mailbox of Exynos has no cells", errno=errno.EINVAL)
+        for channel in self.host.channels.values():
+            if channel.users == 0:
+                name: str = channel.name
+                return name
+        raise AddressError("every channel of the mailbox is taken", errno=errno.EBUSY)
 
     def start(self, channel: Any) -> None:
         """See `Controller.start`."""
