@@ -17,7 +17,7 @@ from typing import Any
 from mboxio import AsyncClient, Client, Connection, MailboxError
 from mboxio.io.sockets import listen, socket_path
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """How long anything may take that has to happen; reached only by a failing test."""
 FOLDER = os.path.dirname(__file__)
 
