@@ -28,7 +28,7 @@ SLEEP_MAX_MS = 3_600_000.0
 LOOKS_PER_TIME = 4
 """Reading the clock costs as much as a look, so a spinner does it every so many looks."""
 
-GLANCES_PER_TURN = 64
+GLANCES_PER_TURN = 16
 """A spinner looks at the other queues only so often: their number must not cost it anything."""
 
 SHORT_MS, SELECT_MAX = 2.0, 1024
