@@ -11,7 +11,7 @@ cdef class Monotonic:
 cdef class Mutex:
     cdef PyThread_type_lock _bell
     cdef int _waiting
-    cdef bint _rung
+    cdef bint _rung, _starved
     cdef readonly unsigned long owner
     cpdef acquire(self)
     cdef wait(self)

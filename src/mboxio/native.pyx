@@ -51,6 +51,9 @@ cdef class Monotonic:
         PyErr_CheckSignals()
 
 
+cdef unsigned long RESERVED = 1  # no thread's: free for one that waits, for nobody else
+
+
 cdef class Mutex:
     """A plain lock that knows which thread holds it; see native.py.
 
@@ -84,10 +87,17 @@ cdef class Mutex:
                     status = PyThread_acquire_lock_timed(self._bell, -1, 1)
                 if status == PY_LOCK_ACQUIRED:
                     self._rung = False
+                    if self.owner == RESERVED:
+                        self.owner = 0
+                    elif self.owner:
+                        self._starved = True  # taken again meanwhile: the next release waits
                 else:
                     PyErr_CheckSignals()
         finally:
             self._waiting -= 1
+            self._starved = False
+            if self._waiting == 0 and self.owner == RESERVED:
+                self.owner = 0
 
     cpdef bint try_acquire(self) noexcept:
         if self.owner:
@@ -97,9 +107,12 @@ cdef class Mutex:
 
     cpdef void release(self) noexcept:
         self.owner = 0
-        if self._waiting and not self._rung:
-            self._rung = True
-            PyThread_release_lock(self._bell)
+        if self._waiting:
+            if self._starved:
+                self.owner = RESERVED
+            if not self._rung:
+                self._rung = True
+                PyThread_release_lock(self._bell)
 
     cpdef bint mine(self) noexcept:
         return self.owner == PyThread_get_thread_ident()

@@ -331,21 +331,19 @@ class Queue:
             request = client.backlog.pop()
             if client.backlog.line:
                 self.line.append(client)
-            if queued_by == BY_SUBMIT:
-                client.attend(-1)
             try:
                 reason = self.place(request, client.channel, now_ns)
             except BaseException:
                 self.mark_dirty()  # the others' turn comes all the same
                 raise
             if reason == PLACED:
+                if queued_by == BY_SUBMIT:
+                    client.attend(-1)
                 passed = 0
                 continue
             if client.backlog.line:
                 self.line.pop()
             client.backlog.put_back(request, queued_by)
-            if queued_by == BY_SUBMIT:
-                client.attend(1)
             if reason in (NO_SLOT, NOT_NOW):
                 self.line.insert(0, client)
                 return

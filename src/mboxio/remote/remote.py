@@ -59,6 +59,11 @@ class Remote(Serving[ShmServer], Declared):
         self._silent = False
         self._draining = True
 
+    @property
+    def address(self) -> str:
+        """What hosts connect to."""
+        return f"shm:{self.name}"
+
     def __repr__(self) -> str:
         state = "stopped" if self._server is None else f"connections: {len(self.connections)}"
         return f"<Remote {self.address}, {state}>"

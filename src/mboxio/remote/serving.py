@@ -46,12 +46,17 @@ class Serving(Generic[Server]):
             spin_s = 50e-6 if (os.cpu_count() or 1) > 1 else 0.0
         if not spin_s >= 0:
             raise ValueError(f"spin_s is {spin_s}, which is negative")
-        self.address = address
+        self._address = address
         self._lock = lock
         self._spin_ns = round(spin_s * 1e9)
         self._stats = RemoteStats()
         self._server: Server | None = None
         self._thread: Thread | None = None
+
+    @property
+    def address(self) -> str:
+        """What hosts connect to."""
+        return self._address
 
     @abstractmethod
     def _make_server(self) -> Server:
