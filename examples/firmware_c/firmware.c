@@ -19,13 +19,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "mboxio_ring.h"
+#include "mboxio_process.h"
 
 enum { BATCH = 16, LOOKS_PER_CHECK = 4096, CHANNELS_MAX = 1024, SIZE_MAX_BYTES = 1 << 30 };
 static struct channel {
     struct mboxio_ring in, out;
 } channels[CHANNELS_MAX];
-static uint32_t count = 1, depth = 32, message_bytes = 256, spin, patience;
+static uint32_t count = 1, depth = 32, message_bytes = 256, spin, patience, promised;
 
 /* Answer a batch. 1: something was done, 0: there is nothing to do now, -1: the host lied. */
 static int serve(struct channel *channel)
@@ -52,17 +52,16 @@ static void run(struct mboxio_memory *memory, int doorbell)
     char bells[64]; uint32_t sleeps = 0, rung = 0;
     for (uint32_t looks = 1, idle = 0;; looks++) {
         int worked = 0, ready = 0;
-        for (uint32_t i = 0; i < count; i++) {
-            worked |= serve(&channels[i]); /* a lie makes it negative */
-            if (worked < 0) return;
-        }
+        for (uint32_t i = 0; i < count; i++)
+            if ((worked |= serve(&channels[i])) < 0) return; /* the host lied */
         if (worked && mboxio_doorbell_needed(&memory->host_armed, &rung))
             send(doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (spin && looks % LOOKS_PER_CHECK == 0 && recv(doorbell, bells, sizeof bells, MSG_DONTWAIT) == 0)
             return; /* who never sleeps has to ask whether the host is still there */
         idle = worked ? 0 : idle + 1;
         if (spin || idle <= patience) continue;
-        mboxio_arm(&memory->remote_armed, &sleeps);
+        ready = promised ? !mboxio_arm_and_fence(&memory->remote_armed, &sleeps)
+                         : (mboxio_arm(&memory->remote_armed, &sleeps), 0);
         for (uint32_t i = 0; i < count; i++) /* a negative number is a lie, which `serve` will meet */
             ready |= mboxio_pending(&channels[i].in) && mboxio_free(&channels[i].out);
         if (!ready && recv(doorbell, bells, sizeof bells, 0) <= 0) return;
@@ -107,6 +106,7 @@ static void welcome(int host)
     memcpy(CMSG_DATA(&passed.head), &memfd, sizeof memfd);
     if (memory != MAP_FAILED && getrandom(&memory->epoch, sizeof memory->epoch, 0) > 0) {
         lay_out(memory, size_bytes, slots, slot_bytes);
+        promised = (spin || patience) && mboxio_promise_fences(&memory->remote_armed);
         mboxio_store(&memory->magic, MBOXIO_MAGIC);
         fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
         if (sendmsg(host, &message, MSG_NOSIGNAL) == (ssize_t)hello.iov_len)
@@ -119,8 +119,7 @@ static void welcome(int host)
 int main(int argc, char **argv)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    struct stat folder; struct ucred peer;
-    char user[32], path[80], lock[sizeof at.sun_path];
+    struct stat folder; struct ucred peer; char user[32], path[80], lock[sizeof at.sun_path];
     const char *own = getenv("MBOXIO_RUNTIME_DIR"), *session = getenv("XDG_RUNTIME_DIR");
     uint32_t *numbers[] = {&count, &depth, &message_bytes};
     int listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), lock_file, host;

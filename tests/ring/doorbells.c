@@ -1,13 +1,15 @@
 /* Two threads that send messages to and fro, sleep when there is none, and wake each other.
  *
- * For ThreadSanitizer, and as a test that ends. Argument: number of messages. An alarm ends a wake-up that was lost.
+ * For ThreadSanitizer, and as a test that ends. Arguments: number of messages; "promise": both sides promise fences.
+ * An alarm ends a wake-up that was lost.
  */
-#define _DEFAULT_SOURCE
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #ifdef __SANITIZE_THREAD__
@@ -16,7 +18,7 @@
 static _Thread_local int fenced;
 #define MBOXIO_FULL_FENCE() ((void)__atomic_fetch_add(&fenced, 1, __ATOMIC_SEQ_CST))
 #endif
-#include "mboxio_ring.h"
+#include "mboxio_process.h"
 
 #define SLOTS 5u
 #define SLOT_BYTES 40u
@@ -26,16 +28,18 @@ struct side {
     struct mboxio_ring in, out;
     uint32_t *own_armed, *peer_armed;
     uint32_t sleeps, rung;
+    int promised, fenced;
     sem_t *own_bell, *peer_bell;
 };
 
 static struct {
-    _Alignas(MBOXIO_LINE_BYTES) uint32_t host[3];
-    _Alignas(MBOXIO_LINE_BYTES) uint32_t remote[3];
+    _Alignas(MBOXIO_LINE_BYTES) uint32_t host[5]; /* front, rear, armed word, and the promise two words on */
+    _Alignas(MBOXIO_LINE_BYTES) uint32_t remote[5];
     _Alignas(MBOXIO_LINE_BYTES) uint32_t slots[2][SLOTS * SLOT_BYTES / 4];
 } memory;
 static sem_t bells[2];
 static uint32_t messages;
+static int promise;
 
 static void fail(const char *what)
 {
@@ -54,11 +58,14 @@ static void set_up(struct side *side, uint32_t *own, uint32_t *peer, int remote)
     side->peer_armed = &peer[2];
     side->own_bell = &bells[remote];
     side->peer_bell = &bells[!remote];
+    side->promised = promise && mboxio_promise_fences(side->own_armed);
 }
 
 static void ring(struct side *side)
 {
-    if (mboxio_doorbell_needed(side->peer_armed, &side->rung))
+    int needed = side->fenced ? mboxio_doorbell_needed_unfenced(side->peer_armed, &side->rung)
+                              : mboxio_doorbell_needed(side->peer_armed, &side->rung);
+    if (needed)
         sem_post(side->peer_bell);
 }
 
@@ -69,8 +76,10 @@ static void take(struct side *side, uint32_t number)
     struct mboxio_entry entry;
     int found;
     while ((found = mboxio_peek(&side->in, &entry)) == MBOXIO_NOTHING) {
-        mboxio_arm(side->own_armed, &side->sleeps);
-        if (mboxio_pending(&side->in) == 0)
+        int sure = 1;
+        if (side->promised) sure = mboxio_arm_and_fence(side->own_armed, &side->sleeps);
+        else mboxio_arm(side->own_armed, &side->sleeps);
+        if (sure && mboxio_pending(&side->in) == 0)
             sem_wait(side->own_bell);
         mboxio_disarm(side->own_armed);
     }
@@ -94,10 +103,11 @@ static void push(struct side *side, uint32_t number)
     ring(side);
 }
 
+static struct side sides[2];
+
 static void *answer(void *unused)
 {
-    struct side side;
-    set_up(&side, memory.remote, memory.host, 1);
+    struct side side = sides[1];
     for (uint32_t number = 0; number < messages; number++) {
         take(&side, number);
         push(&side, number);
@@ -108,12 +118,16 @@ static void *answer(void *unused)
 int main(int argc, char **argv)
 {
     pthread_t remote;
-    struct side side;
     messages = argc > 1 ? (uint32_t)atol(argv[1]) : 0;
+    promise = argc > 2 && !strcmp(argv[2], "promise");
     alarm(ALARM_S);
     sem_init(&bells[0], 0, 0);
     sem_init(&bells[1], 0, 0);
-    set_up(&side, memory.host, memory.remote, 0);
+    for (int remote = 0; remote < 2; remote++)
+        set_up(&sides[remote], remote ? memory.remote : memory.host, remote ? memory.host : memory.remote, remote);
+    for (int remote = 0; remote < 2; remote++) /* each has promised before the other one asks */
+        sides[remote].fenced = mboxio_fenced_by_peer(sides[remote].peer_armed);
+    struct side side = sides[0];
     if (pthread_create(&remote, 0, answer, 0))
         return 1;
     for (uint32_t sent = 0, taken = 0; taken < messages; taken++) {

@@ -1,6 +1,6 @@
 /* What the functions of the header do to memory, in order: each access that crosses to the other side is noted.
  *
- * P: publish a word, O: observe one, F: full fence, W: write a slot, R: read a slot.
+ * P: publish a word, O: observe one, F: full fence, A: a fence in all processes, W: write a slot, R: read a slot.
  */
 #include <stdint.h>
 
@@ -24,9 +24,11 @@ static void note(char what, const volatile void *address)
 #define MBOXIO_PUBLISH(word, value) (note('P', (word)), __atomic_store_n((word), (value), __ATOMIC_RELEASE))
 #define MBOXIO_OBSERVE(word) (note('O', (word)), __atomic_load_n((word), __ATOMIC_ACQUIRE))
 #define MBOXIO_FULL_FENCE() note('F', 0)
+#define MBOXIO_REGISTER_FENCES() 1
+#define MBOXIO_FENCE_ALL() (note('A', 0), 1)
 #define MBOXIO_COPY(to, from, bytes) (note('R', (from)), note('W', (to)), __builtin_memcpy((to), (from), (bytes)))
 #define MBOXIO_ZERO(to, bytes) (note('W', (to)), __builtin_memset((to), 0, (bytes)))
-#include "mboxio_ring.h"
+#include "mboxio_process.h"
 
 uint32_t recorder_take(struct event *to);
 int recorder_run(unsigned char *where, const char *operation);
@@ -62,6 +64,10 @@ int recorder_run(unsigned char *where, const char *operation)
         return mboxio_doorbell_needed(armed, &rung);
     case 'a': /* arm */
         return mboxio_arm(armed, &sleeps), 1;
+    case 'f': /* fencing arm */
+        return mboxio_arm_and_fence(armed, &sleeps);
+    case 'u': /* unfenced: the doorbell */
+        return mboxio_doorbell_needed_unfenced(armed, &rung);
     case 'd': /* disarm */
         return mboxio_disarm(armed), 1;
     case 'l': /* look */

@@ -193,6 +193,16 @@ class KeepsWhatWaitsOnReset(ReferenceConsumer):
         self._mine = mine
 
 
+class HidesMessages(ReferenceConsumer):
+    def news(self) -> bool:
+        return False
+
+
+class HidesSlots(ReferenceProducer):
+    def news(self) -> bool:
+        return False
+
+
 BROKEN: dict[str, list[type[Any]]] = {
     "starts_empty": [StartsFull],
     "keeps_order": [SwapsMessages, ForgetsTheKind],
@@ -204,8 +214,8 @@ BROKEN: dict[str, list[type[Any]]] = {
     "stays_in_its_slot": [WritesBeyondItsSlot],
     "copies_into_a_buffer": [OverreadsTheBuffer],
     "gives_slots_back_on_release": [ReleasesTooEarly],
-    "pops_batches": [IgnoresTheLimit],
-    "counts_what_was_consumed": [ForgetsWhatPushLearned],
+    "pops_batches": [IgnoresTheLimit, HidesMessages],
+    "counts_what_was_consumed": [ForgetsWhatPushLearned, HidesSlots],
     "keeps_its_own_index": [ReadsItsFrontBack, ReadsItsRearBack],
     "notices_a_front_out_of_range": [WrapsTheFront],
     "notices_a_front_that_goes_back": [BelievesAnyFront],

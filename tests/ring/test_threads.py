@@ -59,9 +59,10 @@ def test_every_message_arrives_whole(tmp_path: Path, framed: str, copies: str) -
     assert run(program, 10_000).returncode == 0
 
 
-def test_nobody_sleeps_for_ever(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fences", ["own", "promise"])
+def test_nobody_sleeps_for_ever(tmp_path: Path, fences: str) -> None:
     program = compile_c(HERE / "doorbells.c", tmp_path / "doorbells", "-pthread")
-    ended = run(program, 10_000)
+    ended = run(program, 10_000, fences)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 

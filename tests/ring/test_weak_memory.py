@@ -17,7 +17,10 @@ from .weak_memory import INTERLEAVING, MODELS, TSO, WEAK, Registers, Step, Viola
 
 FRONT, REAR, ARMED, SLOTS = 64, 128, 192, 256
 WORDS = {FRONT: "front", REAR: "rear", ARMED: "armed"}
-OPERATIONS = ("push", "needed", "take", "give back", "room", "arm", "look", "disarm")
+OPERATIONS = (
+    *("push", "needed", "take", "give back", "room", "arm", "look", "disarm"),
+    *("fencing arm", "unfenced"),
+)
 
 Operations = dict[str, list[tuple[str, str]]]
 
@@ -59,6 +62,8 @@ def test_what_is_recorded(recorded: Operations) -> None:
         "arm": [("P", "armed"), ("F", "")],
         "look": [("O", "front")],
         "disarm": [("P", "armed")],
+        "fencing arm": [("P", "armed"), ("F", ""), ("A", "")],
+        "unfenced": [("O", "armed")],
     }
 
 
@@ -72,6 +77,8 @@ def steps(
         match what.upper():
             case "F":
                 found.append(Step("fence"))
+            case "A":
+                found.append(Step("fence all"))
             case "W":
                 found.append(Step("store", name, 100 + slot))
             case "P":  # a small letter: without its order
@@ -168,6 +175,25 @@ def test_a_missing_fence_loses_a_wake_up(recorded: Operations, operation: str, w
     without = [each for each in recorded[operation] if each != ("F", "")]
     assert without != recorded[operation]
     broken = {**recorded, operation: without}
+    run(broken, INTERLEAVING, way)
+    for model in (TSO, WEAK):
+        with pytest.raises(Violation, match="somebody sleeps for ever"):
+            run(broken, model, way)
+
+
+@each_way
+@each_model
+def test_who_arms_can_make_the_fence_of_who_rings(
+    recorded: Operations, model: str, way: Way
+) -> None:
+    promised = {**recorded, "arm": recorded["fencing arm"], "needed": recorded["unfenced"]}
+    assert run(promised, model, way) > 100
+
+
+@each_way
+def test_a_promise_that_is_not_kept_loses_a_wake_up(recorded: Operations, way: Way) -> None:
+    """The sleeper's own fence is not enough, on no machine with a buffer."""
+    broken = {**recorded, "needed": recorded["unfenced"]}
     run(broken, INTERLEAVING, way)
     for model in (TSO, WEAK):
         with pytest.raises(Violation, match="somebody sleeps for ever"):

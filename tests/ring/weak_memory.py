@@ -27,8 +27,8 @@ class Step:
     """One instruction.
 
     Args:
-        what: ``store``, ``load``, ``fence``, ``ring``, ``sleep``, ``go``, ``count``, ``keep``,
-            ``check`` or ``pass``.
+        what: ``store``, ``load``, ``fence``, ``fence all`` (in every thread), ``ring``, ``sleep``,
+            ``go``, ``count``, ``keep``, ``check`` or ``pass``.
         word: of a store or load; the register that is kept in another one.
         value: of a store.
         plus: a register that is added to the value.
@@ -169,6 +169,8 @@ def run(state: State, me: int, program: list[Step], model: str) -> Iterator[tupl
             yield f"{note} is {registers[step.to]}", put(state, me, onward)
         case "fence" if not thread.buffer:
             yield note, put(state, me, onward.settled())
+        case "fence all" if not any(each.buffer for each in state):
+            yield note, tuple(each.settled() for each in put(state, me, onward))
         case "ring" if not thread.buffer:  # a system call, or MBOXIO_BEFORE_DOORBELL
             rung = put(state, me, onward)
             for other, each in enumerate(rung):

@@ -1,5 +1,6 @@
 """The ring in C: `mboxio_ring.h` over normal memory with the buffer protocol."""
 
+import cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport (
     PyBytes_AS_STRING,
@@ -19,7 +20,12 @@ cdef extern from "mboxio_ring.h" nogil:
     int MBOXIO_TOO_LONG, MBOXIO_BAD_KIND
 
     struct mboxio_ring:
+        const word_t *peer
         uint32_t message_bytes
+        uint32_t slot_bytes
+        uint32_t mine
+        uint32_t seen
+        uint32_t consumed
         uint32_t lie_value
         int lie
 
@@ -29,6 +35,7 @@ cdef extern from "mboxio_ring.h" nogil:
         uint32_t kind
         uint32_t tag
 
+    uint32_t mboxio_load(const word_t *)
     void mboxio_ring_init(mboxio_ring *, word_t *own, word_t *peer, void *base, uint32_t slots,
                           uint32_t slot_bytes, int framed)
     int mboxio_attach(mboxio_ring *, int producer)
@@ -44,6 +51,15 @@ cdef extern from "mboxio_ring.h" nogil:
     void mboxio_arm(word_t *, uint32_t *sleeps)
     void mboxio_disarm(word_t *)
     int mboxio_doorbell_needed(const word_t *, uint32_t *rung)
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch" (const void *) nogil
+
+cdef extern from "mboxio_process.h" nogil:
+    int mboxio_promise_fences(word_t *)
+    int mboxio_arm_and_fence(word_t *, uint32_t *sleeps)
+    int mboxio_fenced_by_peer(const word_t *)
+    int mboxio_doorbell_needed_unfenced(const word_t *, uint32_t *rung)
 
 
 cdef class Export:
@@ -80,6 +96,53 @@ cdef class Export:
         return 0
 
 
+@cython.final
+cdef class CompiledArmed(Armed):
+    """Armed words with the fences that they need; arguments as `ReferenceArmed`."""
+
+    cdef Export export
+    cdef word_t *own
+    cdef word_t *peer
+    cdef uint32_t sleeps
+    cdef uint32_t rung
+    cdef bint promised
+    cdef bint fenced
+
+    def __cinit__(self, region, own, peer):
+        self.export = Export(region)
+        self.own = self.export.word(own)
+        self.peer = self.export.word(peer)
+        self.export.word(max(own, peer) + 8)  # where the promise of a process lies
+        with nogil:
+            self.fenced = mboxio_fenced_by_peer(self.peer)
+        mboxio_disarm(self.own)
+
+    cpdef promise_fences(self):
+        with nogil:
+            self.promised = mboxio_promise_fences(self.own)
+
+    cpdef bint arm(self) except -1:
+        cdef bint armed
+        if not self.promised:
+            mboxio_arm(self.own, &self.sleeps)
+            return True
+        with nogil:
+            armed = mboxio_arm_and_fence(self.own, &self.sleeps)
+        return armed
+
+    cpdef bint disarm(self) except -1:
+        mboxio_disarm(self.own)
+
+    cpdef bint peer_armed(self) except -1:
+        return self.needs_doorbell()
+
+    cdef inline bint needs_doorbell(self) noexcept:
+        if self.fenced:
+            return mboxio_doorbell_needed_unfenced(self.peer, &self.rung)
+        return mboxio_doorbell_needed(self.peer, &self.rung)
+
+
+@cython.final
 cdef class CompiledProducer(Producer):
     """The sending side; arguments and errors as `ReferenceProducer`, normal memory only."""
 
@@ -94,7 +157,7 @@ cdef class CompiledProducer(Producer):
         Producer.__init__(self, layout.slots, layout.message_bytes, armed)
         self.reset()
 
-    cpdef reset(self):
+    cpdef bint reset(self) except -1:
         self.check(mboxio_attach(&self.ring, True))
         self.broken = False
 
@@ -116,6 +179,14 @@ cdef class CompiledProducer(Producer):
     cpdef int consumed(self) except -1:
         return self.check(mboxio_consumed(&self.ring))
 
+    cpdef bint news(self) except -1:
+        return self.ring.consumed or mboxio_load(self.ring.peer) != self.ring.seen
+
+    cpdef bint doorbell_needed(self) except -1:
+        if type(self.armed) is CompiledArmed:
+            return (<CompiledArmed> self.armed).needs_doorbell()
+        return Producer.doorbell_needed(self)
+
     cdef int copy_in(self, uint32_t kind, uint32_t tag, const char *message,
                      Py_ssize_t length) except -1:
         cdef int result
@@ -135,6 +206,7 @@ cdef class CompiledProducer(Producer):
         return result
 
 
+@cython.final
 cdef class CompiledConsumer(Consumer):
     """The receiving side; arguments and errors as `ReferenceConsumer`, normal memory only."""
 
@@ -150,7 +222,7 @@ cdef class CompiledConsumer(Consumer):
         Consumer.__init__(self, layout.slots, layout.message_bytes)
         self.check(mboxio_attach(&self.ring, False))
 
-    cpdef reset(self):
+    cpdef bint reset(self) except -1:
         self.entry.payload = NULL
         self.check(mboxio_drop_all(&self.ring))
         self.broken = False
@@ -171,6 +243,27 @@ cdef class CompiledConsumer(Consumer):
         mboxio_copy_out(PyBytes_AS_STRING(message), &self.entry)
         return message
 
+    cpdef bytes take(self):
+        cdef int result = mboxio_peek(&self.ring, &self.entry)
+        cdef bytes message
+        if result <= 0:
+            self.entry.payload = NULL
+            self.check(result)
+            return None
+        self.kind = self.entry.kind
+        self.tag = self.entry.tag
+        self.length = self.entry.length
+        message = PyBytes_FromStringAndSize(NULL, self.entry.length)
+        mboxio_copy_out(PyBytes_AS_STRING(message), &self.entry)
+        mboxio_advance(&self.ring)
+        if self.ring.mine != self.ring.seen:  # another CPU has the next one, so have it fetched
+            prefetch(self.entry.payload + self.ring.slot_bytes)
+        self.entry.payload = NULL
+        return message
+
+    cpdef bint news(self) except -1:
+        return mboxio_load(self.ring.peer) != self.ring.mine
+
     cpdef uint32_t copy_into(self, object buffer) except? 0xFFFFFFFF:
         cdef Py_buffer view
         self.check_here()
@@ -185,13 +278,14 @@ cdef class CompiledConsumer(Consumer):
             PyBuffer_Release(&view)
         return self.entry.length
 
-    cpdef advance(self):
+    cpdef bint advance(self) except -1:
         self.check_here()
         self.entry.payload = NULL
         mboxio_advance(&self.ring)
 
-    cpdef release(self):
+    cpdef bint release(self) except -1:
         mboxio_release(&self.ring)
+        return False
 
     cpdef int pending(self) except -1:
         return self.check(mboxio_pending(&self.ring))
@@ -205,28 +299,3 @@ cdef class CompiledConsumer(Consumer):
         if self.entry.payload is NULL:
             raise RuntimeError("there is no message under peek")
         return 0
-
-
-cdef class CompiledArmed(Armed):
-    """Armed words with the fences that they need; arguments as `ReferenceArmed`."""
-
-    cdef Export export
-    cdef word_t *own
-    cdef word_t *peer
-    cdef uint32_t sleeps
-    cdef uint32_t rung
-
-    def __cinit__(self, region, own, peer):
-        self.export = Export(region)
-        self.own = self.export.word(own)
-        self.peer = self.export.word(peer)
-        mboxio_disarm(self.own)
-
-    cpdef arm(self):
-        mboxio_arm(self.own, &self.sleeps)
-
-    cpdef disarm(self):
-        mboxio_disarm(self.own)
-
-    cpdef bint peer_armed(self) except -1:
-        return mboxio_doorbell_needed(self.peer, &self.rung)

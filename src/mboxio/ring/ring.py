@@ -37,8 +37,18 @@ class Armed:
     after waking. After pushing: ring the doorbell if `peer_armed`.
     """
 
-    def arm(self) -> None:
-        """Announce that this side is about to sleep; later looks at rings come after it."""
+    def promise_fences(self) -> None:
+        """Spare the peer its fences where the system can make them: arming takes longer then.
+
+        For a side that arms seldom, before it arms and before the peer has the memory.
+        """
+
+    def arm(self) -> bool:
+        """Announce that this side is about to sleep; later looks at rings come after it.
+
+        Returns:
+            False if that cannot be relied on now, so do not sleep.
+        """
         raise NotImplementedError
 
     def disarm(self) -> None:
@@ -131,6 +141,10 @@ class Producer(Ring):
         """
         raise NotImplementedError
 
+    def news(self) -> bool:
+        """Tell at little cost whether slots may have come back. Believes nothing; any thread."""
+        return True
+
     def doorbell_needed(self) -> bool:
         """Tell whether the peer needs the doorbell for what was pushed; call after pushing."""
         armed = self.armed
@@ -141,7 +155,7 @@ class Consumer(Ring):
     """The receiving side of a ring.
 
     A message is taken in four steps: `peek`, `payload` or `copy_into`, `advance`, and after any
-    number of messages `release`, which gives their slots back at once.
+    number of messages `release`, which gives their slots back at once. `take` is the first three.
 
     Attributes:
         kind: kind of the message under `peek`; a foreign ring has only ``MESSAGE``.
@@ -200,18 +214,35 @@ class Consumer(Ring):
         """
         raise NotImplementedError
 
-    def pop(self) -> tuple[int, int, bytes] | None:
-        """Take the oldest message as kind, tag and bytes; None: there is none.
+    def take(self) -> bytes | None:
+        """Take a copy of the oldest message, and go on; None: there is none.
+
+        Its `kind` and `tag` are set. The slot stays taken until `release`.
 
         Raises:
             RemoteError: the peer lied, now or before.
         """
         if not self.peek():
             return None
-        message = (self.kind, self.tag, self.payload())
+        message = self.payload()
         self.advance()
-        self.release()
         return message
+
+    def news(self) -> bool:
+        """Tell at little cost whether something may wait. Believes nothing; any thread."""
+        return True
+
+    def pop(self) -> tuple[int, int, bytes] | None:
+        """Take the oldest message as kind, tag and bytes; None: there is none.
+
+        Raises:
+            RemoteError: the peer lied, now or before.
+        """
+        message = self.take()
+        if message is None:
+            return None
+        self.release()
+        return self.kind, self.tag, message
 
     def pop_batch(self, limit: int) -> list[tuple[int, int, bytes]]:
         """Take up to `limit` of the oldest messages; their slots are given back together.
@@ -221,9 +252,8 @@ class Consumer(Ring):
         """
         messages: list[tuple[int, int, bytes]] = []
         try:
-            while len(messages) < limit and self.peek():
-                messages.append((self.kind, self.tag, self.payload()))
-                self.advance()
+            while len(messages) < limit and (message := self.take()) is not None:
+                messages.append((self.kind, self.tag, message))
         except RemoteError:
             if not messages:
                 raise

@@ -198,6 +198,7 @@ def _pops_batches(ring: RingUnderTest) -> None:
     expected = [ring.popped(ring.message(number), tag=number) for number in range(3)]
     _same(ring.consumer.pop_batch(0), [], "a batch of none")
     _same(ring.consumer.pop_batch(2), expected[:2], "a batch of two")
+    _require(ring.consumer.news(), "a message that waits is no news")
     _same(ring.producer.consumed(), 2, "consumed after a batch")
     _same(ring.consumer.pop_batch(100), expected[2:], "the rest")
 
@@ -208,6 +209,7 @@ def _counts_what_was_consumed(ring: RingUnderTest) -> None:
     for number in range(rounds):
         ring.push(number)
         ring.pop(number)
+    _require(ring.producer.news(), "slots that came back are no news")
     _same(ring.producer.consumed(), rounds, "consumed after more than one round")
     _same(ring.producer.consumed(), 0, "consumed, asked again,")
     ring.push(0, 1)

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * mboxio_process.h: beside mboxio_ring.h, where both sides are processes of one Linux machine.
+ *
+ * Whoever rings needs a full fence after each message only because the other side may be about to sleep, and this
+ * fence waits until the index has come over from the other CPU. Linux can have one made in all processes that
+ * registered, wherever they run. So a side that arms seldom promises to do that whenever it arms, in the third word of
+ * its line; from then on registered processes that ring need no fence. A promise that is not kept harms nobody but who
+ * made it: it is not woken.
+ */
+#ifndef MBOXIO_PROCESS_H
+#define MBOXIO_PROCESS_H
+
+#include "mboxio_ring.h"
+
+enum { MBOXIO_PROMISE_WORD = 2 }; /* counted from the armed word, in the same line */
+
+/* Hooks. Both return whether it was done; the second only fails where the first did, or without memory. */
+#ifndef MBOXIO_FENCE_ALL
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#define MBOXIO_REGISTER_FENCES() (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0)
+#define MBOXIO_FENCE_ALL() (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) == 0)
+#endif
+
+/* Promise the fences, before the first mboxio_arm_and_fence() and for good; 0: it cannot be done here. */
+static inline int mboxio_promise_fences(volatile uint32_t *own_armed)
+{
+    int able = MBOXIO_REGISTER_FENCES() && MBOXIO_FENCE_ALL();
+    mboxio_store(own_armed + MBOXIO_PROMISE_WORD, able ? 1 : 0);
+    return able;
+}
+
+/* As mboxio_arm(), for who has promised; 0: there was no memory, so look and arm once more in place of sleeping. */
+static inline int mboxio_arm_and_fence(volatile uint32_t *own_armed, uint32_t *sleeps)
+{
+    mboxio_arm(own_armed, sleeps);
+    return MBOXIO_FENCE_ALL();
+}
+
+/* Whether the peer has promised, and reaches this process; ask once, when the memory has been taken over. */
+static inline int mboxio_fenced_by_peer(const volatile uint32_t *peer_armed)
+{
+    return mboxio_load(peer_armed + MBOXIO_PROMISE_WORD) == 1 && MBOXIO_REGISTER_FENCES();
+}
+
+/* As mboxio_doorbell_needed(), where mboxio_fenced_by_peer(). */
+static inline int mboxio_doorbell_needed_unfenced(const volatile uint32_t *peer_armed, uint32_t *rung)
+{
+    uint32_t sleep;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the compiler keeps the order, and the peer makes the CPU keep it */
+    sleep = mboxio_load(peer_armed);
+    if (sleep == 0 || (sleep != 1 && sleep == *rung)) return 0;
+    *rung = sleep;
+    MBOXIO_BEFORE_DOORBELL();
+    return 1;
+}
+
+#endif
