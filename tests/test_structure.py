@@ -64,10 +64,20 @@ BASE = {
     "base_channel",
     "timeouts",
     "trace",
+    "bell",
     "blame",
     "window",
 }
-CORE = BASE | {"controller", "queue", "pump", "loops", "io_thread", "worker", "subscribers"}
+CORE = BASE | {
+    "controller",
+    "queue",
+    "sleepers",
+    "pump",
+    "loops",
+    "io_thread",
+    "worker",
+    "subscribers",
+}
 CHANNEL = CORE | {"channel"}
 HOST = CHANNEL | {"endpoint", "sender", "host", "verbs"}
 USERS = HOST | {"client", "async_client", "distant_client", "protocols", "linux"}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Controller,
         Done,
         Outcome,
+        Probe,
         expects_reply,
     )
     from mboxio.correlate import (
@@ -82,6 +83,7 @@ __all__ = [
     "OutOfStep",
     "Outcome",
     "Ports",
+    "Probe",
     "QueueFull",
     "RemoteError",
     "RemoteGone",
@@ -108,7 +110,7 @@ _HOMES = {
     "capabilities": ("Capabilities", "TxDone"),
     "client": ("Client", "Connection", "Messages", "Request"),
     "clock": ("Clock",),
-    "controller": ("SENT", "Busy", "Controller", "Done", "Outcome", "expects_reply"),
+    "controller": ("SENT", "Busy", "Controller", "Done", "Outcome", "Probe", "expects_reply"),
     "correlate": (
         "ByAddress",
         "Correlator",

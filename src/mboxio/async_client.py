@@ -109,13 +109,13 @@ class AsyncClient(Verbs):
         self, data: Any, tied: bool, timeout_s: Any, queue_timeout_s: Any, into: Any
     ) -> Any:
         self.settle_in()
-        mine: list[Any] = []
+        request = self.draft(data, tied, timeout_s, queue_timeout_s, into)
         try:
-            return await self.begin(data, tied, timeout_s, queue_timeout_s, into, mine)
+            self.hand_in(request, True)
+            return await request
         finally:
-            for request in mine:
-                if not request.over:
-                    request.cancel()
+            if request.under_way():
+                request.cancel()
 
     async def flush(self, timeout_s: float | None = DEFAULT) -> None:
         """Wait until what this client handed over or queued is TX done; as `Client.flush`."""

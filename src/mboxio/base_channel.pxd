@@ -8,15 +8,15 @@ cdef class BaseChannel:
     cdef public Correlator correlator
     cdef public Counts counts
     cdef public Py_ssize_t message_bytes
-    cdef public bint ties, identifies, in_sequence, driver_ties_answers
+    cdef public bint stamps, ties, identifies, in_sequence, driver_ties_answers
 
     cpdef bytes stamped(self, Request request)
-    cpdef fail(self, Request request, error)
-    cpdef unexpect(self, Request request)
-    cpdef overdue(self, Request request)
-    cpdef take_tx_done(self, Request request, int status)
-    cpdef take_reply(self, Request request, bytes reply)
-    cpdef take_batch(self, messages)
-    cpdef take_message(self, bytes message)
-    cpdef take_completion(self, long long handle, int status, bytes reply)
-    cpdef notify(self, bytes message)
+    cpdef bint fail(self, Request request, error) except -1
+    cpdef bint unexpect(self, Request request) except -1
+    cpdef void overdue(self, Request request) except *
+    cpdef bint take_tx_done(self, Request request, int status) except -1
+    cpdef void take_reply(self, Request request, bytes reply) except *
+    cpdef bint take_batch(self, messages) except -1
+    cpdef void take_message(self, bytes message) except *
+    cpdef bint take_completion(self, long long handle, int status, bytes reply) except -1
+    cpdef bint notify(self, bytes message) except -1

@@ -22,6 +22,7 @@ class BaseChannel:
         "in_sequence",
         "message_bytes",
         "name",
+        "stamps",
         "ties",
     )
 
@@ -30,6 +31,8 @@ class BaseChannel:
     correlator: Correlator
     counts: Counts
     message_bytes: int
+    stamps: bool
+    """`stamped` has something to do."""
     ties: bool
     """The correlator writes a tag into the message."""
     identifies: bool

@@ -36,14 +36,15 @@ def ending(name: str, kind: type[MailboxError], request: Any, text: str, **more:
     )
 
 
-def driver_raised(name: str, request: Any, error: BaseException, handed_over: str) -> MailboxError:
+def driver_raised(name: str, request: Any, error: BaseException) -> MailboxError:
     """Turn what a driver or port raised on the way out into the request's error."""
+    left: int = request.handed
     if not isinstance(error, MailboxError):
         error = RemoteError(f"the driver could not send: {error!r}")
     error.channel = name
     error.request = request.handle
     error.stage = "tx_done"
-    error.handed_over = handed_over
+    error.handed_over = HANDED_OVER_NAMES[left]
     return error
 
 

@@ -27,21 +27,22 @@ cdef class Channel(BaseChannel):
     cpdef bint ties_replies(self) except -1
     cpdef bytes stamped(self, Request request)
     cpdef bint finish(self, Request request, int event, value) except -1
-    cpdef fail(self, Request request, error)
-    cpdef withdraw(self, Request request, int event, error)
-    cpdef overdue(self, Request request)
-    cpdef fall_out(self)
-    cpdef unexpect(self, Request request)
-    cpdef take_tx_done(self, Request request, int status)
-    cpdef take_batch(self, messages)
+    cpdef bint fail(self, Request request, error) except -1
+    cpdef void withdraw(self, Request request, int event, error) except *
+    cpdef void overdue(self, Request request) except *
+    cpdef bint fall_out(self) except -1
+    cpdef bint unexpect(self, Request request) except -1
+    cpdef bint take_tx_done(self, Request request, int status) except -1
+    cpdef bint take_batch(self, messages) except -1
     @cython.locals(verdict=Verdict)
-    cpdef take_message(self, bytes message)
-    cpdef take_verdict(self, Verdict verdict, bytes payload)
+    cpdef void take_message(self, bytes message) except *
+    cpdef bint take_verdict(self, Verdict verdict, bytes payload) except -1
     @cython.locals(request=Request)
-    cpdef take_tagged(self, long long tag, bytes payload)
+    cpdef void take_tagged(self, long long tag, bytes payload) except *
     @cython.locals(request=Request, known=bint)
-    cpdef take_completion(self, long long handle, int status, bytes reply)
-    cpdef accept(self, Request request, int status, bytes reply)
-    cpdef prove_older(self, Request request)
-    cpdef take_reply(self, Request request, bytes reply)
-    cpdef notify(self, bytes message)
+    cpdef bint take_completion(self, long long handle, int status, bytes reply) except -1
+    cpdef bint accept(self, Request request, int status, bytes reply) except -1
+    cpdef bint take_refusal(self, Request request, int status, bytes reply) except -1
+    cpdef void prove_older(self, Request request) except *
+    cpdef void take_reply(self, Request request, bytes reply) except *
+    cpdef bint notify(self, bytes message) except -1

@@ -87,6 +87,7 @@ class Channel(BaseChannel):
         self.in_sequence = self.identifies and (
             self.correlator.in_order or self.queue.capabilities.replies_in_order
         )
+        self.stamps = self.in_sequence or type(self.correlator) is not Correlator
 
     def add_client(self, client: Any) -> None:
         """A client joins."""
@@ -140,7 +141,6 @@ class Channel(BaseChannel):
     def stamped(self, request: Any) -> bytes:
         """Return the message as it goes out, with its tag in it."""
         message: bytes = request.data
-        self.counts.sent += 1
         if request.remote_tag >= 0:
             if self.driver_ties_answers:
                 return message
@@ -162,10 +162,13 @@ class Channel(BaseChannel):
         """End a request, once; False if it had ended. Frees nothing but its user's memory."""
         if request.queued_by:
             self.queue.leave_line(request)
-        if not request.step(event):
+        if not request.apply(event):
             return False
         request.value = value
-        self.counts.ended(event)
+        if event == COMPLETE:
+            self.counts.done += 1
+        else:
+            self.counts.ended(event)
         if request.into is not None:
             request.into.release()
             request.into = None
@@ -176,7 +179,9 @@ class Channel(BaseChannel):
         if request.owner.attentive:
             request.owner.request_over(request)
         request.data = None
-        request.finish(self.gate)
+        request.over = True
+        if request.watchers is not None:
+            request.finish(self.gate)
         return True
 
     def fail(self, request: Any, error: MailboxError) -> None:
@@ -192,7 +197,7 @@ class Channel(BaseChannel):
         try:
             proven = self.controller.abort(self, request.handle)
         except Exception as fault:
-            self.gate.ports.append((complain, ("abort() of %r raised", self, fault)))
+            self.gate.post(complain, "abort() of %r raised", self, fault)
             return
         if proven:
             self.queue.release(request, request.holds, "abort")
@@ -248,7 +253,7 @@ class Channel(BaseChannel):
                 self.fail(request, self.error(RemoteError, request, text, status=status))
         elif request.state == SENT:
             if request.tied:
-                request.step(TX_DONE)
+                request.apply(TX_DONE)
             else:
                 self.finish(request, COMPLETE, b"")
 
@@ -317,17 +322,9 @@ class Channel(BaseChannel):
         """A reply came: for its request if that still lives, and as the proof for what it holds."""
         if request.state == SENT or request.state == AWAITING:
             if status:
-                text = reply.decode("utf-8", "replace") or "no reason given"
-                self.fail(
-                    request,
-                    self.error(
-                        RemoteError,
-                        request,
-                        f"the remote answered with error {status}: {text}",
-                        status=status,
-                        errno=abs(status),
-                    ),
-                )
+                self.take_refusal(request, status, reply)
+            elif request.into is None:
+                self.finish(request, COMPLETE, reply if request.tied else b"")
             else:
                 self.take_reply(request, reply)
         elif request.tied:
@@ -335,6 +332,13 @@ class Channel(BaseChannel):
         if self.in_sequence:
             self.prove_older(request)
         self.queue.release(request, request.holds, "reply")
+
+    def take_refusal(self, request: Any, status: int, reply: bytes) -> None:
+        """End a request that the remote answered with an error."""
+        text = reply.decode("utf-8", "replace") or "no reason given"
+        text = f"the remote answered with error {status}: {text}"
+        error = self.error(RemoteError, request, text, status=status, errno=abs(status))
+        self.fail(request, error)
 
     def prove_older(self, request: Any) -> None:
         """Replies come in order, so the older requests' replies will never come."""
@@ -367,7 +371,7 @@ class Channel(BaseChannel):
         if not self.subscriptions and not self.receivers:
             self.counts.unclaimed += 1
         for received in self.receivers:
-            self.gate.ports.append((received, (message,)))
+            self.gate.post(received, message)
         for subscription in self.subscriptions:
             subscription.put(message)
 

@@ -4,7 +4,7 @@ cdef long long FOREVER
 
 
 cdef class Watcher:
-    cpdef fire(self, core, waitable)
+    cpdef bint fire(self, core, waitable) except -1
 
 
 cdef class Parker(Watcher):
@@ -13,5 +13,5 @@ cdef class Parker(Watcher):
 
 
 cdef class Clock(Monotonic):
-    cpdef park(self, Parker parker, long long until_ns)
-    cpdef unpark(self, Parker parker)
+    cpdef void park(self, Parker parker, long long until_ns) except *
+    cpdef void unpark(self, Parker parker) except *

@@ -11,7 +11,7 @@ from mboxio.states import FOREVER
 
 
 class Watcher:
-    """Somebody who is told when a `Waitable` is over.
+    """Somebody who is told when a `Request` is over.
 
     ``fire`` is called once, under the controller's lock: it only notes who has to be woken.
     """
@@ -35,7 +35,7 @@ class Parker(Watcher):
 
     def fire(self, core: Any, waitable: Any) -> None:
         """Have the parked thread woken after the lock is released."""
-        core.wakes.append(self)
+        core.wake(self)
 
     def kick(self) -> None:
         """Wake the thread if it sleeps on descriptors."""

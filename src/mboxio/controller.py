@@ -55,6 +55,24 @@ def expects_reply(handle: int) -> bool:
     return bool(handle & 1)
 
 
+class Probe:
+    """What a spinner asks about a queue before it takes the lock and looks.
+
+    It is asked without the lock, changes nothing, and what it says is a hint. This one knows
+    nothing; a driver may give its queues others: ``queue.probe = ...``.
+    """
+
+    __slots__ = ()
+
+    def news(self, only_replies: bool) -> bool:
+        """Tell at little cost whether ``service`` may find something.
+
+        Args:
+            only_replies: news of slots are none.
+        """
+        return True
+
+
 class Controller:
     """A driver: it knows registers and rings, and nothing of clients or requests.
 

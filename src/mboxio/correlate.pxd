@@ -5,6 +5,7 @@ from mboxio.request cimport Request
 
 cdef int VERDICTS_KEPT
 
+
 cdef class Verdict:
     cdef public int kind
     cdef public long long tag
@@ -16,7 +17,7 @@ cdef class Correlator:
     cdef public dict busy
     cdef public bint in_order, own_tags, ties
 
-    cpdef check(self, bytes message)
+    cpdef bint check(self, bytes message) except -1
     cpdef bytes stamp(self, bytes message, long long tag)
     cpdef bytes stamp_reply(self, bytes message, long long tag)
     cpdef Verdict classify(self, bytes message)
@@ -24,8 +25,8 @@ cdef class Correlator:
     @cython.locals(tag=cython.longlong)
     cpdef bint take(self, Request request) except -1
     cpdef find(self, long long tag)
-    cpdef put_back(self, Request request)
-    cpdef give_back(self, Request request)
+    cpdef bint put_back(self, Request request) except -1
+    cpdef bint give_back(self, Request request) except -1
 
 
 cdef class InOrder(Correlator):

@@ -1,6 +1,9 @@
+import cython
+
 cdef int CANCEL, CLOSE, COMPLETE, FAIL, TIME_OUT
 
 
+@cython.final
 cdef class Counts:
     cdef public long long sent, done, failed, timed_out, cancelled, closed
     cdef public long long late, unknown, notifications, unclaimed

@@ -8,6 +8,7 @@ from mboxio.async_client import AsyncClient, AsyncMessages
 from mboxio.errors import RequestTimeout
 from mboxio.io_thread import DistantPort
 from mboxio.loops import running_port
+from mboxio.request import Request
 from mboxio.timeouts import DEFAULT
 
 
@@ -48,19 +49,18 @@ class DistantClient(AsyncClient):
         self.settle_in()
         port = self.port()
         message = bytes(memoryview(data))  # now: the caller may change it while the verb waits
-        mine: list[Any] = []
+        request = self.draft(message, tied, timeout_s, queue_timeout_s, into)
         try:
-            begun = port.away(self.begin, message, tied, timeout_s, queue_timeout_s, into, mine)
-            return await (await begun)
+            await port.away(self.hand_in, request, True)
+            return await request
         finally:
-            if not (mine and mine[0].over):
-                port.post_away(self.cancel_all, mine)
-
-    def cancel_all(self, mine: list[Any]) -> None:
-        """Cancel what the verb owned, now that it has surely been accepted or refused."""
-        for request in mine:
             if not request.over:
-                request.cancel()
+                port.post_away(self.give_up, request)
+
+    def give_up(self, request: Request) -> None:
+        """Cancel what the verb owned, now that it has surely been accepted or refused."""
+        if request.under_way():
+            request.cancel()
 
     async def flush(self, timeout_s: float | None = DEFAULT) -> None:
         """See `AsyncClient.flush`."""

@@ -13,6 +13,7 @@ from mboxio.backlog import (
     REASONS,
     Backlog,
 )
+from mboxio.bell import Flush
 from mboxio.blame import OUT_OF_STEP, queue_full
 from mboxio.channel import Channel
 from mboxio.controller import Controller
@@ -29,22 +30,10 @@ from mboxio.gate import Gate
 from mboxio.ports import Ports
 from mboxio.pump import Pump
 from mboxio.queue import Queue
-from mboxio.request import Owner, Request, Waitable
+from mboxio.request import Owner, Request
 from mboxio.states import CANCEL, CANCELLED, CLOSE, DONE, FOREVER, HOLDS_SLOT, NEW, QUEUE
 from mboxio.timeouts import DEFAULT, nanoseconds
 from mboxio.trace import REQUEST_QUEUED
-
-
-class Flush(Waitable):
-    """Over when a number of messages left their slots."""
-
-    __slots__ = ("waiting_for",)
-
-    def __init__(self, owner: Owner, waiting_for: list[Any]) -> None:
-        self.owner = owner
-        self.over = False
-        self.watchers = None
-        self.waiting_for = waiting_for
 
 
 class Endpoint(Owner):
@@ -104,111 +93,126 @@ class Endpoint(Owner):
 
     # -- accepting
 
-    def begin(
+    def draft(
         self,
         data: Any,
         tied: bool,
         timeout_s: Any,
         queue_timeout_s: Any,
         into: Any,
-        mine: list[Any] | None,
         lent: Any = None,
     ) -> Request:
-        """Accept a message: hand it over, queue it, or refuse it. Never waits.
+        """Make a request of a message that this channel can carry. Nothing is accepted yet.
 
         Args:
             tied: whether a reply is expected.
-            mine: given by a caller that will wait, so that it may stand in line without a backlog;
-                the request is put there as soon as it is accepted.
         """
-        waits = mine is not None
         channel: Channel = self.channel
-        queue: Queue = self.queue
         message: bytes = data if type(data) is bytes else bytes(memoryview(data))
         if len(message) > channel.message_bytes:
-            raise MessageTooLong(
-                f"channel {channel.name!r}: the message has {len(message)} bytes, the "
-                f"channel carries {channel.message_bytes}",
-                channel=channel.name,
-                handed_over="no",
-            )
+            raise self.too_long(message)
         timeout_ns = self.timeout_ns if timeout_s is DEFAULT else nanoseconds(timeout_s)
+        if queue_timeout_s is not DEFAULT:
+            wait_ns = nanoseconds(queue_timeout_s)
+        else:
+            wait_ns = timeout_ns if self.queue_timeout_ns < 0 else self.queue_timeout_ns
         request = Request.__new__(Request)
-        request.set_up(self, message, tied, timeout_ns)
+        request.set_up(self, message, tied, timeout_ns, wait_ns)
         if into is not None:
             view = memoryview(into)
             if view.readonly or not view.c_contiguous:
                 raise ValueError("into= is writable, contiguous memory")
             # An empty view cannot be cast, whatever its items are.
             request.into = view.cast("B") if view.nbytes else memoryview(bytearray())
-        request.lent = lent
+        if lent is not None:
+            request.lent = lent
         if self.checks:
-            queue.controller.check(channel, message)
-        if (tied or queue.always_replies) and channel.ties:
+            channel.controller.check(channel, message)
+        if channel.ties and (tied or channel.queue.always_replies):
             channel.correlator.check(message)
-        if queue_timeout_s is not DEFAULT:
-            wait_ns = nanoseconds(queue_timeout_s)
-        else:
-            wait_ns = timeout_ns if self.queue_timeout_ns < 0 else self.queue_timeout_ns
+        return request
+
+    def too_long(self, message: bytes) -> MessageTooLong:
+        """Return the error that refuses a message for its length."""
+        channel = self.channel
+        return MessageTooLong(
+            f"channel {channel.name!r}: the message has {len(message)} bytes, the "
+            f"channel carries {channel.message_bytes}",
+            channel=channel.name,
+            handed_over="no",
+        )
+
+    def hand_in(self, request: Request, waits: bool) -> None:
+        """Accept a request: hand it over, queue it, or refuse it. Never waits.
+
+        Args:
+            waits: its caller will wait, so that it may stand in line without a backlog.
+        """
+        gate: Gate = self.gate
+        queue: Queue = self.queue
+        channel: Channel = self.channel
         accepted = False
         if self.at_home is None:
             self.find_home()
-        if self.gate.lost or queue.fault is not None:
+        if gate.lost or queue.fault is not None:
             self.host.seek()
-        self.gate.enter()
+        gate.enter()
         try:
-            self.admit(request, waits)
-            now_ns = self.gate.clock.now_ns()
-            if now_ns >= queue.next_deadline_ns:
-                queue.on_time(now_ns)
-                self.gate.settle()
-            reason = self.try_now(request, now_ns)
-            if reason == PLACED:
-                accepted = True
-                if mine is not None:
-                    mine.append(request)
-                return request
-            if not waits and not self.backlog.has_place():
-                raise queue_full(channel, self.backlog.limit, REASONS[reason])
-            request.deadline_ns = FOREVER if wait_ns == FOREVER else now_ns + wait_ns
-            if request.state == NEW:
-                request.step(QUEUE)
-            queue.stand_in_line(self, request, BY_WAITER if waits else BY_SUBMIT)
+            now_ns = gate.clock.now_ns()
+            if (
+                self.closed
+                or gate.lost
+                or queue.fault is not None
+                or now_ns >= queue.next_deadline_ns
+                or not channel.can_send
+                or (
+                    request.tied
+                    and (channel.out_of_step or not (channel.identifies and channel.can_receive))
+                )
+            ):
+                self.admit(request, waits, now_ns)
+            if gate.lost or queue.line or queue.place(request, channel, now_ns) != PLACED:
+                self.look_or_queue(request, waits, now_ns)
             accepted = True
-            if mine is not None:
-                mine.append(request)
-            if self.gate.trace is not None:
-                self.gate.trace(REQUEST_QUEUED, request)
         finally:
-            try:
-                self.gate.leave()
-            except BaseException:  # Ctrl-C in a port: nobody will ever hear of this request
-                if accepted:
-                    self.cancel(request)
-                raise
-        return request
+            if gate.eventful:
+                self.leave(request, accepted)
+            else:
+                gate.lock.release()
 
-    def try_now(self, request: Request, now_ns: int) -> int:
-        """Hand over at once if nobody waits and there is a place, perhaps after a look."""
-        queue: Queue = self.queue
-        if self.gate.lost:
-            return NOT_NOW  # the hardware takes nothing while the remote is lost
-        if not queue.line and queue.place(request, self.channel, now_ns) == PLACED:
-            return PLACED
-        return self.try_after_look(request, now_ns)
+    def leave(self, request: Request, accepted: bool) -> None:
+        """Leave the gate; a port may be interrupted there."""
+        try:
+            self.gate.leave()
+        except BaseException:  # Ctrl-C in a port: nobody will ever hear of this request
+            if accepted:
+                self.cancel(request)
+            raise
 
-    def try_after_look(self, request: Request, now_ns: int) -> int:
+    def look_or_queue(self, request: Request, waits: bool, now_ns: int) -> None:
         """Hand over at once if a look finds a place; the remote may be found dead as well."""
         queue: Queue = self.queue
-        self.pump.look_now(now_ns, self.pump.hint())
-        if queue.fault is not None:
-            raise queue.fault.fresh()
-        if self.gate.lost:
-            return NOT_NOW
-        return NO_SLOT if queue.line else queue.place(request, self.channel, now_ns)
+        reason = NOT_NOW  # the hardware takes nothing while the remote is lost
+        if not self.gate.lost:
+            self.pump.look_now(now_ns, self.pump.hint())
+            if queue.fault is not None:
+                raise queue.fault.fresh()
+            if not self.gate.lost:
+                reason = NO_SLOT if queue.line else queue.place(request, self.channel, now_ns)
+        if reason == PLACED:
+            return
+        if not waits and not self.backlog.has_place():
+            raise queue_full(self.channel, self.backlog.limit, REASONS[reason])
+        wait_ns = request.queue_timeout_ns
+        request.deadline_ns = FOREVER if wait_ns == FOREVER else now_ns + wait_ns
+        if request.state == NEW:
+            request.apply(QUEUE)
+        queue.stand_in_line(self, request, BY_WAITER if waits else BY_SUBMIT)
+        if self.gate.trace is not None:
+            self.gate.trace(REQUEST_QUEUED, request)
 
-    def admit(self, request: Request, waits: bool) -> None:
-        """Refuse what can never be sent; nothing is accepted then. Under the lock."""
+    def admit(self, request: Request, waits: bool, now_ns: int) -> None:
+        """Refuse what can never be sent, before it is accepted; do what is due. Under the lock."""
         channel: Channel = self.channel
         queue: Queue = self.queue
         if self.closed:
@@ -217,16 +221,15 @@ class Endpoint(Owner):
                 channel=channel.name,
                 handed_over="no",
             )
-        if not channel.can_send:
-            raise AddressError(
-                f"channel {channel.name!r} is listen-only",
-                errno=errno.EOPNOTSUPP,
-                channel=channel.name,
+        unable = "is listen-only"
+        if channel.can_send:
+            unable = (
+                "cannot tie replies to requests: use send() or post(), or give the client a "
+                "correlator"
             )
-        if request.tied and not channel.ties_replies():
+        if not channel.can_send or (request.tied and not channel.ties_replies()):
             raise AddressError(
-                f"channel {channel.name!r} cannot tie replies to requests: use send() or post(), "
-                "or give the client a correlator",
+                f"channel {channel.name!r} {unable}",
                 errno=errno.EOPNOTSUPP,
                 channel=channel.name,
             )
@@ -244,6 +247,9 @@ class Endpoint(Owner):
                 channel=channel.name,
                 handed_over="no",
             )
+        if now_ns >= queue.next_deadline_ns:
+            queue.on_time(now_ns)
+            self.gate.settle()
 
     def prepare(self, request: Any) -> None:
         """See `Owner.prepare`."""
@@ -282,7 +288,7 @@ class Endpoint(Owner):
         if self.ports is not None and self.ports.tx_done is not None and not request.tied:
             error = request.value
             status = 0 if request.state == DONE else getattr(error, "status", None) or error.errno
-            self.gate.ports.append((self.ports.tx_done, (request.data, status)))
+            self.gate.post(self.ports.tx_done, request.data, status)
         if self.flushes and not request.holds & HOLDS_SLOT:
             self.slot_freed(request)
 

@@ -1,18 +1,25 @@
+import cython
+
 from mboxio.clock cimport Clock
 from mboxio.native cimport Mutex
 
 
+@cython.final
 cdef class Gate:
     cdef public Clock clock
     cdef public object trace, notes, ports
     cdef public Mutex lock, draining
     cdef public list dirty, wakes, kicks
-    cdef public bint forked, lost, noted
+    cdef public bint eventful, forked, lost, noted
 
-    cpdef enter(self)
-    cpdef wait_for_lock(self)
-    cpdef leave(self)
-    cpdef settle(self)
+    cpdef bint enter(self) except -1
+    cpdef bint wait_for_lock(self) except -1
+    cpdef bint leave(self) except -1
+    cpdef bint leave_eventful(self) except -1
+    cpdef void settle(self) except *
     cpdef unlock_and_act(self)
     cpdef run_ports(self)
+    cpdef bint refill(self, queue) except -1
+    cpdef bint wake(self, parker) except -1
+    cpdef bint kick(self, party) except -1
     cpdef may_wait(self)

@@ -37,6 +37,7 @@ class Gate:
         self.lock = Mutex()
         self.notes: deque[tuple[Any, tuple[Any, ...]]] = deque()
         self.noted = False  # there may be notes
+        self.eventful = False  # leaving may take more than releasing the lock
         self.dirty: list[Any] = []
         self.wakes: list[Any] = []
         self.kicks: list[Any] = []
@@ -69,7 +70,15 @@ class Gate:
 
     def leave(self) -> None:
         """Settle what was set off, release the lock, then act."""
+        if self.eventful:
+            self.leave_eventful()
+        else:
+            self.lock.release()
+
+    def leave_eventful(self) -> None:
+        """See `leave`; something may have been set off."""
         try:
+            self.eventful = False
             if self.noted or self.dirty:
                 self.settle()
         finally:
@@ -120,7 +129,29 @@ class Gate:
     def note(self, decide: Any, *args: Any) -> None:
         """Leave ``decide(*args)`` for the next `leave`, whoever makes it (finalizers)."""
         self.notes.append((decide, args))
-        self.noted = True
+        self.noted = self.eventful = True
+
+    # -- what is to be done when the lock is released; under the lock
+
+    def refill(self, queue: Any) -> None:
+        """Have ``queue.refill()`` called before the lock is released."""
+        self.dirty.append(queue)
+        self.eventful = True
+
+    def wake(self, parker: Any) -> None:
+        """Wake a thread that sleeps."""
+        self.wakes.append(parker)
+        self.eventful = True
+
+    def kick(self, party: Any) -> None:
+        """Call ``party.kick()``."""
+        self.kicks.append(party)
+        self.eventful = True
+
+    def post(self, port: Any, *args: Any) -> None:
+        """Call ``port(*args)``, in the order of these calls."""
+        self.ports.append((port, args))
+        self.eventful = True
 
     def settle(self) -> None:
         """Run notes and refill queues until nothing is left to decide. Under the lock."""
@@ -130,7 +161,7 @@ class Gate:
                 try:
                     decide(*args)
                 except Exception as error:  # whoever leaves the gate now has no part in it
-                    self.ports.append((complain, ("%r raised", decide, error)))
+                    self.post(complain, "%r raised", decide, error)
             elif self.dirty:
                 queue = self.dirty.pop()
                 queue.dirty = False

@@ -274,7 +274,7 @@ class Host:
         for channel in self.channels.values():
             for client in channel.clients:
                 if client.ports is not None and client.ports.link is not None:
-                    self.gate.ports.append((client.ports.link, (up,)))
+                    self.gate.post(client.ports.link, up)
 
     # -- a lost remote is looked for again
 
@@ -331,7 +331,7 @@ class Host:
     def close(self) -> None:
         """Close all clients, stop all channels, let go of the controller. Idempotent."""
         if self.gate.lock.mine():  # a finalizer in the middle of an op: afterwards
-            self.gate.ports.append((self.close, ()))
+            self.gate.post(self.close)
             return
         with self.admin:
             if self.closed:

@@ -3,7 +3,6 @@ import cython
 from mboxio.clock cimport Watcher
 from mboxio.gate cimport Gate
 from mboxio.pump cimport Pump
-from mboxio.request cimport Waitable
 
 cdef str EVENT, LOOK
 cdef int DONE

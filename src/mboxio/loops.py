@@ -113,7 +113,7 @@ class LoopPort:
         """See that the loop looks at its port."""
         if not self.scheduled and not self.closed:
             self.scheduled = True
-            self.gate.kicks.append(self)
+            self.gate.kick(self)
 
     # -- without the lock
 

@@ -1,13 +1,18 @@
+import cython
+
 cdef extern from "pythread.h":
     ctypedef void* PyThread_type_lock
+
 
 cdef class Monotonic:
     cdef unsigned int _looks
     cpdef long long now_ns(self) except? -1
     cpdef void relax(self) noexcept
+    cpdef void give_way(self) noexcept
     cpdef check_signals(self)
 
 
+@cython.final
 cdef class Mutex:
     cdef PyThread_type_lock _bell
     cdef int _waiting

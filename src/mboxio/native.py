@@ -1,11 +1,14 @@
 """The two primitives that the core needs from the machine; the compiled build has its own."""
 
+from os import sched_yield
 from sys import _getframe
 from threading import RLock
-from time import monotonic_ns, sleep
+from time import monotonic_ns
 from types import FrameType
 
-__all__ = ["Monotonic", "Mutex", "with_word", "word_at"]
+__all__ = ["COMPILED", "Monotonic", "Mutex", "with_word", "word_at"]
+
+COMPILED = False
 
 
 class Mutex:
@@ -73,7 +76,11 @@ class Monotonic:
 
     def relax(self) -> None:
         """Let other threads of this process run between two looks."""
-        sleep(0)
+        sched_yield()
+
+    def give_way(self) -> None:
+        """Let whoever else wants this CPU have it for once."""
+        sched_yield()
 
     def check_signals(self) -> None:
         """Raise what a signal handler wants raised; the interpreter does so by itself here."""

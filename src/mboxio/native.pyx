@@ -4,7 +4,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.exc cimport PyErr_CheckSignals
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-__all__ = ["Monotonic", "Mutex", "with_word", "word_at"]
+__all__ = ["COMPILED", "Monotonic", "Mutex", "with_word", "word_at"]
+
+COMPILED = True
 
 cdef extern from *:
     """
@@ -17,6 +19,9 @@ cdef extern from *:
     #endif
     """
     void pause() nogil
+
+cdef extern from "sched.h":
+    int sched_yield() nogil
 
 cdef extern from "pythread.h":
     ctypedef enum PyLockStatus:
@@ -45,6 +50,10 @@ cdef class Monotonic:
         if self._looks & 15 == 0:
             with nogil:
                 pause()
+
+    cpdef void give_way(self) noexcept:
+        with nogil:
+            sched_yield()
 
     cpdef check_signals(self):
         # Compiled code passes no point where the interpreter would look before a sleep.

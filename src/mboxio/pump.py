@@ -7,39 +7,29 @@ their own.
 """
 
 import os
-import select
 from collections import deque
 from typing import Any
 
-from mboxio.clock import Clock, Parker
-from mboxio.controller import EVENT, LOOK, Controller
+from mboxio.clock import Parker
+from mboxio.controller import LOOK, Controller
 from mboxio.gate import Gate
 from mboxio.queue import Queue
-from mboxio.request import Request
+from mboxio.sleepers import Sleepers
 from mboxio.states import FOREVER
 from mboxio.trace import PUMP_SLEEPING
 
 SAFETY_NS = 200_000_000
 """How long a sleep lasts at the most while something is in flight: covers a missed edge."""
 
-SLEEP_MAX_MS = 3_600_000.0
-"""poll(2) takes no more than 24 days; a sleeper looks at its deadline again anyway."""
-
-LOOKS_PER_TIME = 4
-"""Reading the clock costs as much as a look, so a spinner does it every so many looks."""
-
-GLANCES_PER_TURN = 16
-"""A spinner looks at the other queues only so often: their number must not cost it anything."""
-
-SHORT_MS, SELECT_MAX = 2.0, 1024
-"""poll(2) sleeps for whole milliseconds; select(2) does not, and knows no higher descriptors."""
+LOOKS_PER_TURN = 32
+"""A spinner reads the clock and looks at the other queues every so many looks."""
 
 RECONNECT_MIN_NS, RECONNECT_MAX_NS = 10_000_000, 1_000_000_000
 CPUS = os.cpu_count() or 1
 """Of the machine: this process may be bound to one of them and the remote to another."""
 
 
-class Pump:
+class Pump(Sleepers):
     """The wait source of a controller and who serves it.
 
     Args:
@@ -48,27 +38,18 @@ class Pump:
     """
 
     def __init__(self, host: Any, controller: Controller) -> None:
+        super().__init__(host.gate.clock)
         self.host = host
         self.gate: Gate = host.gate
-        self.clock: Clock = host.gate.clock
         self.controller = controller
         self.queues: list[Queue] = []
-        self.descriptors: tuple[int, ...] = ()
-        self.pollers: dict[int, select.poll] = {}
-        # Two may sleep at once for a moment, a waiter and the service thread that it relieved:
-        # with one descriptor one could swallow the other's kick.
-        self.kick_fds = [-1, -1]
-        self.asleep = 0  # how many sleep on descriptors
-        self.closed = False
         self.leader: Parker | None = None
         self.parked: deque[Parker] = deque()
         self.loops: list[Any] = []
-        self.worker: Any = None
         self.listening = False  # somebody sleeps on the descriptors and wants to be woken
         self.distant = False  # an access takes long: no spinning, no accesses on an event loop
         self.spin_ns = 0
         self.spin_now_ns = 0
-        self.glances = 0
         self.reconnect_ns = FOREVER
         self.reconnect_pause_ns = RECONNECT_MIN_NS
 
@@ -86,8 +67,8 @@ class Pump:
                 self.controller.service(queue, why)
             except Exception as error:
                 queue.take_fault(error)
-        if queue.stalled and queue.stalled == "event":
-            queue.stalled = ""
+        if queue.stalled is not None and queue.stalled == "event":
+            queue.stalled = None
             queue.mark_dirty()
         if now_ns >= queue.due_ns():
             if queue.only_replies:  # whether a message left is to be known when its time is up
@@ -96,17 +77,22 @@ class Pump:
             else:
                 queue.on_time(now_ns)
 
-    def glance(self, queue: Queue | None, for_reply: bool, now_ns: int) -> None:
-        """Look as a spinner does: where its answer must come from, now and then everywhere."""
-        self.glances += 1
-        if self.spin_ns and queue is not None and self.glances % GLANCES_PER_TURN:
-            queue.only_replies = for_reply and not queue.line and not queue.stalled
-            try:
-                self.serve(queue, now_ns, LOOK)
-            finally:
-                queue.only_replies = False
-        else:
-            self.turn(now_ns, LOOK)
+    def glance(self, waitable: Any, queue: Queue, first: bool) -> None:
+        """Look as a spinner does: where its answer must come from."""
+        self.serve_spinner(queue, waitable.tied)
+        # Who finds the answer at once is behind: then other queues' answers are there as well.
+        if first and waitable.over and len(self.queues) > 1:
+            for other in self.queues:
+                if other.credits_used and other.probe.news(True):
+                    self.serve_spinner(other, True)
+
+    def serve_spinner(self, queue: Queue, only_replies: bool) -> None:
+        """Service one queue for somebody who needs no news of slots, unless others do."""
+        queue.only_replies = only_replies and not queue.line and queue.stalled is None
+        try:
+            self.serve(queue, 0, LOOK)
+        finally:
+            queue.only_replies = False
 
     def arm(self) -> bool:
         """Announce a sleep; True if something is there already."""
@@ -127,26 +113,6 @@ class Pump:
             self.look_now(self.clock.now_ns(), self.hint())
         finally:
             self.gate.leave()
-
-    def hint(self) -> str:
-        """Ask the descriptors without waiting, for callers who never sleep on them."""
-        if not self.descriptors:
-            return LOOK
-        return EVENT if self.poller(-1).poll(0) else LOOK
-
-    def poller(self, kick_fd: int) -> "select.poll":
-        """Return the poll object for the descriptors of now, and for a sleeper's kick unless -1.
-
-        Each is used by one thread at a time: by the one sleeper on that kick, or under the lock.
-        """
-        poller = self.pollers.get(kick_fd)
-        if poller is None:
-            poller = select.poll()
-            watched = self.descriptors if kick_fd < 0 else (*self.descriptors, kick_fd)
-            for descriptor in watched:
-                poller.register(descriptor, select.POLLIN)
-            self.pollers[kick_fd] = poller
-        return poller
 
     def look_now(self, now_ns: int, why: str = LOOK) -> None:
         """Look, and leave the sleepers announced whatever happens. Under the lock."""
@@ -190,6 +156,10 @@ class Pump:
             True if it is over, False if the clock shows ``until_ns``.
         """
         self.gate.may_wait()
+        return self.drive(waitable, until_ns)
+
+    def drive(self, waitable: Any, until_ns: int) -> bool:
+        """As `wait`, for a caller that has asked whether it may."""
         if self.spin(waitable, until_ns):
             return True
         parker = Parker()
@@ -214,29 +184,45 @@ class Pump:
         return bool(waitable.over)
 
     def spin(self, waitable: Any, until_ns: int) -> bool:
-        """Look for a while before sleeping; how long depends on how well that went lately."""
-        now_ns = self.clock.now_ns()
-        end_ns = min(now_ns + self.spin_now_ns, until_ns)
-        queue = waitable.owner.queue
-        for_reply = isinstance(waitable, Request) and waitable.tied
-        looks = 0
+        """Look for a while before sleeping; how long depends on how well that went lately.
+
+        Most looks only ask whether there is news where the answer must come from. Now and then one
+        is a full turn: other queues and the time must not cost the spinner anything.
+        """
+        queue: Any = waitable.owner.queue
+        spins = self.spin_now_ns > 0 and isinstance(queue, Queue)
+        probe: Any = queue.probe if spins else None
+        only_replies = waitable.tied
+        now_ns = end_ns = looks = 0
         while True:
-            self.gate.enter()
-            try:
-                self.glance(queue, for_reply, now_ns)
-            except BaseException:
-                self.rearm()
-                raise
-            finally:
-                self.gate.leave()
+            looks += 1
+            full = not spins or looks % LOOKS_PER_TURN == 0
+            if full:
+                now_ns = self.clock.now_ns()
+                end_ns = end_ns or min(now_ns + self.spin_now_ns, until_ns)
+            if full or probe.news(only_replies):
+                looked = False
+                self.gate.enter()
+                try:
+                    if full:
+                        self.turn(now_ns, LOOK)
+                    else:
+                        self.glance(waitable, queue, looks == 1)
+                    looked = True
+                finally:
+                    if not looked:
+                        self.rearm()
+                    self.gate.leave()
             if waitable.over:
                 break
-            looks += 1
-            if looks % LOOKS_PER_TIME == 0:
-                now_ns = self.clock.now_ns()
-            if now_ns >= end_ns:
+            if spins:
+                if full and now_ns >= end_ns:
+                    break
+                self.clock.relax()
+            elif looks == 1 and self.descriptors:
+                self.clock.give_way()  # on a CPU that both share, the remote may have answered then
+            else:
                 break
-            self.clock.relax()
         if self.listening or self.loops:
             self.gate.enter()
             try:
@@ -274,7 +260,7 @@ class Pump:
         if self.parked:
             heir = self.parked.popleft()
             self.leader = heir
-            self.gate.wakes.append(heir)
+            self.gate.wake(heir)
         elif self.worker is not None:
             self.worker.ring()
         if self.loops:
@@ -320,52 +306,12 @@ class Pump:
                 else:
                     self.clock.park(parker, wake_ns)
 
-    def kick_fd_for(self, parker: Parker) -> int:
-        """Return the descriptor that wakes this sleeper. Under the lock."""
-        which = 1 if parker is self.worker.parker else 0
-        if self.kick_fds[which] < 0:
-            self.kick_fds[which] = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        return self.kick_fds[which]
-
-    def woke(self, parker: Parker) -> None:
-        """A sleeper is awake. The last one after the end closes the kicks. Under the lock."""
-        if parker.kick_fd >= 0:
-            parker.kick_fd = -1
-            self.asleep -= 1
-            if self.closed:
-                self.close()
-
-    def sleep(self, poller: "select.poll", kick_fd: int, until_ns: int) -> str:
-        """Sleep on the descriptors and the kick; returns `EVENT` if a descriptor is readable."""
-        if until_ns == FOREVER:
-            ready = poller.poll()
-        else:
-            left_ms = (until_ns - self.clock.now_ns()) / 1e6 + 0.001
-            watched = (*self.descriptors, kick_fd)
-            if left_ms < SHORT_MS and max(watched) < SELECT_MAX:
-                try:
-                    select.select(watched, (), (), max(0.0, left_ms) / 1e3)
-                except (OSError, ValueError):
-                    pass  # one was closed meanwhile, which poll takes for an event
-                left_ms = 0.0
-            ready = poller.poll(min(max(0.0, left_ms), SLEEP_MAX_MS))
-        why = LOOK
-        for descriptor, _ in ready:
-            if descriptor == kick_fd:
-                try:
-                    os.eventfd_read(kick_fd)
-                except BlockingIOError:
-                    continue  # read by an earlier sleep
-            else:
-                why = EVENT
-        return why
-
     # -- being told
 
     def kick(self) -> None:
         """Have the sleepers look again: leader, loops, or the service thread. Under the lock."""
         if self.leader is not None:
-            self.gate.wakes.append(self.leader)
+            self.gate.wake(self.leader)
         elif self.worker is not None:
             self.worker.ring()
         for port in self.loops:
@@ -378,18 +324,3 @@ class Pump:
         for port in self.loops:
             port.stale = True
         self.kick()
-
-    def close(self) -> None:
-        """Close the kick descriptors, once nobody sleeps on them. Under the lock."""
-        self.closed = True
-        if self.asleep:
-            return
-        for which, kick_fd in enumerate(self.kick_fds):
-            if kick_fd >= 0:
-                os.close(kick_fd)
-            self.kick_fds[which] = -1
-
-    def forked(self) -> None:
-        """The sleepers stayed behind in the parent process."""
-        self.asleep = 0
-        self.close()

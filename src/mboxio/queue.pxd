@@ -2,13 +2,13 @@ import cython
 
 from mboxio.base_channel cimport BaseChannel
 from mboxio.clock cimport Clock
-from mboxio.controller cimport Controller, Outcome
+from mboxio.controller cimport Controller, Outcome, Probe
 from mboxio.gate cimport Gate
-from mboxio.request cimport Owner, Request
+from mboxio.request cimport Request
 from mboxio.window cimport Window
 
 cdef int BY_HANDLER, BY_SUBMIT, NO_CREDIT, NO_SLOT, NO_TAG, NOT_NOW, PLACED
-cdef unsigned char DONE, HANDED_OVER, UNKNOWN
+cdef unsigned char DONE, HANDED_OVER, UNKNOWN, UNSENT
 cdef int HAND_OVER, REFUSE, SEND
 cdef int HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT, HOLDS_TAG
 cdef long long FOREVER
@@ -28,6 +28,7 @@ cdef class Queue:
     cdef public long long poll_ns, idle_ns, gap_ns, not_before_ns, next_deadline_ns, tick_ns
     cdef public long long tx_head
     cdef public Window window
+    cdef public Probe probe
     cdef public str stalled
 
     cpdef list in_flight(self)
@@ -35,24 +36,25 @@ cdef class Queue:
     cpdef int place(self, Request request, BaseChannel channel, long long now_ns) except -1
     @cython.locals(outcome=Outcome, message=bytes)
     cpdef int hand_over(self, Request request, BaseChannel channel, long long now_ns) except -1
-    cpdef take_back(self, Request request, BaseChannel channel, Outcome outcome, long long now_ns)
-    cpdef undo(self, Request request, BaseChannel channel)
+    cpdef bint take_raised(self, Request request, BaseChannel channel, error) except -1
+    cpdef bint take_back(self, Request request, BaseChannel channel, Outcome outcome, long long now_ns) except -1
+    cpdef bint undo(self, Request request, BaseChannel channel) except -1
     @cython.locals(request=Request)
-    cpdef take_tx_done(self, handles, int status)
+    cpdef void take_tx_done(self, handles, int status) except *
     @cython.locals(request=Request, end=cython.longlong)
-    cpdef take_oldest_done(self, long long count, int status)
+    cpdef bint take_oldest_done(self, long long count, int status) except -1
     @cython.locals(channel=BaseChannel)
-    cpdef slot_done(self, Request request, int status)
-    @cython.locals(freed=int, owner=Owner, channel=BaseChannel)
-    cpdef release(self, Request request, int holds, str proof)
+    cpdef void slot_done(self, Request request, int status) except *
+    @cython.locals(freed=int, channel=BaseChannel)
+    cpdef void release(self, Request request, int holds, str proof) except *
     cpdef forget_all(self, str proof)
-    cpdef mark_dirty(self)
+    cpdef bint mark_dirty(self) except -1
     @cython.locals(queued_by=int)
     cpdef stand_in_line(self, client, Request request, int queued_by)
-    cpdef leave_line(self, Request request)
+    cpdef bint leave_line(self, Request request) except -1
     @cython.locals(queued_by=int, reason=int, passed=Py_ssize_t)
     cpdef refill(self)
     @cython.locals(due=cython.longlong)
     cpdef long long due_ns(self) except? -1
-    cpdef on_time(self, long long now_ns)
+    cpdef bint on_time(self, long long now_ns) except -1
     cpdef expire(self, long long now_ns)

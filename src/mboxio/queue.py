@@ -7,7 +7,7 @@ from mboxio.backlog import BY_HANDLER, BY_SUBMIT, NO_CREDIT, NO_SLOT, NO_TAG, NO
 from mboxio.blame import driver_raised
 from mboxio.capabilities import Capabilities, TxDone
 from mboxio.clock import Clock
-from mboxio.controller import POLL, SENT, Controller, Outcome
+from mboxio.controller import POLL, SENT, Controller, Outcome, Probe
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.gate import Gate
 from mboxio.states import (
@@ -22,6 +22,7 @@ from mboxio.states import (
     REFUSE,
     SEND,
     UNKNOWN,
+    UNSENT,
 )
 from mboxio.trace import REQUEST_SENDING, REQUEST_SENT
 from mboxio.window import Window
@@ -51,17 +52,17 @@ class Queue:
         self.poll_ns, self.idle_ns = capabilities.periods_ns
         self.gap_ns = int(capabilities.min_gap_s * 1e9)
         self.reserve = 0
-        self.slots_used = 0
-        self.credits_used = 0
+        self.slots_used = self.credits_used = 0
         self.window = Window(max(self.depth, capabilities.reply_credits or 0))
         self.tx_head = 0
         self.line: list[Any] = []  # clients with waiting requests, in turn
         self.answers: list[Any] = []  # our replies to the remote; they go first
         self.context: Any = None  # the driver's own
+        self.probe = Probe()
         self.dirty = False
         self.only_replies = False  # whoever looks needs no news of slots
         self.fault: MailboxError | None = None  # the remote lied; stops this queue only
-        self.stalled = ""
+        self.stalled: str | None = None  # what has to happen before the hardware takes more
         self.not_before_ns = 0
         self.next_deadline_ns = FOREVER
         self.tick_ns = FOREVER
@@ -75,30 +76,30 @@ class Queue:
     def place(self, request: Any, channel: Any, now_ns: int) -> int:
         """Hand a request to the hardware if there is a slot, credit and tag for it.
 
-        Returns:
-            `PLACED` (sent, or ended by the attempt), or why there is no place.
+        Returns `PLACED` (sent, or ended by the attempt), or why there is no place.
         """
         if self.slots_used >= self.depth - (0 if request.remote_tag >= 0 else self.reserve):
             return NO_SLOT
         answered = request.tied or self.always_replies
         if answered and self.credits_used >= self.credits:
             return NO_TAG if channel.correlator.exhausted() else NO_CREDIT
-        if self.stalled or now_ns < self.not_before_ns:
+        if self.stalled is not None or now_ns < self.not_before_ns:
             return NOT_NOW
         holds = HOLDS_SLOT
-        if answered and channel.identifies:
-            if channel.ties and not channel.correlator.take(request):
-                return NO_TAG
-            holds |= HOLDS_TAG  # where the hardware matches replies the handle is the tag
-        if answered and self.credits != FOREVER:
-            holds |= HOLDS_CREDIT
-            self.credits_used += 1
+        if answered:
+            if channel.identifies:
+                if channel.ties and not channel.correlator.take(request):
+                    return NO_TAG
+                holds |= HOLDS_TAG  # where the hardware matches replies the handle is the tag
+            if self.credits != FOREVER:
+                holds |= HOLDS_CREDIT
+                self.credits_used += 1
         if request.lent is not None:
             holds |= HOLDS_MEMORY
         self.window.add(request)
         self.slots_used += 1
         request.holds = holds
-        request.step(SEND)
+        request.apply(SEND)
         if self.gate.trace is not None:
             self.gate.trace(REQUEST_SENDING, request)
         return self.hand_over(request, channel, now_ns)
@@ -108,35 +109,26 @@ class Queue:
         try:
             if request.owner.attentive:
                 request.owner.prepare(request)
-            message = channel.stamped(request)
-        except BaseException as error:
-            self.undo(request, channel)
-            channel.fail(request, driver_raised(channel.name, request, error, "no"))
-            if not isinstance(error, Exception):
-                raise
-            return PLACED
-        try:
+            message = channel.stamped(request) if channel.stamps else request.data
+            channel.counts.sent += 1
+            request.handed = UNKNOWN
             if request.remote_tag >= 0 and channel.driver_ties_answers:
                 outcome = self.controller.reply(
                     channel, request.handle, request.remote_tag, message, request.remote_status
                 )
             else:
                 outcome = self.controller.send(channel, request.handle, message)
-            if not isinstance(outcome, Outcome):
+            if outcome is not SENT and not isinstance(outcome, Outcome):
                 raise TypeError(f"send() returned {outcome!r}, not SENT, Done() or Busy()")
         except BaseException as error:
-            request.handed = UNKNOWN
-            channel.fail(request, driver_raised(channel.name, request, error, "unknown"))
-            if not isinstance(error, Exception):
-                raise  # Ctrl-C in a driver written in Python
-            if isinstance(error, RemoteGone):
-                self.gate.note(self.pump.host.take_gone, str(error))
+            self.take_raised(request, channel, error)
             return PLACED
         if outcome is not SENT and outcome.retry:
+            request.handed = UNSENT
             self.take_back(request, channel, outcome, now_ns)
             return NOT_NOW
         request.handed = HANDED_OVER
-        request.step(HAND_OVER)
+        request.apply(HAND_OVER)
         if self.gap_ns:
             self.not_before_ns = now_ns + self.gap_ns
         if outcome is not SENT:
@@ -156,10 +148,20 @@ class Queue:
             self.gate.trace(REQUEST_SENT, request)
         return PLACED
 
+    def take_raised(self, request: Any, channel: Any, error: BaseException) -> None:
+        """A port or the driver raised while a message was handed over; may raise it again."""
+        if request.handed == UNSENT:
+            self.undo(request, channel)
+        channel.fail(request, driver_raised(channel.name, request, error))
+        if not isinstance(error, Exception):
+            raise error  # Ctrl-C in code written in Python
+        if isinstance(error, RemoteGone) and request.handed != UNSENT:
+            self.gate.note(self.pump.host.take_gone, str(error))
+
     def take_back(self, request: Any, channel: Any, outcome: Any, now_ns: int) -> None:
         """The hardware refused: remember when to try again."""
         self.undo(request, channel)
-        request.step(REFUSE)
+        request.apply(REFUSE)
         if outcome.retry == "at":
             past = outcome.retry_ns <= now_ns
             self.not_before_ns = now_ns + self.poll_ns if past else outcome.retry_ns
@@ -186,7 +188,7 @@ class Queue:
         if isinstance(handles, int):
             self.take_oldest_done(handles, status)
             return
-        self.stalled = ""
+        self.stalled = None
         for handle in handles:
             request = self.window.find(handle)
             if request is not None:
@@ -196,8 +198,10 @@ class Queue:
 
     def take_oldest_done(self, count: int, status: int) -> None:
         """Free the slots of the ``count`` oldest messages that are not TX done."""
-        self.stalled = ""
+        self.stalled = None
         end = min(self.tx_head + count, self.window.next_seq)
+        if self.slots_used == 0:  # their replies came first, and freed them
+            self.tx_head = end
         while self.tx_head < end:
             request = self.window.find_seq(self.tx_head)
             self.tx_head += 1
@@ -227,22 +231,21 @@ class Queue:
         if not freed:
             return
         request.holds &= ~freed
-        owner = request.owner
-        channel = owner.channel
+        channel = request.owner.channel
         if freed & HOLDS_SLOT:
             self.slots_used -= 1
-            if self.stalled and self.stalled == "tx_done":
-                self.stalled = ""
+            if self.stalled is not None and self.stalled == "tx_done":
+                self.stalled = None
             if self.slots_used == 0:
                 self.tick_ns = FOREVER
-            if owner.attentive:
-                owner.slot_freed(request)
+            if request.owner.attentive:
+                request.owner.slot_freed(request)
         if freed & HOLDS_CREDIT:
             self.credits_used -= 1
         if freed & HOLDS_TAG and channel.ties:
             channel.correlator.give_back(request)
         if freed & HOLDS_MEMORY and request.lent is not None:
-            self.gate.ports.append((request.lent.give_back, ()))
+            self.gate.post(request.lent.give_back)
             request.lent = None
         if request.state > DONE:
             channel.freed[proof] = channel.freed.get(proof, 0) + 1
@@ -253,12 +256,12 @@ class Queue:
 
     def forget_all(self, proof: str) -> None:
         """Free everything held: the remote that could touch it is dead."""
+        # Closing proves nothing to the remote, which may still write to memory lent to it.
+        kept = HOLDS_MEMORY if proof == "close" else 0
         for request in self.in_flight():
-            # Closing proves nothing to the remote, which may still write to memory lent to it.
-            kept = HOLDS_MEMORY if proof == "close" else 0
             self.release(request, request.holds & ~kept, proof)
         self.tx_head = self.window.next_seq
-        self.stalled = ""
+        self.stalled = None
         self.not_before_ns = 0
 
     def take_fault(self, error: Exception) -> None:
@@ -285,7 +288,7 @@ class Queue:
         """Have `refill` called before the lock is released."""
         if not self.dirty:
             self.dirty = True
-            self.gate.dirty.append(self)
+            self.gate.refill(self)
 
     def stand_in_line(self, client: Any, request: Any, queued_by: int) -> None:
         """Put a request at the end of its client's line, and the client into the turn."""
@@ -392,6 +395,5 @@ class Queue:
         self.next_deadline_ns = bound
 
     def __repr__(self) -> str:
-        return (
-            f"<Queue {self.name!r} {self.slots_used}/{self.depth} slots, {len(self.line)} waiting>"
-        )
+        used = f"{self.slots_used}/{self.depth}"
+        return f"<Queue {self.name!r} {used} slots, {len(self.line)} waiting>"

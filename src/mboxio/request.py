@@ -5,6 +5,7 @@ from typing import Any
 
 from mboxio.clock import Watcher
 from mboxio.errors import MailboxError
+from mboxio.native import COMPILED
 from mboxio.states import (
     DONE,
     EVENT_NAMES,
@@ -22,7 +23,7 @@ EVENTS = len(EVENT_NAMES)
 
 
 class Owner:
-    """What a `Waitable` needs from the client that made it."""
+    """What a `Request` needs from the client that made it."""
 
     __slots__ = ("attentive", "channel", "queue")
 
@@ -73,39 +74,7 @@ class Owner:
         raise TypeError("an owner has a clock")
 
 
-class Waitable:
-    """Something that is over at some time, once, and tells its watchers."""
-
-    __slots__ = ("over", "owner", "watchers")
-
-    def __init__(self, owner: Owner) -> None:
-        self.owner = owner
-        self.over = False
-        self.watchers: list[Watcher] | None = None
-
-    def add_watcher(self, watcher: Watcher) -> None:
-        """Register somebody to be told. Under the lock, and only before it is over."""
-        if self.watchers is None:
-            self.watchers = [watcher]
-        else:
-            self.watchers.append(watcher)
-
-    def drop_watcher(self, watcher: Watcher) -> None:
-        """Forget a watcher that no longer wants to know. Under the lock."""
-        if self.watchers is not None and watcher in self.watchers:
-            self.watchers.remove(watcher)
-
-    def finish(self, core: Any) -> None:
-        """Be over, and note all watchers for waking. Under the lock."""
-        self.over = True
-        if self.watchers is not None:
-            watchers = self.watchers
-            self.watchers = None
-            for watcher in watchers:
-                watcher.fire(core, self)
-
-
-class Request(Waitable):
+class Request:
     """A message that was accepted, until it ends: done, failed, timed out, cancelled or closed.
 
     Clients make requests; user code only looks at them. All methods may be called from any
@@ -120,6 +89,9 @@ class Request(Waitable):
         "holds",
         "into",
         "lent",
+        "over",
+        "owner",
+        "queue_timeout_ns",
         "queued_by",
         "remote_status",
         "remote_tag",
@@ -128,24 +100,30 @@ class Request(Waitable):
         "tied",
         "timeout_ns",
         "value",
+        "watchers",
     )
 
     def __init__(self, owner: Owner, data: bytes, tied: bool, timeout_ns: int) -> None:
-        self.set_up(owner, data, tied, timeout_ns)
+        self.set_up(owner, data, tied, timeout_ns, timeout_ns)
 
-    def set_up(self, owner: Owner, data: bytes, tied: bool, timeout_ns: int) -> None:
+    def set_up(
+        self, owner: Owner, data: bytes, tied: bool, timeout_ns: int, queue_timeout_ns: int
+    ) -> None:
         """Be new; apart from the constructor, whose call costs more than the rest."""
         self.owner = owner
-        self.over = False
-        self.watchers = None
         self.data: bytes | None = data
         self.tied = tied
         self.timeout_ns = timeout_ns
-        self.into: Any = None
+        self.queue_timeout_ns = queue_timeout_ns
         self.deadline_ns = FOREVER
         self.handle = -1
         self.tag = -1
         self.remote_tag = -1  # of the remote's request that this message answers
+        if COMPILED:
+            return  # fields begin as None and 0: writing None again and again costs 20 ns
+        self.over = False
+        self.watchers: list[Watcher] | None = None
+        self.into: Any = None
         self.remote_status = 0
         self.lent: Any = None  # memory that the remote may touch; given back by the proof
         self.state = NEW
@@ -155,6 +133,10 @@ class Request(Waitable):
         self.value: Any = None
 
     def step(self, event: int) -> bool:
+        """See `apply`; for modules that are not compiled."""
+        return self.apply(event)
+
+    def apply(self, event: int) -> bool:
         """Apply one event of the state table. Under the lock.
 
         Returns:
@@ -178,6 +160,27 @@ class Request(Waitable):
     def __class_getitem__(cls, reply_type: Any) -> Any:
         return cls  # Request[bytes] is for type checkers
 
+    def add_watcher(self, watcher: Watcher) -> None:
+        """Register somebody to be told. Under the lock, and only before it is over."""
+        if self.watchers is None:
+            self.watchers = [watcher]
+        else:
+            self.watchers.append(watcher)
+
+    def drop_watcher(self, watcher: Watcher) -> None:
+        """Forget a watcher that no longer wants to know. Under the lock."""
+        if self.watchers is not None and watcher in self.watchers:
+            self.watchers.remove(watcher)
+
+    def finish(self, core: Any) -> None:
+        """Be over, and note all watchers for waking. Under the lock."""
+        self.over = True
+        if self.watchers is not None:
+            watchers = self.watchers
+            self.watchers = None
+            for watcher in watchers:
+                watcher.fire(core, self)
+
     @property
     def status(self) -> str:
         """The state in words: ``queued``, ``sent``, ``awaiting reply``, ``done`` and so on."""
@@ -192,6 +195,10 @@ class Request(Waitable):
     def stage(self) -> str | None:
         """What the request waits for: ``queue``, ``tx_done``, ``reply``, or None when over."""
         return STAGES.get(self.state)
+
+    def under_way(self) -> bool:
+        """Tell whether the request was accepted and is not over."""
+        return self.state > NEW and not self.over
 
     def done(self) -> bool:
         """Tell whether the request is over; looks for news first and never waits."""

@@ -3,7 +3,9 @@ import cython
 from mboxio.endpoint cimport Endpoint
 from mboxio.request cimport Request
 
+cdef long long FOREVER
+
 
 cdef class Sender(Endpoint):
-    @cython.locals(mine=list, request=Request)
+    @cython.locals(request=Request)
     cpdef carry_out(self, data, bint tied, timeout_s, queue_timeout_s, into)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mboxio.endpoint import Endpoint
-from mboxio.request import Request
+from mboxio.states import FOREVER
 from mboxio.timeouts import DEFAULT
 
 
@@ -36,7 +36,9 @@ class Sender(Endpoint):
             QueueFull: no place; nothing was accepted. ``reason`` says what lacks.
             MessageTooLong, ClosedError, RemoteGone, OutOfStep: nothing was accepted.
         """
-        return self.begin(data, True, timeout_s, queue_timeout_s, into, None, lent)
+        request = Endpoint.draft(self, data, True, timeout_s, queue_timeout_s, into, lent)
+        Endpoint.hand_in(self, request, False)
+        return request
 
     def post(
         self,
@@ -50,7 +52,9 @@ class Sender(Endpoint):
 
         Arguments and errors as for `submit`.
         """
-        return self.begin(data, False, timeout_s, queue_timeout_s, None, None, lent)
+        request = Endpoint.draft(self, data, False, timeout_s, queue_timeout_s, None, lent)
+        Endpoint.hand_in(self, request, False)
+        return request
 
     def request(
         self,
@@ -76,7 +80,7 @@ class Sender(Endpoint):
             RemoteGone, RemoteError, ClosedError, OutOfStep, MessageTooLong, ReplyTooLong.
             WouldDeadlock: called inside a driver's op or port.
         """
-        return self.carry_out(data, True, timeout_s, queue_timeout_s, into)
+        return Sender.carry_out(self, data, True, timeout_s, queue_timeout_s, into)
 
     def send(self, data: Any, *, timeout_s: Any = DEFAULT, queue_timeout_s: Any = DEFAULT) -> Any:
         """Send a message that expects no reply; returns at TX done. Errors as for `request`."""
@@ -87,11 +91,12 @@ class Sender(Endpoint):
     ) -> Any:
         """Send and wait; a request that its caller does not wait for any more is cancelled."""
         self.gate.may_wait()
-        mine: list[Any] = []
+        request = Endpoint.draft(self, data, tied, timeout_s, queue_timeout_s, into)
         try:
-            request: Request = self.begin(data, tied, timeout_s, queue_timeout_s, into, mine)
+            self.hand_in(request, True)
+            if not request.over:
+                self.pump.drive(request, FOREVER)
             return request.result()
         finally:
-            for request in mine:
-                if not request.over:  # interrupted: the verb owns its request
-                    request.cancel()
+            if request.under_way():  # interrupted: the verb owns its request
+                request.cancel()

@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from mboxio.bell import Bell
 from mboxio.errors import ClosedError, MailboxError, MessagesLost
 from mboxio.gate import complain
-from mboxio.request import Waitable
 
 
 class Subscription:
@@ -30,7 +30,7 @@ class Subscription:
         self.lost = 0
         self.lost_in_all = 0
         self.closed = False
-        self.bell: Waitable | None = None
+        self.bell: Bell | None = None
 
     # -- under the lock
 
@@ -50,7 +50,7 @@ class Subscription:
             self.bell = None
             bell.finish(self.gate)
 
-    def take_one(self) -> bytes | Waitable:
+    def take_one(self) -> bytes | Bell:
         """Return the next message, or what to wait for.
 
         Raises:
@@ -75,14 +75,14 @@ class Subscription:
         if self.closed:
             raise ClosedError("the subscription is closed")
         if self.bell is None:
-            self.bell = Waitable(self.client)
+            self.bell = Bell(self.client)
         return self.bell
 
     # -- without the lock
 
-    def take(self) -> bytes | Waitable:
+    def take(self) -> bytes | Bell:
         """Return the next message, or what to wait for; raises as `take_one`."""
-        taken: bytes | Waitable = self.gate.run(self.take_one)
+        taken: bytes | Bell = self.gate.run(self.take_one)
         return taken
 
     def close(self) -> None:

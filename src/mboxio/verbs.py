@@ -3,9 +3,9 @@
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from mboxio.bell import Bell
 from mboxio.errors import AddressError, ClosedError, RemoteGone, RequestTimeout
 from mboxio.request import Request as CoreRequest
-from mboxio.request import Waitable
 from mboxio.sender import Sender
 from mboxio.subscribers import Handler, Subscription
 from mboxio.timeouts import DEFAULT
@@ -102,7 +102,7 @@ class Verbs(Sender):
         """End all requests of this client as closed. Idempotent, from any thread or callback."""
         if self.gate.lock.mine():  # a finalizer or port in the middle of something: afterwards
             self.gate.note(self.decide_close)
-            self.gate.ports.append((self.close, ()))
+            self.gate.post(self.close)
             return
         self.gate.call(self.decide_close)
         with self.host.admin:
@@ -141,7 +141,7 @@ class Verbs(Sender):
         self.subscriptions.append(subscription)
         self.attend(1)
 
-    def flushed(self, flush: Waitable) -> None:
+    def flushed(self, flush: Bell) -> None:
         """Say how a flush ended."""
         self.check_open()
         if not flush.over:

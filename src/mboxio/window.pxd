@@ -6,6 +6,7 @@ from mboxio.request cimport Request
 cdef int HOLDS_MEMORY
 
 
+@cython.final
 cdef class Window:
     cdef public list table
     cdef public dict aside, loans
@@ -16,10 +17,10 @@ cdef class Window:
     @cython.locals(request=Request)
     cpdef Request find_seq(self, long long seq)
     @cython.locals(position=Py_ssize_t, old=Request)
-    cpdef add(self, Request request)
-    cpdef undo(self, Request request)
+    cpdef bint add(self, Request request) except -1
+    cpdef bint undo(self, Request request) except -1
     @cython.locals(position=Py_ssize_t)
-    cpdef remove(self, Request request)
+    cpdef bint remove(self, Request request) except -1
     @cython.locals(request=Request)
     cpdef lend(self, long long handle, memory)
     cpdef end_loan(self, long long handle)

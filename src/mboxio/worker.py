@@ -4,10 +4,11 @@ from collections import deque
 from threading import Thread, current_thread
 from typing import Any
 
+from mboxio.bell import Bell
 from mboxio.clock import Parker
 from mboxio.gate import Gate, complain
 from mboxio.pump import Pump
-from mboxio.request import Owner, Waitable
+from mboxio.request import Owner
 from mboxio.states import FOREVER
 
 
@@ -26,7 +27,7 @@ class Worker:
         self.stopping = False
         self.started = False
         self.thread: Thread | None = None
-        self.bell = Waitable(Owner())
+        self.bell = Bell(Owner())
 
     # -- under the lock
 
@@ -46,7 +47,7 @@ class Worker:
         if not self.started:
             if self.jobs or (self.needs > 0 and not self.stopping):
                 self.started = True
-                self.gate.kicks.append(self)
+                self.gate.kick(self)
         elif not self.bell.over:
             self.bell.finish(self.gate)
 
@@ -78,7 +79,7 @@ class Worker:
         while True:
             self.gate.lock.acquire()
             try:
-                self.bell = Waitable(Owner())
+                self.bell = Bell(Owner())
                 job = self.jobs.popleft() if self.jobs else None
                 leads = (
                     job is None

@@ -14,6 +14,7 @@ from mboxio import (
     Capabilities,
     Controller,
     Outcome,
+    Probe,
     RemoteError,
     expects_reply,
 )
@@ -137,6 +138,19 @@ class DoesNotLookAgain(CountFifo):
     def arm(self, queue: Any) -> bool:
         self.armed = True
         return False
+
+
+class Blind(Probe):
+    def news(self, only_replies: bool) -> bool:
+        return False
+
+
+class HidesNews(CountFifo):
+    """Has a probe that looks at something else."""
+
+    def open(self) -> None:
+        super().open()
+        self.queue.probe = Blind()
 
 
 class LeavesTheCause(IrqFifo):
@@ -333,6 +347,7 @@ BROKEN: dict[str, tuple[Callable[[], Bench], str]] = {
         "mind the tag in reply",
     ),
     "arm() notices what came after service()": (of(DoesNotLookAgain), "look again"),
+    "the probe tells of what came": (of(HidesNews), "queue.probe has no news"),
     "descriptors are readable until the queue was serviced": (
         of(LeavesTheCause),
         "clear the cause",

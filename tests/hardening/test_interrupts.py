@@ -91,8 +91,8 @@ def test_ctrl_c_after_a_message_was_accepted_still_ends_it() -> None:
 class InterruptedOnReturn(Client):
     """A signal that comes in ``begin`` is handled where the call returns."""
 
-    def begin(self, *args: Any) -> Any:
-        super().begin(*args)
+    def hand_in(self, *args: Any) -> Any:
+        super().hand_in(*args)
         raise KeyboardInterrupt
 
 

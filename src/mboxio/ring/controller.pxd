@@ -1,7 +1,7 @@
 import cython
 
 from mboxio.base_channel cimport BaseChannel
-from mboxio.controller cimport Controller, Outcome
+from mboxio.controller cimport Controller, Outcome, Probe
 from mboxio.queue cimport Queue
 from mboxio.ring.ring cimport Armed, Consumer, Producer
 
@@ -11,12 +11,14 @@ cdef long long TAG_MASK, TAG_SPAN
 cdef Outcome SENT
 
 
-cdef class Lane:
+cdef class Lane(Probe):
     cdef public Producer producer
     cdef public Consumer consumer
     cdef public bint framed
     cdef public Queue queue
     cdef public BaseChannel channel
+
+    cpdef bint news(self, bint only_replies) except -1
 
 
 cdef class RingController(Controller):
@@ -25,9 +27,9 @@ cdef class RingController(Controller):
     cdef public bint is_armed, linked, wary
     cdef public Outcome busy, gone
 
-    cpdef ring_doorbell(self, Lane lane)
-    cpdef hear(self, queue)
-    cpdef attend(self, queue)
+    cpdef bint ring_doorbell(self, Lane lane) except -1
+    cpdef bint hear(self, queue) except -1
+    cpdef bint attend(self, queue) except -1
     cpdef bint arm_for(self, queue) except -1
     cpdef bint excused(self) except -1
     cpdef bint same_life(self) except -1
@@ -36,16 +38,18 @@ cdef class RingController(Controller):
     @cython.locals(lane=Lane)
     cpdef Outcome reply(self, BaseChannel channel, long long handle, long long tag, bytes message, int status)
     @cython.locals(lane=Lane, known=Queue)
-    cpdef service(self, queue, str why)
-    @cython.locals(consumer=Consumer, full=bint, left=int)
-    cdef move(self, Lane lane, bint only_replies)
+    cpdef void service(self, queue, str why) except *
+    @cython.locals(consumer=Consumer, waiting=int, full=bint)
+    cdef bint move(self, Lane lane, bint only_replies) except -1
     @cython.locals(consumed=int)
     cdef bint progress(self, Lane lane) except -1
-    @cython.locals(consumer=Consumer)
-    cpdef drain(self, Lane lane, int left)
-    @cython.locals(kind=int, channel=BaseChannel)
-    cdef deliver(self, Lane lane, Consumer consumer)
-    @cython.locals(latest=cython.longlong, handle=cython.longlong)
-    cpdef long long whole(self, Lane lane, long long tag) except? -1
-    @cython.locals(lane=Lane, known=Queue)
+    @cython.locals(consumer=Consumer, message=bytes)
+    cpdef void drain(self, Lane lane, int left) except *
+    @cython.locals(channel=BaseChannel)
+    cdef bint deliver(self, Lane lane, int kind, long long tag, bytes message) except -1
+    @cython.locals(lane=Lane, known=Queue, sure=bint)
     cpdef bint arm(self, queue) except -1
+
+
+@cython.locals(latest=cython.longlong, handle=cython.longlong)
+cdef long long whole(Lane lane, long long tag) except? -1

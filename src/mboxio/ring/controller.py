@@ -7,7 +7,7 @@ A subclass says where the rings lie and how the doorbell rings; this class moves
 import errno
 from typing import Any
 
-from mboxio.controller import EVENT, SENT, Busy, Controller, Outcome
+from mboxio.controller import EVENT, SENT, Busy, Controller, Outcome, Probe
 from mboxio.correlate import RemoteRequest
 from mboxio.errors import RemoteError
 from mboxio.queue import Queue
@@ -17,8 +17,8 @@ from mboxio.ring.ring import ERROR, MESSAGE, REPLY, REQUEST, Armed, Consumer, Pr
 STATUS_BYTES = 4
 
 
-class Lane:
-    """One channel over a pair of rings.
+class Lane(Probe):
+    """One channel over a pair of rings, and the probe of its queue.
 
     Args:
         producer: the ring towards the remote.
@@ -34,6 +34,10 @@ class Lane:
         self.framed = framed
         self.queue: Any = None
         self.channel: Any = None
+
+    def news(self, only_replies: bool) -> bool:
+        """See `Probe.news`."""
+        return self.consumer.news() or (not only_replies and self.producer.news())
 
 
 class RingController(Controller):
@@ -56,7 +60,7 @@ class RingController(Controller):
         """Say which queue and channel a lane is."""
         lane.queue = queue
         lane.channel = channel
-        queue.context = lane
+        queue.context = queue.probe = lane
         channel.context = lane
         self.lanes.append(lane)
 
@@ -64,6 +68,7 @@ class RingController(Controller):
         """Forget all lanes, so that their memory can go."""
         for lane in self.lanes:
             lane.queue.context = lane.channel.context = None
+            lane.queue.probe = Probe()
         self.lanes.clear()
 
     def hear(self, queue: Any) -> None:
@@ -133,6 +138,9 @@ class RingController(Controller):
         if self.is_armed and self.armed is not None:
             self.armed.disarm()
             self.is_armed = False
+        if not self.wary:
+            self.move(lane, known.only_replies)
+            return
         try:
             self.move(lane, known.only_replies)
         except RemoteError:
@@ -144,15 +152,14 @@ class RingController(Controller):
         if not only_replies:
             self.progress(lane)
         consumer = lane.consumer
-        if consumer.peek():
-            left = consumer.slots
-            if self.wary:
-                left = consumer.pending()
-                if not self.same_life():
-                    return
-            full = lane.framed and consumer.pending() >= consumer.slots - 1
-            self.drain(lane, left)
+        waiting = consumer.pending()
+        if waiting:
+            if not self.wary:
+                self.drain(lane, consumer.slots)
+            elif self.same_life():
+                self.drain(lane, waiting)
             # A remote that found its ring full sleeps until we tell that there is room again.
+            full = lane.framed and waiting >= consumer.slots - 1
             if full and (self.armed is None or self.armed.peer_armed()):
                 self.ring_doorbell(lane)
 
@@ -168,40 +175,31 @@ class RingController(Controller):
         consumer = lane.consumer
         try:
             while left > 0:
-                left -= 1
-                if lane.framed:
-                    self.deliver(lane, consumer)
-                else:
-                    lane.channel.take_message(consumer.payload())
-                consumer.advance()
-                if not consumer.peek():
+                message = consumer.take()
+                if message is None:
                     return
+                left -= 1
+                if not lane.framed:
+                    lane.channel.take_message(message)
+                elif consumer.kind == REPLY:
+                    lane.channel.take_completion(whole(lane, consumer.tag), 0, message)
+                else:
+                    self.deliver(lane, consumer.kind, consumer.tag, message)
         finally:
             consumer.release()
 
-    def deliver(self, lane: Lane, consumer: Consumer) -> None:
-        """Hand up the message under `peek`, whose slot says what it is."""
-        kind = consumer.kind
+    def deliver(self, lane: Lane, kind: int, tag: int, message: bytes) -> None:
+        """Hand up a message that is no ordinary reply."""
         channel = lane.channel
-        if kind == REPLY:
-            channel.take_completion(self.whole(lane, consumer.tag), 0, consumer.payload())
-        elif kind == MESSAGE:
-            channel.notify(consumer.payload())
+        if kind == MESSAGE:
+            channel.notify(message)
         elif kind == REQUEST:
-            channel.take_batch((RemoteRequest(consumer.tag, consumer.payload()),))
+            channel.take_batch((RemoteRequest(tag, message),))
         else:
-            payload = consumer.payload()
-            if len(payload) < STATUS_BYTES:
-                raise RemoteError(f"the remote lied: an error reply of {len(payload)} bytes")
-            status = int.from_bytes(payload[:STATUS_BYTES], "little", signed=True) or errno.EIO
-            handle = self.whole(lane, consumer.tag)
-            channel.take_completion(handle, status, payload[STATUS_BYTES:])
-
-    def whole(self, lane: Lane, tag: int) -> int:
-        """Return the handle whose lowest 32 bits are ``tag``: the latest one that can be meant."""
-        latest: int = lane.queue.window.next_seq << 1 | 1
-        handle = latest - (latest & TAG_MASK) + tag
-        return handle - TAG_SPAN if handle > latest else handle
+            if len(message) < STATUS_BYTES:
+                raise RemoteError(f"the remote lied: an error reply of {len(message)} bytes")
+            status = int.from_bytes(message[:STATUS_BYTES], "little", signed=True) or errno.EIO
+            channel.take_completion(whole(lane, tag), status, message[STATUS_BYTES:])
 
     def arm(self, queue: Any) -> bool:
         """See `Controller.arm`."""
@@ -209,12 +207,20 @@ class RingController(Controller):
         lane = known.context
         if lane is None or not self.linked:
             return self.arm_for(queue)
+        sure = True
         if self.armed is not None:
-            self.armed.arm()
+            sure = self.armed.arm()
             self.is_armed = True
         try:
-            return self.progress(lane) or lane.consumer.pending() > 0
+            return self.progress(lane) or lane.consumer.pending() > 0 or not sure
         except RemoteError:
             if not self.excused():
                 raise
             return False
+
+
+def whole(lane: Lane, tag: int) -> int:
+    """Return the handle whose lowest 32 bits are ``tag``: the latest one that can be meant."""
+    latest: int = lane.queue.window.next_seq << 1 | 1
+    handle = latest - (latest & TAG_MASK) + tag
+    return handle - TAG_SPAN if handle > latest else handle

@@ -63,6 +63,9 @@ class VirtualClock(Clock):
         """Let a microsecond pass: a spinning thread does not stop time."""
         self.advance(1_000)
 
+    def give_way(self) -> None:
+        """Nobody else wants to run before time passes."""
+
     def jump(self, ns: int) -> None:
         """Move the clock as a busy computation would: nothing fires meanwhile."""
         self._now_ns += ns

@@ -4,7 +4,7 @@ import threading
 from functools import partial
 
 from mboxio.testing.suite import check
-from mboxio.testing.trial import Trial, require
+from mboxio.testing.trial import PAUSE_NS, Trial, require
 
 FEW = 4
 
@@ -71,6 +71,24 @@ def _armed(trial: Trial) -> None:
         "a message came between service() and arm(), and arm() returned False: announce the "
         "sleep, then look again",
     )
+
+
+@check("the probe tells of what came", "notify", "receive", "events")
+def _probe(trial: Trial) -> None:
+    """Of a controller without a probe of its own, it always does."""
+    assert trial.bench.notify is not None
+    trial.service()
+    counts = trial.channel.counts
+    counted = counts.notifications
+    trial.bench.notify(trial.bench.channel, trial.message(1))
+
+    def told() -> bool:
+        return bool(trial.queue.probe.news(True)) or counts.notifications != counted
+
+    until_ns = trial.now_ns() + int(trial.patience_s * 1e9)
+    while not told() and trial.now_ns() < until_ns:
+        trial.readable(PAUSE_NS / 1e9)
+    require(told(), "a message came, and queue.probe has no news: spinners would not look for it")
 
 
 @check(

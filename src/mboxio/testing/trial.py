@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from mboxio.bell import Bell
 from mboxio.capabilities import TxDone
 from mboxio.client import Client
 from mboxio.controller import EVENT, LOOK, POLL, Controller
 from mboxio.errors import QueueFull, RemoteGone
-from mboxio.request import Owner, Waitable
+from mboxio.request import Owner
 from mboxio.testing.bench import Bench
 from mboxio.testing.watch import Log, Watched
 
@@ -178,7 +179,7 @@ class Trial:
         until_ns = self.now_ns() + int(self.patience_s * 1e9)
         while not condition():
             require(self.now_ns() < until_ns, f"{text} (waited {self.patience_s} s)")
-            self.host.pump.wait(Waitable(Owner()), self.now_ns() + PAUSE_NS)
+            self.host.pump.wait(Bell(Owner()), self.now_ns() + PAUSE_NS)
 
     def submit(self, message: bytes, client: Client | None = None) -> Any:
         """Hand a request over as soon as there is a place for it."""

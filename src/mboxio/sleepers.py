@@ -1,0 +1,107 @@
+"""Who sleeps on the descriptors of a wait source, and how they are woken."""
+
+import os
+import select
+from typing import Any
+
+from mboxio.clock import Clock, Parker
+from mboxio.controller import EVENT, LOOK
+from mboxio.states import FOREVER
+
+SLEEP_MAX_MS = 3_600_000.0
+"""poll(2) takes no more than 24 days; a sleeper looks at its deadline again anyway."""
+
+SHORT_MS, SELECT_MAX = 2.0, 1024
+"""poll(2) sleeps for whole milliseconds; select(2) does not, and knows no higher descriptors."""
+
+
+class Sleepers:
+    """The descriptors of a pump, and a kick for each who may sleep on them.
+
+    Two may sleep at once for a moment, a waiter and the service thread that it relieved: with one
+    descriptor one could swallow the other's kick.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.worker: Any = None
+        self.descriptors: tuple[int, ...] = ()
+        self.pollers: dict[int, select.poll] = {}
+        self.kick_fds = [-1, -1]
+        self.asleep = 0  # how many sleep on descriptors
+        self.closed = False
+
+    def hint(self) -> str:
+        """Ask the descriptors without waiting, for callers who never sleep on them."""
+        if not self.descriptors:
+            return LOOK
+        return EVENT if self.poller(-1).poll(0) else LOOK
+
+    def poller(self, kick_fd: int) -> "select.poll":
+        """Return the poll object for the descriptors of now, and for a sleeper's kick unless -1.
+
+        Each is used by one thread at a time: by the one sleeper on that kick, or under the lock.
+        """
+        poller = self.pollers.get(kick_fd)
+        if poller is None:
+            poller = select.poll()
+            watched = self.descriptors if kick_fd < 0 else (*self.descriptors, kick_fd)
+            for descriptor in watched:
+                poller.register(descriptor, select.POLLIN)
+            self.pollers[kick_fd] = poller
+        return poller
+
+    def kick_fd_for(self, parker: Parker) -> int:
+        """Return the descriptor that wakes this sleeper. Under the lock."""
+        which = 1 if parker is self.worker.parker else 0
+        if self.kick_fds[which] < 0:
+            self.kick_fds[which] = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        return self.kick_fds[which]
+
+    def woke(self, parker: Parker) -> None:
+        """A sleeper is awake. The last one after the end closes the kicks. Under the lock."""
+        if parker.kick_fd >= 0:
+            parker.kick_fd = -1
+            self.asleep -= 1
+            if self.closed:
+                self.close()
+
+    def sleep(self, poller: "select.poll", kick_fd: int, until_ns: int) -> str:
+        """Sleep on the descriptors and the kick; returns `EVENT` if a descriptor is readable."""
+        if until_ns == FOREVER:
+            ready = poller.poll()
+        else:
+            left_ms = (until_ns - self.clock.now_ns()) / 1e6 + 0.001
+            watched = (*self.descriptors, kick_fd)
+            if left_ms < SHORT_MS and max(watched) < SELECT_MAX:
+                try:
+                    select.select(watched, (), (), max(0.0, left_ms) / 1e3)
+                except (OSError, ValueError):
+                    pass  # one was closed meanwhile, which poll takes for an event
+                left_ms = 0.0
+            ready = poller.poll(min(max(0.0, left_ms), SLEEP_MAX_MS))
+        why = LOOK
+        for descriptor, _ in ready:
+            if descriptor == kick_fd:
+                try:
+                    os.eventfd_read(kick_fd)
+                except BlockingIOError:
+                    continue  # read by an earlier sleep
+            else:
+                why = EVENT
+        return why
+
+    def close(self) -> None:
+        """Close the kick descriptors, once nobody sleeps on them. Under the lock."""
+        self.closed = True
+        if self.asleep:
+            return
+        for which, kick_fd in enumerate(self.kick_fds):
+            if kick_fd >= 0:
+                os.close(kick_fd)
+            self.kick_fds[which] = -1
+
+    def forked(self) -> None:
+        """The sleepers stayed behind in the parent process."""
+        self.asleep = 0
+        self.close()
