@@ -4,11 +4,12 @@
 sockets or threads.
 """
 
-from mboxio.remote.channel import Handler, RemoteChannel, RemoteStats
+from mboxio.remote.channel import Handler, RemoteChannel
 from mboxio.remote.connection import Connection
 from mboxio.remote.faults import Faults, Greeting
 from mboxio.remote.handshake import Peer
 from mboxio.remote.remote import Remote
+from mboxio.remote.stats import RemoteStats
 
 __all__ = [
     "Connection",

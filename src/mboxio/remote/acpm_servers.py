@@ -13,10 +13,10 @@ from mboxio.io import Memory
 from mboxio.io.files import MappedFile
 from mboxio.io.peer import HOST_ARMED, PAGE_BYTES, PEER_HELLO, REMOTE_ARMED, prepare
 from mboxio.io.sockets import ring_doorbell
-from mboxio.remote.channel import RemoteStats
 from mboxio.remote.handshake import memfd, seal
 from mboxio.remote.server import Server, log
 from mboxio.remote.sram import Sram
+from mboxio.remote.stats import RemoteStats
 from mboxio.remote.waiter import Waiter
 from mboxio.ring import armed
 

@@ -6,55 +6,19 @@ import logging
 import struct
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mboxio.errors import RemoteError
 from mboxio.io.sockets import HOST_NEVER_RECEIVES, HOST_NEVER_SENDS, LEGACY
 from mboxio.remote.faults import Disturbance, Faults
 from mboxio.ring.layout import ChannelSpec, plan
 
-__all__ = ["Handler", "RemoteChannel", "RemoteStats", "error_message", "log_failure", "read_error"]
+__all__ = ["Handler", "RemoteChannel", "error_message", "log_failure", "read_error"]
 
 Handler = Callable[[bytes], bytes | bytearray | memoryview | None]
 """Gets a message and returns the reply; None: no reply. What it raises is the reply, too."""
 
 STATUS = struct.Struct("<i")
 log = logging.getLogger("mboxio.remote")
-
-
-@dataclass(slots=True)
-class RemoteStats:
-    """What a remote has counted since it was made; all connections together.
-
-    Args:
-        connections: hosts that were accepted; ``refused`` were not.
-        lies: connections ended because the host broke the protocol.
-        messages: one-way messages taken; ``requests`` likewise.
-        replies: replies and errors put into rings.
-        failures: handlers that raised.
-        notifications: unsolicited messages put into rings; ``notifications_lost`` met a full one.
-        asked: requests of the remote; ``answered`` of them were.
-        unknown: answers of a host to nothing that we know of.
-        late, duplicate, missing, reordered, oversize: replies that `Faults` spoiled.
-    """
-
-    connections: int = 0
-    refused: int = 0
-    lies: int = 0
-    messages: int = 0
-    requests: int = 0
-    replies: int = 0
-    failures: int = 0
-    notifications: int = 0
-    notifications_lost: int = 0
-    asked: int = 0
-    answered: int = 0
-    unknown: int = 0
-    late: int = 0
-    duplicate: int = 0
-    missing: int = 0
-    reordered: int = 0
-    oversize: int = 0
 
 
 class RemoteChannel:

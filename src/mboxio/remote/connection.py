@@ -5,16 +5,18 @@ from random import Random
 from threading import RLock
 
 from mboxio.io import Region
-from mboxio.remote.channel import RemoteChannel, RemoteStats
+from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.faults import scribble
 from mboxio.remote.lane import Answered, Lane
+from mboxio.remote.rounds import Served
+from mboxio.remote.stats import RemoteStats
 from mboxio.ring import MESSAGE, armed
 from mboxio.ring.layout import MemoryLayout
 
 __all__ = ["Connection"]
 
 
-class Connection:
+class Connection(Served):
     """Serves the rings of one memory.
 
     One thread calls `serve` and what belongs to sleeping; the other methods may be called by any.
@@ -26,6 +28,7 @@ class Connection:
         doorbell: wakes the host; it must not block or raise.
         stats: where to count.
         lock: guards the rings to the host; needed where several threads use the connection.
+        seldom_sleeps: looks for a while before it sleeps, so arming may take longer.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Connection:
         doorbell: Callable[[], object],
         stats: RemoteStats | None = None,
         lock: "RLock | None" = None,
+        seldom_sleeps: bool = False,
     ) -> None:
         self.epoch = layout.epoch
         self.stats = stats or RemoteStats()
@@ -43,22 +47,25 @@ class Connection:
         self._doorbell = doorbell
         self._lock = lock or RLock()
         self._armed = armed(region, layout.remote_armed, layout.host_armed)
+        if seldom_sleeps:
+            self._armed.promise_fences()
         self._lanes = [
-            Lane(channel, where, region, self._armed, self.stats, self._lock)
+            Lane(channel, where, region, self._armed, self.stats)
             for channel, where in zip(channels, layout.channels, strict=True)
         ]
         self._by_name = {lane.channel.name: lane for lane in self._lanes}
         self.closed = False
 
+    def stirs(self) -> bool:
+        """See `Served.stirs`."""
+        if not self.closed:
+            for lane in self._lanes:
+                if lane.stirs():
+                    return True
+        return False
+
     def serve(self, now_ns: int) -> bool:
-        """Do what there is to do, a batch per channel; False: there was nothing.
-
-        Args:
-            now_ns: the monotonic clock; what is due until then is sent.
-
-        Raises:
-            RemoteError: the host broke the protocol; the connection is of no further use.
-        """
+        """See `Served.serve`."""
         if self.closed:
             return False
         worked = False
@@ -75,8 +82,13 @@ class Connection:
         Raises:
             RemoteError: the host broke the protocol.
         """
-        self._armed.arm()
-        return self.closed or all(lane.quiet() for lane in self._lanes)
+        if not self._armed.arm():
+            return False
+        if not self.closed:
+            for lane in self._lanes:
+                if not lane.quiet():
+                    return False
+        return True
 
     def disarm(self) -> None:
         """Announce that we are awake."""
@@ -84,10 +96,13 @@ class Connection:
 
     def next_ns(self) -> int | None:
         """Return when `serve` has work even if the host does nothing; None: never."""
-        if self.closed:
-            return None
-        times_ns = [at for lane in self._lanes if (at := lane.next_ns()) is not None]
-        return min(times_ns, default=None)
+        soonest_ns: int | None = None
+        if not self.closed:
+            for lane in self._lanes:
+                at_ns = lane.next_ns()
+                if at_ns is not None and (soonest_ns is None or at_ns < soonest_ns):
+                    soonest_ns = at_ns
+        return soonest_ns
 
     def ring(self) -> None:
         """Wake the host if it sleeps."""
@@ -145,7 +160,7 @@ class Connection:
         with self._lock:
             self.closed = True
             for lane in self._lanes:
-                lane.closed = True
+                lane.close()
 
     def abandon(self) -> None:
         """Tell everybody who waits for an answer that the host is gone; on the serving thread."""

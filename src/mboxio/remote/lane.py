@@ -4,12 +4,13 @@ import errno
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable
-from threading import RLock
 
-from mboxio.errors import MessageTooLong, QueueFull, RemoteError
+from mboxio.errors import QueueFull, RemoteError
 from mboxio.io import Region
-from mboxio.remote.channel import RemoteChannel, RemoteStats, error_message, log_failure, read_error
+from mboxio.native import Mutex
+from mboxio.remote.channel import RemoteChannel, error_message, log_failure, read_error
 from mboxio.remote.faults import Disturbance, Rings, lie, oversize, push_header
+from mboxio.remote.stats import RemoteStats
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, Armed, consumer, producer
 
 __all__ = ["Answered", "Lane"]
@@ -27,7 +28,7 @@ RETRY_MAX_NS = 32_000_000
 class Lane:
     """One channel of one connection.
 
-    Messages are taken by the serving thread only; rings to the host are pushed to under `lock`.
+    Messages are taken by the serving thread only; the ring to the host is pushed to by any.
 
     Args:
         channel: what is served.
@@ -35,7 +36,6 @@ class Lane:
         region: the memory of the connection.
         armed: the armed words of the connection, if it has any.
         stats: where to count.
-        lock: guards the ring to the host, and `closed`.
     """
 
     def __init__(
@@ -45,17 +45,16 @@ class Lane:
         region: Region,
         armed: Armed | None,
         stats: RemoteStats,
-        lock: RLock,
     ) -> None:
         self.channel = channel
         self.layout = layout
         self.closed = False
         self._region = region
         self._stats = stats
-        self._lock = lock
+        self._guard = Mutex()  # of the ring to the host, and of `closed`
         self._consumer = consumer(region, layout.to_remote)
         self._producer = producer(region, layout.to_host, armed)
-        self._push: Callable[[int, int, bytes], bool] = self._producer.push
+        self._lies = False  # some reply is to lie about its length
         # What was taken is answered or waits here, and no more is taken than may wait.
         self._waiting: deque[_Reply] = deque()
         self._due: list[tuple[int, int, _Reply]] = []
@@ -66,12 +65,18 @@ class Lane:
         self._questions: dict[int, Answered] = {}
         self._tag = 0
 
+    def stirs(self) -> bool:
+        """Tell at little cost whether `serve` may have something to do."""
+        return self._consumer.news() or bool(self._due) or bool(self._waiting)
+
     def serve(self, now_ns: int) -> bool:
         """Take a batch, answer it and send what is due; False: there was nothing to do.
 
         Raises:
             RemoteError: the host broke the protocol.
         """
+        if not self.stirs():
+            return False
         due, waiting = self._due, self._waiting
         room = self._limit - len(due) - len(waiting)
         batch = self._consumer.pop_batch(min(room, BATCH)) if room > 0 else []
@@ -104,9 +109,11 @@ class Lane:
             MessageTooLong: longer than the channel carries.
             RemoteError: the host broke the protocol.
         """
-        with self._lock:
-            # What waits was there first.
-            return not (self.closed or self._waiting) and self._producer.push(kind, tag, message)
+        self._guard.acquire()
+        try:
+            return self._push(kind, tag, message)
+        finally:
+            self._guard.release()
 
     def ask(self, message: bytes, answered: Answered) -> int:
         """Send a request of the remote and return its tag.
@@ -117,17 +124,20 @@ class Lane:
             RemoteError: the host broke the protocol.
         """
         name = self.channel.name
-        with self._lock:
+        pushed = False
+        self._guard.acquire()
+        try:
             if len(self._questions) >= QUESTIONS_MAX:
                 raise QueueFull("the host owes too many answers", reason="tags", channel=name)
             self._tag = tag = (self._tag + 1) & 0xFFFFFFFF
             self._questions[tag] = answered
-            pushed = False
             try:
-                pushed = self.push(REQUEST, tag, message)
+                pushed = self._push(REQUEST, tag, message)
             finally:
                 if not pushed:
                     del self._questions[tag]
+        finally:
+            self._guard.release()
         if not pushed:
             raise QueueFull("the ring to the host is full", reason="slots", channel=name)
         return tag
@@ -144,12 +154,21 @@ class Lane:
 
     def lie(self, field: str, value: int) -> bool:
         """Lie to the host; see `faults.lie`."""
-        with self._lock:
+        self._guard.acquire()
+        try:
             if self.closed or not lie(self._region, self.layout, field, value):
                 return False
             if field not in ("front", "rear"):
                 self._producer.reset()
             return True
+        finally:
+            self._guard.release()
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self._guard.acquire()
+        self.closed = True
+        self._guard.release()
 
     def _handle(self, batch: Iterable[_Reply], now_ns: int) -> list[_Reply]:
         """Call the handler for each message; return the replies that go out at once."""
@@ -157,8 +176,9 @@ class Lane:
         if not channel.host_sends:
             raise RemoteError(f"the host lied: it sent on channel {channel.name}, where it listens")
         handler, disturbance = channel.handler, channel.disturbance
-        timed = bool(channel.latency_ns) or disturbance is not None
+        timed = channel.latency_ns != 0 or disturbance is not None
         replies: list[_Reply] = []
+        requests = 0
         for kind, tag, message in batch:
             if kind > REQUEST:
                 self._answer(kind, tag, message)
@@ -172,7 +192,7 @@ class Lane:
                 stats.failures += 1
                 answer, reply = ERROR, channel.failed(error)
             if kind == REQUEST:
-                stats.requests += 1
+                requests += 1
             else:
                 stats.messages += 1
                 reply = reply if channel.legacy and answer == REPLY else None
@@ -183,6 +203,7 @@ class Lane:
                 self._schedule(answer, tag, reply, channel.due_ns(now_ns), disturbance)
             elif reply is not None:
                 replies.append((answer, tag, reply))
+        stats.requests += requests
         return replies
 
     def _schedule(
@@ -199,7 +220,7 @@ class Lane:
             return
         if fate.oversize:
             stats.oversize += 1
-            self._push = self._push_or_lie
+            self._lies = True
             kind = -kind
         if fate.late:
             stats.late += 1
@@ -232,22 +253,26 @@ class Lane:
         """Push what waits and then `replies`; False: the ring took none of it."""
         waiting = self._waiting
         sent = 0
-        with self._lock:
+        self._guard.acquire()
+        try:
             if self.closed:
                 return False
-            waiting.extend(replies)
-            push = self._push
-            while waiting:
-                try:
-                    if not push(*waiting[0]):
-                        break
-                except MessageTooLong as error:
-                    text = error_message(errno.EMSGSIZE, str(error), self._producer.message_bytes)
-                    waiting[0] = (ERROR, waiting[0][1], text)
-                    continue
+            while waiting and self._put(*waiting[0]):
                 waiting.popleft()
                 sent += 1
+            if waiting:
+                waiting.extend(replies)
+            else:
+                for number, (kind, tag, message) in enumerate(replies):
+                    if not self._put(kind, tag, message):
+                        waiting.extend(replies[number:])
+                        break
+                    sent += 1
+        finally:
+            self._guard.release()
         self._stats.replies += sent
+        if not waiting:
+            return sent > 0
         if sent or replies:
             self._pause_ns = RETRY_MIN_NS
             self._retry_ns = now_ns + RETRY_MIN_NS
@@ -256,15 +281,23 @@ class Lane:
             self._retry_ns = now_ns + self._pause_ns
         return sent > 0
 
-    def _push_or_lie(self, kind: int, tag: int, message: bytes) -> bool:
-        """Push; a negative kind is a reply whose length is to lie."""
-        if kind >= 0:
-            return self._producer.push(kind, tag, message)
-        ring = self.layout.to_host
-        if not push_header(self._region, ring, -kind, tag, oversize(ring)):
-            return False
-        self._producer.reset()
-        return True
+    def _push(self, kind: int, tag: int, message: bytes) -> bool:
+        # What waits was there first.
+        return not (self.closed or self._waiting) and self._producer.push(kind, tag, message)
+
+    def _put(self, kind: int, tag: int, message: bytes) -> bool:
+        """Push a reply, or an error where it is too long; a negative kind lies about its length."""
+        if self._lies and kind < 0:
+            ring = self.layout.to_host
+            if not push_header(self._region, ring, -kind, tag, oversize(ring)):
+                return False
+            self._producer.reset()
+            return True
+        if len(message) > self._producer.message_bytes:
+            limit = self._producer.message_bytes
+            text = f"the message has {len(message)} bytes, the ring takes {limit}"
+            kind, message = ERROR, error_message(errno.EMSGSIZE, text, limit)
+        return self._producer.push(kind, tag, message)
 
     def _answer(self, kind: int, tag: int, message: bytes) -> None:
         answered = self._questions.pop(tag, None)

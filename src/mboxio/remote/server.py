@@ -11,17 +11,19 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from mboxio.errors import RemoteError
 from mboxio.io.sockets import listen, ring_doorbell, socket_path
-from mboxio.remote.channel import RemoteChannel, RemoteStats
+from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.connection import Connection
 from mboxio.remote.faults import Greeting
 from mboxio.remote.handshake import Peer, check_peer, greet, new_memory
+from mboxio.remote.rounds import Rounds
+from mboxio.remote.stats import RemoteStats
 from mboxio.remote.waiter import Waiter
 
 __all__ = ["Link", "Served", "Server", "ShmServer"]
 
 CONNECTIONS_MAX = 64
-LOOKS_PER_POLL = 16
-DOORBELLS_PER_LOOK = 64
+CHUNK_NS = 50_000
+"""How long the rings are looked at before the sockets are."""
 # A sleeping thread wakes about this late.
 SLACK_NS = 60_000
 UNDRAINED_NS = 1_000_000
@@ -36,7 +38,6 @@ class Served(Protocol):
 
     closed: bool
 
-    def serve(self, now_ns: int) -> bool: ...
     def arm(self) -> bool: ...
     def disarm(self) -> None: ...
     def next_ns(self) -> int | None: ...
@@ -73,14 +74,13 @@ class Server(Generic[End]):
     ) -> None:
         self.address = f"{scheme}:{name}"
         self.links: dict[int, Link[End]] = {}
-        self.silent = False
         self.draining = True
-        self.stopping = False
         self.thread: int | None = None
         self._stats = stats
         self._lock = lock
         self._spin_ns = self._budget_ns = spin_ns
         self._resume_ns: int | None = None
+        self._rounds = Rounds()
         self._waiter = Waiter()
         try:
             self._path = socket_path(name, scheme)
@@ -101,8 +101,17 @@ class Server(Generic[End]):
 
     def stop(self) -> None:
         """Have `run` return soon."""
-        self.stopping = True
+        self._rounds.stopping = True
         self.wake()
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is taken or answered."""
+        return self._rounds.silent
+
+    @silent.setter
+    def silent(self, silent: bool) -> None:
+        self._rounds.silent = silent
 
     def drain(self, draining: bool) -> None:
         """Take doorbells from the sockets, or leave them there until they block the hosts."""
@@ -146,49 +155,46 @@ class Server(Generic[End]):
             self.close()
 
     def _loop(self) -> None:
-        waiter = self._waiter
-        idle_since_ns = looks = 0
-        while not self.stopping:
-            now_ns = monotonic_ns()
-            if not self.silent and self._serve(now_ns):
-                if idle_since_ns:
-                    self._learn(now_ns - idle_since_ns)
-                    idle_since_ns = 0
-                looks += 1
-                if looks % LOOKS_PER_POLL == 0:
-                    self._events(waiter.wait(0))
-                continue
-            idle_since_ns = idle_since_ns or now_ns
+        waiter, rounds = self._waiter, self._rounds
+        polled_ns = 0
+        while not rounds.stopping:
+            if self._serve():
+                self._learn(rounds.waited_ns)
+            now_ns = rounds.now_ns
+            if now_ns - polled_ns > CHUNK_NS:
+                polled_ns = now_ns
+                self._events(waiter.wait(0))
+                continue  # somebody may have woken us, and will not do it again
             next_ns = self._next_ns(now_ns)
             soon = self._spin_ns and next_ns is not None and next_ns - now_ns < SLACK_NS
-            if soon or now_ns - idle_since_ns < self._budget_ns:
-                looks += 1
-                if looks % LOOKS_PER_POLL == 0:
-                    self._events(waiter.wait(0))
-            elif self.silent or self._arm():
+            if soon or rounds.idle_ns < self._budget_ns:
+                continue
+            if rounds.silent or self._arm():
                 timeout_ns = None if next_ns is None else max(next_ns - monotonic_ns(), 0)
                 if timeout_ns and self._spin_ns:
                     timeout_ns = max(timeout_ns - SLACK_NS, 0)
                 events = waiter.wait(timeout_ns)
                 self._disarm()
                 self._events(events)
+                polled_ns = monotonic_ns()
             else:
                 self._disarm()
 
-    def _learn(self, idle_ns: int) -> None:
+    def _learn(self, waited_ns: int) -> None:
         """Spin where work comes soon after work, and spend ever less where it does not."""
-        self._budget_ns = self._spin_ns if idle_ns < 2 * self._spin_ns else self._budget_ns // 2
+        soon = waited_ns < 2 * self._spin_ns
+        self._budget_ns = self._spin_ns if soon else self._budget_ns // 2
 
-    def _serve(self, now_ns: int) -> bool:
-        worked = False
-        for link in tuple(self.links.values()):
-            try:
-                if link.connection.serve(now_ns):
-                    worked = True
-            except RemoteError as error:
-                self.lied(link, error)
-                self._drop(link)
-        return worked
+    def _serve(self) -> bool:
+        """Look at everybody's rings for a while; False: there was nothing to do."""
+        try:
+            return self._rounds.look(self._budget_ns, CHUNK_NS)
+        except RemoteError as error:
+            for link in tuple(self.links.values()):
+                if link.connection is self._rounds.current:
+                    self.lied(link, error)
+                    self._drop(link)
+            return True
 
     def _arm(self) -> bool:
         quiet = True
@@ -208,7 +214,7 @@ class Server(Generic[End]):
     def _next_ns(self, now_ns: int) -> int | None:
         """Return when there is something to do without any event."""
         times_ns = [] if self._resume_ns is None else [self._resume_ns]
-        if not self.silent:
+        if not self._rounds.silent:
             for link in self.links.values():
                 at_ns = link.connection.next_ns()
                 if at_ns is not None:
@@ -230,16 +236,13 @@ class Server(Generic[End]):
             self._waiter.mute(self._listening.fileno(), False)
 
     def _drain(self, link: socket.socket) -> bool:
-        """Take the doorbells; False: the host is gone."""
+        """Take a doorbell; False: the host is gone. It rings once for a sleep; more come again."""
         try:
-            for _ in range(DOORBELLS_PER_LOOK):
-                if not link.recv(1, socket.MSG_DONTWAIT):
-                    return False
+            return bool(link.recv(1, socket.MSG_DONTWAIT))
         except BlockingIOError:
-            pass
+            return True
         except OSError:
             return False
-        return True
 
     def _accept(self) -> None:
         try:
@@ -271,6 +274,7 @@ class Server(Generic[End]):
             if not self.draining:
                 self._waiter.mute(link.fileno(), True)
             self.links[link.fileno()] = Link(Peer(pid, uid, epoch), link, connection)
+            self._rounds.ends.append(connection)
             self._stats.connections += 1
 
     def welcome(self, link: socket.socket) -> tuple[End, int]:
@@ -286,6 +290,8 @@ class Server(Generic[End]):
             link.connection.close()
             self._waiter.remove(link.socket.fileno())
             del self.links[link.socket.fileno()]
+            self._rounds.ends.remove(link.connection)
+            self._rounds.current = None
             link.socket.close()
         link.connection.abandon()
 
@@ -334,7 +340,9 @@ class ShmServer(Server[Connection]):
         try:
             # No bound method of ours: a cycle would keep the memory until it is collected.
             doorbell = functools.partial(ring_doorbell, link)
-            connection = Connection(channels, memory, layout, doorbell, self._stats, self._lock)
+            connection = Connection(
+                channels, memory, layout, doorbell, self._stats, self._lock, self._spin_ns > 0
+            )
             greet(link, memory, descriptor, self.greeting)
             return connection, layout.epoch
         finally:

@@ -1,13 +1,12 @@
 """What every remote does: serve in this thread or another one, until it is told to stop."""
 
-import copy
 import os
 from abc import abstractmethod
 from threading import RLock, Thread, get_ident
 from typing import Generic, Protocol, Self, TypeVar
 
-from mboxio.remote.channel import RemoteStats
 from mboxio.remote.server import log
+from mboxio.remote.stats import RemoteStats
 from mboxio.ring import require_ordered_memory
 
 __all__ = ["Serving"]
@@ -105,7 +104,7 @@ class Serving(Generic[Server]):
 
     def stats(self) -> RemoteStats:
         """Return a copy of what was counted since this remote was made."""
-        return copy.copy(self._stats)
+        return self._stats.copy()
 
     def _listen(self) -> Server:
         require_ordered_memory()

@@ -5,9 +5,11 @@ from random import Random
 from threading import RLock
 
 from mboxio.io import Region
-from mboxio.remote.channel import Handler, RemoteChannel, RemoteStats
+from mboxio.remote.channel import Handler, RemoteChannel
 from mboxio.remote.faults import scribble
 from mboxio.remote.lane import Lane
+from mboxio.remote.rounds import Served
+from mboxio.remote.stats import RemoteStats
 from mboxio.ring import MESSAGE, Armed
 from mboxio.ring.acpm import TAG_BITS, TAG_LOW_BIT, AcpmLayout, AcpmSpec
 
@@ -60,7 +62,7 @@ class AcpmRemoteChannel(RemoteChannel):
         self.handler = answer
 
 
-class Sram:
+class Sram(Served):
     """Serves the rings of one SRAM.
 
     One thread calls `serve` and what belongs to sleeping; the other methods may be called by any.
@@ -94,7 +96,7 @@ class Sram:
         self._armed = armed
         self._lock = lock or RLock()
         self.lanes = [
-            Lane(channel, where, region, armed, self.stats, self._lock)
+            Lane(channel, where, region, armed, self.stats)
             for channel, where in zip(channels, layout.channels, strict=True)
         ]
 
@@ -120,8 +122,8 @@ class Sram:
         Raises:
             RemoteError: the host broke the protocol.
         """
-        if self._armed is not None:
-            self._armed.arm()
+        if self._armed is not None and not self._armed.arm():
+            return False
         return self.closed or self.stalled or all(lane.quiet() for lane in self.lanes)
 
     def disarm(self) -> None:
@@ -185,7 +187,7 @@ class Sram:
         with self._lock:
             self.closed = True
             for lane in self.lanes:
-                lane.closed = True
+                lane.close()
 
     def abandon(self) -> None:
         """See `Connection.abandon`; the firmware asks nothing, so nobody waits."""
