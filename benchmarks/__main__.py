@@ -24,7 +24,7 @@ NAMES = [*(table.name for table in TABLES), "others"]
 
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="These tables; may repeat.")
-@click.option("--passes", default=3, show_default=True, help="How often to go through all.")
+@click.option("--passes", default=5, show_default=True, help="How often to go through all.")
 @click.option("--quick", is_flag=True, help="One short pass: does it work?")
 @click.option("--from", "earlier", type=Path, help="Show an earlier run, measure nothing.")
 @click.option("--json", "file", type=Path, default=FILE, show_default=True, help="What was found.")

@@ -47,6 +47,11 @@ def tables(results: Results) -> Iterator[tuple[str, str, Rows]]:
             "Steps",
             [("Step", "ns"), *((name, f"{ns:.0f}") for name, ns in steps.items())],
         )
+    if "profile" in results.others:
+        profile = results.others["profile"]
+        rows = [(part, f"{count:,.0f}") for part, count in profile.items()]
+        whole = ("all of it", f"{sum(profile.values()):,.0f}")
+        yield "profile", "Instructions of a request", [("Part", "Instructions"), *rows, whole]
     for table in TABLES:
         if any(results.cell(table, row, each) for row in table.rows for each in table.columns):
             yield table.name, table.title, time_table(results, table)

@@ -67,7 +67,7 @@ class Results:
         found: dict[str, Found] = {}
         for each in content["requests"]:
             setting = Setting.from_json(json.dumps(each["setting"]))
-            found[each["key"]] = Found(setting, each["rounds_us"], each["error"])
+            found[each["key"]] = Found(setting, each["passes_us"], each["error"])
         return cls(content["about"], tuple(content["cpus"]), found, content["others"])
 
 
@@ -90,7 +90,7 @@ def about() -> dict[str, str]:
 def measure_others(tick: Callable[[str], object]) -> dict[str, Any]:
     """Run what is measured in other units."""
     found: dict[str, Any] = {}
-    for name in ("steps", "memory", "idle", "importing"):
+    for name in ("steps", "profile", "memory", "idle", "importing"):
         tick(name)
         try:
             ended = python(False, "-m", f"benchmarks.{name}")

@@ -22,13 +22,18 @@ class Found:
 
     Args:
         setting: what was measured.
-        rounds_us: of all passes.
+        passes_us: the rounds of each pass.
         error: why there is nothing.
     """
 
     setting: Setting
-    rounds_us: list[float] = field(default_factory=list[float])
+    passes_us: list[list[float]] = field(default_factory=list[list[float]])
     error: str = ""
+
+    @property
+    def rounds_us(self) -> list[float]:
+        """The rounds of all passes."""
+        return [each for rounds_us in self.passes_us for each in rounds_us]
 
     @property
     def median_us(self) -> float:
@@ -40,6 +45,11 @@ class Found:
         """The quartiles, or the extremes of few rounds."""
         ordered = sorted(self.rounds_us)
         return ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
+
+    def ratios(self, other: "Found") -> list[float]:
+        """Return how many times the other's time this one took, in each pass."""
+        pairs = zip(self.passes_us, other.passes_us, strict=False)
+        return [median(ours) / median(theirs) for ours, theirs in pairs]
 
 
 def python(pure: bool, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -88,4 +98,4 @@ def _measure(each: Found) -> None:
         lines = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
         each.error = lines[-1]
     else:
-        each.rounds_us += json.loads(ended.stdout)
+        each.passes_us.append(json.loads(ended.stdout))

@@ -16,7 +16,8 @@ class Setting:
 
     Args:
         peer: module in `benchmarks.peers`.
-        way: how the host waits: ``spin``, ``sleep``, ``asyncio`` or ``uvloop``; the last two sleep.
+        way: how both sides wait: ``spin``, ``sleep``, ``usual`` (mboxio as it comes: it looks for
+            50 µs first), or how the host does: ``asyncio``, ``uvloop``; the remote as usual then.
         remote: what answers: ``c`` or ``python``; empty: the peer has only one kind.
         pure: mboxio runs without its compiled modules.
         size_bytes: of each message and each reply.

@@ -19,6 +19,7 @@ from benchmarks.processes import STEPS
 from benchmarks.setting import Setting
 
 TIMES = 200_000
+IN_FLIGHT = 32
 BURSTS = 500
 ROUNDS = 7
 
@@ -34,6 +35,12 @@ def in_python() -> dict[str, float]:
     def nothing() -> None:
         pass
 
+    makers = [b"".__iter__] * IN_FLIGHT
+
+    def burst() -> None:
+        for each in [make() for make in makers]:
+            each.__length_hint__()
+
     def once_ns(step: object) -> float:
         return min(timeit.repeat(step, number=TIMES, repeat=5)) * 1e9 / TIMES  # type: ignore[arg-type]
 
@@ -42,6 +49,7 @@ def in_python() -> dict[str, float]:
         "call a function": call_ns,
         "take and leave a lock": once_ns(with_lock) - call_ns,
         "look at the clock": once_ns(monotonic_ns),
+        "make an object and ask it, in the loops of a burst": once_ns(burst) / IN_FLIGHT,
     }
 
 

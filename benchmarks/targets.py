@@ -1,14 +1,17 @@
 """What mboxio wants to reach: ratios of times that were measured in one run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import median
 
 from benchmarks.cases import LOADS, TABLES
 from benchmarks.results import Results
+from benchmarks.run import Found
 
 __all__ = ["Outcome", "outcomes"]
 
 C, PYTHON, BARE = "mboxio, C remote", "mboxio, Python remote", "bare C on both sides"
+USUAL = "the same as it comes"
 ONE, MANY, _, LARGE = LOADS
 IDLE_MS = 5.0
 """CPU time of an idle process in 5 s: a thousandth of a CPU is what looking at it costs."""
@@ -25,6 +28,7 @@ class Outcome:
         limit: what is wanted.
         unit: of both.
         at_least: the value should be above the limit; else below.
+        spread: the least and the greatest of a value that was found several times.
     """
 
     what: str
@@ -32,6 +36,7 @@ class Outcome:
     limit: float
     unit: str = "×"
     at_least: bool = False
+    spread: tuple[float, float] | None = None
 
     @property
     def met(self) -> bool | None:
@@ -43,8 +48,11 @@ class Outcome:
     def said(self) -> tuple[str, str, str]:
         """Return target, value and verdict as text."""
         sign = "≥" if self.at_least else "≤"
-        digits = 1 if self.value is None or self.value < 100 else 0
+        size = self.value or 0.0
+        digits = 2 if size < 10 else 1 if size < 100 else 0
         value = "not measured" if self.value is None else f"{self.value:.{digits}f} {self.unit}"
+        if self.spread is not None:
+            value += f" ({self.spread[0]:.{digits}f}–{self.spread[1]:.{digits}f})"
         verdict = {True: "yes", False: "no", None: "–"}[self.met]
         return f"{sign} {self.limit:g} {self.unit}", value, verdict
 
@@ -53,54 +61,54 @@ def outcomes(results: Results) -> Iterator[Outcome]:
     """Yield all targets in the order of importance."""
     tables = {table.name: table for table in TABLES}
 
-    def time_us(name: str, load: str, title: str) -> float | None:
+    def cell(name: str, load: str, title: str) -> Found | None:
         table = tables[name]
         rows = {row.title: row for row in table.rows}
         columns = {column.title: column for column in table.columns}
-        found = results.cell(table, rows[load], columns[title])
-        return found.median_us if found else None
+        return results.cell(table, rows[load], columns[title])
 
-    def ratio(over: float | None, under: float | None) -> float | None:
-        return over / under if over is not None and under else None
+    def ratio(
+        what: str, over: Found | None, under: Found | None, limit: float, at_least: bool = False
+    ) -> Outcome:
+        ratios = over.ratios(under) if over and under else []
+        spread = (min(ratios), max(ratios)) if len(ratios) > 1 else None
+        value = median(ratios) if ratios else None
+        return Outcome(what, value, limit, at_least=at_least, spread=spread)
 
-    def fastest(name: str, load: str) -> float | None:
+    def fastest(name: str, load: str) -> Found | None:
         peers = [each.title for each in tables[name].columns if "C remote" not in each.title]
-        peers = [each for each in peers if each not in (PYTHON, BARE) and "future" not in each]
-        times = [time for each in peers if (time := time_us(name, load, each)) is not None]
-        return min(times, default=None)
+        peers = [each for each in peers if "mboxio" not in each and each not in (BARE, USUAL)]
+        found = [each for peer in peers if (each := cell(name, load, peer)) is not None]
+        return min(found, key=lambda each: each.median_us, default=None)
 
     one, many, large = ONE.title, MANY.title, LARGE.title
-    bare: Callable[[str], float | None] = lambda load: time_us("spinning", load, BARE)  # noqa: E731
+    bare = {load: cell("spinning", load, BARE) for load in (one, many, large)}
     for remote, load, limit in ((C, one, 2), (C, many, 4), (PYTHON, one, 4), (PYTHON, many, 8)):
-        measured = ratio(time_us("spinning", load, remote), bare(load))
-        yield Outcome(f"spinning, {load}: {remote}, against bare C", measured, limit)
-    measured = ratio(time_us("spinning", large, C), bare(large))
-    yield Outcome(f"spinning, {large}: {C}, against bare C", measured, 1.5)
+        what = f"spinning, {load}: {remote}, against bare C"
+        yield ratio(what, cell("spinning", load, remote), bare[load], limit)
+    what = f"spinning, {large}: {C}, against bare C"
+    yield ratio(what, cell("spinning", large, C), bare[large], 1.5)
     for load in (one, many):
-        measured = ratio(fastest("spinning", load), time_us("spinning", load, PYTHON))
         what = f"spinning, {load}: the fastest peer against {PYTHON}"
-        yield Outcome(what, measured, 8, at_least=True)
+        yield ratio(what, fastest("spinning", load), cell("spinning", load, PYTHON), 8, True)
     for name in ("sleeping", "together"):
-        measured = ratio(time_us(name, one, PYTHON), time_us(name, one, "AF_UNIX SEQPACKET"))
-        yield Outcome(f"{name}, {one}: {PYTHON}, against SEQPACKET", measured, 1.2)
-    measured = ratio(fastest("sleeping", many), time_us("sleeping", many, PYTHON))
-    what = f"sleeping, {many}: the fastest peer against {PYTHON}"
-    yield Outcome(what, measured, 5, at_least=True)
+        what = f"{name}, {one}: {PYTHON}, against SEQPACKET"
+        yield ratio(what, cell(name, one, PYTHON), cell(name, one, "AF_UNIX SEQPACKET"), 1.2)
+    for name in ("sleeping", "together"):
+        what = f"{name}, {many}: the fastest peer against {PYTHON}"
+        yield ratio(what, fastest(name, many), cell(name, many, PYTHON), 5, True)
     for name in ("asyncio", "uvloop"):
-        mine = time_us(name, many, PYTHON)
-        measured = ratio(mine, time_us(name, many, "bare future, no I/O"))
-        yield Outcome(f"{name}, {many}: {PYTHON}, against a bare future", measured, 2)
-    measured = ratio(
-        time_us("asyncio", many, "Unix streams with tags"), time_us("asyncio", many, PYTHON)
-    )
+        what = f"{name}, {many}: {PYTHON}, against a bare future"
+        yield ratio(what, cell(name, many, PYTHON), cell(name, many, "bare future, no I/O"), 2)
     what = f"asyncio, {many}: Unix streams against {PYTHON}"
-    yield Outcome(what, measured, 3, at_least=True)
+    streams = cell("asyncio", many, "Unix streams with tags")
+    yield ratio(what, streams, cell("asyncio", many, PYTHON), 3, True)
     growth = tables["growth"]
-    first = time_us("growth", growth.rows[0].title, C)
+    first = cell("growth", growth.rows[0].title, C)
     for row in growth.rows:
         if row.title in ("64 channels", "depth 1024, 1024 in flight", "16 clients"):
-            measured = ratio(time_us("growth", row.title, C), first)
-            yield Outcome(f"a request with {row.title}, against one channel", measured, 1.3)
+            what = f"a request with {row.title}, against one channel"
+            yield ratio(what, cell("growth", row.title, C), first, 1.3)
     memory = results.others.get("memory")
     yield Outcome("memory of a request in flight", memory, 300, "bytes")
     idle = results.others.get("idle")

@@ -11,15 +11,13 @@ from benchmarks.timing import time_rounds, time_rounds_async
 from mboxio.remote import Remote
 
 SPIN_S = 3600.0
-SHORT_S = 50e-6
-"""How long a remote with a CPU of its own looks before it sleeps, as it does if nothing is said."""
 SHORT_LOOKS = 10_000
-"""About the same for the firmware in C."""
+"""How often the firmware in C looks where a Python remote would look for its usual 50 µs."""
 
 
 def serve(setting: Setting, where: str) -> None:
     """Echo, as the example in C does."""
-    spin_s = SPIN_S if setting.way == "spin" else SHORT_S if setting.apart else 0.0
+    spin_s = {"spin": SPIN_S, "sleep": 0.0}.get(setting.way)
     remote = Remote("bench", spin_s=spin_s)
     for number in range(setting.channels):
         name = f"echo{number or ''}"
@@ -47,15 +45,17 @@ def far(setting: Setting, where: str) -> AbstractContextManager["subprocess.Pope
     """Start the remote."""
     if setting.remote == "python":
         return python_far_side(setting, where)
-    way = "spin" if setting.way == "spin" else SHORT_LOOKS if setting.apart else "sleep"
+    way = setting.way if setting.way in ("spin", "sleep") else SHORT_LOOKS
     sizes = (setting.channels, setting.depth, max(setting.size_bytes, 32))
     return far_side(setting, FIRMWARE, "bench", way, *sizes)
 
 
 def address(setting: Setting) -> str:
     """Return where to connect."""
-    spin_s = SPIN_S if setting.way == "spin" else 0
-    return f"shm:bench?spin_s={spin_s}&timeout_s=30&connect_timeout_s=10"
+    usual = "shm:bench?timeout_s=30&connect_timeout_s=10"
+    if setting.way == "usual":
+        return usual
+    return f"{usual}&spin_s={SPIN_S if setting.way == 'spin' else 0}"
 
 
 def blocking(setting: Setting) -> list[float]:
@@ -63,7 +63,9 @@ def blocking(setting: Setting) -> list[float]:
     message = bytes(setting.size_bytes)
     with mboxio.connect(address(setting)) as connection:
         clients = [
-            connection.client(name) for name in connection.channels for _ in range(setting.clients)
+            connection.client(name, backlog=setting.in_flight)
+            for name in connection.channels
+            for _ in range(setting.clients)
         ]
 
         def one_by_one(bursts: int) -> None:
@@ -83,7 +85,7 @@ def blocking(setting: Setting) -> list[float]:
 async def on_loop(setting: Setting) -> list[float]:
     """Bursts on an event loop."""
     message = bytes(setting.size_bytes)
-    async with mboxio.open_async(address(setting)) as client:
+    async with mboxio.open_async(address(setting), backlog=setting.in_flight) as client:
 
         async def one_by_one(bursts: int) -> None:
             request = client.request

@@ -23,11 +23,12 @@ CPUS = (1, 0)
 def made_up() -> Results:
     """Return results in which everything takes 1 µs, and one cell that failed."""
     settings = [each for table in TABLES for each in table.settings(CPUS)]
-    found = {each.key: Found(each, [1.0, 3.0, 0.5]) for each in settings}
+    found = {each.key: Found(each, [[1.0, 3.0], [0.5]]) for each in settings}
     failed = found[TABLES[0].setting(LOADS[3], TABLES[0].columns[-1], CPUS).key]
-    failed.rounds_us, failed.error = [], "it did not start"
+    failed.passes_us, failed.error = [], "it did not start"
     others = {
         "steps": {"C: a fence": 6.0},
+        "profile": {"a part": 1000.4, "another": 2},
         "memory": 299,
         "importing": 30.0,
         "idle": {"c remote": {"host": (0.5, 3), "remote": (0, 0)}},
@@ -71,7 +72,15 @@ def test_targets() -> None:
     assert verdicts["`import mboxio`"] is False
     nothing = Results({}, CPUS)
     assert {each.met for each in outcomes(nothing)} == {None}
-    assert Outcome("x", 7.9, 8, at_least=True).said() == ("≥ 8 ×", "7.9 ×", "no")
+    assert Outcome("x", 7.9, 8, at_least=True).said() == ("≥ 8 ×", "7.90 ×", "no")
+    assert Outcome("x", 2.0, 3, spread=(1.0, 4.0)).said()[1] == "2.00 × (1.00–4.00)"
+
+
+def test_ratios_are_those_of_each_pass() -> None:
+    """The machine may change between two passes: then both sides of a ratio change with it."""
+    setting = Setting("seqpacket")
+    slow, fast = Found(setting, [[4.0], [40.0, 44.0]]), Found(setting, [[2.0], [21.0], [5.0]])
+    assert slow.ratios(fast) == [2.0, 2.0]
 
 
 def test_the_tables_fit_the_page(tmp_path: Path) -> None:
@@ -81,6 +90,8 @@ def test_the_tables_fit_the_page(tmp_path: Path) -> None:
     once = page.read_text()
     assert "| 32 B, 1 in flight | 1.00 (0.50–3.00) |" in once
     assert "| C: a fence | 6 |" in once
+    assert "| a part | 1,000 |" in once
+    assert "| all of it | 1,002 |" in once
     report.write_docs(made_up(), page)
     assert page.read_text() == once
     page.write_text("nothing")
