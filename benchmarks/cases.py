@@ -87,7 +87,7 @@ SPINNING = (
 SLEEPING = (
     Column("mboxio, C remote", _mboxio("sleep", "c")),
     Column("mboxio, Python remote", _mboxio("sleep", "python")),
-    Column("the same as it comes", _mboxio("usual", "python")),
+    Column("mboxio as it comes", _mboxio("usual", "python")),
     Column("mboxio pure, Python remote", _mboxio("sleep", "python", pure=True)),
     Column("AF_UNIX SEQPACKET", _peer("seqpacket")),
     Column("multiprocessing.Pipe", _peer("pipe")),

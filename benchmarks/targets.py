@@ -11,7 +11,6 @@ from benchmarks.run import Found
 __all__ = ["Outcome", "outcomes"]
 
 C, PYTHON, BARE = "mboxio, C remote", "mboxio, Python remote", "bare C on both sides"
-USUAL = "the same as it comes"
 ONE, MANY, _, LARGE = LOADS
 IDLE_MS = 5.0
 """CPU time of an idle process in 5 s: a thousandth of a CPU is what looking at it costs."""
@@ -77,7 +76,7 @@ def outcomes(results: Results) -> Iterator[Outcome]:
 
     def fastest(name: str, load: str) -> Found | None:
         peers = [each.title for each in tables[name].columns if "C remote" not in each.title]
-        peers = [each for each in peers if "mboxio" not in each and each not in (BARE, USUAL)]
+        peers = [each for each in peers if "mboxio" not in each and each != BARE]
         found = [each for peer in peers if (each := cell(name, load, peer)) is not None]
         return min(found, key=lambda each: each.median_us, default=None)
 
