@@ -18,13 +18,12 @@ cdef class Channel(BaseChannel):
     cdef public Gate gate
     cdef public Queue queue
     cdef public Controller controller
-    cdef public bint can_send, can_receive, out_of_step
+    cdef public bint can_send, can_receive, out_of_step, ties_replies
     cdef public list clients, receivers, subscriptions
     cdef public int users, asked
     cdef public long long lost_by_subscribers
     cdef public dict freed
 
-    cpdef bint ties_replies(self) except -1
     cpdef bytes stamped(self, Request request)
     cpdef bint finish(self, Request request, int event, value) except -1
     cpdef bint fail(self, Request request, error) except -1

@@ -87,6 +87,8 @@ class Channel(BaseChannel):
         self.in_sequence = self.identifies and (
             self.correlator.in_order or self.queue.capabilities.replies_in_order
         )
+        # Whether a request on this channel can get its reply at all.
+        self.ties_replies = self.can_receive and self.identifies
         self.stamps = self.in_sequence or type(self.correlator) is not Correlator
 
     def add_client(self, client: Any) -> None:
@@ -115,10 +117,6 @@ class Channel(BaseChannel):
         )
         self.queue.reserve = 1 if asked and self.queue.depth > 1 else 0
         self.queue.mark_dirty()
-
-    def ties_replies(self) -> bool:
-        """Tell whether a request on this channel can get its reply at all."""
-        return self.can_receive and self.identifies
 
     def held(self) -> list[Any]:
         """Return the requests of this channel that are over and still hold something."""

@@ -165,10 +165,7 @@ class Endpoint(Owner):
                 or queue.fault is not None
                 or now_ns >= queue.next_deadline_ns
                 or not channel.can_send
-                or (
-                    request.tied
-                    and (channel.out_of_step or not (channel.identifies and channel.can_receive))
-                )
+                or (request.tied and (channel.out_of_step or not channel.ties_replies))
             ):
                 self.admit(request, waits, now_ns)
             if gate.lost or queue.line or queue.place(request, channel, now_ns) != PLACED:
@@ -227,7 +224,7 @@ class Endpoint(Owner):
                 "cannot tie replies to requests: use send() or post(), or give the client a "
                 "correlator"
             )
-        if not channel.can_send or (request.tied and not channel.ties_replies()):
+        if not channel.can_send or (request.tied and not channel.ties_replies):
             raise AddressError(
                 f"channel {channel.name!r} {unable}",
                 errno=errno.EOPNOTSUPP,

@@ -10,7 +10,7 @@ cdef class Gate:
     cdef public object trace, notes, ports
     cdef public Mutex lock, draining
     cdef public list dirty, wakes, kicks
-    cdef public bint eventful, forked, lost, noted
+    cdef public bint eventful, forked, lost
 
     cpdef bint enter(self) except -1
     cpdef bint wait_for_lock(self) except -1

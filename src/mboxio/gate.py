@@ -36,7 +36,6 @@ class Gate:
         self.trace = trace
         self.lock = Mutex()
         self.notes: deque[tuple[Any, tuple[Any, ...]]] = deque()
-        self.noted = False  # there may be notes
         self.eventful = False  # leaving may take more than releasing the lock
         self.dirty: list[Any] = []
         self.wakes: list[Any] = []
@@ -79,8 +78,7 @@ class Gate:
         """See `leave`; something may have been set off."""
         try:
             self.eventful = False
-            if self.noted or self.dirty:
-                self.settle()
+            self.settle()
         finally:
             if self.wakes or self.kicks or self.ports:
                 self.unlock_and_act()
@@ -129,7 +127,7 @@ class Gate:
     def note(self, decide: Any, *args: Any) -> None:
         """Leave ``decide(*args)`` for the next `leave`, whoever makes it (finalizers)."""
         self.notes.append((decide, args))
-        self.noted = self.eventful = True
+        self.eventful = True
 
     # -- what is to be done when the lock is released; under the lock
 
@@ -167,9 +165,7 @@ class Gate:
                 queue.dirty = False
                 queue.refill()
             else:
-                self.noted = False
-                if not self.notes:  # a finalizer may come between the two
-                    return
+                return  # what a finalizer notes from now on is the next leave's
 
     def unlock_and_act(self) -> None:
         """Release the lock, wake and kick whom the decisions concern, run the ports."""

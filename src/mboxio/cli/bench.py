@@ -75,7 +75,7 @@ def bench(
                 task = progress.add_task(f"{number} in flight", total=seconds)
                 show = partial(_show, signals, progress, task)
                 results.append(measure(client, number, bytes(size), seconds, show))
-        tied = client.channel.ties_replies()
+        tied = client.channel.ties_replies
     what = "requests" if tied else "one-way messages"
     if as_json:
         about = {"address": address, "build": _build.describe(), "size": size, "what": what}

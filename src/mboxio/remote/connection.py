@@ -27,7 +27,7 @@ class Connection(Served):
         layout: where the rings lie.
         doorbell: wakes the host; it must not block or raise.
         stats: where to count.
-        lock: guards the rings to the host; needed where several threads use the connection.
+        lock: guards `closed`, and the memory while it is scribbled on.
         seldom_sleeps: looks for a while before it sleeps, so arming may take longer.
     """
 
@@ -77,11 +77,7 @@ class Connection(Served):
         return worked
 
     def arm(self) -> bool:
-        """Announce sleep; False: there is something to do, so do not sleep.
-
-        Raises:
-            RemoteError: the host broke the protocol.
-        """
+        """See `Served.arm`."""
         if not self._armed.arm():
             return False
         if not self.closed:
@@ -91,11 +87,11 @@ class Connection(Served):
         return True
 
     def disarm(self) -> None:
-        """Announce that we are awake."""
+        """See `Served.disarm`."""
         self._armed.disarm()
 
     def next_ns(self) -> int | None:
-        """Return when `serve` has work even if the host does nothing; None: never."""
+        """See `Served.next_ns`."""
         soonest_ns: int | None = None
         if not self.closed:
             for lane in self._lanes:
@@ -156,13 +152,13 @@ class Connection(Served):
         return written
 
     def close(self) -> None:
-        """Send nothing more; the memory goes with the last reference to this object."""
+        """See `Served.close`."""
         with self._lock:
             self.closed = True
             for lane in self._lanes:
                 lane.close()
 
     def abandon(self) -> None:
-        """Tell everybody who waits for an answer that the host is gone; on the serving thread."""
+        """See `Served.abandon`."""
         for lane in self._lanes:
             lane.abandon()

@@ -13,7 +13,7 @@ cdef class Lane:
     cdef public RemoteChannel channel
     cdef public object layout, _region, _waiting, _held
     cdef public RemoteStats _stats
-    cdef public bint closed, _lies
+    cdef public bint closed
     cdef public Mutex _guard
     cdef public Consumer _consumer
     cdef public Producer _producer

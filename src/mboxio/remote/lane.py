@@ -54,7 +54,6 @@ class Lane:
         self._guard = Mutex()  # of the ring to the host, and of `closed`
         self._consumer = consumer(region, layout.to_remote)
         self._producer = producer(region, layout.to_host, armed)
-        self._lies = False  # some reply is to lie about its length
         # What was taken is answered or waits here, and no more is taken than may wait.
         self._waiting: deque[_Reply] = deque()
         self._due: list[tuple[int, int, _Reply]] = []
@@ -220,7 +219,6 @@ class Lane:
             return
         if fate.oversize:
             stats.oversize += 1
-            self._lies = True
             kind = -kind
         if fate.late:
             stats.late += 1
@@ -287,7 +285,7 @@ class Lane:
 
     def _put(self, kind: int, tag: int, message: bytes) -> bool:
         """Push a reply, or an error where it is too long; a negative kind lies about its length."""
-        if self._lies and kind < 0:
+        if kind < 0:
             ring = self.layout.to_host
             if not push_header(self._region, ring, -kind, tag, oversize(ring)):
                 return False

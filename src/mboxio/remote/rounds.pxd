@@ -10,6 +10,9 @@ cdef class Served:
 
     cpdef bint stirs(self) except -1
     cpdef bint serve(self, long long now_ns) except -1
+    cpdef bint arm(self) except -1
+    cpdef disarm(self)
+    cpdef next_ns(self)
 
 
 cdef class Rounds:

@@ -28,6 +28,30 @@ class Served:
         """
         raise NotImplementedError
 
+    def arm(self) -> bool:
+        """Announce sleep; False: there is something to do, so do not sleep.
+
+        Raises:
+            RemoteError: the host broke the protocol.
+        """
+        raise NotImplementedError
+
+    def disarm(self) -> None:
+        """Announce that we are awake."""
+        raise NotImplementedError
+
+    def next_ns(self) -> int | None:
+        """Return when `serve` has work even if the host does nothing; None: never."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Send nothing more; the memory goes with the last reference to this object."""
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Tell everybody who waits for an answer that the host is gone; on the serving thread."""
+        raise NotImplementedError
+
 
 class Rounds:
     """Serves what is in ``ends``. One thread calls `look`; any may set the flags.

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from threading import RLock, get_ident
 from time import monotonic_ns
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from mboxio.errors import RemoteError
 from mboxio.io.sockets import listen, ring_doorbell, socket_path
@@ -15,11 +15,11 @@ from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.connection import Connection
 from mboxio.remote.faults import Greeting
 from mboxio.remote.handshake import Peer, check_peer, greet, new_memory
-from mboxio.remote.rounds import Rounds
+from mboxio.remote.rounds import Rounds, Served
 from mboxio.remote.stats import RemoteStats
 from mboxio.remote.waiter import Waiter
 
-__all__ = ["Link", "Served", "Server", "ShmServer"]
+__all__ = ["Link", "Server", "ShmServer"]
 
 CONNECTIONS_MAX = 64
 CHUNK_NS = 50_000
@@ -30,19 +30,7 @@ UNDRAINED_NS = 1_000_000
 ACCEPT_PAUSE_NS = 100_000_000
 
 log = logging.getLogger("mboxio.remote")
-End = TypeVar("End", bound="Served")
-
-
-class Served(Protocol):
-    """What the server needs of the remote's end of a connection; see `Connection`."""
-
-    closed: bool
-
-    def arm(self) -> bool: ...
-    def disarm(self) -> None: ...
-    def next_ns(self) -> int | None: ...
-    def close(self) -> None: ...
-    def abandon(self) -> None: ...
+End = TypeVar("End", bound=Served)
 
 
 class Link(NamedTuple, Generic[End]):
@@ -62,7 +50,7 @@ class Server(Generic[End]):
         scheme: how the address begins that hosts connect to.
         name: of the socket.
         stats: where to count.
-        lock: guards `links` and all rings to hosts.
+        lock: guards `links`.
         spin_ns: how long to look at the rings before sleeping, at the most.
 
     Raises:

@@ -74,7 +74,7 @@ class Sram(Served):
         interrupt: wakes the host; it must not block or raise.
         armed: the words with which both sides announce sleep, where the access path has some.
         stats: where to count.
-        lock: guards the rings to the host; needed where several threads use this object.
+        lock: guards `closed`, and the memory while it is misused.
     """
 
     def __init__(
@@ -101,11 +101,7 @@ class Sram(Served):
         ]
 
     def serve(self, now_ns: int) -> bool:
-        """Do what there is to do, a batch per channel; False: there was nothing.
-
-        Raises:
-            RemoteError: the host broke the protocol.
-        """
+        """See `Served.serve`."""
         if self.closed or self.stalled:
             return False
         worked = False
@@ -117,22 +113,18 @@ class Sram(Served):
         return worked
 
     def arm(self) -> bool:
-        """Announce sleep; False: there is something to do, so do not sleep.
-
-        Raises:
-            RemoteError: the host broke the protocol.
-        """
+        """See `Served.arm`."""
         if self._armed is not None and not self._armed.arm():
             return False
         return self.closed or self.stalled or all(lane.quiet() for lane in self.lanes)
 
     def disarm(self) -> None:
-        """Announce that we are awake."""
+        """See `Served.disarm`."""
         if self._armed is not None:
             self._armed.disarm()
 
     def next_ns(self) -> int | None:
-        """Return when `serve` has work even if the host does nothing; None: never."""
+        """See `Served.next_ns`."""
         if self.closed or self.stalled:
             return None
         times_ns = [at for lane in self.lanes if (at := lane.next_ns()) is not None]
@@ -183,11 +175,11 @@ class Sram(Served):
         return written
 
     def close(self) -> None:
-        """Send nothing more; the memory goes with the last reference to this object."""
+        """See `Served.close`."""
         with self._lock:
             self.closed = True
             for lane in self.lanes:
                 lane.close()
 
     def abandon(self) -> None:
-        """See `Connection.abandon`; the firmware asks nothing, so nobody waits."""
+        """See `Served.abandon`; the firmware asks nothing, so nobody waits."""

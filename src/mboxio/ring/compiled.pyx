@@ -244,21 +244,15 @@ cdef class CompiledConsumer(Consumer):
         return message
 
     cpdef bytes take(self):
-        cdef int result = mboxio_peek(&self.ring, &self.entry)
+        cdef const unsigned char *payload
         cdef bytes message
-        if result <= 0:
-            self.entry.payload = NULL
-            self.check(result)
+        if not self.peek():
             return None
-        self.kind = self.entry.kind
-        self.tag = self.entry.tag
-        self.length = self.entry.length
-        message = PyBytes_FromStringAndSize(NULL, self.entry.length)
-        mboxio_copy_out(PyBytes_AS_STRING(message), &self.entry)
-        mboxio_advance(&self.ring)
+        payload = self.entry.payload
+        message = self.payload()
+        self.advance()
         if self.ring.mine != self.ring.seen:  # another CPU has the next one, so have it fetched
-            prefetch(self.entry.payload + self.ring.slot_bytes)
-        self.entry.payload = NULL
+            prefetch(payload + self.ring.slot_bytes)
         return message
 
     cpdef bint news(self) except -1:

@@ -47,13 +47,8 @@ static inline int mboxio_fenced_by_peer(const volatile uint32_t *peer_armed)
 /* As mboxio_doorbell_needed(), where mboxio_fenced_by_peer(). */
 static inline int mboxio_doorbell_needed_unfenced(const volatile uint32_t *peer_armed, uint32_t *rung)
 {
-    uint32_t sleep;
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the compiler keeps the order, and the peer makes the CPU keep it */
-    sleep = mboxio_load(peer_armed);
-    if (sleep == 0 || (sleep != 1 && sleep == *rung)) return 0;
-    *rung = sleep;
-    MBOXIO_BEFORE_DOORBELL();
-    return 1;
+    return mboxio_sleep_needs_doorbell(mboxio_load(peer_armed), rung);
 }
 
 #endif

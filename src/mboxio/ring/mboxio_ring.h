@@ -273,8 +273,7 @@ static inline int mboxio_push(struct mboxio_ring *ring, uint32_t kind, uint32_t 
     if (length > ring->message_bytes) return MBOXIO_TOO_LONG;
     if (ring->header_bytes && (kind < MBOXIO_MESSAGE || kind > MBOXIO_ERROR))
         return MBOXIO_BAD_KIND;
-    if (next == ring->seen && mboxio_see_rear(ring) < 0)
-        return ring->lie;
+    if (next == ring->seen && mboxio_see_rear(ring) < 0) return ring->lie;
     if (next == ring->seen) return MBOXIO_NOTHING;
     if (ring->header_bytes) {
         volatile uint32_t *header = (volatile uint32_t *)(void *)slot;
@@ -291,8 +290,7 @@ static inline int mboxio_push(struct mboxio_ring *ring, uint32_t kind, uint32_t 
 /* How many messages can be pushed now; negative: a lie. */
 static inline int32_t mboxio_free(struct mboxio_ring *ring)
 {
-    if (ring->lie || mboxio_see_rear(ring) < 0)
-        return ring->lie;
+    if (ring->lie || mboxio_see_rear(ring) < 0) return ring->lie;
     return (int32_t)(ring->slots - 1 - mboxio_steps(ring, ring->seen, ring->mine));
 }
 
@@ -321,8 +319,7 @@ static inline int mboxio_peek(struct mboxio_ring *ring, struct mboxio_entry *ent
 {
     const unsigned char *slot = ring->base + (size_t)ring->mine * ring->slot_bytes;
     entry->payload = 0, entry->kind = MBOXIO_INVALID, entry->length = entry->tag = 0;
-    if (ring->lie || (ring->mine == ring->seen && mboxio_see_front(ring) < 0))
-        return ring->lie;
+    if (ring->lie || (ring->mine == ring->seen && mboxio_see_front(ring) < 0)) return ring->lie;
     if (ring->mine == ring->seen) return MBOXIO_NOTHING;
     MBOXIO_CACHE_INVALIDATE((const volatile void *)slot, ring->slot_bytes);
     entry->payload = slot + ring->header_bytes, entry->length = ring->slot_bytes;
@@ -354,8 +351,7 @@ static inline void mboxio_release(struct mboxio_ring *ring)
 /* How many messages wait; negative: a lie. */
 static inline int32_t mboxio_pending(struct mboxio_ring *ring)
 {
-    if (ring->lie || mboxio_see_front(ring) < 0)
-        return ring->lie;
+    if (ring->lie || mboxio_see_front(ring) < 0) return ring->lie;
     return (int32_t)mboxio_steps(ring, ring->mine, ring->seen);
 }
 
@@ -383,17 +379,21 @@ static inline void mboxio_arm(volatile uint32_t *own_armed, uint32_t *sleeps)
 
 static inline void mboxio_disarm(volatile uint32_t *own_armed) { mboxio_store(own_armed, 0); }
 
-/* After publishing: must the doorbell be rung? `rung` starts as 0 and keeps the sleep that was rung for, null: always
- * ring a sleeper. Foreign memory has no armed word (null) and always needs it. */
-static inline int mboxio_doorbell_needed(const volatile uint32_t *peer_armed, uint32_t *rung)
+/* Must this sleep, as the peer's armed word says it, be rung for? */
+static inline int mboxio_sleep_needs_doorbell(uint32_t sleep, uint32_t *rung)
 {
-    uint32_t sleep = 1;
-    MBOXIO_FULL_FENCE();
-    if (peer_armed) sleep = mboxio_load(peer_armed);
     if (sleep == 0 || (sleep != 1 && rung && sleep == *rung)) return 0;
     if (rung) *rung = sleep;
     MBOXIO_BEFORE_DOORBELL();
     return 1;
+}
+
+/* After publishing: must the doorbell be rung? `rung` starts as 0 and keeps the sleep that was rung for, null: always
+ * ring a sleeper. Foreign memory has no armed word (null) and always needs it. */
+static inline int mboxio_doorbell_needed(const volatile uint32_t *peer_armed, uint32_t *rung)
+{
+    MBOXIO_FULL_FENCE();
+    return mboxio_sleep_needs_doorbell(peer_armed ? mboxio_load(peer_armed) : 1, rung);
 }
 
 #endif

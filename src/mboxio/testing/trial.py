@@ -272,7 +272,7 @@ def _replies(trial: Trial) -> str:
         return "the channel is listen-only"
     if trial.bench.reply is None:
         return "the far side does not answer"
-    return "" if trial.channel.ties_replies() else "the channel cannot tie replies to requests"
+    return "" if trial.channel.ties_replies else "the channel cannot tie replies to requests"
 
 
 def _tx_done(trial: Trial) -> str:
