@@ -67,6 +67,9 @@ BASE = {
     "bell",
     "blame",
     "window",
+    "line",
+    "answers",
+    "interrupts",
 }
 CORE = BASE | {
     "controller",

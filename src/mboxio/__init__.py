@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mboxio.client import Client, Connection, Messages, Request
     from mboxio.clock import Clock
     from mboxio.controller import (
+        ACCEPTED,
         SENT,
         Busy,
         Controller,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         AddressError,
         ClosedError,
         DeviceTreeError,
+        DriverError,
         ForkedError,
         MailboxError,
         MessagesLost,
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ACCEPTED",
     "SENT",
     "AddressError",
     "AsyncClient",
@@ -73,6 +76,7 @@ __all__ = [
     "Correlator",
     "DeviceTreeError",
     "Done",
+    "DriverError",
     "ForkedError",
     "InOrder",
     "MailboxError",
@@ -110,7 +114,16 @@ _HOMES = {
     "capabilities": ("Capabilities", "TxDone"),
     "client": ("Client", "Connection", "Messages", "Request"),
     "clock": ("Clock",),
-    "controller": ("SENT", "Busy", "Controller", "Done", "Outcome", "Probe", "expects_reply"),
+    "controller": (
+        "ACCEPTED",
+        "SENT",
+        "Busy",
+        "Controller",
+        "Done",
+        "Outcome",
+        "Probe",
+        "expects_reply",
+    ),
     "correlate": (
         "ByAddress",
         "Correlator",
@@ -124,6 +137,7 @@ _HOMES = {
         "AddressError",
         "ClosedError",
         "DeviceTreeError",
+        "DriverError",
         "ForkedError",
         "MailboxError",
         "MessagesLost",

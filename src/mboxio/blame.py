@@ -3,49 +3,105 @@
 import errno
 from typing import Any
 
-from mboxio.errors import MailboxError, QueueFull, RemoteError
-from mboxio.states import HANDED_OVER_NAMES, STAGES
+from mboxio.errors import DriverError, MailboxError, QueueFull
+from mboxio.states import AWAITING, FOREVER, HANDED_OVER_NAMES, HOLDS_TAG, PENDING, QUEUED, STAGES
 
 _STUCK = {"queue": "a slot", "tx_done": "TX done", "reply": "the reply"}
 
 OUT_OF_STEP = "out of step: a reply was lost; a restart of the remote or resync() mends it"
 
 
-def ending(name: str, kind: type[MailboxError], request: Any, text: str, **more: Any) -> Any:
+def number_of(request: Any) -> int | None:
+    """Return which message of its queue a request is, counted from 1; None if it never was one."""
+    handle: int = request.handle
+    return None if handle < 0 else (handle >> 1) + 1
+
+
+def place_of(channel: Any, request: Any) -> str:
+    """Say where something happened: address, channel and request."""
+    number = number_of(request)
+    where = f"{channel.address}, channel {channel.name!r}"
+    return f"{where}, request {number}" if number else where
+
+
+def ending(
+    channel: Any,
+    kind: type[MailboxError],
+    request: Any,
+    text: str,
+    *,
+    answered: bool = False,
+    **more: Any,
+) -> Any:
     """Make the error with which a request ends.
 
     Args:
-        name: the channel's name.
+        channel: where it happened.
         kind: class of the error.
         text: what happened.
+        answered: its answer came, so it waited for nothing else.
         more: attributes of that class.
     """
-    state: int = request.state
+    state: int = AWAITING if answered else request.state
     left: int = request.handed
-    stage = STAGES.get(state)
+    stage = "queue" if left == PENDING and not answered else STAGES.get(state)
     handed = HANDED_OVER_NAMES[left]
-    where = "" if request.handle < 0 else f", request {request.handle}"
-    waiting = f" (waiting for {_STUCK[stage]}; handed over: {handed})" if stage else ""
+    waiting = ""
+    if stage and not answered:
+        waiting = f" (waiting for {_STUCK[stage]}; handed over: {handed})"
     return kind(
-        f"channel {name!r}{where}: {text}{waiting}",
+        f"{place_of(channel, request)}: {text}{waiting}",
         stage=stage,
         handed_over=handed,
-        channel=name,
-        request=request.handle if request.handle >= 0 else None,
+        channel=channel.name,
+        request=number_of(request),
         **more,
     )
 
 
-def driver_raised(name: str, request: Any, error: BaseException) -> MailboxError:
+def after(request: Any) -> str:
+    """Say how long a request that times out has waited at the stage where it is stuck."""
+    early = request.state == QUEUED or request.handed == PENDING
+    waited_ns: int = request.queue_timeout_ns if early else request.timeout_ns
+    return "" if waited_ns == FOREVER else f" after {waited_ns / 1e9:.6g} s"
+
+
+def driver_raised(channel: Any, request: Any, error: BaseException) -> MailboxError:
     """Turn what a driver or port raised on the way out into the request's error."""
-    left: int = request.handed
     if not isinstance(error, MailboxError):
-        error = RemoteError(f"the driver could not send: {error!r}")
-    error.channel = name
-    error.request = request.handle
+        cause = error
+        error = DriverError(f"{place_of(channel, request)}: the driver could not send: {cause!r}")
+        error.__cause__ = cause
+    error.channel = channel.name
+    error.request = number_of(request)
     error.stage = "tx_done"
-    error.handed_over = HANDED_OVER_NAMES[left]
+    error.handed_over = HANDED_OVER_NAMES[request.handed]
     return error
+
+
+def driver_failed(error: BaseException) -> MailboxError:
+    """Turn what stops a queue into an error: a `MailboxError` tells by itself what it is."""
+    if isinstance(error, MailboxError):
+        return error
+    fault = DriverError(f"the driver failed: {error!r}")
+    fault.__cause__ = error
+    return fault
+
+
+def stopped(channel: Any, fault: MailboxError) -> MailboxError:
+    """Return the error that refuses a message on a queue that has stopped for ``fault``."""
+    refusal = fault.fresh()
+    refusal.args = (f"{channel.address}, channel {channel.name!r}: the queue stopped: {fault}",)
+    refusal.channel = channel.name
+    refusal.handed_over = "no"
+    return refusal
+
+
+def held_tags(held: list[Any], ties: bool) -> list[int]:
+    """Return the tags (handles, where the hardware ties replies) of requests that are over."""
+    return [
+        request.tag if ties else request.handle for request in held if request.holds & HOLDS_TAG
+    ]
 
 
 def queue_full(channel: Any, backlog_limit: int, reason: str) -> QueueFull:
@@ -57,7 +113,7 @@ def queue_full(channel: Any, backlog_limit: int, reason: str) -> QueueFull:
         reason: what the queue lacks.
     """
     queue = channel.queue
-    held = channel.held_tags()
+    held = held_tags(channel.held(), channel.ties)
     named = f"held after their requests ended: {held or 'none'}"
     if backlog_limit:
         reason = "backlog"

@@ -7,14 +7,14 @@ from mboxio.gate cimport Gate
 from mboxio.queue cimport Queue
 from mboxio.request cimport Request
 
-cdef unsigned char AWAITING, DONE, QUEUED, SENT
+cdef unsigned char AWAITING, DONE, HANDED_OVER, PENDING, QUEUED, SENT, UNKNOWN, UNSENT
 cdef int CANCEL, CLOSE, COMPLETE, FAIL, NOTIFICATION, REPLY, TIME_OUT, TX_DONE
 cdef int HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT, HOLDS_TAG
 cdef long long FOREVER
 
 
 cdef class Channel(BaseChannel):
-    cdef public object host, number, handler, expected
+    cdef public object host, address, number, handler, expected
     cdef public Gate gate
     cdef public Queue queue
     cdef public Controller controller
@@ -27,6 +27,9 @@ cdef class Channel(BaseChannel):
     cpdef bytes stamped(self, Request request)
     cpdef bint finish(self, Request request, int event, value) except -1
     cpdef bint fail(self, Request request, error) except -1
+    cpdef bint recall(self, Request request) except -1
+    @cython.locals(driver=object)
+    cpdef bint proven_dead(self, Request request) except -1
     cpdef void withdraw(self, Request request, int event, error) except *
     cpdef void overdue(self, Request request) except *
     cpdef bint fall_out(self) except -1
@@ -35,6 +38,8 @@ cdef class Channel(BaseChannel):
     cpdef bint take_batch(self, messages) except -1
     @cython.locals(verdict=Verdict)
     cpdef void take_message(self, bytes message) except *
+    @cython.locals(correlator=object)
+    cpdef classified(self, bytes message)
     cpdef bint take_verdict(self, Verdict verdict, bytes payload) except -1
     @cython.locals(request=Request)
     cpdef void take_tagged(self, long long tag, bytes payload) except *

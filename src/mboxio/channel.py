@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from mboxio.answers import reserve_a_slot, take_remote_request
 from mboxio.base_channel import BaseChannel
-from mboxio.blame import OUT_OF_STEP, ending
+from mboxio.blame import OUT_OF_STEP, after, ending
 from mboxio.capabilities import TxDone
 from mboxio.correlate import NOTIFICATION, REPLY, Correlator, Verdict
 from mboxio.counts import Counts
@@ -26,19 +27,20 @@ from mboxio.states import (
     DONE,
     FAIL,
     FOREVER,
+    HANDED_OVER,
     HOLDS_CREDIT,
     HOLDS_MEMORY,
     HOLDS_SLOT,
     HOLDS_TAG,
+    PENDING,
     QUEUED,
     SENT,
     TIME_OUT,
     TX_DONE,
+    UNKNOWN,
+    UNSENT,
 )
 from mboxio.trace import REQUEST_COPYING, REQUEST_ENDED
-
-REFUSALS_MAX = 32
-"""Refusals of remote requests that may wait for a slot: a remote that floods hears no more."""
 
 
 class Channel(BaseChannel):
@@ -58,6 +60,7 @@ class Channel(BaseChannel):
         self.host = host
         self.gate: Gate = host.gate
         self.name = name
+        self.address: str = host.address
         self.number = number
         self.queue = queue
         self.controller = queue.controller
@@ -105,18 +108,9 @@ class Channel(BaseChannel):
         if self.handler is not None and self.handler.client is client:
             self.handler = None
             client.attend(-1)
-        self.reserve_a_slot()
+        reserve_a_slot(self)
         if client.ports is not None and client.ports.received is not None:
             self.receivers.remove(client.ports.received)
-
-    def reserve_a_slot(self) -> None:
-        """Keep a slot of the queue for answers as long as somebody may have to give any."""
-        asked = any(
-            channel.handler is not None and channel.queue is self.queue
-            for channel in self.host.channels.values()
-        )
-        self.queue.reserve = 1 if asked and self.queue.depth > 1 else 0
-        self.queue.mark_dirty()
 
     def held(self) -> list[Any]:
         """Return the requests of this channel that are over and still hold something."""
@@ -124,14 +118,6 @@ class Channel(BaseChannel):
             request
             for request in self.queue.in_flight()
             if request.owner.channel is self and request.state > DONE
-        ]
-
-    def held_tags(self) -> list[int]:
-        """Return the tags (or handles) that outlived their requests."""
-        return [
-            request.tag if self.ties else request.handle
-            for request in self.held()
-            if request.holds & HOLDS_TAG
         ]
 
     # -- towards the hardware
@@ -152,7 +138,26 @@ class Channel(BaseChannel):
 
     def error(self, kind: type[MailboxError], request: Any, text: str, **more: Any) -> Any:
         """Make the error with which a request ends; see `blame.ending`."""
-        return ending(self.name, kind, request, text, **more)
+        if request.handed == PENDING:
+            self.recall(request)
+        return ending(self, kind, request, text, **more)
+
+    def recall(self, request: Any) -> None:
+        """A request ends whose message the driver has accepted: whether it left is asked first."""
+        if not self.gate.lost and self.proven_dead(request):
+            self.queue.release(request, request.holds, "abort")
+            self.unexpect(request)
+        else:
+            request.handed = UNKNOWN
+
+    def proven_dead(self, request: Any) -> bool:
+        """Ask the driver whether the remote is surely finished with a message."""
+        try:
+            driver: Any = self.controller
+            return bool(self.gate.undisturbed(driver.abort, self, request.handle))
+        except Exception as fault:
+            self.gate.post(complain, "abort() of %r raised", self, fault)
+            return False
 
     # -- ends of requests
 
@@ -192,12 +197,7 @@ class Channel(BaseChannel):
         ended = self.finish(request, event, error)
         if not (ended and in_flight) or self.gate.lost:
             return
-        try:
-            proven = self.controller.abort(self, request.handle)
-        except Exception as fault:
-            self.gate.post(complain, "abort() of %r raised", self, fault)
-            return
-        if proven:
+        if self.proven_dead(request):
             self.queue.release(request, request.holds, "abort")
             self.unexpect(request)
 
@@ -209,7 +209,7 @@ class Channel(BaseChannel):
             return
         doubtful = request.state != QUEUED and request.tied and self.correlator.in_order
         gone = f", the remote is gone: {self.host.lost_reason}" if self.gate.lost else ""
-        error = self.error(RequestTimeout, request, f"timed out{gone}")
+        error = self.error(RequestTimeout, request, f"timed out{after(request)}{gone}")
         self.withdraw(request, TIME_OUT, error)
         if doubtful and request.holds & HOLDS_TAG:
             self.fall_out()
@@ -244,6 +244,9 @@ class Channel(BaseChannel):
     def take_tx_done(self, request: Any, status: int) -> None:
         """The message left its slot; with a status it never reached the remote."""
         if status:
+            if request.handed == HANDED_OVER:
+                self.counts.sent -= 1
+            request.handed = UNSENT
             self.queue.release(request, HOLDS_TAG | HOLDS_CREDIT | HOLDS_MEMORY, "tx_done")
             self.unexpect(request)
             if request.state == SENT:
@@ -262,18 +265,28 @@ class Channel(BaseChannel):
                 self.driver_ties_answers = True
                 self.take_verdict(message, message.message or b"")
             else:
-                self.take_message(bytes(message))
+                self.take_message(message)
 
     def take_message(self, message: bytes) -> None:
         """Sort one received message; a correlator that fails stops the queue."""
         try:
-            verdict = self.correlator.classify(message)
+            verdict = self.classified(message)
             if not isinstance(verdict, Verdict):
                 raise TypeError(f"classify() returned {verdict!r}")
         except Exception as fault:
             self.queue.take_fault(fault)
             return
         self.take_verdict(verdict, message)
+
+    def classified(self, message: bytes) -> Any:
+        """Return what the correlator says; a signal handler that raises in it changes nothing."""
+        try:
+            return self.correlator.classify(message)
+        except BaseException as error:
+            if not self.gate.defer(error):
+                raise
+        correlator: Any = self.correlator
+        return self.gate.undisturbed(correlator.classify, message)
 
     def take_verdict(self, verdict: Verdict, payload: bytes) -> None:
         """Act on what a message is."""
@@ -282,7 +295,7 @@ class Channel(BaseChannel):
         elif verdict.kind == REPLY:
             self.take_tagged(verdict.tag, payload)
         else:
-            self.take_remote_request(verdict.tag, payload)
+            take_remote_request(self, verdict.tag, payload)
 
     def take_tagged(self, tag: int, payload: bytes) -> None:
         """Find the request that a reply answers."""
@@ -318,6 +331,8 @@ class Channel(BaseChannel):
 
     def accept(self, request: Any, status: int, reply: bytes) -> None:
         """A reply came: for its request if that still lives, and as the proof for what it holds."""
+        if request.handed == PENDING:
+            self.queue.left(request)
         if request.state == SENT or request.state == AWAITING:
             if status:
                 self.take_refusal(request, status, reply)
@@ -335,8 +350,8 @@ class Channel(BaseChannel):
         """End a request that the remote answered with an error."""
         text = reply.decode("utf-8", "replace") or "no reason given"
         text = f"the remote answered with error {status}: {text}"
-        error = self.error(RemoteError, request, text, status=status, errno=abs(status))
-        self.fail(request, error)
+        more: dict[str, Any] = {"answered": True, "status": status, "errno": abs(status)}
+        self.fail(request, self.error(RemoteError, request, text, **more))
 
     def prove_older(self, request: Any) -> None:
         """Replies come in order, so the older requests' replies will never come."""
@@ -356,7 +371,7 @@ class Channel(BaseChannel):
         length = len(reply)
         if length > len(request.into):
             text = f"the reply has {length} bytes, the buffer given with into= {len(request.into)}"
-            self.fail(request, self.error(ReplyTooLong, request, text))
+            self.fail(request, self.error(ReplyTooLong, request, text, answered=True))
             return
         if self.gate.trace is not None:
             self.gate.trace(REQUEST_COPYING, request)
@@ -371,25 +386,12 @@ class Channel(BaseChannel):
         for received in self.receivers:
             self.gate.post(received, message)
         for subscription in self.subscriptions:
-            subscription.put(message)
-
-    def take_remote_request(self, tag: int, message: bytes) -> None:
-        """The remote asks: have the handler answer, or say at once that nobody will."""
-        self.counts.remote_requests += 1
-        if self.handler is None:
-            self.refuse(tag, errno.ENOSYS, "no handler")
-        elif self.asked >= self.handler.limit:
-            self.refuse(tag, errno.EBUSY, "too many requests at once")
-        else:
-            self.asked += 1
-            self.handler.ask(tag, message)
-
-    def refuse(self, tag: int, status: int, text: str) -> None:
-        """Answer a remote request with an error, where the wire can say so."""
-        self.counts.remote_requests_refused += 1
-        room = len(self.queue.answers) < REFUSALS_MAX
-        if room and self.queue.capabilities.matches_replies:
-            self.host.voice(self).send_answer(tag, text.encode(), status, 0)
+            try:
+                subscription.put(message)
+            except BaseException as error:
+                if not self.gate.defer(error):
+                    raise
+                self.gate.undisturbed(subscription.wake)
 
     def __repr__(self) -> str:
         step = ", out of step" if self.out_of_step else ""

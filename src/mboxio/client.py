@@ -94,7 +94,7 @@ class Connection(Host):
 
     def take_stats(self) -> dict[str, ChannelStats]:
         """Count everything. Under the lock."""
-        return {name: collect(channel) for name, channel in self.channels.items()}
+        return collect(self.channels.values(), self.queues)
 
     def remote_restarted(self) -> None:
         """Say that the remote was restarted, where nothing else can: a proof of death.

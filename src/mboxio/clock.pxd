@@ -8,7 +8,7 @@ cdef class Watcher:
 
 
 cdef class Parker(Watcher):
-    cdef public object lock
+    cdef public object lock, thread_id, below
     cdef public int kick_fd
 
 

@@ -1,7 +1,7 @@
 """Time and waiting. Every wait of the core goes through a `Clock`, so that one can be virtual."""
 
 import os
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 from collections.abc import Callable
 from threading import Thread, Timer
 from typing import Any, Protocol
@@ -26,12 +26,14 @@ class Watcher:
 class Parker(Watcher):
     """One thread's place to sleep. A wake-up that comes before the sleep is not lost."""
 
-    __slots__ = ("kick_fd", "lock")
+    __slots__ = ("below", "kick_fd", "lock", "thread_id")
 
     def __init__(self) -> None:
         self.lock = allocate_lock()
         self.lock.acquire()
         self.kick_fd = -1  # where the thread sleeps on descriptors, else -1
+        self.thread_id = get_ident()
+        self.below: Any = None  # whom this one relieves on the same thread
 
     def fire(self, core: Any, waitable: Any) -> None:
         """Have the parked thread woken after the lock is released."""

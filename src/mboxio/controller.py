@@ -8,6 +8,7 @@ Ops go down (the core calls the driver), reports go up. Unless its docstring say
 """
 
 from collections.abc import Iterable
+from operator import index
 from typing import Any
 
 from mboxio.correlate import Verdict
@@ -19,7 +20,7 @@ EVENT, LOOK, POLL = "event", "look", "poll"
 
 
 class Outcome:
-    """What `Controller.send` says: `SENT`, `Done` or `Busy`."""
+    """What `Controller.send` says: `SENT`, `ACCEPTED`, `Done` or `Busy`."""
 
     __slots__ = ("reply", "retry", "retry_ns")
 
@@ -31,6 +32,14 @@ class Outcome:
 
 SENT = Outcome()
 """The message was handed over; TX done is reported later."""
+
+
+ACCEPTED = Outcome()
+"""Somebody has the message who will hand it over: a thread, another machine. It has not left.
+
+`Controller.handed_over` reports when it leaves; the time of the reply runs from then on, and until
+then that of the queue. TX done without an error and a reply say so as well.
+"""
 
 
 def Done(reply: bytes = b"") -> Outcome:
@@ -48,6 +57,50 @@ def Busy(retry: str = "tx_done", *, at_ns: int = 0) -> Outcome:
     if retry not in ("tx_done", "event", "at"):
         raise ValueError("retry is tx_done, event or at")
     return Outcome(retry=retry, retry_ns=at_ns)
+
+
+class Misreported(TypeError):
+    """A driver reported what no driver may."""
+
+
+def each_of(messages: Any) -> Any:
+    """Return an iterator over a batch; the likeliest slip is to leave out the list."""
+    kind: type = type(messages)
+    if issubclass(kind, (bytes, bytearray, memoryview, str)) or not hasattr(kind, "__iter__"):
+        raise Misreported(f"received() takes a list of bytes, not {kind.__name__}")
+    return messages
+
+
+def reported(channel: Any, message: Any) -> Any:
+    """Return what a driver hands up as it is taken: bytes of its own, no longer than allowed.
+
+    Raises:
+        Misreported: not bytes-like (an integer, too: ``bytes(7)`` is seven zeros), or too long.
+    """
+    if isinstance(message, Verdict):
+        if message.message is not None:
+            reported(channel, message.message)
+        return message
+    if type(message) is not bytes:
+        try:
+            message = bytes(memoryview(message))
+        except TypeError:
+            kind = type(message).__name__
+            raise Misreported(f"a message that is handed up is bytes, not {kind}") from None
+    if len(message) > channel.message_bytes:
+        raise Misreported(
+            f"a message of {len(message)} bytes was handed up on channel {channel.name!r}, which "
+            f"carries {channel.message_bytes}"
+        )
+    return message
+
+
+def handle_of(handle: Any) -> int:
+    """Return a handle that a driver reports."""
+    try:
+        return index(handle)
+    except TypeError:
+        raise Misreported(f"a handle is an integer, not {type(handle).__name__}") from None
 
 
 def expects_reply(handle: int) -> bool:
@@ -118,7 +171,7 @@ class Controller:
         """Hand one message to the hardware and ring the doorbell: data, index, doorbell.
 
         Returns:
-            `SENT`, ``Done(reply)`` or ``Busy(retry)``.
+            `SENT`, `ACCEPTED`, ``Done(reply)`` or ``Busy(retry)``.
 
         Raises:
             Exception: whether the message left is unknown: the request ends failed, and slot, tag
@@ -279,7 +332,12 @@ class Controller:
 
         A driver that knows what a message is may hand up a ``RemoteRequest(tag, message)``.
         """
-        self.host.gate.call(channel.take_batch, messages)
+        try:
+            batch = [reported(channel, message) for message in each_of(messages)]
+        except Misreported as error:
+            self.host.gate.call(channel.queue.take_fault, error)
+        else:
+            self.host.gate.call(channel.take_batch, batch)
 
     def tx_done(self, queue: Any, handles: Iterable[int] | int, status: int = 0) -> None:
         """Report that messages left their slots.
@@ -288,7 +346,17 @@ class Controller:
             handles: handles, or a number n: the n oldest messages that were handed over.
             status: 0, or an errno: the remote has not seen the message and never will.
         """
-        self.host.gate.call(queue.take_tx_done, handles, status)
+        try:
+            # A copy: from inside an op this is acted on later, and the driver goes on meanwhile.
+            done = handles if isinstance(handles, int) else [handle_of(each) for each in handles]
+        except Misreported as error:
+            self.host.gate.call(queue.take_fault, error)
+        else:
+            self.host.gate.call(queue.take_tx_done, done, status)
+
+    def handed_over(self, queue: Any, handles: Iterable[int]) -> None:
+        """Report that messages leave now for which ``send`` said `ACCEPTED`."""
+        self.host.gate.call(queue.take_handed_over, list(handles))
 
     def complete(self, channel: Any, handle: int, status: int, reply: bytes = b"") -> None:
         """Report the end of one request on hardware that matches replies itself.
@@ -296,7 +364,12 @@ class Controller:
         Args:
             status: 0, or the remote's error number; then ``reply`` may hold a text.
         """
-        self.host.gate.call(channel.take_completion, handle, status, bytes(reply))
+        try:
+            number, message = handle_of(handle), reported(channel, reply)
+        except Misreported as error:
+            self.host.gate.call(channel.queue.take_fault, error)
+        else:
+            self.host.gate.call(channel.take_completion, number, status, message)
 
     def link(self, up: bool, epoch: int, reason: str = "") -> None:
         """Report that the remote is there in this epoch, or that it is lost (``up`` False).

@@ -39,6 +39,19 @@ class Counts:
         elif event == CLOSE:
             self.closed += 1
 
-    def all(self) -> dict[str, int]:
-        """Return every count by its name."""
-        return {name: getattr(self, name) for name in self.__slots__}
+    def all(self) -> tuple[int, int, int, int, int, int, int, int, int, int, int, int]:
+        """Return every count, in the order of `ChannelStats`."""
+        return (
+            self.sent,
+            self.done,
+            self.failed,
+            self.timed_out,
+            self.cancelled,
+            self.closed,
+            self.late,
+            self.unknown,
+            self.notifications,
+            self.unclaimed,
+            self.remote_requests,
+            self.remote_requests_refused,
+        )

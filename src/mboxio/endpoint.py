@@ -14,7 +14,7 @@ from mboxio.backlog import (
     Backlog,
 )
 from mboxio.bell import Flush
-from mboxio.blame import OUT_OF_STEP, queue_full
+from mboxio.blame import OUT_OF_STEP, queue_full, stopped
 from mboxio.channel import Channel
 from mboxio.controller import Controller
 from mboxio.errors import (
@@ -193,7 +193,7 @@ class Endpoint(Owner):
         if not self.gate.lost:
             self.pump.look_now(now_ns, self.pump.hint())
             if queue.fault is not None:
-                raise queue.fault.fresh()
+                raise stopped(self.channel, queue.fault)
             if not self.gate.lost:
                 reason = NO_SLOT if queue.line else queue.place(request, self.channel, now_ns)
         if reason == PLACED:
@@ -231,7 +231,7 @@ class Endpoint(Owner):
                 channel=channel.name,
             )
         if queue.fault is not None:
-            raise queue.fault.fresh()
+            raise stopped(self.channel, queue.fault)
         if request.tied and channel.out_of_step:
             raise OutOfStep(
                 f"channel {channel.name!r} is {OUT_OF_STEP}",
@@ -383,7 +383,7 @@ class Endpoint(Owner):
 
     def forget_future(self, waitable: Any, future: Any) -> None:
         """See `Owner.forget_future`."""
-        self.host.loop_port(self.pump).forget(waitable, future)
+        self.host.forget_future(self.pump, waitable, future)
 
     def deadline_after(self, timeout_s: float | None) -> int:
         """See `Owner.deadline_after`."""

@@ -10,6 +10,7 @@
     │   └── ForkedError               the process forked; the connection belongs to the parent
     ├── RemoteGone (ConnectionError)  the remote died, restarted or cannot be reached
     ├── RemoteError                   the remote lied, or answered with an error ``status``
+    ├── DriverError                   the driver of the controller failed; ``__cause__`` says how
     ├── OutOfStep                     an in-order channel lost a reply; see ``Client.resync``
     │   └── ReplyUnsure               ... and this request was in flight when that happened
     ├── WrongMessage (ValueError)     nothing that this channel can carry, or is allowed to
@@ -32,6 +33,7 @@ __all__ = [
     "AddressError",
     "ClosedError",
     "DeviceTreeError",
+    "DriverError",
     "ForkedError",
     "MailboxError",
     "MessageTooLong",
@@ -109,6 +111,7 @@ class MailboxError(Exception):
         kind, args, state = self.__reduce__()
         copy: MailboxError = kind(*args)
         copy.__setstate__(state)
+        copy.__cause__ = self.__cause__
         return copy
 
 
@@ -157,6 +160,13 @@ class RemoteError(MailboxError):
 
     default_errno = _errno.EPROTO
     status: int | None = None
+
+
+class DriverError(MailboxError):
+    """The driver raised, or reported what no driver may; ``__cause__`` has what it raised.
+
+    The mistake is in the code of the controller. The remote may be well.
+    """
 
 
 class OutOfStep(MailboxError):

@@ -7,7 +7,7 @@ from mboxio.native cimport Mutex
 @cython.final
 cdef class Gate:
     cdef public Clock clock
-    cdef public object trace, notes, ports
+    cdef public object trace, notes, ports, interrupted
     cdef public Mutex lock, draining
     cdef public list dirty, wakes, kicks
     cdef public bint eventful, forked, lost
@@ -16,6 +16,8 @@ cdef class Gate:
     cpdef bint wait_for_lock(self) except -1
     cpdef bint leave(self) except -1
     cpdef bint leave_eventful(self) except -1
+    cdef bint raise_interrupted(self) except -1
+    cpdef bint defer(self, error) except -1
     cpdef void settle(self) except *
     cpdef unlock_and_act(self)
     cpdef run_ports(self)

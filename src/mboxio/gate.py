@@ -14,12 +14,22 @@ from mboxio.clock import Clock
 from mboxio.errors import ForkedError, WouldDeadlock
 from mboxio.native import Mutex
 
+TRIES_MAX = 100
+"""How often an op is begun anew that signal handlers interrupt: an end for what never ends."""
+
 
 def complain(text: str, subject: object, error: BaseException | None) -> None:
     """Log what user code or a port raised. Without the lock."""
     import logging  # at the first complaint: importing it costs more than the whole core
 
     logging.getLogger("mboxio").error(text, subject, exc_info=error)
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Tell whether an exception comes from a signal handler and not from what it interrupted."""
+    from mboxio.interrupts import interrupts  # only where something was raised
+
+    return interrupts(error)
 
 
 class Gate:
@@ -33,7 +43,7 @@ class Gate:
 
     def __init__(self, clock: Clock, trace: Callable[[str, Any], object] | None = None) -> None:
         self.clock = clock
-        self.trace = trace
+        self.trace = None if trace is None else Tracer(self, trace)
         self.lock = Mutex()
         self.notes: deque[tuple[Any, tuple[Any, ...]]] = deque()
         self.eventful = False  # leaving may take more than releasing the lock
@@ -44,6 +54,7 @@ class Gate:
         self.draining = Mutex()
         self.forked = False
         self.lost = False  # the remote is gone
+        self.interrupted: BaseException | None = None  # raised when the lock is released
 
     def enter(self) -> None:
         """Take the lock to decide something.
@@ -84,6 +95,40 @@ class Gate:
                 self.unlock_and_act()
             else:
                 self.lock.release()
+        if self.interrupted is not None:
+            self.raise_interrupted()
+
+    def raise_interrupted(self) -> None:
+        """Raise what a signal handler wanted raised while the lock was held. Without the lock."""
+        error = self.interrupted
+        self.interrupted = None
+        if error is not None:
+            raise error
+
+    def defer(self, error: BaseException) -> bool:
+        """Keep what a signal handler raised until the state is whole. Under the lock.
+
+        Returns:
+            False if it comes from the code that was called: that is for the caller to judge.
+        """
+        if not is_foreign(error):
+            return False
+        self.interrupted = error
+        self.eventful = True
+        return True
+
+    def undisturbed(self, function: Any, *args: Any) -> Any:
+        """Return ``function(*args)``, begun anew if a signal handler raises in it. Under the lock.
+
+        What the handler raised comes out when the lock is released.
+        """
+        for _ in range(TRIES_MAX):
+            try:
+                return function(*args)
+            except BaseException as error:
+                if not self.defer(error):
+                    raise
+        return function(*args)
 
     def call(self, decide: Any, *args: Any) -> None:
         """Run ``decide(*args)`` under the lock; from inside, leave it as a note for `leave`.
@@ -113,13 +158,15 @@ class Gate:
             self.leave()
 
     def call_surely(self, decide: Any, *args: Any) -> None:
-        """As `call`, for cleaning up: Ctrl-C waits until it is done. ``decide`` may run twice."""
-        interrupted: KeyboardInterrupt | None = None
+        """As `call`, for cleaning up: signal handlers wait until it is done. May run twice."""
+        interrupted: BaseException | None = None
         while True:
             try:
                 self.call(decide, *args)
                 break
-            except KeyboardInterrupt as error:
+            except BaseException as error:
+                if not is_foreign(error):
+                    raise
                 interrupted = error
         if interrupted is not None:
             raise interrupted
@@ -157,7 +204,7 @@ class Gate:
             if self.notes:
                 decide, args = self.notes.popleft()
                 try:
-                    decide(*args)
+                    self.undisturbed(decide, *args)
                 except Exception as error:  # whoever leaves the gate now has no part in it
                     self.post(complain, "%r raised", decide, error)
             elif self.dirty:
@@ -189,8 +236,9 @@ class Gate:
         """Call driver-level ports inline, one at a time, in the order decided.
 
         A thread that finds another one at it leaves its calls to that one. A port that raises is
-        logged and hurts nobody else.
+        logged and hurts nobody else; what a signal handler raised in one is raised at the end.
         """
+        interrupted: BaseException | None = None
         while self.ports and not self.draining.mine():
             if not self.draining.try_acquire():
                 return
@@ -199,10 +247,15 @@ class Gate:
                     port, args = self.ports.popleft()
                     try:
                         port(*args)
-                    except Exception as error:
-                        complain("port %r raised", port, error)
+                    except BaseException as error:
+                        if is_foreign(error):
+                            interrupted = error
+                        else:
+                            complain("port %r raised", port, error)
             finally:
                 self.draining.release()
+        if interrupted is not None:
+            raise interrupted
 
     def may_wait(self) -> None:
         """Refuse a wait that could never end.
@@ -214,3 +267,28 @@ class Gate:
             raise WouldDeadlock(
                 "a blocking call inside a driver's op or port: use submit or post there"
             )
+
+
+class Tracer:
+    """A listener that cannot disturb: what it raises is logged, or raised when the state is whole.
+
+    Args:
+        gate: whose points it passes.
+        listener: the user's.
+    """
+
+    def __init__(self, gate: Gate, listener: Callable[[str, Any], object]) -> None:
+        self.gate = gate
+        self.listener = listener
+
+    def __call__(self, point: str, subject: Any) -> None:
+        """Tell the listener."""
+        try:
+            self.listener(point, subject)
+        except BaseException as error:
+            if not self.gate.lock.mine():
+                if is_foreign(error):
+                    raise
+                complain("the tracer raised at %r", point, error)
+            elif not self.gate.defer(error):
+                self.gate.post(complain, "the tracer raised at %r", point, error)

@@ -14,7 +14,7 @@ from mboxio.controller import Controller
 from mboxio.correlate import Correlator
 from mboxio.endpoint import Endpoint
 from mboxio.errors import AddressError, ClosedError, ForkedError, RemoteGone
-from mboxio.gate import Gate, complain
+from mboxio.gate import Gate, complain, is_foreign
 from mboxio.pump import CPUS, RECONNECT_MAX_NS, RECONNECT_MIN_NS, Pump
 from mboxio.queue import Queue
 from mboxio.request import Request
@@ -208,6 +208,12 @@ class Host:
 
         return running_port(pump)
 
+    def forget_future(self, pump: Pump, waitable: Any, future: Any) -> None:
+        """Give up a future that `loop_port` made."""
+        from mboxio.loops import forget
+
+        forget(pump, waitable, future)
+
     # -- reports of the driver, under the lock
 
     def take_event(self) -> None:
@@ -302,6 +308,8 @@ class Host:
             try:
                 able = self.controller.reconnect()
             except Exception as error:
+                if is_foreign(error):
+                    raise
                 complain("reconnect() of %r raised", self.controller, error)
             finally:
                 self.reconnecting = False

@@ -9,7 +9,7 @@ from typing import Any
 
 from mboxio.clock import Watcher
 from mboxio.controller import EVENT, LOOK
-from mboxio.gate import Gate, complain
+from mboxio.gate import Gate, complain, is_foreign
 from mboxio.pump import Pump
 from mboxio.states import DONE, FOREVER
 
@@ -59,6 +59,8 @@ class Job:
         try:
             outcome = self.function(*self.args)
         except Exception as error:
+            if is_foreign(error):
+                raise
             complain("%r raised", self.function, error)
             return
         if asyncio.iscoroutine(outcome):
@@ -143,8 +145,8 @@ class LoopPort:
                     self.look(LOOK)
         finally:
             self.delivering = False
-        if not self.closed:
-            self.set_timer()
+            if not self.closed:
+                self.set_timer()
 
     def register(self) -> None:
         """Watch the pump's descriptors of now, each as a private copy. On the loop."""
@@ -171,14 +173,16 @@ class LoopPort:
         """The source fired or time passed: service the pump. On the loop."""
         if self.gate.forked or self.closed:
             return
-        self.gate.enter()
         try:
-            self.pump.look_now(self.gate.clock.now_ns(), why)
+            self.gate.enter()
+            try:
+                self.pump.look_now(self.gate.clock.now_ns(), why)
+            finally:
+                self.gate.leave()
+            if self.pump.reconnect_ns != FOREVER:
+                self.pump.host.try_reconnect()
         finally:
-            self.gate.leave()
-        if self.pump.reconnect_ns != FOREVER:
-            self.pump.host.try_reconnect()
-        self.set_timer()
+            self.set_timer()
 
     def set_timer(self) -> None:
         """Be woken when the next deadline of the pump is due. On the loop."""
@@ -279,6 +283,14 @@ class LoopPort:
         if self.loop.is_closed():
             self.queue.clear()
             self.unregister()
+
+
+def forget(pump: Pump, waitable: Any, future: "asyncio.Future[Any]") -> None:
+    """Give up a bare future, at the port of the loop that made it: another loop may run by now."""
+    loop = future.get_loop()
+    for port in pump.loops:
+        if port.loop is loop:
+            port.forget(waitable, future)
 
 
 def running_port(pump: Pump) -> LoopPort:

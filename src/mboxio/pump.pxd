@@ -25,6 +25,8 @@ cdef class Pump(Sleepers):
     cpdef bint turn(self, long long now_ns, str why) except -1
     cpdef bint serve(self, Queue queue, long long now_ns, str why) except -1
     @cython.locals(other=Queue)
+    @cython.locals(driver=object)
+    cpdef bint serve_again(self, Queue queue, str why, error) except -1
     cdef bint glance(self, Request waitable, Queue queue, bint first) except -1
     cdef bint serve_spinner(self, Queue queue, bint only_replies) except -1
     @cython.locals(queue=Queue, ready=bint)
@@ -39,6 +41,9 @@ cdef class Pump(Sleepers):
     cpdef bint drive(self, Request waitable, long long until_ns) except -1
     @cython.locals(queue=Queue, probe=Probe, now_ns=cython.longlong, end_ns=cython.longlong, looks="unsigned int", only_replies=bint, spins=bint, full=bint, looked=bint)
     cpdef bint spin(self, Request waitable, long long until_ns) except -1
+    @cython.locals(due_ns=cython.longlong)
+    cpdef bint stand_by(self, Parker parker, Request waitable, long long until_ns) except -1
+    cpdef bint interrupts(self, Parker parker, Parker leader) except -1
     cpdef bint take_lead(self, Parker parker) except -1
     cpdef void step_down(self, Parker parker, Request waitable) except *
     @cython.locals(now_ns=cython.longlong, wake_ns=cython.longlong, over=bint, why=str)

@@ -65,8 +65,8 @@ class Pump(Sleepers):
         if queue.fault is None or why is not LOOK:
             try:
                 self.controller.service(queue, why)
-            except Exception as error:
-                queue.take_fault(error)
+            except BaseException as error:
+                self.serve_again(queue, why, error)
         if queue.stalled is not None and queue.stalled == "event":
             queue.stalled = None
             queue.mark_dirty()
@@ -76,6 +76,16 @@ class Pump(Sleepers):
                 self.serve(queue, now_ns, why)
             else:
                 queue.on_time(now_ns)
+
+    def serve_again(self, queue: Queue, why: str, error: BaseException) -> None:
+        """Servicing ended with an exception: the driver's fault, or a signal handler's."""
+        try:
+            if not self.gate.defer(error):
+                raise error
+            driver: Any = self.controller
+            self.gate.undisturbed(driver.service, queue, why)
+        except Exception as fault:
+            queue.take_fault(fault)
 
     def glance(self, waitable: Any, queue: Queue, first: bool) -> None:
         """Look as a spinner does: where its answer must come from."""
@@ -102,8 +112,10 @@ class Pump(Sleepers):
                 continue
             try:
                 ready = self.controller.arm(queue) or ready
-            except Exception as error:
-                queue.take_fault(error)
+            except BaseException as error:
+                ready = True  # nobody may sleep who has not announced it
+                if not self.gate.defer(error):
+                    queue.take_fault(error)
         return ready
 
     def look(self) -> None:
@@ -176,12 +188,22 @@ class Pump(Sleepers):
                     self.lead(parker, waitable, until_ns)
                 else:
                     self.clock.check_signals()
-                    self.clock.park(parker, until_ns)
+                    self.stand_by(parker, waitable, until_ns)
         finally:
             self.gate.call_surely(self.step_down, parker, waitable)
         if not waitable.over:
             self.look()
         return bool(waitable.over)
+
+    def stand_by(self, parker: Parker, waitable: Any, until_ns: int) -> None:
+        """Sleep while another thread leads; mind the deadline of one's own request all the same.
+
+        The leader's thread may be busy with something else, in a signal handler say.
+        """
+        due_ns = min(until_ns, waitable.deadline_ns)
+        self.clock.park(parker, due_ns)
+        if not waitable.over and due_ns <= self.clock.now_ns() and self.leader is not parker:
+            self.look()
 
     def spin(self, waitable: Any, until_ns: int) -> bool:
         """Look for a while before sleeping; how long depends on how well that went lately.
@@ -210,7 +232,7 @@ class Pump(Sleepers):
                         self.glance(waitable, queue, looks == 1)
                     looked = True
                 finally:
-                    if not looked:
+                    if not looked or self.gate.interrupted is not None:
                         self.rearm()
                     self.gate.leave()
             if waitable.over:
@@ -239,7 +261,7 @@ class Pump(Sleepers):
     def take_lead(self, parker: Parker) -> None:
         """Lead if nobody does or only the service thread does, else stand in line."""
         worker = self.worker
-        if self.leader is None:
+        if self.leader is None or self.interrupts(parker, self.leader):
             self.leader = parker
         elif worker is not None and self.leader is worker.parker:
             self.leader = parker
@@ -247,13 +269,37 @@ class Pump(Sleepers):
         else:
             self.parked.append(parker)
 
+    def interrupts(self, parker: Parker, leader: Parker) -> bool:
+        """Tell whether a leader waits below on the caller's own stack, which a handler interrupted.
+
+        It cannot go on before the caller does, who takes its place until then. So does a caller
+        for whoever stands in line below it.
+        """
+        if leader.thread_id == parker.thread_id and leader is not self.worker.parker:
+            parker.below = leader
+            return True
+        for waiting in self.parked:
+            if waiting.thread_id == parker.thread_id:
+                parker.below = waiting
+                self.parked.remove(waiting)
+                return False
+        return False
+
     def step_down(self, parker: Parker, waitable: Any) -> None:
         """Stop waiting; a leader hands over to somebody who still waits. Under the lock."""
         waitable.drop_watcher(parker)
         self.woke(parker)
+        below = parker.below
+        parker.below = None
         if self.leader is not parker:
             if parker in self.parked:
                 self.parked.remove(parker)
+                if below is not None:
+                    self.parked.appendleft(below)
+            return
+        if below is not None:  # it goes on when the handler returns, and looks first
+            self.leader = below
+            self.gate.wake(below)
             return
         self.leader = None
         self.listening = False

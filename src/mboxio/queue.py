@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mboxio.backlog import BY_HANDLER, BY_SUBMIT, NO_CREDIT, NO_SLOT, NO_TAG, NOT_NOW, PLACED
-from mboxio.blame import driver_raised
+from mboxio.backlog import NO_CREDIT, NO_SLOT, NO_TAG, NOT_NOW, PLACED
+from mboxio.blame import driver_failed, driver_raised
 from mboxio.capabilities import Capabilities, TxDone
-from mboxio.clock import Clock
-from mboxio.controller import POLL, SENT, Controller, Outcome, Probe
-from mboxio.errors import MailboxError, RemoteError, RemoteGone
-from mboxio.gate import Gate
+from mboxio.controller import ACCEPTED, POLL, SENT, Controller, Outcome, Probe
+from mboxio.errors import DriverError, RemoteError, RemoteGone
+from mboxio.gate import Gate, complain
+from mboxio.line import Line
 from mboxio.states import (
     DONE,
     FOREVER,
@@ -19,6 +19,7 @@ from mboxio.states import (
     HOLDS_MEMORY,
     HOLDS_SLOT,
     HOLDS_TAG,
+    PENDING,
     REFUSE,
     SEND,
     UNKNOWN,
@@ -28,7 +29,7 @@ from mboxio.trace import REQUEST_SENDING, REQUEST_SENT
 from mboxio.window import Window
 
 
-class Queue:
+class Queue(Line):
     """One FIFO or ring of a controller, which one or many channels use.
 
     Every message that was handed over stands in the window until nothing of it is held any more.
@@ -38,8 +39,7 @@ class Queue:
     def __init__(
         self, gate: Gate, controller: Controller, capabilities: Capabilities, name: str, pump: Any
     ) -> None:
-        self.gate = gate
-        self.clock: Clock = gate.clock
+        super().__init__(gate)
         self.controller = controller
         self.capabilities = capabilities
         self.name = name
@@ -55,16 +55,11 @@ class Queue:
         self.slots_used = self.credits_used = 0
         self.window = Window(max(self.depth, capabilities.reply_credits or 0))
         self.tx_head = 0
-        self.line: list[Any] = []  # clients with waiting requests, in turn
-        self.answers: list[Any] = []  # our replies to the remote; they go first
         self.context: Any = None  # the driver's own
         self.probe = Probe()
-        self.dirty = False
         self.only_replies = False  # whoever looks needs no news of slots
-        self.fault: MailboxError | None = None  # the remote lied; stops this queue only
         self.stalled: str | None = None  # what has to happen before the hardware takes more
         self.not_before_ns = 0
-        self.next_deadline_ns = FOREVER
         self.tick_ns = FOREVER
 
     # -- in flight
@@ -110,7 +105,6 @@ class Queue:
             if request.owner.attentive:
                 request.owner.prepare(request)
             message = channel.stamped(request) if channel.stamps else request.data
-            channel.counts.sent += 1
             request.handed = UNKNOWN
             if request.remote_tag >= 0 and channel.driver_ties_answers:
                 outcome = self.controller.reply(
@@ -119,16 +113,35 @@ class Queue:
             else:
                 outcome = self.controller.send(channel, request.handle, message)
             if outcome is not SENT and not isinstance(outcome, Outcome):
-                raise TypeError(f"send() returned {outcome!r}, not SENT, Done() or Busy()")
+                raise TypeError(
+                    f"send() returned {outcome!r}, not SENT, ACCEPTED, Done() or Busy()"
+                )
         except BaseException as error:
-            self.take_raised(request, channel, error)
+            if not self.gate.defer(error):
+                self.take_raised(request, channel, error)
+                return PLACED
+            if request.handed == UNSENT:  # nothing has happened yet: its turn comes again
+                self.undo(request, channel)
+                request.apply(REFUSE)
+                self.mark_dirty()
+                return NOT_NOW
+            # The driver was interrupted: the message may have left, and its answer may come.
+            request.apply(HAND_OVER)
+            self.start_clock(request, now_ns)
             return PLACED
         if outcome is not SENT and outcome.retry:
             request.handed = UNSENT
             self.take_back(request, channel, outcome, now_ns)
             return NOT_NOW
-        request.handed = HANDED_OVER
         request.apply(HAND_OVER)
+        if outcome is ACCEPTED:
+            request.handed = PENDING
+            if request.deadline_ns == FOREVER and request.queue_timeout_ns != FOREVER:
+                request.deadline_ns = now_ns + request.queue_timeout_ns
+            self.next_deadline_ns = min(self.next_deadline_ns, request.deadline_ns)
+            return PLACED
+        request.handed = HANDED_OVER
+        channel.counts.sent += 1
         if self.gap_ns:
             self.not_before_ns = now_ns + self.gap_ns
         if outcome is not SENT:
@@ -136,6 +149,11 @@ class Queue:
             channel.take_reply(request, outcome.reply)
             self.release(request, request.holds, "reply")
             return PLACED
+        self.start_clock(request, now_ns)
+        return PLACED
+
+    def start_clock(self, request: Any, now_ns: int) -> None:
+        """The message left now: its reply is waited for from here on."""
         if request.timeout_ns != FOREVER:
             request.deadline_ns = now_ns + request.timeout_ns
             if request.deadline_ns < self.next_deadline_ns:
@@ -146,15 +164,34 @@ class Queue:
             self.tick_ns = now_ns + self.poll_ns
         if self.gate.trace is not None:
             self.gate.trace(REQUEST_SENT, request)
-        return PLACED
+
+    def take_handed_over(self, handles: Iterable[int]) -> None:
+        """The driver hands messages over that it had accepted."""
+        for handle in handles:
+            request = self.window.find(handle)
+            if request is not None and request.handed == PENDING:
+                self.left(request)
+
+    def left(self, request: Any) -> None:
+        """An accepted message was handed over."""
+        channel = request.owner.channel
+        request.handed = HANDED_OVER
+        channel.counts.sent += 1
+        now_ns = self.clock.now_ns()
+        if self.gap_ns:
+            self.not_before_ns = now_ns + self.gap_ns
+        if request.state < DONE:
+            self.start_clock(request, now_ns)
+            self.pump.kick()  # who sleeps knows nothing of this deadline
 
     def take_raised(self, request: Any, channel: Any, error: BaseException) -> None:
         """A port or the driver raised while a message was handed over; may raise it again."""
         if request.handed == UNSENT:
             self.undo(request, channel)
-        channel.fail(request, driver_raised(channel.name, request, error))
-        if not isinstance(error, Exception):
-            raise error  # Ctrl-C in code written in Python
+        fault = driver_raised(channel, request, error)
+        channel.fail(request, fault)
+        if fault is not error:
+            self.gate.post(complain, "send() of %r raised", self.controller, error)
         if isinstance(error, RemoteGone) and request.handed != UNSENT:
             self.gate.note(self.pump.host.take_gone, str(error))
 
@@ -221,6 +258,8 @@ class Queue:
         """One message left its slot: a one-way message is over, others await their reply."""
         if not request.holds & HOLDS_SLOT:
             return
+        if request.handed == PENDING and not status:
+            self.left(request)
         self.release(request, HOLDS_SLOT, "tx_done")
         channel = request.owner.channel
         channel.take_tx_done(request, status)
@@ -264,7 +303,7 @@ class Queue:
         self.stalled = None
         self.not_before_ns = 0
 
-    def take_fault(self, error: Exception) -> None:
+    def take_fault(self, error: BaseException) -> None:
         """The remote lied or the driver failed: stop this queue, end what is in flight on it.
 
         What is held stays held: a new epoch is the way out.
@@ -272,86 +311,19 @@ class Queue:
         if isinstance(error, RemoteGone):  # nothing can be reached any more, on any queue
             self.gate.note(self.pump.host.take_gone, str(error))
             return
-        if not isinstance(error, MailboxError):
-            error = RemoteError(f"the driver failed: {error!r}")
-        self.fault = error
+        fault = driver_failed(error)
+        if fault is not error:
+            self.gate.post(complain, "%r failed", self.controller, error)
+        self.fault = fault
         self.tick_ns = FOREVER
-        text = f"the queue stopped: {error}"
+        kind = DriverError if isinstance(fault, DriverError) else RemoteError
+        text = f"the queue stopped: {fault}"
         waiting = [request for client in self.line for request in client.backlog.line]
         for request in self.in_flight() + waiting:
             channel = request.owner.channel
-            channel.fail(request, channel.error(RemoteError, request, text))
-
-    # -- who goes next
-
-    def mark_dirty(self) -> None:
-        """Have `refill` called before the lock is released."""
-        if not self.dirty:
-            self.dirty = True
-            self.gate.refill(self)
-
-    def stand_in_line(self, client: Any, request: Any, queued_by: int) -> None:
-        """Put a request at the end of its client's line, and the client into the turn."""
-        if not client.backlog.line:
-            self.line.append(client)
-        client.backlog.append(request, queued_by)
-        if queued_by == BY_SUBMIT:
-            client.attend(1)
-        if request.deadline_ns < self.next_deadline_ns:
-            self.next_deadline_ns = request.deadline_ns
-        self.mark_dirty()  # those before it may lack what this one does not need
-
-    def leave_line(self, request: Any) -> None:
-        """Take out a request that ended while it waited."""
-        client = request.owner
-        if request.queued_by:
-            if request.queued_by == BY_SUBMIT:
-                client.attend(-1)
-            client.backlog.remove(request)
-            if not client.backlog.line:
-                self.line.remove(client)
-            self.mark_dirty()
-
-    def refill(self) -> None:
-        """Send what waits: our answers first, then one request of each client in turn."""
-        if self.gate.lost or self.fault is not None:
-            return
-        now_ns = self.clock.now_ns()
-        while self.answers:
-            answer = self.answers.pop(0)
-            queued_by = answer.queued_by
-            answer.queued_by = 0
-            if self.place(answer, answer.owner.channel, now_ns) != PLACED:
-                answer.queued_by = queued_by
-                self.answers.insert(0, answer)
-                return
-            if queued_by == BY_HANDLER:
-                answer.owner.channel.asked -= 1
-        passed = 0
-        while self.line and passed < len(self.line):
-            client = self.line.pop(0)
-            queued_by = client.backlog.line[0].queued_by
-            request = client.backlog.pop()
-            if client.backlog.line:
-                self.line.append(client)
-            try:
-                reason = self.place(request, client.channel, now_ns)
-            except BaseException:
-                self.mark_dirty()  # the others' turn comes all the same
-                raise
-            if reason == PLACED:
-                if queued_by == BY_SUBMIT:
-                    client.attend(-1)
-                passed = 0
-                continue
-            if client.backlog.line:
-                self.line.pop()
-            client.backlog.put_back(request, queued_by)
-            if reason in (NO_SLOT, NOT_NOW):
-                self.line.insert(0, client)
-                return
-            self.line.append(client)  # its channel lacks a credit or tag; others need not wait
-            passed += 1
+            ended = channel.error(kind, request, text)
+            ended.__cause__ = fault.__cause__
+            channel.fail(request, ended)
 
     # -- time
 
@@ -368,8 +340,8 @@ class Queue:
             self.tick_ns = now_ns + self.poll_ns
             try:
                 self.controller.service(self, POLL)
-            except Exception as error:
-                self.take_fault(error)
+            except BaseException as error:
+                self.pump.serve_again(self, POLL, error)
         if self.not_before_ns and now_ns >= self.not_before_ns:
             self.not_before_ns = 0
             if self.line or self.answers:

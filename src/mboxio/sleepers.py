@@ -54,6 +54,12 @@ class Sleepers:
     def kick_fd_for(self, parker: Parker) -> int:
         """Return the descriptor that wakes this sleeper. Under the lock."""
         which = 1 if parker is self.worker.parker else 0
+        below = parker.below
+        while below is not None:  # its thread sleeps already, on a kick and poll object of its own
+            which = max(which, 1) + 1
+            below = below.below
+        while which >= len(self.kick_fds):
+            self.kick_fds.append(-1)
         if self.kick_fds[which] < 0:
             self.kick_fds[which] = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         return self.kick_fds[which]

@@ -61,8 +61,9 @@ NEXT = bytes(
 )
 """`TRANSITIONS` as one flat table: ``NEXT[state * 10 + event]``."""
 
-UNSENT, HANDED_OVER, UNKNOWN = range(3)
-HANDED_OVER_NAMES = ("no", "yes", "unknown")
+UNSENT, HANDED_OVER, UNKNOWN, PENDING = range(4)
+HANDED_OVER_NAMES = ("no", "yes", "unknown", "no")
+"""`PENDING`: the driver has accepted the message and has not handed it over yet."""
 
 HOLDS_SLOT, HOLDS_CREDIT, HOLDS_TAG, HOLDS_MEMORY = 1, 2, 4, 8
 """What a request occupies; each is held until its own proof, also after the request ended."""

@@ -1,17 +1,17 @@
 """What a channel counts. Nothing is lost silently: what is dropped shows here."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from mboxio.blame import held_tags
+from mboxio.counts import Counts
 from mboxio.states import DONE, HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChannelStats:
+class ChannelStats(NamedTuple):
     """Counts of one channel since it was connected; all clients together.
 
     Args:
-        sent: attempts to hand a message over that the driver was asked for.
+        sent: messages that left; what the hardware refused is none of them.
         done, failed, timed_out, cancelled, closed: requests by how they ended.
         late: replies for requests that were over.
         unknown: replies that answer nothing we know.
@@ -43,27 +43,47 @@ class ChannelStats:
     held_credits: int
     held_tags: tuple[int, ...]
     held_memory: int
-    freed_by: dict[str, int] = field(default_factory=dict[str, int])
-    messages_lost: int = 0
-    out_of_step: bool = False
+    freed_by: dict[str, int]
+    messages_lost: int
+    out_of_step: bool
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name}={value}" for name, value in self._asdict().items() if value)
+        return f"ChannelStats({told})"
 
 
-def collect(channel: Any) -> ChannelStats:
-    """Count what happened on a channel and what is held. Under the lock."""
-    held = channel.held()
+def collect(channels: Any, queues: Any) -> dict[str, ChannelStats]:
+    """Count what happened on every channel and what is held. Under the lock."""
+    alive: dict[Any, list[Any]] = {}
+    held: dict[Any, list[Any]] = {}
+    for queue in queues:
+        if queue.window.used:
+            for request in queue.in_flight():
+                found = alive if request.state < DONE else held
+                found.setdefault(request.owner.channel, []).append(request)
+    return {
+        channel.name: _count(channel, len(alive.get(channel, ())), held.get(channel, []))
+        for channel in channels
+    }
+
+
+def _count(channel: Any, in_flight: int, held: list[Any]) -> ChannelStats:
+    counts: Counts = channel.counts
+    queued = lost = 0
+    for client in channel.clients:
+        queued += len(client.backlog)
+    for subscription in channel.subscriptions:
+        lost += subscription.lost_in_all
+    holds = [request.holds for request in held]
     return ChannelStats(
-        **channel.counts.all(),
-        in_flight=sum(
-            request.owner.channel is channel and request.state < DONE
-            for request in channel.queue.in_flight()
-        ),
-        queued=sum(len(client.backlog) for client in channel.clients),
-        held_slots=sum(bool(request.holds & HOLDS_SLOT) for request in held),
-        held_credits=sum(bool(request.holds & HOLDS_CREDIT) for request in held),
-        held_tags=tuple(channel.held_tags()),
-        held_memory=sum(bool(request.holds & HOLDS_MEMORY) for request in held),
-        freed_by=dict(channel.freed),
-        messages_lost=channel.lost_by_subscribers
-        + sum(subscription.lost_in_all for subscription in channel.subscriptions),
-        out_of_step=channel.out_of_step,
+        *counts.all(),
+        in_flight,
+        queued,
+        sum(1 for each in holds if each & HOLDS_SLOT) if holds else 0,
+        sum(1 for each in holds if each & HOLDS_CREDIT) if holds else 0,
+        tuple(held_tags(held, channel.ties)) if holds else (),
+        sum(1 for each in holds if each & HOLDS_MEMORY) if holds else 0,
+        dict(channel.freed),
+        channel.lost_by_subscribers + lost,
+        channel.out_of_step,
     )

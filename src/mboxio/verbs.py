@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from mboxio.answers import reserve_a_slot
 from mboxio.bell import Bell
 from mboxio.errors import AddressError, ClosedError, RemoteGone, RequestTimeout
 from mboxio.request import Request as CoreRequest
@@ -95,8 +96,16 @@ class Verbs(Sender):
         self.gate.call(self.queue.acknowledge, status)
 
     def resync(self) -> None:
-        """Vouch that no reply is under way: an out-of-step channel works again."""
-        self.gate.call(self.channel.resync, "resync")
+        """Vouch that no reply is under way: an out-of-step channel or stopped queue works again."""
+        self.gate.call(self.start_afresh)
+
+    def start_afresh(self) -> None:
+        """See `resync`. Under the lock."""
+        self.channel.resync("resync")
+        if self.queue.fault is not None:
+            self.queue.fault = None
+            self.queue.mark_dirty()
+            self.pump.kick()
 
     def close(self) -> None:
         """End all requests of this client as closed. Idempotent, from any thread or callback."""
@@ -121,7 +130,7 @@ class Verbs(Sender):
         if self.channel.handler is not None:
             raise AddressError(f"channel {self.channel.name!r} has a handler already")
         self.channel.handler = Handler(self, function, limit)
-        self.channel.reserve_a_slot()
+        reserve_a_slot(self.channel)
         self.attend(1)
 
     def set_handler(self, function: Callable[[bytes], Any], limit: int) -> None:

@@ -10,7 +10,7 @@ cdef int HOLDS_MEMORY
 cdef class Window:
     cdef public list table
     cdef public dict aside, loans
-    cdef public long long mask, next_seq
+    cdef public long long mask, next_seq, used
 
     @cython.locals(request=Request)
     cpdef Request find(self, long long handle)

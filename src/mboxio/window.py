@@ -15,7 +15,7 @@ class Window:
         size: how many messages are expected to be held at once.
     """
 
-    __slots__ = ("aside", "loans", "mask", "next_seq", "table")
+    __slots__ = ("aside", "loans", "mask", "next_seq", "table", "used")
 
     def __init__(self, size: int) -> None:
         slots = 2
@@ -26,6 +26,7 @@ class Window:
         self.aside: dict[int, Any] = {}
         self.loans: dict[int, Any] = {}  # memory that the driver lent, by handle
         self.next_seq = 0
+        self.used = 0  # how many requests stand here
 
     def find(self, handle: int) -> Any:
         """Return the request with this handle while anything of it is held, else None."""
@@ -52,12 +53,14 @@ class Window:
         self.table[position] = request
         request.handle = (self.next_seq << 1) | (1 if request.tied else 0)
         self.next_seq += 1
+        self.used += 1
 
     def undo(self, request: Any) -> None:
         """Take the latest request out again: it was never handed over."""
         if self.loans:
             self.end_loan(request.handle)
         self.next_seq -= 1
+        self.used -= 1
         self.table[self.next_seq & self.mask] = None
         request.handle = -1
 
@@ -68,8 +71,9 @@ class Window:
         position = (request.handle >> 1) & self.mask
         if self.table[position] is request:
             self.table[position] = None
-        else:
-            self.aside.pop(request.handle, None)
+            self.used -= 1
+        elif self.aside.pop(request.handle, None) is not None:
+            self.used -= 1
 
     def lend(self, handle: int, memory: Any) -> None:
         """The message that is being sent lends memory of the driver to the remote."""

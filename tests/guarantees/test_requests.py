@@ -9,6 +9,7 @@ from mboxio import (
     Busy,
     ClosedError,
     Connection,
+    DriverError,
     InOrder,
     MessageTooLong,
     OutOfStep,
@@ -396,8 +397,9 @@ def test_9_a_driver_that_raises_in_service_is_no_hang() -> None:
 
     with attach(Broken()) as connection:
         request: Any = connection.client(0, timeout_s=None).submit(b"")
-        with pytest.raises(RemoteError, match="a driver's bug"):
+        with pytest.raises(DriverError, match="a driver's bug") as caught:
             request.result()
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
 def test_9_a_driver_that_raises_in_send_keeps_what_it_may_have_used() -> None:
@@ -408,7 +410,7 @@ def test_9_a_driver_that_raises_in_send_keeps_what_it_may_have_used() -> None:
     driver = Broken()
     with attach(driver) as connection:
         request: Any = connection.client(0).submit(b"")
-        with pytest.raises(RemoteError, match="doorbell is stuck") as caught:
+        with pytest.raises(DriverError, match="doorbell is stuck") as caught:
             request.result()
         assert caught.value.handed_over == "unknown"
         assert driver.queue.slots_used == 1

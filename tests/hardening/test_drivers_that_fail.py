@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mboxio import Connection, Outcome, RemoteError, Tagged
+from mboxio import Connection, DriverError, Outcome, Tagged
 from tests.race.manual import Manual
 
 from .support import PATIENCE_S, SECOND, attach
@@ -23,7 +23,7 @@ def test_a_driver_that_forgets_to_return_sent() -> None:
     with attach(driver) as connection:
         request = connection.client(0).submit(b"x")
         assert request.over
-        with pytest.raises(RemoteError, match=r"send\(\) returned None, not SENT") as caught:
+        with pytest.raises(DriverError, match=r"send\(\) returned None, not SENT") as caught:
             request.result()
         assert caught.value.handed_over == "unknown"
         assert driver.queue.in_flight() == [request], "it may have left: all is held"

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from mboxio.capabilities import Capabilities
-from mboxio.controller import SENT, Controller, Outcome
+from mboxio.controller import ACCEPTED, Controller, Outcome
 from mboxio.controllers.property_buffers import check_buffer
 from mboxio.errors import AddressError
 
@@ -140,7 +140,7 @@ class Vcio(Controller):
         """Leave a message for the thread."""
         self.waiting[handle] = message
         self.order.put(handle)
-        return SENT
+        return ACCEPTED
 
     def abort(self, channel: Any, handle: int) -> bool:
         """Take a message back that the kernel has not got."""

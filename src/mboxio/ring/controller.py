@@ -100,13 +100,22 @@ class RingController(Controller):
     def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
         """See `Controller.send`."""
         lane = channel.context
-        if self.wary and not self.same_life():
+        if self.wary and not self.host.gate.undisturbed(self.same_life):
             return self.gone
         if not lane.producer.push(REQUEST if handle & 1 else MESSAGE, handle & TAG_MASK, message):
             return self.busy
         if lane.producer.doorbell_needed():
-            self.ring_doorbell(lane)
+            self.ring_surely(lane)
         return SENT
+
+    def ring_surely(self, lane: Lane) -> None:
+        """Ring for a message that lies in the ring: it left, whatever a signal handler raises."""
+        try:
+            self.ring_doorbell(lane)
+        except BaseException as error:
+            if not self.host.gate.defer(error):
+                raise
+            self.host.gate.undisturbed(self.ring_doorbell, lane)
 
     def reply(self, channel: Any, handle: int, tag: int, message: bytes, status: int) -> Outcome:
         """See `Controller.reply`."""
@@ -119,7 +128,7 @@ class RingController(Controller):
         if not lane.producer.push(kind, tag, message):
             return self.busy
         if lane.producer.doorbell_needed():
-            self.ring_doorbell(lane)
+            self.ring_surely(lane)
         return SENT
 
     def ring(self, channel: Any) -> None:

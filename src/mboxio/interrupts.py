@@ -1,0 +1,60 @@
+"""Exceptions that have nothing to do with what they interrupt.
+
+Python runs signal handlers between two bytecodes of whatever the main thread is at, and what a
+handler raises comes out there: Ctrl-C, but also a time limit made of SIGALRM, whose exception is an
+ordinary one. The code that was interrupted has not failed.
+"""
+
+import signal
+from itertools import pairwise
+from types import FrameType
+from typing import Any
+
+
+def interrupts(error: BaseException) -> bool:
+    """Tell whether an exception was raised by a signal handler, and not by what it came out of.
+
+    A handler is known by its arguments (a number and the frame that it interrupted), or by its
+    code if it changed them. What is no `Exception` asks for the end of whatever runs.
+    """
+    if not isinstance(error, Exception):
+        return True
+    codes: set[Any] | None = None
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if _has_handlers_arguments(frame):
+            return True
+        if codes is None:
+            codes = _codes_of_handlers()
+        if frame.f_code in codes:
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _has_handlers_arguments(frame: FrameType) -> bool:
+    code = frame.f_code
+    given = frame.f_locals
+    values: list[Any] = []
+    for name in code.co_varnames[: code.co_argcount + bool(code.co_flags & 0x04)]:
+        value: Any = given.get(name)
+        more: Any = value if type(value) is tuple else (value,)
+        values.extend(more)
+    pairs = pairwise(values)
+    return any(isinstance(first, int) and isinstance(second, FrameType) for first, second in pairs)
+
+
+def _codes_of_handlers() -> set[Any]:
+    codes: set[Any] = set()
+    for number in signal.valid_signals():
+        handler: Any = signal.getsignal(number)
+        while hasattr(handler, "func"):  # functools.partial
+            handler = handler.func
+        handler = getattr(handler, "__func__", handler)
+        code = getattr(handler, "__code__", None)
+        if code is None:  # an object that can be called
+            code = getattr(type(handler).__dict__.get("__call__"), "__code__", None)
+        if code is not None:
+            codes.add(code)
+    return codes
