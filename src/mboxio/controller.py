@@ -65,8 +65,8 @@ class Misreported(TypeError):
 
 def each_of(messages: Any) -> Any:
     """Return an iterator over a batch; the likeliest slip is to leave out the list."""
-    kind: type = type(messages)
-    if issubclass(kind, (bytes, bytearray, memoryview, str)) or not hasattr(kind, "__iter__"):
+    kind: Any = messages.__class__
+    if kind in (bytes, bytearray, memoryview, str) or not hasattr(kind, "__iter__"):
         raise Misreported(f"received() takes a list of bytes, not {kind.__name__}")
     return messages
 

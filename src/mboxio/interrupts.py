@@ -10,6 +10,9 @@ from itertools import pairwise
 from types import FrameType
 from typing import Any
 
+CO_VARARGS = 0x04
+"""A function takes ``*args``; `inspect` has this, and is slow to import."""
+
 
 def interrupts(error: BaseException) -> bool:
     """Tell whether an exception was raised by a signal handler, and not by what it came out of.
@@ -36,11 +39,9 @@ def interrupts(error: BaseException) -> bool:
 def _has_handlers_arguments(frame: FrameType) -> bool:
     code = frame.f_code
     given = frame.f_locals
-    values: list[Any] = []
-    for name in code.co_varnames[: code.co_argcount + bool(code.co_flags & 0x04)]:
-        value: Any = given.get(name)
-        more: Any = value if type(value) is tuple else (value,)
-        values.extend(more)
+    values: list[Any] = [given.get(name) for name in code.co_varnames[: code.co_argcount]]
+    if code.co_flags & CO_VARARGS:
+        values += given.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ())
     pairs = pairwise(values)
     return any(isinstance(first, int) and isinstance(second, FrameType) for first, second in pairs)
 
