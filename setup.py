@@ -1,6 +1,7 @@
 """Compile the hot modules with Cython: every .pyx, and every .py that has a .pxd beside it.
 
-``MBOXIO_PURE=1`` builds the package without them. All products lie under build/.
+``MBOXIO_PURE=1`` builds the package without them. All products lie under build/: an editable
+package runs from src and is pure Python, too.
 """
 
 import os
@@ -33,6 +34,8 @@ DIRECTIVES = {
 }
 # Modules whose base classes are made so often that their objects are recycled; how many are kept.
 RECYCLED = {"mboxio.request": 256}
+
+PURE = os.environ.get("MBOXIO_PURE") == "1" or "editable_wheel" in sys.argv
 
 _build = SimpleNamespace(**runpy.run_path(str(PACKAGE / "_build.py")))
 
@@ -77,12 +80,10 @@ class BuildPython(build_py):
 
 class BuildExtensions(build_ext):
     def finalize_options(self) -> None:
+        if self.inplace:
+            raise PlatformError("compiled modules would lie in src: use `pip install .`")
         super().finalize_options()
         self.parallel = self.parallel or JOBS
-        if self.inplace:
-            raise PlatformError(
-                "an editable build would lie in src: use `pip install .`, or MBOXIO_PURE=1"
-            )
 
     def run(self) -> None:
         """Compile what changed, and leave the stamp that mboxio/_build.py checks."""
@@ -91,7 +92,7 @@ class BuildExtensions(build_ext):
 
         tools = f"Cython {Cython.__version__} Python {sys.version}".encode()
         recipe = zlib.crc32(tools + Path(__file__).read_bytes())
-        checksums = _build.checksums(str(PACKAGE))
+        checksums, sources = _build.checksums(str(PACKAGE)), _build.sources(str(PACKAGE))
         before = runpy.run_path(str(STAMP)) if STAMP.exists() else {}
         known = before["MODULES"] if before.get("RECIPE") == recipe else {}
         unchanged = {each: crc for each, crc in checksums.items() if known.get(each) == crc}
@@ -108,6 +109,7 @@ class BuildExtensions(build_ext):
             C_FILES.mkdir(parents=True, exist_ok=True)
             STAMP.write_text(
                 f"CYTHON = {Cython.__version__!r}\nRECIPE = {recipe}\nMODULES = {done!r}\n"
+                f"SOURCES = {sources!r}\n"
             )
 
         write_stamp(unchanged)
@@ -144,7 +146,7 @@ class BuildExtensions(build_ext):
 
 C_FILES.mkdir(parents=True, exist_ok=True)
 setup(
-    ext_modules=[] if os.environ.get("MBOXIO_PURE") == "1" else extensions(),
+    ext_modules=[] if PURE else extensions(),
     cmdclass={"build_py": BuildPython, "build_ext": BuildExtensions},
     options={"egg_info": {"egg_base": "build"}},
 )

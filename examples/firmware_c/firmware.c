@@ -98,9 +98,10 @@ static void welcome(int host)
                           count * 2 * (MBOXIO_LINE_BYTES + lines((size_t)slots * slot_bytes));
     int memfd = memfd_create("mboxio", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     union { struct cmsghdr head; char bytes[CMSG_SPACE(sizeof memfd)]; } passed = {
-        .head = {CMSG_LEN(sizeof memfd), SOL_SOCKET, SCM_RIGHTS}};
-    struct iovec hello = {"MBX1", 4};
-    struct msghdr message = {0, 0, &hello, 1, &passed, sizeof passed, 0};
+        .head = {.cmsg_len = CMSG_LEN(sizeof memfd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    struct iovec hello = {.iov_base = "MBX1", .iov_len = 4};
+    struct msghdr message = { /* by name: the order and what lies between are the C library's */
+        .msg_iov = &hello, .msg_iovlen = 1, .msg_control = &passed, .msg_controllen = sizeof passed};
     struct mboxio_memory *memory = ftruncate(memfd, size_bytes)
         ? MAP_FAILED : mmap(0, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
     memcpy(CMSG_DATA(&passed.head), &memfd, sizeof memfd);

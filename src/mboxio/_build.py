@@ -1,38 +1,39 @@
 """Which build runs, compiled or pure, and whether it is whole.
 
 A build that failed half-way, or that is older than its sources, would run a mixture of compiled and
-interpreted modules. setup.py therefore leaves a stamp, ``_stamp.py``, with a checksum of what each
-module was compiled from, and ``check`` compares it with what lies in the package.
+interpreted modules. setup.py therefore leaves a stamp, ``_stamp.py``, which says which modules are
+compiled and from what, and ``check`` compares it with what lies in the package. The image of a
+board may have byte code only: a source that is not there cannot be newer than what was made of it.
 """
 
 import os
-import sys
 import zlib
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
-__all__ = ["check", "checksums", "describe", "modules", "name"]
+__all__ = ["check", "checksums", "describe", "modules", "name", "sources"]
 
 _ROOT = os.path.dirname(__file__)
+_SHARED = (".pxd", ".h")
+"""All modules are compiled with these."""
+_INSTALLATION_S = 60.0
+"""All files of a package get their times within so many seconds when it is installed or copied."""
 
 
 def check() -> None:
     """Raise ImportError unless exactly the stamp's modules are compiled, from these sources.
 
-    Called before the first compiled module is imported, because a mixture may fail in obscure ways,
-    and after the last, when it is known where each came from.
+    Called before the first compiled module is imported, because a mixture may fail in obscure ways.
     """
     stamp = _stamp()
-    wanted: dict[str, int] = stamp.MODULES if stamp else {}
+    wanted: set[str] = set(stamp.MODULES) if stamp else set()
     files = _files(_ROOT)
     built = {_module(file) for file in files if _is_extension(file)}
-    actual = _checksums(_ROOT, files) if stamp else {}
     faults = {
-        "not compiled": wanted.keys() - built,
-        "compiled by another build": built - wanted.keys(),
-        "changed since": {each for each in wanted if actual.get(each) != wanted[each]},
-        "loaded from its source": {each for each in wanted if _interpreted(each)},
+        "not compiled": wanted - built,
+        "compiled by another build": built - wanted,
+        "changed since": _changed(stamp, files) if stamp else set(),
     }
     if any(faults.values()):
         told = "; ".join(f"{', '.join(sorted(who))} {what}" for what, who in faults.items() if who)
@@ -50,7 +51,7 @@ def describe() -> str:
     """Return the build in one line, for people."""
     stamp = _stamp()
     if stamp is None:
-        return "pure Python"
+        return "pure Python" if os.path.isdir(_ROOT) else "pure Python, from an archive"
     short = (each.removeprefix("mboxio.") for each in stamp.MODULES)
     return f"compiled by Cython {stamp.CYTHON}: {', '.join(short)}"
 
@@ -66,6 +67,30 @@ def checksums(root: str) -> dict[str, int]:
     It covers every .pxd and header, because modules see each other's declarations.
     """
     return _checksums(root, _files(root))
+
+
+def sources(root: str) -> dict[str, tuple[int, int]]:
+    """Return size in bytes and checksum of each file from which a package folder is compiled."""
+    files = _files(root)
+    used = {*_modules(files).values(), *(each for each in files if each.endswith(_SHARED))}
+    return {
+        each: (os.path.getsize(os.path.join(root, each)), _checksum(root, each, 0))
+        for each in sorted(used)
+    }
+
+
+def _changed(stamp: ModuleType, files: list[str]) -> set[str]:
+    """Name the sources that are others than those of the stamp."""
+    changed: set[str] = set()
+    stamped_s = os.path.getmtime(str(stamp.__file__))
+    for file in stamp.SOURCES.keys() & set(files):
+        size_bytes, checksum = stamp.SOURCES[file]
+        found = os.stat(os.path.join(_ROOT, file))
+        # To read them all at each import takes long on a slow card.
+        suspicious = abs(found.st_mtime - stamped_s) > _INSTALLATION_S
+        if found.st_size != size_bytes or (suspicious and _checksum(_ROOT, file, 0) != checksum):
+            changed.add(file)
+    return changed
 
 
 def _files(root: str) -> list[str]:
@@ -92,7 +117,7 @@ def _modules(files: list[str]) -> dict[str, str]:
 def _checksums(root: str, files: list[str]) -> dict[str, int]:
     shared = 0
     for file in files:
-        if file.endswith((".pxd", ".h")):
+        if file.endswith(_SHARED):
             shared = _checksum(root, file, shared)
     return {each: _checksum(root, file, shared) for each, file in _modules(files).items()}
 
@@ -111,12 +136,10 @@ def _is_extension(file: str) -> bool:
     return dot + suffix in EXTENSION_SUFFIXES
 
 
-def _interpreted(module: str) -> bool:
-    loaded = sys.modules.get(module)
-    return loaded is not None and not _is_extension(os.path.basename(str(loaded.__file__)))
-
-
 def _stamp() -> ModuleType | None:
+    # From an archive no compiled module can be loaded; the package then runs without them.
+    if not os.path.isdir(_ROOT):
+        return None
     try:
         return import_module("mboxio._stamp")
     except ModuleNotFoundError:

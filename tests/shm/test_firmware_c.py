@@ -41,19 +41,35 @@ class FirmwareInC(Program):
         return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("firmware_c")
-    command = [tool("make"), "-C", EXAMPLE, f"OUT={out}", f"RING={HEADER_FOLDER}", "CC=gcc"]
+def build(out: Path, compiler: str) -> Path:
+    """Build the example as its page says."""
+    command = [tool("make"), "-C", EXAMPLE, f"OUT={out}", f"RING={HEADER_FOLDER}", f"CC={compiler}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return out / "firmware"
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("firmware_c"), "gcc")
+
+
+@pytest.fixture(scope="module")
+def program_on_musl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the example with another C library, whose structures have other fields and gaps."""
+    machine = subprocess.run(
+        ["gcc", "-print-multiarch"], check=True, capture_output=True, text=True
+    )
+    # musl's compiler sees its own headers only; those of Linux come after them.
+    kernel = f"-idirafter /usr/include -idirafter /usr/include/{machine.stdout.strip()}"
+    compiler = f"{tool('musl-gcc')} {kernel}"
+    return build(tmp_path_factory.mktemp("firmware_on_musl"), compiler)
 
 
 @pytest.fixture
 def serve(program: Path, programs: list[Program]) -> Start:
     """Start the firmware; hosts can connect when this returns."""
 
-    def start(*arguments: object) -> FirmwareInC:
+    def start(*arguments: object, program: Path = program) -> FirmwareInC:
         started = FirmwareInC(program, *arguments)
         programs.append(started)
         assert started.line() == "ready"
@@ -79,6 +95,18 @@ def test_many_in_flight(serve: Start, mode: str) -> None:
             assert [request.result() for request in requests] == messages
         client.send(b"no reply to this one")
         client.flush(PATIENCE_S)
+
+
+@pytest.mark.parametrize("mode", ["sleep", "spin"])
+def test_on_musl(serve: Start, program_on_musl: Path, mode: str) -> None:
+    serve("t", mode, 2, program=program_on_musl)
+    with mboxio.connect("shm:t") as connection:
+        client = connection.client("echo1", timeout_s=PATIENCE_S)
+        messages = [numbered(number) for number in range(client.queue.depth)]
+        requests = [client.submit(message) for message in messages]
+        assert [request.result() for request in requests] == messages
+        with pytest.raises(RemoteError, match="it was asked to fail"):
+            client.request(b"fail")
 
 
 @pytest.mark.parametrize("mode", ["sleep", "spin"])

@@ -18,7 +18,7 @@ from mboxio.errors import AddressError, MailboxError, RemoteError, RemoteGone
 from mboxio.io.access import open_region
 from mboxio.io.region import Region
 from mboxio.ports import Ports
-from mboxio.ring import consumer, producer
+from mboxio.ring import consumer, producer, require_ordered_memory
 from mboxio.ring.acpm import BASE, TAG_BITS, TAG_LOW_BIT, AcpmChannel, outstanding, tags_in
 from mboxio.ring.controller import Lane
 from mboxio.ring.descriptor import Descriptor
@@ -108,6 +108,7 @@ class Acpm(AcpmNode):
         """See `Controller.open`."""
         if self.region is None:
             self.region = open_region(self.options.at)
+        require_ordered_memory(self.region)
         if self.options.mbox:
             if self.connect is None:
                 raise AddressError("acpm: mbox= needs a way to connect; use mboxio.connect")
