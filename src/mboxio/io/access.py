@@ -47,7 +47,9 @@ def open_region(text: str, size_bytes: int | None = None) -> "Region":
 
 def split(rest: str) -> tuple[str, int, int | None]:
     """Take ``where@offset+size`` apart; offset 0 and size None where they are left out."""
-    where, _, window = rest.rpartition("@") if "@" in rest else (rest, "", "")
+    where, at, window = rest.rpartition("@")
+    if not at or "/" in window:  # that is part of a name
+        where, window = rest, ""
     offset, _, size = window.partition("+")
     return where, number(offset) if offset else 0, number(size) if size else None
 
