@@ -60,7 +60,9 @@ def map_physical(
         if not take:
             _check_free(what, address, size_bytes, root)
         begin = address % mmap.PAGESIZE
-        return MappedRegisters(descriptor, address - begin, begin, size_bytes)
+        region = MappedRegisters(descriptor, address - begin, begin, size_bytes)
+        region.place = str(root / "dev/mem"), None, address
+        return region
     except (OSError, OverflowError) as error:
         raise AddressError(f"{what}: {_why_not_mapped(error, root)}") from None
     finally:

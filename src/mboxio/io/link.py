@@ -274,6 +274,7 @@ class RemoteRegion(Region):
         self.address = address
         self.size_bytes = size_bytes
         self.access_s = link.access_s
+        self.place = "", (link.scheme, link.place_of(link.where)), address
         self.closed = False
 
     def read(self, offset: int, width: int) -> int:

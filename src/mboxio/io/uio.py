@@ -118,6 +118,8 @@ class UioRegion(MappedRegisters):
             os.close(descriptor)
             raise AddressError(f"{what}: cannot be mapped: {error}") from None
         self.interrupt = _interrupt_of(descriptor)
+        # Maps that are larger than their page would meet at the offsets by which they are mapped.
+        self.place = str(root / f"dev/uio{found.number}"), None, (map_number << 40) + offset
 
 
 @dataclass(frozen=True)
