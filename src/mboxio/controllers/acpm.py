@@ -16,7 +16,7 @@ from mboxio.capabilities import Capabilities, TxDone
 from mboxio.controllers.exynos_tree import AcpmNode
 from mboxio.correlate import NOTIFICATION, Tagged
 from mboxio.errors import AddressError, MailboxError, RemoteError, RemoteGone
-from mboxio.io.access import open_region
+from mboxio.io.access import nowhere, open_region
 from mboxio.io.claim import Claims, suspect
 from mboxio.io.region import Region
 from mboxio.ports import Ports
@@ -93,7 +93,7 @@ class Acpm(AcpmNode):
         self.name = name
         self.options = options or AcpmOptions()
         if region is None and not self.options.at:
-            raise AddressError("acpm: say where the SRAM is, for example at=file:sram.bin")
+            raise nowhere("the SRAM", "file:sram.bin")
         self.connect = connect
         self.given = region
         self.region = region

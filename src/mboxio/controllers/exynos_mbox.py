@@ -12,7 +12,7 @@ from typing import Any
 from mboxio.capabilities import Capabilities
 from mboxio.controller import EVENT, Controller, Done, Outcome
 from mboxio.errors import AddressError, RemoteGone
-from mboxio.io.access import open_region
+from mboxio.io.access import nowhere, open_region
 from mboxio.io.claim import Claims
 from mboxio.io.region import Region
 
@@ -76,7 +76,7 @@ class ExynosMailbox(Controller):
         """See `Controller.open`; all interrupts are masked until somebody listens."""
         if self.region is None:
             if not self.options.at:
-                raise AddressError("exynos_mbox: say where the registers are: at=uio:0")
+                raise nowhere("the mailbox", "uio:0")
             self.region = open_region(self.options.at, SIZE_BYTES)
         if self.region.size_bytes < SIZE_BYTES:
             raise AddressError(f"exynos_mbox: {self.region!r} is smaller than {SIZE_BYTES} bytes")

@@ -7,7 +7,7 @@ from typing import Any
 from mboxio.capabilities import Capabilities
 from mboxio.controller import POLL, Controller
 from mboxio.errors import AddressError, MailboxError
-from mboxio.io.access import open_region
+from mboxio.io.access import nowhere, open_region
 from mboxio.io.claim import Claims
 from mboxio.io.interrupts import Interrupt
 from mboxio.io.region import Kind, Region
@@ -109,7 +109,7 @@ class RegisterController(Controller):
         """Open the region that an option names; it is closed with the controller."""
         text: str = getattr(self.options, option)
         if not text:
-            raise AddressError(f"say where: ?{option}=REGION, for example devmem:@0x3f00b880")
+            raise nowhere("the mailbox", "devmem:0x3f00b880", option)
         region = open_region(text, size_bytes)
         self.opened.append(region)
         return region

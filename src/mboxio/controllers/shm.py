@@ -27,6 +27,7 @@ from mboxio.io.sockets import (
 from mboxio.ring import armed, consumer, producer, require_ordered_memory
 from mboxio.ring.controller import Lane, RingController
 from mboxio.ring.layout import TABLE, ChannelLayout, read
+from mboxio.timeouts import nanoseconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,9 @@ class ShmOptions:
     connect_timeout_s: float = 1.0
     timeout_s: float = 1.0
     spin_s: float = 50e-6
+
+    def __post_init__(self) -> None:
+        nanoseconds(self.connect_timeout_s)
 
 
 class SharedMemory(RingController):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from mboxio.io.region import Region
 
-__all__ = ["SCHEMES", "number", "open_region", "options"]
+__all__ = ["SCHEMES", "nowhere", "number", "open_region", "options"]
 
 SCHEMES = {
     "file": "mboxio.io.files:open_file",
@@ -22,6 +22,15 @@ SCHEMES = {
     "peer": "mboxio.io.peer:open_peer",
 }
 """How a region's name begins, and where the function is that opens the rest of it."""
+
+
+ADDRESS_END = 1 << 64
+
+
+def nowhere(what: str, example: str, option: str = "at") -> AddressError:
+    """Return the error for an address that does not say where something is."""
+    text = f"where is {what}? Add ?{option}=REGION, for example ?{option}={example}"
+    return AddressError(text, option=option)
 
 
 def open_region(text: str, size_bytes: int | None = None) -> "Region":
@@ -40,7 +49,11 @@ def open_region(text: str, size_bytes: int | None = None) -> "Region":
         known = ", ".join(f"{each}:" for each in SCHEMES)
         raise AddressError(f"{text!r} is no region: it begins with one of {known}")
     module, _, name = SCHEMES[scheme].partition(":")
+    if rest.startswith("//") and not rest.startswith("///") and scheme != "file":
+        raise AddressError(f"{text!r}: leave out the //")
     where, offset, size = split(rest)
+    if size == 0 or offset + (size or 0) > ADDRESS_END:
+        raise AddressError(f"{text!r}: a region has at least one byte, and ends within 64 bits")
     opener: Callable[[str, int, int | None], Region] = getattr(import_module(module), name)
     return opener(where, offset, size_bytes if size is None else size)
 
@@ -76,12 +89,12 @@ def number(text: str) -> int:
     """Read a number as people write them in addresses: 4096, 0x1000.
 
     Raises:
-        AddressError: it is none, or negative.
+        AddressError: it is none, negative, or has more than 64 bits.
     """
     try:
         found = int(text, 0)
-        if found < 0:
+        if not 0 <= found < ADDRESS_END:
             raise ValueError
         return found
     except ValueError:
-        raise AddressError(f"{text!r} is no number; write 4096 or 0x1000") from None
+        raise AddressError(f"{text[:40]!r} is no number; write 4096 or 0x1000") from None
