@@ -158,7 +158,13 @@ def make(address: Address) -> Controller:
             raise AddressError(f"{address.controller}: no option {key!r}; there are: {known}")
         values[key] = _typed(address.controller, fields[key], text, types[key])
     try:
-        controller: Controller = kind(address.name, kind.Options(**values))
+        options = kind.Options(**values)  # it knows best what is possible
+    except ValueError as error:
+        raise AddressError(_with_address(address, error)) from None
+    for key, value in values.items():
+        _check(f"{address.controller}: option {key}={value!r:.40}", fields[key], value)
+    try:
+        controller: Controller = kind(address.name, options)
         if hasattr(controller, "connect"):  # it stacks on other controllers
             setattr(controller, "connect", connect)  # noqa: B010
     except ValueError as error:
@@ -167,12 +173,11 @@ def make(address: Address) -> Controller:
 
 
 def _with_address(address: Address, error: ValueError) -> str:
-    return f"{str(address).removesuffix(':')}: {error}"
+    return f"{str(address)[:200].removesuffix(':')}: {error}"
 
 
 def _typed(controller: str, field: "dataclasses.Field[Any]", text: str, kind: Any) -> Any:
-    """Turn the text of an option into its type, within what makes sense for its unit."""
-    what = f"{controller}: option {field.name}={text[:40]!r}"
+    """Turn the text of an option into its type."""
     if type(None) in (some := typing.get_args(kind)):
         kind = next(each for each in some if each is not type(None))
     try:
@@ -180,9 +185,9 @@ def _typed(controller: str, field: "dataclasses.Field[Any]", text: str, kind: An
     except (TypeError, ValueError, KeyError):
         name = getattr(kind, "__name__", kind)
         hint = ": write yes or no" if kind is bool else ""
-        raise AddressError(f"{what} is not of type {name}{hint}") from None
-    if isinstance(value, (int, float)) and (wrong := _senseless(field, value)):
-        raise AddressError(f"{what}: {wrong}")
+        raise AddressError(
+            f"{controller}: option {field.name}={text[:40]!r} is not of type {name}{hint}"
+        ) from None
     return value
 
 
@@ -190,14 +195,18 @@ def _made(kind: Any, text: str) -> Any:
     return int(text, 0) if kind is int else kind(text)
 
 
-def _senseless(field: "dataclasses.Field[Any]", value: float) -> str:
-    """Say what is wrong with the number of an option, "" if nothing is."""
+def _check(what: str, field: "dataclasses.Field[Any]", value: object) -> None:
+    """Refuse numbers that make no sense for their unit."""
+    if not isinstance(value, (int, float)):
+        return
     if field.name.endswith("_s"):
         if not (value == 0 or 1e-9 <= value <= SECONDS_MAX):
-            return f"this is a time of 0 or more seconds, at most {SECONDS_MAX:.0f}"
-        return ""
+            raise AddressError(
+                f"{what}: this is a time of 0 or more seconds, at most {SECONDS_MAX:.0f}"
+            )
+        return
     if not math.isfinite(value):
-        return "write a finite number"
+        raise AddressError(f"{what}: write a finite number")
     # Where the default is negative it stands for none.
     least = min(0, field.default) if isinstance(field.default, (int, float)) else 0
     most = NUMBER_MAX
@@ -205,7 +214,8 @@ def _senseless(field: "dataclasses.Field[Any]", value: float) -> str:
         most = BYTES_MAX
     elif field.name in COUNTS:
         most = COUNT_MAX
-    return "" if least <= value <= most else f"write a number from {least} to {most}"
+    if not least <= value <= most:
+        raise AddressError(f"{what}: write a number from {least} to {most}")
 
 
 def resolve(address: str) -> tuple[Address, Any]:

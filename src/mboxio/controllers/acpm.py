@@ -93,7 +93,7 @@ class Acpm(AcpmNode):
         self.name = name
         self.options = options or AcpmOptions()
         if region is None and not self.options.at:
-            raise nowhere("the SRAM", "file:sram.bin")
+            raise nowhere("file:sram.bin", "the SRAM is")
         self.connect = connect
         self.given = region
         self.region = region

@@ -76,7 +76,7 @@ class ExynosMailbox(Controller):
         """See `Controller.open`; all interrupts are masked until somebody listens."""
         if self.region is None:
             if not self.options.at:
-                raise nowhere("the mailbox", "uio:0")
+                raise nowhere("uio:0", "the registers are")
             self.region = open_region(self.options.at, SIZE_BYTES)
         if self.region.size_bytes < SIZE_BYTES:
             raise AddressError(f"exynos_mbox: {self.region!r} is smaller than {SIZE_BYTES} bytes")

@@ -109,7 +109,7 @@ class RegisterController(Controller):
         """Open the region that an option names; it is closed with the controller."""
         text: str = getattr(self.options, option)
         if not text:
-            raise nowhere("the mailbox", "devmem:0x3f00b880", option)
+            raise nowhere("devmem:0x3f00b880", option=option)
         region = open_region(text, size_bytes)
         self.opened.append(region)
         return region

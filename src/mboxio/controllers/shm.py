@@ -27,7 +27,9 @@ from mboxio.io.sockets import (
 from mboxio.ring import armed, consumer, producer, require_ordered_memory
 from mboxio.ring.controller import Lane, RingController
 from mboxio.ring.layout import TABLE, ChannelLayout, read
-from mboxio.timeouts import nanoseconds
+
+CONNECT_MAX_S = 1_000_000
+"""What the kernel can count in milliseconds, and more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,8 @@ class ShmOptions:
     spin_s: float = 50e-6
 
     def __post_init__(self) -> None:
-        nanoseconds(self.connect_timeout_s)
+        if not 0 <= self.connect_timeout_s <= CONNECT_MAX_S:
+            raise ValueError(f"connect_timeout_s is 0 or more seconds, at most {CONNECT_MAX_S}")
 
 
 class SharedMemory(RingController):

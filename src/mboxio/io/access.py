@@ -27,10 +27,12 @@ SCHEMES = {
 ADDRESS_END = 1 << 64
 
 
-def nowhere(what: str, example: str, option: str = "at") -> AddressError:
+def nowhere(example: str, what: str = "", option: str = "at") -> AddressError:
     """Return the error for an address that does not say where something is."""
-    text = f"where is {what}? Add ?{option}=REGION, for example ?{option}={example}"
-    return AddressError(text, option=option)
+    where = f"say where {what}".rstrip()
+    return AddressError(
+        f"{where}: ?{option}=REGION, for example ?{option}={example}", option=option
+    )
 
 
 def open_region(text: str, size_bytes: int | None = None) -> "Region":
