@@ -191,6 +191,22 @@ def test_memory_of_the_kernel_is_refused(root: Path) -> None:
         open_region("devmem:0x1000+4")
 
 
+def test_a_carve_out_is_owned_by_nobody(root: Path) -> None:
+    says = (
+        "devmem:0x1d70000+0x4 is reserved memory (0x1d70000 to 0x1f7ffff{}), a carve-out that the"
+        " kernel leaves alone, as it does for firmware: see who uses it before you write; to map it"
+        " all the same: devmem:owned=take@0x1d70000+0x4"
+    )
+    with pytest.raises(AddressError) as refused:
+        open_region("devmem:0x1d70000+4")
+    assert str(refused.value) == says.format("")
+    for node in ("vdev0buffer@1d71000", "other@2000000", "name@", "linux,cma"):
+        (root / "proc/device-tree/reserved-memory" / node).mkdir(parents=True)
+    with pytest.raises(AddressError) as refused:
+        open_region("devmem:0x1d70000+4")
+    assert str(refused.value) == says.format(": vdev0buffer@1d71000")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

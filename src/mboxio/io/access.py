@@ -91,11 +91,11 @@ def number(text: str) -> int:
     """Read a number as people write them in addresses: 4096, 0x1000.
 
     Raises:
-        AddressError: it is none, negative, or has more than 64 bits.
+        AddressError: it is none, or negative.
     """
     try:
         found = int(text, 0)
-        if not 0 <= found < ADDRESS_END:
+        if found < 0:
             raise ValueError
         return found
     except ValueError:
