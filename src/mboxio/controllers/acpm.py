@@ -156,7 +156,7 @@ class Acpm(AcpmNode):
 
     def start(self, channel: Any) -> None:
         """See `Controller.start`: from now on the channel's rings are ours."""
-        each: AcpmChannel = self.descriptor.layout.channels[channel.number]
+        each = self.descriptor.channel(channel.number)
         if not each.carries:
             raise AddressError(f"acpm: channel {channel.name} carries no messages (mlen is 0)")
         if channel in self.used:
@@ -195,7 +195,7 @@ class Acpm(AcpmNode):
             RemoteError: an index is impossible.
         """
         assert self.region is not None
-        each: AcpmChannel = self.descriptor.layout.channels[channel.number]
+        each = self.descriptor.channel(channel.number)
         sending = producer(self.region, each.to_remote, self.armed)
         receiving = consumer(self.region, each.to_host)
         lane: Lane = channel.context or Lane(sending, receiving, False)
