@@ -1,6 +1,7 @@
 """Addresses: from ``controller:name/channel?option=value`` to an attached controller."""
 
 import dataclasses
+import math
 import typing
 from typing import Any
 
@@ -22,6 +23,17 @@ BUILT_IN = {
 """Controllers found without asking for entry points, which costs some milliseconds."""
 
 GROUP = "mboxio.controllers"
+
+SECONDS_MAX = 1e6
+"""Longer than anybody waits, and what the kernel can still count in milliseconds."""
+BYTES_MAX = 1 << 30
+COUNTS = frozenset({"channels", "depth", "slots"})
+COUNT_MAX = 1 << 16
+"""More of something for which memory is taken at once are a mistake."""
+NUMBER_MAX = (1 << 64) - 1
+"""No address of any machine is larger."""
+
+YES_OR_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +61,9 @@ class Address:
                 f"{text!r} is no address: write controller:name/channel?option=value, "
                 "for example shm:demo/pmic"
             )
+        if rest.startswith("//"):
+            right = f", as in shm:{rest[2:]}" if controller == "shm" else ""
+            raise AddressError(f"{text!r}: leave out the //{right}")
         name, _, channel = rest.partition("/")
         options: dict[str, str] = {}
         for option in query.split("&") if query else ():
@@ -77,22 +92,51 @@ def found() -> dict[str, str]:
     return {**outside, **BUILT_IN}
 
 
+def broken_controllers() -> dict[str, str]:
+    """Return the controllers of other packages that cannot be loaded, and why; it loads all."""
+    broken: dict[str, str] = {}
+    for name in found().keys() - BUILT_IN.keys():
+        try:
+            load(name)
+        except AddressError as error:
+            broken[name] = str(error)
+    return broken
+
+
 def load(name: str) -> Any:
     """Return the controller class of this name.
 
     Raises:
-        AddressError: unknown; the text lists what exists.
+        AddressError: unknown, and the text lists what exists; or another package says that it has
+            it, and it cannot be loaded.
     """
     where = BUILT_IN.get(name)
     if where is None:
-        known = found()
-        where = known.get(name)
-        if where is None:
-            raise AddressError(f"no controller {name!r}; there are: {', '.join(sorted(known))}")
+        return _load_from_outside(name)
     module, _, attribute = where.partition(":")
     from importlib import import_module
 
     return getattr(import_module(module), attribute)
+
+
+def _load_from_outside(name: str) -> Any:
+    from importlib.metadata import entry_points
+
+    entries = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+    if not entries:
+        raise AddressError(f"no controller {name!r}; there are: {', '.join(sorted(found()))}")
+    entry = entries[-1]  # as in `found`
+    package = f" of package {entry.dist.name}" if entry.dist is not None else ""
+    try:
+        kind = entry.load()
+    except Exception as error:  # whatever that code raises when it is imported
+        why = f"{type(error).__name__}: {error}"
+    else:
+        if isinstance(kind, type) and dataclasses.is_dataclass(getattr(kind, "Options", None)):
+            return kind
+        why = f"{entry.value} is no class of controllers with a dataclass Options"
+    line = " ".join(f"controller {name!r}{package} cannot be loaded: {why}".split())
+    raise AddressError(line)
 
 
 def make(address: Address) -> Controller:
@@ -101,7 +145,8 @@ def make(address: Address) -> Controller:
     A controller class has an ``Options`` dataclass; its constructor takes the name and those.
 
     Raises:
-        AddressError: an unknown option (the known ones are listed) or a value of another type.
+        AddressError: an unknown option (the known ones are listed), a value of another type, or
+            one that makes no sense.
     """
     kind = load(address.controller)
     fields = {field.name: field for field in dataclasses.fields(kind.Options)}
@@ -111,29 +156,66 @@ def make(address: Address) -> Controller:
         if key not in fields:
             known = ", ".join(fields) or "none"
             raise AddressError(f"{address.controller}: no option {key!r}; there are: {known}")
-        values[key] = _typed(address.controller, key, text, types[key])
+        values[key] = _typed(address.controller, fields[key], text, types[key])
     try:
-        controller: Controller = kind(address.name, kind.Options(**values))
+        options = kind.Options(**values)  # it knows best what is possible
+    except ValueError as error:
+        raise AddressError(_with_address(address, error)) from None
+    for key, value in values.items():
+        _check(f"{address.controller}: option {key}={value!r:.40}", fields[key], value)
+    try:
+        controller: Controller = kind(address.name, options)
         if hasattr(controller, "connect"):  # it stacks on other controllers
             setattr(controller, "connect", connect)  # noqa: B010
     except ValueError as error:
-        raise AddressError(f"{address}: {error}") from None
+        raise AddressError(_with_address(address, error)) from None
     return controller
 
 
-def _typed(controller: str, key: str, text: str, kind: Any) -> Any:
+def _with_address(address: Address, error: ValueError) -> str:
+    return f"{str(address)[:200].removesuffix(':')}: {error}"
+
+
+def _typed(controller: str, field: "dataclasses.Field[Any]", text: str, kind: Any) -> Any:
+    """Turn the text of an option into its type."""
+    if type(None) in (some := typing.get_args(kind)):
+        kind = next(each for each in some if each is not type(None))
     try:
-        if kind is bool:
-            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[
-                text.lower()
-            ]
-        if kind is int:
-            return int(text, 0)
-        return kind(text)
-    except (ValueError, KeyError):
+        value = YES_OR_NO[text.lower()] if kind is bool else _made(kind, text)
+    except (TypeError, ValueError, KeyError):
+        name = getattr(kind, "__name__", kind)
+        hint = ": write yes or no" if kind is bool else ""
         raise AddressError(
-            f"{controller}: option {key}={text!r} is not of type {kind.__name__}"
+            f"{controller}: option {field.name}={text[:40]!r} is not of type {name}{hint}"
         ) from None
+    return value
+
+
+def _made(kind: Any, text: str) -> Any:
+    return int(text, 0) if kind is int else kind(text)
+
+
+def _check(what: str, field: "dataclasses.Field[Any]", value: object) -> None:
+    """Refuse numbers that make no sense for their unit."""
+    if not isinstance(value, (int, float)):
+        return
+    if field.name.endswith("_s"):
+        if not (value == 0 or 1e-9 <= value <= SECONDS_MAX):
+            raise AddressError(
+                f"{what}: this is a time of 0 or more seconds, at most {SECONDS_MAX:.0f}"
+            )
+        return
+    if not math.isfinite(value):
+        raise AddressError(f"{what}: write a finite number")
+    # Where the default is negative it stands for none.
+    least = min(0, field.default) if isinstance(field.default, (int, float)) else 0
+    most = NUMBER_MAX
+    if field.name.endswith("_bytes"):
+        most = BYTES_MAX
+    elif field.name in COUNTS:
+        most = COUNT_MAX
+    if not least <= value <= most:
+        raise AddressError(f"{what}: write a number from {least} to {most}")
 
 
 def resolve(address: str) -> tuple[Address, Any]:
@@ -196,9 +278,9 @@ def _attach(address: Address, clock: Clock, trace: Any) -> Connection:
     try:
         return Connection(controller, address=str(address), clock=clock, trace=trace)
     except ValueError as error:
-        if isinstance(error, MailboxError):
+        if isinstance(error, MailboxError) and not hasattr(error, "option"):
             raise
-        raise AddressError(f"{address}: {error}") from None
+        raise AddressError(_with_address(address, error)) from None
 
 
 class OwnedClient(Client):

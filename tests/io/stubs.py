@@ -1,5 +1,6 @@
 """Programs on the other end of a link: QEMU's qtest and a debugger's stub, with their traps."""
 
+import os
 import re
 import socket
 import threading
@@ -92,6 +93,7 @@ class FakeQtest(Stub):
     """Speaks as QEMU does: narrow accesses of registers are lost, interrupts come in between."""
 
     order = "little"
+    after = b""  # sent after each answer
     on_write: Callable[[int, int], object] | None = None
 
     def serve(self, peer: socket.socket) -> None:
@@ -101,7 +103,7 @@ class FakeQtest(Stub):
                 answer = self.answer(line.split())
                 if self.frozen.is_set():
                     return
-                peer.sendall(answer.encode() + b"\n")
+                peer.sendall(answer.encode() + b"\n" + self.after)
 
     def answer(self, words: list[str]) -> str:
         match words:
@@ -137,6 +139,24 @@ def framed(body: bytes) -> bytes:
     return b"$%s#%02x" % (body, sum(body) & 0xFF)
 
 
+class Pty:
+    """The far end of a serial port, as far as a stub calls it like a socket."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def recv(self, size_bytes: int) -> bytes:
+        data = os.read(self.descriptor, size_bytes)
+        return b"" if HANG_UP in data else data
+
+    def sendall(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self.descriptor, data) :]
+
+
+HANG_UP = b"\0hang up"
+
+
 class FakeGdb(Stub):
     """A stub with every trap that was met: see the fields."""
 
@@ -145,6 +165,9 @@ class FakeGdb(Stub):
     drops_writes = True  # with an OK, unless physical addresses were chosen
     no_ack = True
     chatter = b""  # sent before each answer
+    after = b""  # and after it
+    twice = False  # each answer is sent twice
+    cautious = False  # refuses memory until a thread was chosen or the state asked, as GNU's does
     garble = 0  # so many answers arrive damaged
     refuse = 0  # so many questions are taken for damaged
     run_length = False
@@ -182,6 +205,7 @@ class FakeGdb(Stub):
                     self.garble -= 1
                     self.again = packet
                     packet = packet[:-2] + b"00"
+                packet = packet * (1 + self.twice) + self.after
                 peer.sendall((b"+" if acks else b"") + self.chatter + packet)
                 if question == "QStartNoAckMode" and answer == b"OK":
                     acks = False
@@ -191,6 +215,8 @@ class FakeGdb(Stub):
             received = received.replace(b"+", b"")
 
     def answer(self, question: str) -> bytes:
+        if self.cautious and question[0] in "mM" and not {"Hg0", "?"} & set(self.asked):
+            return b"E01"
         if question.startswith("qSupported"):
             return b"PacketSize=1000;QStartNoAckMode+"
         if question == "QStartNoAckMode":
@@ -257,3 +283,42 @@ class FakeGdb(Stub):
             self.registers[1] = self.load(address)
             self.registers[counter] = at + length
         return b"T05thread:01;"
+
+
+class BlackMagic(FakeGdb):
+    """A Black Magic Probe: on a serial port, and without a target until it is told to attach."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.far, self.near = os.openpty()
+        self.path = os.ttyname(self.near)
+        self.attached = False
+        self.scanned = False
+
+    def run(self) -> None:
+        """Serve the port."""
+        self.serve(Pty(self.far))  # type: ignore[arg-type]
+
+    def hang_up(self) -> None:
+        """End the thread, which sees what comes out of the port."""
+        os.write(self.near, HANG_UP)
+        self.thread.join(PATIENCE_S)
+        os.close(self.far)
+        os.close(self.near)
+
+    def answer(self, question: str) -> bytes:
+        if question.startswith("qRcmd,"):
+            command = bytes.fromhex(question[6:]).decode()
+            self.scanned = command == "swdp_scan"
+            os.write(self.far, framed(b"O" + b"Available Targets:\n".hex().encode()))
+            return b"OK" if self.scanned else b"E01"
+        if question == "!":
+            return b"OK"
+        if question == "?":
+            return b"T05" if self.attached else b"W00"
+        if question == "vAttach;1":
+            self.attached = self.scanned
+            return b"T05" if self.attached else b"E01"
+        if question[0] in "mM" and not self.attached:
+            return b"EFF"
+        return super().answer(question)

@@ -191,6 +191,22 @@ def test_memory_of_the_kernel_is_refused(root: Path) -> None:
         open_region("devmem:0x1000+4")
 
 
+def test_a_carve_out_is_owned_by_nobody(root: Path) -> None:
+    says = (
+        "devmem:0x1d70000+0x4 is reserved memory (0x1d70000 to 0x1f7ffff{}), a carve-out that the"
+        " kernel leaves alone, as it does for firmware: see who uses it before you write; to map it"
+        " all the same: devmem:owned=take@0x1d70000+0x4"
+    )
+    with pytest.raises(AddressError) as refused:
+        open_region("devmem:0x1d70000+4")
+    assert str(refused.value) == says.format("")
+    for node in ("vdev0buffer@1d71000", "other@2000000", "name@", "linux,cma"):
+        (root / "proc/device-tree/reserved-memory" / node).mkdir(parents=True)
+    with pytest.raises(AddressError) as refused:
+        open_region("devmem:0x1d70000+4")
+    assert str(refused.value) == says.format(": vdev0buffer@1d71000")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -417,3 +433,74 @@ def test_a_device_without_an_interrupt_has_none(
     region.close()
     with open_region("uio:3") as region:
         assert region.interrupt is not None
+
+
+# -- UIO devices that have something in common
+
+
+@pytest.fixture
+def many(root: Path) -> Path:
+    """Make devices as a board with several nodes of one name has them."""
+    for number, name, parent, address in [
+        (0, "axi-pmon", "ffa00000.axi-pmon", 0xFFA0_0000),
+        (2, "axi-pmon", "fd0b0000.axi-pmon", 0xFD0B_0000),
+        (3, "mailbox", "a0010000.mailbox", 0xA001_0000),
+        (10, "axi-pmon", "fd490000.axi-pmon", 0xFD49_0000),
+        (11, "pci", "", None),
+    ]:
+        folder = root / f"sys/class/uio/uio{number}"
+        folder.mkdir(parents=True)
+        (folder / "name").write_text(f"{name}\n")
+        (root / f"dev/uio{number}").write_bytes(number.to_bytes(4, "little") * mmap.PAGESIZE)
+        if parent:
+            (root / f"sys/devices/platform/{parent}").mkdir(parents=True)
+            (folder / "device").symlink_to(root / f"sys/devices/platform/{parent}")
+        if address is not None:
+            (folder / "maps/map0").mkdir(parents=True)
+            for what, value in (("addr", address), ("size", 0x1000), ("offset", 0)):
+                (folder / f"maps/map0/{what}").write_text(f"{value:#x}\n")
+    return root
+
+
+@pytest.mark.parametrize("name", ["uio:axi-pmon", "uio:axi-pmon/0", "uio:axi-pmon@0x20+0x10"])
+def test_several_devices_of_one_name_are_listed(many: Path, name: str) -> None:
+    says = (
+        r"^3 UIO devices are called 'axi-pmon': uio:0 \(ffa00000.axi-pmon, map 0 at 0xffa00000\), "
+        r"uio:2 \(.*\), uio:10 \(.*\); say which one, by its number or by its address as "
+        r"uio:axi-pmon@0xffa00000 or as uio:ffa00000.axi-pmon$"
+    )
+    with pytest.raises(AddressError, match=says):
+        open_region(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "uio:2",
+        "uio:axi-pmon@0xfd0b0000",
+        "uio:axi-pmon@0xfd0b0000+0x10",
+        "uio:axi-pmon@0xfd0b0000/0",
+        "uio:axi-pmon@0xfd0b0000/0@0x20+0x10",
+        "uio:fd0b0000.axi-pmon",
+        "uio:fd0b0000.axi-pmon/0@0x20+0x10",
+    ],
+)
+def test_each_of_them_can_be_named(many: Path, name: str) -> None:
+    with open_region(name) as region:
+        assert region.read(0, 4) == 2
+        assert region.size_bytes == (0x10 if name.endswith("+0x10") else 0x1000)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("uio:axi-pmon@0x1000/0", "has its map 0 at 0x1000; there are: uio:0 .*, uio:2 .*, uio:10"),
+        ("uio:11", "uio:11: the device has no maps"),
+        ("uio:pci", "uio:pci: the device has no maps"),
+        ("uio:3/1", "there are: 0/0, 2/0, 3/0, 10/0, 11 without maps$"),
+        ("uio:x", "there are: 0=axi-pmon, 2=axi-pmon, 3=mailbox, 10=axi-pmon, 11=pci$"),
+    ],
+)
+def test_lists_go_by_number(many: Path, name: str, says: str) -> None:
+    with pytest.raises(AddressError, match=says):
+        open_region(name)

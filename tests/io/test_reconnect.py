@@ -168,7 +168,8 @@ def test_interrupts_come_over_the_new_connection(qemu: FakeQtest) -> None:
 
 
 def test_two_drivers_on_one_connection_come_back_both(qemu: FakeQtest) -> None:
-    with mboxio.connect(unit(qemu)) as first, mboxio.connect(unit(qemu)) as second:
+    other = f"{unit(qemu)}&shared=yes"
+    with mboxio.connect(unit(qemu)) as first, mboxio.connect(other) as second:
         qemu.hang_up()
         for connection in (first, second):
             use_until_it_is_gone(connection.client(0), qemu)

@@ -167,6 +167,85 @@ def test_the_firmware_may_refuse_a_message() -> None:
         assert pi.read(tags.BOARD_MODEL) == 0
 
 
+class OldFirmware(VideoCore):
+    """Firmware that says of a message with a tag it does not know that all of it failed.
+
+    Args:
+        gives_up: where it meets such a tag: at "once", before it has answered any; "there", with
+            what follows left alone; or at the "end".
+    """
+
+    def __init__(self, gives_up: str) -> None:
+        super().__init__(1 << 16)
+        self.gives_up = gives_up
+        self.messages = 0
+
+    def answer(self, word: int) -> None:
+        self.messages += 1
+        known = dict(self.values)
+        offset = (word & ~15) - self.bus_address
+        at, fails = offset + 8, False
+        while tag := self.memory.read_words(at, 1)[0]:
+            fails |= tag not in known
+            if fails and self.gives_up == "there":
+                self.values.pop(tag, None)
+            at += 12 + self.memory.read_words(at + 4, 1)[0]
+        if fails and self.gives_up == "once":
+            self.values.clear()
+        super().answer(word)
+        self.values.clear()
+        self.values.update(known)
+        if fails:
+            self.memory.write_words(offset + 4, [0x80000001])
+
+
+@pytest.mark.parametrize(("gives_up", "messages"), [("once", 1 + 4), ("there", 1 + 3), ("end", 1)])
+def test_firmware_from_before_a_tag_answers_the_others(gives_up: str, messages: int) -> None:
+    core = OldFirmware(gives_up)
+    wanted = [tags.TEMPERATURE, tags.raw(0x30999), tags.BOARD_REVISION, tags.MAX_TEMPERATURE]
+    with board(core) as pi:
+        assert pi.read_all(*wanted) == [48.312, UNKNOWN, 0xA02082, 85.0]
+        assert core.messages == messages
+        with pytest.raises(
+            RemoteError, match=r"this tag, or could not read the request \(0x80000001\)"
+        ):
+            pi.read(tags.raw(0x30999))
+
+
+@pytest.mark.parametrize("gives_up", ["once", "there", "end"])
+def test_so_do_messages_in_flight_and_those_that_are_awaited(gives_up: str) -> None:
+    core = OldFirmware(gives_up)
+    wanted = [tags.raw(0x30999), tags.TEMPERATURE, tags.raw(0x30998), tags.COMMAND_LINE]
+    expected = [UNKNOWN, 48.312, UNKNOWN, EXPECTED[tags.COMMAND_LINE]]
+
+    async def work() -> None:
+        async with connection.async_client("property") as client:
+            assert await AsyncRpiProperty(client).read_all(*wanted) == expected
+
+    with connected(core, slot_bytes=512) as connection:
+        reading = RpiProperty(connection.client("property")).submit(*wanted)
+        assert reading.result() == expected
+        asyncio.run(work())
+
+
+def test_where_nothing_is_answered_nothing_is_said_to_be_unknown() -> None:
+    core = VideoCore()
+    core.fails = True
+    with board(core) as pi:
+        with pytest.raises(RemoteError, match="does not know these tags, or could not") as caught:
+            pi.read_all(tags.TEMPERATURE, tags.BOARD_MODEL)
+        assert caught.value.status == 0x80000001
+
+
+def test_what_runs_code_is_not_asked_twice() -> None:
+    core = OldFirmware("once")
+    with board(core, allow=tuple(tags.RUNS_CODE)) as pi:
+        code = tags.raw(next(iter(tags.RUNS_CODE.values())))
+        with pytest.raises(RemoteError, match="does not know this tag, or could not"):
+            pi.read_all(code, tags.TEMPERATURE)
+        assert core.messages == 1
+
+
 @pytest.mark.parametrize("name", tags.RUNS_CODE)
 def test_tags_that_run_code_have_to_be_allowed_by_name(name: str) -> None:
     core = VideoCore()

@@ -7,6 +7,7 @@ checked before it is used, and its indices always. Source: Linux,
 drivers/firmware/samsung/exynos-acpm.c (facts only).
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,8 @@ from mboxio.capabilities import Capabilities, TxDone
 from mboxio.controllers.exynos_tree import AcpmNode
 from mboxio.correlate import NOTIFICATION, Tagged
 from mboxio.errors import AddressError, MailboxError, RemoteError, RemoteGone
-from mboxio.io.access import open_region
+from mboxio.io.access import nowhere, open_region
+from mboxio.io.claim import Claims, suspect
 from mboxio.io.region import Region
 from mboxio.ports import Ports
 from mboxio.ring import consumer, producer, require_ordered_memory
@@ -48,6 +50,7 @@ class AcpmOptions:
         spin_s: how long a wait looks at the rings before it sleeps, in seconds, at the most.
         boot_word: offset from base of a word that differs in each life of the firmware; -1: none
             is known. A descriptor that changes is noticed in any case.
+        shared: other hosts may use the same channels.
     """
 
     at: str = ""
@@ -58,6 +61,7 @@ class AcpmOptions:
     timeout_s: float = 1.0
     spin_s: float = 50e-6
     boot_word: int = -1
+    shared: bool = False
 
 
 class Acpm(AcpmNode):
@@ -89,12 +93,13 @@ class Acpm(AcpmNode):
         self.name = name
         self.options = options or AcpmOptions()
         if region is None and not self.options.at:
-            raise AddressError("acpm: say where the SRAM is, for example at=file:sram.bin")
+            raise nowhere("file:sram.bin", "the SRAM is")
         self.connect = connect
         self.given = region
         self.region = region
         self.below: Any = None  # the connection to the doorbell mailbox
         self.lower: dict[Any, Any] = {}  # its client for each of our channels
+        self.claims = Claims(self.options.shared)
         self.used: list[Any] = []  # channels that have or had clients
         self.life = 1
         self.linked = False
@@ -152,12 +157,13 @@ class Acpm(AcpmNode):
 
     def start(self, channel: Any) -> None:
         """See `Controller.start`: from now on the channel's rings are ours."""
-        number: int = channel.number
-        each = self.descriptor.layout.channels[number]
+        each = self.descriptor.channel(channel.number)
         if not each.carries:
             raise AddressError(f"acpm: channel {channel.name} carries no messages (mlen is 0)")
         if channel in self.used:
             return
+        assert self.region is not None
+        self.claims.add(self.region, each.to_remote.front, 4, f"channel {channel.name}")
         if self.below is not None:
             ports = None if each.polled else Ports(received=self.told)
             self.lower[channel] = self.below.client(channel.name, ports=ports)
@@ -190,8 +196,7 @@ class Acpm(AcpmNode):
             RemoteError: an index is impossible.
         """
         assert self.region is not None
-        number: int = channel.number
-        each = self.descriptor.layout.channels[number]
+        each = self.descriptor.channel(channel.number)
         sending = producer(self.region, each.to_remote, self.armed)
         receiving = consumer(self.region, each.to_host)
         lane: Lane = channel.context or Lane(sending, receiving, False)
@@ -289,6 +294,7 @@ class Acpm(AcpmNode):
             return False
         try:
             if self.descriptor.same(self.region):
+                suspect(sys.exception())
                 return False
             self.lose(RESTARTS)
         except RemoteGone as error:
@@ -376,6 +382,7 @@ class Acpm(AcpmNode):
         self.armed = None
         self.drop_lanes()
         self.used.clear()
+        self.claims.close()
         for client in self.lower.values():
             client.close()
         self.lower.clear()
@@ -387,6 +394,7 @@ class Acpm(AcpmNode):
 
     def forked(self) -> None:
         """See `Controller.forked`."""
+        self.claims.close()
         self.linked = False
         if self.region is not None and self.region.interrupt is not None:
             self.region.interrupt.close()

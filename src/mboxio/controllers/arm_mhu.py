@@ -37,7 +37,7 @@ class MhuOptions(RegisterOptions):
     """What an address may say: ``mhu:/0?at=REGION&layout=sse200``.
 
     Args:
-        at, events: see `RegisterOptions`.
+        at, events, shared: see `RegisterOptions`.
         layout: ``sse200``, or one of the three parts of an MHUv1.
         side: which of the two processors this is: 0 or 1.
         words: one channel, whose messages are words of 4 bytes that are not 0; else there is a
@@ -72,6 +72,10 @@ class Mhu(MhuTree):
             queue = self.add_queue(each, str(number))
             self.add_channel(str(number), queue, context=mask)
         self.set_up()
+
+    def own(self, size_bytes: int) -> tuple[int, int]:
+        """See `RegisterController.own`: the other side and the other parts are for others."""
+        return self.incoming, 4
 
     def set_up(self) -> None:
         """Forget the bits of an earlier life."""

@@ -83,7 +83,7 @@ class Bcm2835Options(RegisterOptions):
     """What an address may say: ``bcm2835:/property?at=REGION&pool=REGION``.
 
     Args:
-        at, events: see `RegisterOptions`; the registers are at peripherals + 0xb880.
+        at, events, shared: see `RegisterOptions`; the registers are at peripherals + 0xb880.
         pool: memory that the VideoCore can address, for the buffers of ``property``.
         bus: where the VideoCore finds it; left out, at its physical address in ``alias``.
         alias: the view of memory in which the VideoCore does not cache it.
@@ -219,6 +219,7 @@ class Bcm2835(RegisterController):
         options = self.options
         slot_bytes = -(-options.slot_bytes // SLOT_ALIGNMENT) * SLOT_ALIGNMENT
         region = self.open_option("pool", options.slots * slot_bytes)
+        self.claims.add(region, 0, region.size_bytes, "the pool")
         address, end = options.bus, BUS_END
         if address < 0:
             address, end = physical_address(options.pool), MEMORY_END

@@ -12,7 +12,8 @@ from typing import Any
 from mboxio.capabilities import Capabilities
 from mboxio.controller import EVENT, Controller, Done, Outcome
 from mboxio.errors import AddressError, RemoteGone
-from mboxio.io.access import open_region
+from mboxio.io.access import nowhere, open_region
+from mboxio.io.claim import Claims
 from mboxio.io.region import Region
 
 __all__ = ["ExynosMailbox", "ExynosMailboxOptions"]
@@ -33,10 +34,12 @@ class ExynosMailboxOptions:
     Args:
         at: the registers, for example ``uio:0`` or ``devmem:0x17610000+0x1000``.
         poll_s: how often the status is read where the region has no interrupt, in seconds.
+        shared: other hosts may use the same registers.
     """
 
     at: str = ""
     poll_s: float = 0.001
+    shared: bool = False
 
 
 class ExynosMailbox(Controller):
@@ -64,6 +67,8 @@ class ExynosMailbox(Controller):
         self.options = options or ExynosMailboxOptions()
         self.given = region
         self.region = region
+        self.claims = Claims(self.options.shared)
+        self.opened = False
         self.listening = 0  # bits of the channels in use
         self.masked = False
 
@@ -71,10 +76,12 @@ class ExynosMailbox(Controller):
         """See `Controller.open`; all interrupts are masked until somebody listens."""
         if self.region is None:
             if not self.options.at:
-                raise AddressError("exynos_mbox: say where the registers are: at=uio:0")
+                raise nowhere("uio:0", "the registers are")
             self.region = open_region(self.options.at, SIZE_BYTES)
         if self.region.size_bytes < SIZE_BYTES:
             raise AddressError(f"exynos_mbox: {self.region!r} is smaller than {SIZE_BYTES} bytes")
+        self.claims.add(self.region, 0, SIZE_BYTES, "the registers")
+        self.opened = True
         interrupt = self.region.interrupt
         self.region.write(INTMR0, ALL, 4)
         self.queue = self.add_queue(
@@ -162,12 +169,15 @@ class ExynosMailbox(Controller):
         if region is None:
             return
         try:
-            region.write(INTMR0, ALL, 4)
+            if self.opened:  # else they are somebody else's
+                region.write(INTMR0, ALL, 4)
         finally:
             if self.given is None:
                 region.close()
+            self.claims.close()
 
     def forked(self) -> None:
         """See `Controller.forked`."""
+        self.claims.close()
         if self.region is not None and self.region.interrupt is not None:
             self.region.interrupt.close()

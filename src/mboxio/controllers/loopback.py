@@ -32,6 +32,10 @@ class LoopbackOptions:
     depth: int = 32
     message_bytes: int = 4096
 
+    def __post_init__(self) -> None:
+        if self.channels < 1:
+            raise ValueError("there is at least one channel")
+
 
 class Loopback(Controller):
     """Messages go to a function and come back.

@@ -7,7 +7,8 @@ from typing import Any
 from mboxio.capabilities import Capabilities
 from mboxio.controller import POLL, Controller
 from mboxio.errors import AddressError, MailboxError
-from mboxio.io.access import open_region
+from mboxio.io.access import nowhere, open_region
+from mboxio.io.claim import Claims
 from mboxio.io.interrupts import Interrupt
 from mboxio.io.region import Kind, Region
 
@@ -27,10 +28,12 @@ class RegisterOptions:
     Args:
         at: the registers, for example ``devmem:@0x3f00b880`` or ``uio:0``.
         events: ``irq`` or ``poll``; left out, the interrupt is used if the region has one.
+        shared: other hosts may use the same registers.
     """
 
     at: str = ""
     events: str = ""
+    shared: bool = False
 
     def __post_init__(self) -> None:
         if self.events not in ("", "irq", "poll"):
@@ -60,6 +63,7 @@ class RegisterController(Controller):
         self.options: Any = options or self.Options()
         self.given = region
         self.opened: list[Region] = []
+        self.claims = Claims(self.options.shared)
         self.looked: set[Any] = set()  # queues that the last look was for
         self.life = 0  # the number of times that the registers were reached again
         self.reaching: threading.Thread | None = None
@@ -81,8 +85,13 @@ class RegisterController(Controller):
             )
         if self.options.events == "irq" and region.interrupt is None:
             raise AddressError("events=irq: this region has no interrupt")
+        self.claims.add(region, *self.own(size_bytes), "the registers")
         self.listen()
         return region
+
+    def own(self, size_bytes: int) -> tuple[int, int]:
+        """Return offset and size of what no other host may use: all that the driver needs."""
+        return 0, size_bytes
 
     def listen(self) -> None:
         """Watch the interrupt if there is one and it is wanted."""
@@ -100,7 +109,7 @@ class RegisterController(Controller):
         """Open the region that an option names; it is closed with the controller."""
         text: str = getattr(self.options, option)
         if not text:
-            raise AddressError(f"say where: ?{option}=REGION, for example devmem:@0x3f00b880")
+            raise nowhere("devmem:0x3f00b880", option=option)
         region = open_region(text, size_bytes)
         self.opened.append(region)
         return region
@@ -179,6 +188,7 @@ class RegisterController(Controller):
             self.reaching.join(JOIN_S)
         for region in self.opened:
             region.close()
+        self.claims.close()
 
     def forked(self) -> None:
         """See `Controller.forked`."""

@@ -28,6 +28,9 @@ from mboxio.ring import armed, consumer, producer, require_ordered_memory
 from mboxio.ring.controller import Lane, RingController
 from mboxio.ring.layout import TABLE, ChannelLayout, read
 
+CONNECT_MAX_S = 1_000_000
+"""What the kernel can count in milliseconds, and more."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShmOptions:
@@ -42,6 +45,10 @@ class ShmOptions:
     connect_timeout_s: float = 1.0
     timeout_s: float = 1.0
     spin_s: float = 50e-6
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.connect_timeout_s <= CONNECT_MAX_S:
+            raise ValueError(f"connect_timeout_s is 0 or more seconds, at most {CONNECT_MAX_S}")
 
 
 class SharedMemory(RingController):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from mboxio.io.region import Region
 
-__all__ = ["SCHEMES", "number", "open_region", "options"]
+__all__ = ["SCHEMES", "nowhere", "number", "open_region", "options"]
 
 SCHEMES = {
     "file": "mboxio.io.files:open_file",
@@ -22,6 +22,17 @@ SCHEMES = {
     "peer": "mboxio.io.peer:open_peer",
 }
 """How a region's name begins, and where the function is that opens the rest of it."""
+
+
+ADDRESS_END = 1 << 64
+
+
+def nowhere(example: str, what: str = "", option: str = "at") -> AddressError:
+    """Return the error for an address that does not say where something is."""
+    where = f"say where {what}".rstrip()
+    return AddressError(
+        f"{where}: ?{option}=REGION, for example ?{option}={example}", option=option
+    )
 
 
 def open_region(text: str, size_bytes: int | None = None) -> "Region":
@@ -40,14 +51,20 @@ def open_region(text: str, size_bytes: int | None = None) -> "Region":
         known = ", ".join(f"{each}:" for each in SCHEMES)
         raise AddressError(f"{text!r} is no region: it begins with one of {known}")
     module, _, name = SCHEMES[scheme].partition(":")
+    if rest.startswith("//") and not rest.startswith("///") and scheme != "file":
+        raise AddressError(f"{text!r}: leave out the //")
     where, offset, size = split(rest)
+    if size == 0 or offset + (size or 0) > ADDRESS_END:
+        raise AddressError(f"{text!r}: a region has at least one byte, and ends within 64 bits")
     opener: Callable[[str, int, int | None], Region] = getattr(import_module(module), name)
     return opener(where, offset, size_bytes if size is None else size)
 
 
 def split(rest: str) -> tuple[str, int, int | None]:
     """Take ``where@offset+size`` apart; offset 0 and size None where they are left out."""
-    where, _, window = rest.rpartition("@") if "@" in rest else (rest, "", "")
+    where, at, window = rest.rpartition("@")
+    if not at or "/" in window:  # that is part of a name
+        where, window = rest, ""
     offset, _, size = window.partition("+")
     return where, number(offset) if offset else 0, number(size) if size else None
 
@@ -82,4 +99,4 @@ def number(text: str) -> int:
             raise ValueError
         return found
     except ValueError:
-        raise AddressError(f"{text!r} is no number; write 4096 or 0x1000") from None
+        raise AddressError(f"{text[:40]!r} is no number; write 4096 or 0x1000") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from mboxio.errors import AddressError
 from mboxio.io.access import number, options
 from mboxio.io.mapped import MappedRegisters
-from mboxio.io.owner import Hidden, owners
+from mboxio.io.owner import Hidden, carve_outs, owners
 
 __all__ = ["map_physical", "open_devmem"]
 
@@ -60,7 +60,9 @@ def map_physical(
         if not take:
             _check_free(what, address, size_bytes, root)
         begin = address % mmap.PAGESIZE
-        return MappedRegisters(descriptor, address - begin, begin, size_bytes)
+        region = MappedRegisters(descriptor, address - begin, begin, size_bytes)
+        region.place = str(root / "dev/mem"), None, address
+        return region
     except (OSError, OverflowError) as error:
         raise AddressError(f"{what}: {_why_not_mapped(error, root)}") from None
     finally:
@@ -78,6 +80,13 @@ def _check_free(what: str, address: int, size_bytes: int, root: Path) -> None:
         ) from None
     if found:
         owner = found[0]
+        if owner.is_carve_out:
+            nodes = ", ".join(carve_outs(owner.begin, owner.end, root))
+            raise AddressError(
+                f"{what} is reserved memory ({owner.begin:#x} to {owner.end - 1:#x}"
+                f"{': ' + nodes if nodes else ''}), a carve-out that the kernel leaves alone, as it"
+                f" does for firmware: see who uses it before you write; {take}"
+            )
         help_ = "use that driver's own interface (a Raspberry Pi's mailbox: vcio), or unbind it"
         if not owner.driver:
             help_ = "use the interface of whoever claimed it"

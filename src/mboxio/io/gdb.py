@@ -15,25 +15,31 @@ from collections.abc import Sequence
 from mboxio.errors import AddressError, RemoteError, RemoteGone
 from mboxio.io.access import number, options
 from mboxio.io.gdb_step import STEP_EXCHANGES, Processor
-from mboxio.io.link import Link, RemoteRegion
+from mboxio.io.link import UNASKED, Link, RemoteRegion
+from mboxio.io.packets import Packets, body_of, framed
 
 __all__ = ["Gdb", "GdbRegion", "open_gdb"]
 
-OUTPUT = re.compile(rb"O([0-9a-fA-F]{2})*")
-STRAY = re.compile(rb"O([0-9a-fA-F]{2})*|[TSWX][0-9a-fA-F]{2}.*", re.DOTALL)
+OUTPUT = re.compile(rb"O[0-9a-fA-F]*")
+STRAY = re.compile(rb"O[0-9a-fA-F]*|[TSWX][0-9a-fA-F]{2}.*", re.DOTALL)
 """Console output and reports of the processor, which may come between question and answer."""
-STRAY_MAX = 64
+CONSOLE_MAX = 400
+"""Characters of the console's last output that are kept for error texts."""
 
-PACKET = re.compile(rb"\$([^#]*)#([0-9a-fA-F]{2})")
 WORD = re.compile(rb"[0-9a-fA-F]{8}")
 REPEATS_MAX = 3
+
+COMMANDS = ("monitor", "attach")
+"""Options that are carried out in the order given, each time a connection is made."""
+NO_TARGET = b"EFF"
 
 
 class Gdb(Link):
     """A debugger's stub; `Gdb.share` connects.
 
     Args:
-        where: ``HOST:PORT``, or the path of a socket.
+        where: ``HOST:PORT``, or the path of a socket or of a serial port; ``,monitor=COMMAND`` and
+            ``,attach=N`` after it are carried out before anything else.
     """
 
     scheme = "gdb"
@@ -47,7 +53,13 @@ class Gdb(Link):
         self.regions = 0
         self.processor: Processor | None = None
         self.physical = False
+        self.console = ""
         super().__init__(where)
+
+    @classmethod
+    def place_of(cls, where: str) -> str:
+        """See `Link.place_of`."""
+        return where.partition(",")[0]
 
     def region(
         self, address: int, size_bytes: int, *, verify: bool = False, step: int | None = None
@@ -90,9 +102,32 @@ class Gdb(Link):
 
     def greet(self) -> None:
         """See `Link.greet`."""
+        self.packets = Packets(self.received)
         self.ask(b"qSupported")
+        # As every GDB does: some stubs refuse memory until they have heard one of these. While
+        # packets are acknowledged, a report more or less does no harm.
+        self.ask(b"Hg0")
+        self.ask(b"?", stops=True)
         if self.ask(b"QStartNoAckMode") == b"OK":
             self.acks = False
+        for name, value in commands(self.where):
+            self._carry_out(name, value)
+
+    def _carry_out(self, name: str, value: str) -> None:
+        self.console = ""
+        if name == "monitor":
+            answer = self.ask(b"qRcmd," + value.encode().hex().encode())
+            # Its output may be the answer, and stubs end it with OK or with nothing.
+            refused = not answer or answer.startswith(b"E")
+        else:
+            self.ask(b"!")  # allows to attach; the answer means nothing
+            answer = self.ask(b"vAttach;%x" % number(value), stops=True)
+            refused = answer[:1] not in (b"T", b"S")
+        if refused:
+            said = f"; it said: {self.console.strip()}" if self.console.strip() else ""
+            raise AddressError(
+                f"gdb:{self.where}: the stub refuses {name}={value}: {_text(answer)}{said}"
+            )
 
     def _choose(self, step: int | None) -> None:
         if step is None:
@@ -159,38 +194,76 @@ class Gdb(Link):
         Raises:
             RemoteGone: the connection is lost, or does not speak this protocol.
         """
-        framed = b"$%s#%02x" % (packet, sum(packet) & 0xFF)
-        stray = OUTPUT if stops else STRAY
+        question = framed(packet)
         with self.talking():
-            self.say(framed, 1)
-            for _ in range(STRAY_MAX):
-                answer = self._packet(framed)
-                if not stray.fullmatch(answer):
-                    self.answered()
-                    return answer
-            raise self.end("sends packets without end and no answer")
+            self._overhear()
+            early = self.packets.inside
+            self.say(question, 1)
+            answer = self._answer(question, OUTPUT if stops else STRAY, early)
+            self.answered()
+            return answer
 
-    def _packet(self, framed: bytes) -> bytes:
-        """Take the next packet; what arrived damaged, here or there, is sent again."""
-        for _ in range(REPEATS_MAX):
-            while not (found := PACKET.search(self.received)):
-                if self.acks and b"-" in self.received.partition(b"$")[0]:
-                    break
+    def _answer(self, question: bytes, stray: re.Pattern[bytes], early: bool) -> bytes:
+        """Take packets up to the answer; what arrived damaged, here or there, is sent again.
+
+        Args:
+            stray: what may come before it.
+            early: the next packet began before the question was asked, so it is no answer.
+        """
+        heard = not self.acks  # the stub has acknowledged the question
+        repeats = 0
+        while True:
+            said = self.packets.take()
+            if said is None:
                 self.hear()
-            if not found:
-                self.received.clear()
-                self.socket.sendall(framed)
-                continue
-            body, checksum = found.groups()
-            del self.received[: found.end()]
-            intact = int(checksum, 16) == sum(body) & 0xFF
-            if self.acks:
-                self.socket.sendall(b"+" if intact else b"-")
-            elif not intact:
-                break
-            if intact:
-                return _expanded(body)
-        raise self.end("garbles packets")
+            elif said == b"+":
+                heard = True
+            elif said == b"-":
+                if not heard:
+                    repeats = self._once_more(repeats)
+                    self.socket.sendall(question)
+            elif said.startswith(b"$"):
+                body = self._body(said)
+                if body is None:
+                    repeats = self._once_more(repeats)
+                elif not self._is(stray, body) and heard:
+                    if early:
+                        raise self.end(UNASKED)
+                    return body
+                early = False
+
+    def _overhear(self) -> None:
+        """Take what came unasked, so that it is not taken for the next answer."""
+        for _ in self.arrived():
+            while (said := self.packets.take()) is not None:
+                if not said.startswith(b"$"):
+                    continue
+                body = self._body(said)
+                if not self.acks and (body is None or not self._is(STRAY, body)):
+                    # Another may be under way, and nothing would tell it from an answer. With
+                    # acknowledgements, answers are behind the one of their question.
+                    raise self.end(UNASKED)
+
+    def _body(self, frame: bytes) -> bytes | None:
+        """Return what a packet carries, None if it arrived damaged; the stub is told."""
+        self.heard = 0
+        body = body_of(frame)
+        if self.acks:
+            self.socket.sendall(b"-" if body is None else b"+")
+        return body
+
+    def _is(self, stray: re.Pattern[bytes], body: bytes) -> bool:
+        if not stray.fullmatch(body):
+            return False
+        if body.startswith(b"O"):
+            text = bytes.fromhex(body[1 : len(body) | 1].decode()).decode(errors="replace")
+            self.console = (self.console + text)[-CONSOLE_MAX:]
+        return True
+
+    def _once_more(self, repeats: int) -> int:
+        if repeats + 1 == REPEATS_MAX or not self.acks:
+            raise self.end("garbles packets")
+        return repeats + 1
 
 
 class GdbRegion(RemoteRegion):
@@ -244,31 +317,30 @@ class GdbRegion(RemoteRegion):
                 )
 
 
-def _expanded(body: bytes) -> bytes:
-    """Undo escapes and the run-length code of a packet."""
-    out = bytearray()
-    index = 0
-    while index < len(body):
-        byte = body[index]
-        if byte == ord("}") and index + 1 < len(body):
-            out.append(body[index + 1] ^ 0x20)
-            index += 1
-        elif byte == ord("*") and out and index + 1 < len(body):
-            out += out[-1:] * max(0, body[index + 1] - 29)
-            index += 1
-        else:
-            out.append(byte)
-        index += 1
-    return bytes(out)
-
-
 def _text(answer: bytes) -> str:
-    return repr(answer.decode(errors="replace")) if answer else "it does not know how"
+    if answer == NO_TARGET:
+        return (
+            "'EFF', which a Black Magic Probe answers while it is attached to no target; then give"
+            " it its commands: gdb:PORT,monitor=swdp_scan,attach=1@ADDRESS+SIZE"
+        )
+    return repr(answer[:CONSOLE_MAX].decode(errors="replace")) if answer else "it does not know how"
+
+
+def commands(where: str) -> list[tuple[str, str]]:
+    """Return the commands among the options of ``HOST:PORT,monitor=...``, in their order."""
+    parts = [part.partition("=") for part in where.split(",")[1:]]
+    return [(name, value) for name, _, value in parts if name in COMMANDS]
 
 
 def open_gdb(where: str, offset: int, size_bytes: int | None) -> GdbRegion:
-    """Open ``gdb:HOST:PORT,verify=yes,step=SCRATCH@address+size``, with or without options."""
-    place, given = options("gdb", where, ("verify", "step"))
+    """Open ``gdb:HOST:PORT,verify=yes,step=SCRATCH@address+size``, with or without options.
+
+    ``monitor=COMMAND`` and ``attach=N`` may be among them; see `Gdb`.
+    """
+    place, given = options("gdb", where, ("verify", "step", *COMMANDS))
+    begin = commands(where)
+    if not all(value for _, value in begin):
+        raise AddressError("gdb: monitor=COMMAND and attach=N say what the probe is to do")
     if size_bytes is None:
         raise AddressError(f"gdb:{where}: say how large it is: gdb:HOST:PORT@ADDRESS+SIZE")
     if given.get("verify", "no") not in ("yes", "no"):
@@ -276,7 +348,9 @@ def open_gdb(where: str, offset: int, size_bytes: int | None) -> GdbRegion:
     step = number(given["step"]) if "step" in given else None
     if step is not None and step % 4:
         raise AddressError(f"gdb: step={given['step']} is not the address of a word")
-    link = Gdb.share(place)
+    if "attach" in given:
+        number(given["attach"])
+    link = Gdb.share(place + "".join(f",{name}={value}" for name, value in begin))
     try:
         return link.region(offset, size_bytes, verify=given.get("verify") == "yes", step=step)
     finally:

@@ -14,6 +14,7 @@ __all__ = ["SIZE_MAX", "readable", "receive_memory"]
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 SIZE_MAX = 0xFFFFFFFF
+MILLISECONDS_MAX = (1 << 31) - 1
 
 
 def receive_memory(
@@ -58,7 +59,8 @@ def readable(descriptor: int, timeout_s: float) -> bool:
     """Tell whether a descriptor is or becomes readable within a time."""
     poller = select.poll()
     poller.register(descriptor, select.POLLIN)
-    return bool(poller.poll(timeout_s * 1000))
+    assert timeout_s >= 0, "poll would wait for ever"
+    return bool(poller.poll(min(timeout_s * 1000, MILLISECONDS_MAX)))
 
 
 def _map(descriptor: int, least_bytes: int, where: str) -> mmap.mmap:

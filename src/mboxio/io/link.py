@@ -10,20 +10,24 @@ import socket
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from mboxio.errors import AddressError, RemoteGone
+from mboxio.io.handover import readable
 from mboxio.io.region import Kind, Region
+from mboxio.io.serial import SerialPort, is_serial_port
 
-__all__ = ["ANSWER_S", "Link", "RemoteRegion"]
+__all__ = ["ANSWER_S", "UNASKED", "Link", "RemoteRegion"]
 
 ANSWER_S = 5.0
-"""How long an answer may take; a probe that is slower is taken for dead."""
+"""How long an answer may take, whatever comes before it; who is slower is taken for dead."""
 
 RECEIVED_MAX = 1 << 20
-"""Bytes without an answer in them that show that the other side speaks something else."""
+"""Bytes that mean nothing, in one piece; they show that the other side speaks something else."""
+
+UNASKED = "sent an answer that nothing asked for"
 
 PINGS = 5
 """Exchanges after which the cost of one is known well enough."""
@@ -36,7 +40,8 @@ class Link(ABC):
     """A connection that carries accesses; `share` opens it, each `release` gives up one use.
 
     Args:
-        where: the rest of the address; what it means is up to the subclass.
+        where: the rest of the address: ``HOST:PORT``, the path of a socket or of a serial port;
+            a subclass may know more.
 
     Raises:
         AddressError: the address means nothing.
@@ -57,7 +62,8 @@ class Link(ABC):
         self.until_s = 0.0
         self.lock = threading.Lock()
         self.received = bytearray()
-        self.socket = self._connected(where)
+        self.heard = 0  # bytes since the last that meant something
+        self.socket = self._connected(self.place_of(where))
         try:
             self.greet()
             self.access_s = self._measure()
@@ -71,14 +77,25 @@ class Link(ABC):
     @classmethod
     def share(cls, where: str) -> Self:
         """Return the connection to ``where``, made at first use; errors as for a new one."""
+        place = cls.place_of(where)
         with _sharing:
-            link = _shared.get((cls, where))
+            link = _shared.get((cls, place))
             if isinstance(link, cls) and not link.broken:
+                if where not in (place, link.where):
+                    raise AddressError(
+                        f"{cls.scheme}:{where}: one connection begins in one way, and"
+                        f" {cls.scheme}:{link.where} is open already"
+                    )
                 link.users += 1
                 return link
             made = cls(where)
-            _shared[cls, where] = made
+            _shared[cls, place] = made
             return made
+
+    @classmethod
+    def place_of(cls, where: str) -> str:
+        """Return the part of ``where`` that says which program it is."""
+        return where
 
     def again(self) -> Self:
         """Count another user of this connection."""
@@ -92,8 +109,9 @@ class Link(ABC):
             self.users -= 1
             if self.users:
                 return
-            if _shared.get((type(self), self.where)) is self:
-                del _shared[type(self), self.where]
+            key = type(self), self.place_of(self.where)
+            if _shared.get(key) is self:
+                del _shared[key]
         self.broken = self.broken or f"the connection to {self.scheme}:{self.where} is closed"
         self.socket.close()
 
@@ -136,11 +154,13 @@ class Link(ABC):
         with self.lock:
             if self.broken:
                 raise RemoteGone(self.broken)
-            self.owed = 0
+            self.owed = self.heard = 0
             try:
                 yield
             except TimeoutError:
                 raise self.end(f"does not answer within {ANSWER_S:g} s") from None
+            except RemoteGone:
+                raise  # it has been ended
             except OSError as error:
                 raise self.end(f"is gone: {error.strerror or error}") from None
             finally:
@@ -164,10 +184,25 @@ class Link(ABC):
         if not data:
             raise ConnectionResetError("it hung up")
         self.received += data
+        self.heard += len(data)
         if self.owed and time.monotonic() > self.until_s:
             raise TimeoutError
-        if len(self.received) > RECEIVED_MAX:
+        if self.heard > RECEIVED_MAX:
             raise ConnectionAbortedError("it sends without end")
+
+    def arrived(self) -> Iterator[None]:
+        """Hear what came unasked, piece by piece: before a question is sent. Inside `talking`.
+
+        Raises:
+            RemoteGone: it goes on and on.
+        """
+        until_s = time.monotonic() + ANSWER_S
+        yield  # with the last answer, maybe
+        while readable(self.socket.fileno(), 0):
+            if time.monotonic() > until_s:
+                raise self.end("sends without end")
+            self.hear()
+            yield
 
     def end(self, why: str) -> RemoteGone:
         """Take the connection for dead; returns the error to raise."""
@@ -180,9 +215,11 @@ class Link(ABC):
             wake()
         return RemoteGone(self.broken)
 
-    def _connected(self, where: str) -> socket.socket:
+    def _connected(self, where: str) -> socket.socket | SerialPort:
         connection: socket.socket | None = None
         try:
+            if "/" in where and is_serial_port(where):
+                return SerialPort(where, ANSWER_S)
             if "/" in where:
                 connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
                 connection.settimeout(ANSWER_S)
@@ -191,8 +228,8 @@ class Link(ABC):
             host, colon, port = where.rpartition(":")
             if not colon or not port.isdecimal():
                 raise AddressError(
-                    f"{self.scheme}:{where} is neither the path of a socket (with a '/') nor"
-                    " HOST:PORT"
+                    f"{self.scheme}:{where} is neither the path of a socket or of a serial port"
+                    " (with a '/') nor HOST:PORT"
                 )
             connection = socket.create_connection((host.strip("[]") or "localhost", int(port)), 5.0)
             connection.settimeout(ANSWER_S)
@@ -237,6 +274,7 @@ class RemoteRegion(Region):
         self.address = address
         self.size_bytes = size_bytes
         self.access_s = link.access_s
+        self.place = "", (link.scheme, link.place_of(link.where)), address
         self.closed = False
 
     def read(self, offset: int, width: int) -> int:

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Hidden", "Owner", "owners"]
+__all__ = ["Hidden", "Owner", "carve_outs", "owners"]
 
 CLAIM = re.compile(r"( *)([0-9a-f]+)-([0-9a-f]+) : (.*)")
 UNIT_ADDRESS = re.compile(r"([0-9a-f]+)\.")
+HEX = re.compile(r"[0-9a-f]{1,16}")
 BUSES = re.compile(r"PCI Bus\b.*", re.IGNORECASE)
 """Windows through which devices are reached; nobody's own."""
 
@@ -36,6 +37,11 @@ class Owner:
     end: int
     name: str
     driver: str = ""
+
+    @property
+    def is_carve_out(self) -> bool:
+        """Whether nobody claimed it: the kernel was told to leave this memory alone."""
+        return self.name.lower() == "reserved" and not self.driver
 
     def __str__(self) -> str:
         whose = f"{self.name}, driver {self.driver}" if self.driver else self.name
@@ -67,6 +73,16 @@ def owners(address: int, size_bytes: int, root: Path = Path("/")) -> list[Owner]
         if address <= at < end and not any(each.driver == driver for each in found):
             found.append(Owner(at, at + 1, device, driver))
     return found
+
+
+def carve_outs(begin: int, end: int, root: Path = Path("/")) -> list[str]:
+    """Return the names of reserved memory that the device tree has between these addresses."""
+    found: dict[int, str] = {}
+    for node in (root / "proc/device-tree/reserved-memory").glob("*@*"):
+        name, _, unit = node.name.rpartition("@")
+        if name and HEX.fullmatch(unit) and begin <= int(unit, 16) < end:
+            found[int(unit, 16)] = node.name
+    return [found[address] for address in sorted(found)]
 
 
 def _claims(root: Path) -> Iterator[Owner]:

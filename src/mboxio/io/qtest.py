@@ -6,18 +6,23 @@ order, and in between ``IRQ raise N`` and ``IRQ lower N`` of the one device that
 """
 
 import os
+import re
 import select
 from collections.abc import Sequence
 
 from mboxio.errors import AddressError, RemoteError
 from mboxio.io.access import number, options
 from mboxio.io.interrupts import Interrupt
-from mboxio.io.link import Link, RemoteRegion
+from mboxio.io.link import UNASKED, Link, RemoteRegion
 
 __all__ = ["Qtest", "QtestInterrupt", "QtestRegion", "open_qtest"]
 
 AT_ONCE = 64
 """Commands that are sent without waiting for their answers; more could fill the sockets."""
+
+NUMBER = re.compile(r"(0x)?[0-9a-fA-F]{1,16}")
+REPORT = b"IRQ "
+"""How a line begins that is no answer."""
 
 LETTERS = {1: "b", 2: "w", 4: "l"}
 # An access of 8 bytes exists, but QEMU makes two of 4 out of it for most devices.
@@ -54,7 +59,7 @@ class Qtest(Link):
 
     def read(self, address: int, width: int) -> int:
         """See `Link.read`."""
-        return self._numbers([f"read{LETTERS[width]} {address:#x}"])[0]
+        return self._numbers([f"read{LETTERS[width]} {address:#x}"], width)[0]
 
     def write(self, address: int, value: int, width: int) -> None:
         """See `Link.write`."""
@@ -63,7 +68,7 @@ class Qtest(Link):
     def read_words(self, address: int, count: int) -> list[int]:
         """Read 32-bit words, each once, in ascending order; their commands go out together."""
         lines = [f"readl {address + 4 * index:#x}" for index in range(count)]
-        return self._numbers(lines)
+        return self._numbers(lines, 4)
 
     def write_words(self, address: int, words: Sequence[int]) -> None:
         """Write 32-bit words, each once, in ascending order; their commands go out together."""
@@ -118,13 +123,16 @@ class Qtest(Link):
     def catch_up(self) -> None:
         """Take note of interrupts that were reported since the last access; does not wait."""
         with self.talking():
-            while select.select([self.socket], [], [], 0)[0]:
-                self.hear()
-                self._take_lines()
-            if b"\n" in self.received:
-                raise self.end("sent an answer that nothing asked for")
+            self._overhear()
 
     # -- conversation
+
+    def _overhear(self) -> None:
+        """Take what came unasked, so that it is not taken for the next answer."""
+        for _ in self.arrived():
+            self._take_lines()
+        if not (REPORT.startswith(self.received) or self.received.startswith(REPORT)):
+            raise self.end(UNASKED)
 
     def command(self, line: str) -> str:
         """Send one command and return what follows ``OK`` in its answer."""
@@ -139,22 +147,26 @@ class Qtest(Link):
         """
         answers: list[str] = []
         with self.talking():
+            self._overhear()
             for begin in range(0, len(lines), AT_ONCE):
                 batch = lines[begin : begin + AT_ONCE]
                 self.say("".join(f"{line}\n" for line in batch).encode(), len(batch))
                 answers += [self._answer() for _ in batch]
             self._take_lines()  # nothing may stay behind that the socket does not show any more
+            if len(lines) > 1 and b"\n" in self.received:
+                raise self.end(UNASKED)  # which of them are answers, nobody knows
         for line, answer in zip(lines, answers, strict=True):
             if not answer.startswith("OK"):
                 raise RemoteError(f"qtest:{self.where}: {line!r} is answered by {answer!r}")
         return [answer[3:] for answer in answers]
 
-    def _numbers(self, lines: Sequence[str]) -> list[int]:
+    def _numbers(self, lines: Sequence[str], width: int) -> list[int]:
         answers = self.commands(lines)
-        try:
-            return [int(answer, 16) for answer in answers]
-        except ValueError:
-            raise RemoteError(f"qtest:{self.where}: {answers!r} are no numbers") from None
+        wrong = [each for each in answers if not NUMBER.fullmatch(each)]
+        found = [] if wrong else [int(each, 16) for each in answers]
+        if wrong or max(found) >> 8 * width:
+            raise RemoteError(f"qtest:{self.where}: {answers!r} are no numbers of {width} bytes")
+        return found
 
     def _answer(self) -> str:
         while True:
@@ -163,17 +175,18 @@ class Qtest(Link):
             if end >= 0:
                 line = self.received[:end].decode(errors="replace")
                 del self.received[: end + 1]
+                self.heard = 0
                 self.answered()
                 return line
             self.hear()
 
     def _take_lines(self) -> None:
         """Take reports of interrupts from the front of what was received."""
-        while self.received.startswith(b"IRQ ") and b"\n" in self.received:
-            end = self.received.index(b"\n")
+        while self.received.startswith(REPORT) and (end := self.received.find(b"\n")) >= 0:
             words = self.received[:end].decode(errors="replace").split()
             del self.received[: end + 1]
-            if len(words) == 3 and words[2].isdecimal():
+            self.heard = 0
+            if len(words) == 3 and words[2].isdecimal() and len(words[2]) < 10:
                 self._line_is(int(words[2]), words[1] == "raise")
 
     def _line_is(self, line: int, raised: bool) -> None:

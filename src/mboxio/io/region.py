@@ -4,7 +4,7 @@ import enum
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from typing import Self
@@ -42,6 +42,9 @@ class Region(ABC):
     """What one access costs, in seconds, where it is more than memory takes."""
     interrupt: "Interrupt | None" = None
     """Where events of this region come from; None: nothing tells, it has to be polled."""
+    place: "tuple[str, Any, int] | None" = None
+    """What other regions may be windows of, too, and where this one begins there: the path of a
+    file, or "" and something else that is equal; None: of nothing but itself."""
     doorbell: "Doorbell | None" = None
     """How the other side is woken where the region itself can do that; None: it cannot."""
 

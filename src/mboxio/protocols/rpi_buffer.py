@@ -9,7 +9,17 @@ from dataclasses import dataclass
 
 from mboxio.errors import RemoteError
 
-__all__ = ["ANSWERED", "FAILURE", "REQUEST", "SUCCESS", "Answer", "Ask", "decode", "encode"]
+__all__ = [
+    "ANSWERED",
+    "FAILURE",
+    "REQUEST",
+    "SUCCESS",
+    "Answer",
+    "Ask",
+    "decode",
+    "encode",
+    "take_apart",
+]
 
 REQUEST, SUCCESS, FAILURE = 0, 0x8000_0000, 0x8000_0001
 ANSWERED = 0x8000_0000
@@ -68,19 +78,32 @@ def encode(asks: Sequence[Ask]) -> bytes:
 def decode(reply: bytes, asks: Sequence[Ask]) -> list[Answer]:
     """Take apart what the firmware made of the buffer that `encode` made.
 
+    Raises:
+        RemoteError: the firmware could not read the buffer, or does not know a tag in it
+            (``status`` is 0x80000001); or the buffer is not what it was given.
+    """
+    whole, answers = take_apart(reply, asks)
+    if not whole:
+        raise RemoteError("the firmware could not read the request (0x80000001)", status=FAILURE)
+    return answers
+
+
+def take_apart(reply: bytes, asks: Sequence[Ask]) -> tuple[bool, list[Answer]]:
+    """Take apart what the firmware made of a buffer, also where it did not do all of it.
+
     The tags are looked for where they were put; of what the firmware wrote, only its answers count.
 
+    Returns:
+        Whether the firmware says that all went well, and the answers.
+
     Raises:
-        RemoteError: the firmware could not read the buffer (``status`` is 0x80000001), or the
-            buffer is not what it was given.
+        RemoteError: the buffer is not what it was given.
     """
     size_bytes = HEADER_BYTES + sum(TAG_BYTES + ask.size_bytes for ask in asks) + END_BYTES
     if len(reply) < size_bytes:
         raise RemoteError(f"the answer has {len(reply)} bytes, the request had {size_bytes}")
     (code,) = struct.unpack_from("<I", reply, 4)
-    if code == FAILURE:
-        raise RemoteError("the firmware could not read the request (0x80000001)", status=code)
-    if code != SUCCESS:
+    if code not in (SUCCESS, FAILURE):
         text = "did not touch it" if code == REQUEST else f"wrote the unknown code {code:#010x}"
         raise RemoteError(f"the buffer came back, and the firmware {text}", status=code)
     answers: list[Answer] = []
@@ -94,4 +117,4 @@ def decode(reply: bytes, asks: Sequence[Ask]) -> list[Answer]:
         present = min(length or 0, ask.size_bytes)
         answers.append(Answer(reply[offset : offset + present], length))
         offset += ask.size_bytes
-    return answers
+    return code == SUCCESS, answers

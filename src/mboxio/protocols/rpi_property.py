@@ -19,7 +19,7 @@ from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mboxio.errors import RemoteError, WrongMessage
-from mboxio.protocols.rpi_buffer import Answer, Ask, decode, encode
+from mboxio.protocols.rpi_buffer import FAILURE, Answer, Ask, encode, take_apart
 from mboxio.protocols.rpi_tags import RUNS_CODE, Property
 from mboxio.timeouts import DEFAULT
 
@@ -67,6 +67,9 @@ UNKNOWN = Unknown.UNKNOWN
 class Exchange:
     """What is to be asked, and asked again, until every property has a value.
 
+    Firmware that does not know a tag says of the whole message that it failed. Answers in it count;
+    what has none is asked again by itself, unless it is the only one and so the one unknown.
+
     Args:
         properties: what to ask.
         allow: names out of `RUNS_CODE` that may be asked.
@@ -90,6 +93,9 @@ class Exchange:
         self.message_bytes = message_bytes
         self.values: list[Any] = [UNKNOWN] * len(properties)
         self.round = 0
+        self.answered = False  # the firmware can read what it is given
+        self.alone: list[tuple[int, Ask]] = []  # what remains to be asked by itself
+        self.refused: list[Property[Any]] = []  # what failed by itself
         self.asked = [
             (index, Ask(each.tag, each.request, max(each.answer_bytes, each.room_bytes)))
             for index, each in enumerate(properties)
@@ -103,30 +109,61 @@ class Exchange:
         """Take an answer; False if there is another message to send.
 
         Raises:
-            RemoteError: the answer is none, or too short for a value.
+            RemoteError: the answer is none, or too short for a value; or the firmware refused.
         """
-        self.round += 1
         again: list[tuple[int, Ask]] = []
-        answers = decode(reply, [ask for _, ask in self.asked])
+        missing: list[tuple[int, Ask]] = []
+        whole, answers = take_apart(reply, [ask for _, ask in self.asked])
+        self.answered |= whole
         for (index, ask), answer in zip(self.asked, answers, strict=True):
             each = self.properties[index]
-            if answer.partial and not each.answer_bytes:
+            self.answered |= answer.length_bytes is not None
+            if not whole and answer.length_bytes is None:
+                missing.append((index, ask))
+            elif answer.partial and not each.answer_bytes:
                 again.append((index, self.larger(each, ask, answer.length_bytes or 0)))
             else:
                 self.values[index] = value_of(each, answer)
-        self.asked = again
-        return not again
+        self.miss(missing)
+        self.asked = again or self.alone[:1]
+        if again:
+            self.round += 1
+        else:
+            del self.alone[:1]
+        if not self.asked and self.refused and not self.answered:
+            raise refusal(self.refused)
+        return not self.asked
+
+    def miss(self, missing: list[tuple[int, Ask]]) -> None:
+        """Take note of tags without an answer in a message that failed."""
+        if len(missing) == 1:
+            self.refused.append(self.properties[missing[0][0]])
+            return
+        for index, ask in missing:
+            if ask.tag in RUNS_CODE.values():
+                raise refusal([self.properties[index]])  # it may have run
+        self.alone += missing
 
     def larger(self, each: Property[Any], ask: Ask, length_bytes: int) -> Ask:
         """Make the question for an answer that did not fit."""
         larger = Ask(ask.tag, ask.value, length_bytes)
         needed = len(encode([larger]))
-        if self.round >= ROUNDS_MAX or needed > self.message_bytes:
+        if self.round + 1 >= ROUNDS_MAX or needed > self.message_bytes:
             raise RemoteError(
                 f"{each}: the answer has {length_bytes} bytes, more than the {ask.size_bytes} that "
                 f"were asked for; the channel carries messages of {self.message_bytes} bytes"
             )
         return larger
+
+
+def refusal(properties: Sequence[Property[Any]]) -> RemoteError:
+    """Return the error for a message that failed, and nothing in it was answered."""
+    names = ", ".join(str(each) for each in properties)
+    tags = "this tag" if len(properties) == 1 else "these tags"
+    return RemoteError(
+        f"{names}: the firmware does not know {tags}, or could not read the request (0x80000001)",
+        status=FAILURE,
+    )
 
 
 def value_of(each: Property[T], answer: Answer) -> T | Unknown:

@@ -2,7 +2,7 @@
 
 from mboxio.errors import RemoteError
 from mboxio.io.region import Kind, Region
-from mboxio.ring.acpm import COUNT, AcpmLayout, parse, raw
+from mboxio.ring.acpm import COUNT, AcpmChannel, AcpmLayout, parse, raw
 
 __all__ = ["Descriptor"]
 
@@ -25,6 +25,10 @@ class Descriptor:
         self.layout = AcpmLayout(base, 0, 0, ())
         self.candidate: tuple[int, ...] = ()
         self.check_ns = 0
+
+    def channel(self, number: int) -> AcpmChannel:
+        """Return what it says about a channel."""
+        return self.layout.channels[number]
 
     def use(self, region: Region) -> AcpmLayout:
         """Use what the SRAM says now.
