@@ -7,7 +7,6 @@ import pytest
 import mboxio
 from mboxio import _build
 from mboxio.cli.measure import Samples
-from mboxio.cli.options import printable
 from mboxio.remote import Remote
 from tests.cli.conftest import Invoke, Run
 
@@ -46,10 +45,6 @@ def test_list(remote: Remote, invoke: Invoke) -> None:
         "send": True,
         "listen": True,
     }
-
-
-def test_printable() -> None:
-    assert printable("one\ntwo \x1b[31m é \udc80") == "one two \\x1b[31m é \\udc80"
 
 
 def test_bench(remote: Remote, invoke: Invoke) -> None:

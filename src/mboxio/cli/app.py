@@ -12,10 +12,11 @@ from mboxio.cli.bench import bench
 from mboxio.cli.demo import demo
 from mboxio.cli.listen import listen
 from mboxio.cli.listing import info, list_channels
-from mboxio.cli.options import printable
+from mboxio.cli.logs import logged_in_lines
 from mboxio.cli.request import request, send
 from mboxio.cli.rpi import rpi
 from mboxio.cli.serve import serve
+from mboxio.cli.text import printable, register_plain
 
 __all__ = ["app"]
 
@@ -63,11 +64,14 @@ class App(click.Group):
     ) -> NoReturn:
         """Run and exit."""
         # A message may hold what the encoding of the output cannot say.
-        reconfigure = getattr(sys.stdout, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+        plain = register_plain()
+        for stream in (sys.stdout, sys.stderr):
+            reconfigure = getattr(stream, "reconfigure", None)
+            if reconfigure is not None:
+                reconfigure(errors=plain)
         try:
-            code = super().main(args, "mboxio", complete_var, standalone_mode=False, **extra)
+            with logged_in_lines():
+                code = super().main(args, "mboxio", complete_var, standalone_mode=False, **extra)
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             code = error.exit_code

@@ -1,6 +1,5 @@
 """``mboxio bench``: how long requests take, and how many are answered per second."""
 
-import json
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -8,12 +7,13 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 
 from mboxio import _build
 from mboxio.cli.measure import Result, measure
-from mboxio.cli.options import Output, opened
+from mboxio.cli.options import opened
+from mboxio.cli.output import Column, Output
 from mboxio.cli.signals import Signals
+from mboxio.cli.text import json_line, note, printable
 
 __all__ = ["bench"]
 
@@ -63,8 +63,7 @@ def bench(
         wanted = in_flight or usual(limit)
         numbers = list(dict.fromkeys(min(number, limit) for number in wanted))
         if max(wanted) > limit:
-            note = f"channel {client.channel.name!r} has depth {limit}: no more are in flight"
-            click.echo(f"mboxio: {note}", err=True)
+            note(f"channel {client.channel.name!r} has depth {limit}: no more are in flight")
         columns = (TextColumn("{task.description}"), BarColumn())
         terminal = Console(stderr=True)
         with Progress(
@@ -80,9 +79,9 @@ def bench(
     if as_json:
         about = {"address": address, "build": _build.describe(), "size": size, "what": what}
         found = [asdict(result) for result in results]
-        click.echo(json.dumps({**about, "results": found}))
+        click.echo(json_line({**about, "results": found}))
         return
-    click.echo(f"{address}, {what} of {size} bytes, {_build.name()} build")
+    click.echo(printable(f"{address}, {what} of {size} bytes, {_build.name()} build"))
     _print(results)
 
 
@@ -101,15 +100,13 @@ def _show(signals: Signals, progress: Progress, task: TaskID, spent_s: float) ->
     progress.update(task, completed=spent_s)
 
 
+COLUMNS = ("in flight", "requests/s", "µs each", "p50 µs", "p90 µs", "p99 µs", "max µs")
+
+
 def _print(results: list[Result]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("in flight", "requests/s", "µs each", "p50 µs", "p90 µs", "p99 µs", "max µs"):
-        table.add_column(column, justify="right")
+    rows: list[list[str]] = []
     for each in results:
         times = (each.us_per_request, each.p50_us, each.p90_us, each.p99_us, each.max_us)
-        table.add_row(
-            str(each.in_flight),
-            f"{each.requests_per_s:,.0f}",
-            *(f"{time_us:,.2f}" if time_us < 10 else f"{time_us:,.1f}" for time_us in times),
-        )
-    Output().print(table)
+        in_words = [f"{time_us:,.2f}" if time_us < 10 else f"{time_us:,.1f}" for time_us in times]
+        rows.append([str(each.in_flight), f"{each.requests_per_s:,.0f}", *in_words])
+    Output().table([Column(name) for name in COLUMNS], rows)

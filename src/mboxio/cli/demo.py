@@ -6,12 +6,13 @@ from importlib import import_module
 import click
 
 from mboxio import _build
-from mboxio.cli.options import Output, connected
+from mboxio.cli.options import connected
+from mboxio.cli.output import Output
 from mboxio.cli.process import Firmware, private_folder
 from mboxio.cli.screen import Screen
 from mboxio.cli.show import Show
 from mboxio.cli.signals import Signals
-from mboxio.cli.verdict import broken, table
+from mboxio.cli.verdict import COLUMNS, broken, table
 
 __all__ = ["demo"]
 
@@ -53,7 +54,7 @@ def requests() -> None:
         show.run()
     faults = broken(show)
     console.print()
-    console.print(table(show))
+    console.table(COLUMNS, table(show))
     if faults:
         raise click.ClickException(f"broken: {'; '.join(faults)}")
     kept = "held: 0; every request ended once, with its own reply or its error"

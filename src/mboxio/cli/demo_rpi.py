@@ -7,7 +7,8 @@ from time import monotonic
 import click
 
 from mboxio import _build
-from mboxio.cli.options import Output, connected
+from mboxio.cli.options import connected
+from mboxio.cli.output import Output
 from mboxio.cli.process import private_folder
 from mboxio.cli.qemu import standing_still
 from mboxio.cli.rpi import in_words

@@ -4,14 +4,8 @@ from time import perf_counter
 
 import click
 
-from mboxio.cli.options import (
-    SECONDS,
-    Printer,
-    opened,
-    output_options,
-    payload_arguments,
-    timeout,
-)
+from mboxio.cli.options import SECONDS, opened, payload_arguments, timeout
+from mboxio.cli.output import Printer, output_options
 from mboxio.cli.signals import Signals
 
 __all__ = ["request", "send"]
@@ -24,7 +18,7 @@ REPEAT = click.IntRange(min=1)
 @payload_arguments
 @click.option("--timeout-s", type=SECONDS, help="For the reply; the channel's if left out.")
 @click.option("--repeat", type=REPEAT, default=1, help="Send it so often, one after the other.")
-@output_options
+@output_options(Printer)
 def request(
     address: str, data: bytes, timeout_s: float | None, repeat: int, printer: Printer
 ) -> None:

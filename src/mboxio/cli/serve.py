@@ -1,11 +1,8 @@
 """``mboxio serve``: a remote from a Python file, or one that echoes."""
 
-import logging
 import signal
 import sys
 import traceback
-from collections.abc import Generator
-from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -14,23 +11,11 @@ from typing import Any
 import click
 
 from mboxio import AddressError
-from mboxio.cli.options import printable
+from mboxio.cli.text import printable
 from mboxio.registry import Address
 from mboxio.remote import Remote
 
 __all__ = ["serve"]
-
-
-class Lines(logging.Formatter):
-    """One line per record; of a traceback where it happened and what."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """See `logging.Formatter`."""
-        first, *more = record.getMessage().splitlines()
-        if more:
-            frames = [line.strip() for line in more if line.startswith("  File ")]
-            first = f"{first} {more[-1]} ({frames[-1] if frames else 'no traceback'})"
-        return f"mboxio: {printable(first)}"
 
 
 @click.command()
@@ -76,8 +61,7 @@ def serve(
                 channel.simulate(latency_s, workers or channel.workers)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    with _logged_in_lines():
-        _serve(remote)
+    _serve(remote)
 
 
 def _serve(remote: Remote) -> None:
@@ -129,16 +113,3 @@ def _told(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{'' if isinstance(error, SyntaxError) else where}"
-
-
-@contextmanager
-def _logged_in_lines() -> Generator[None]:
-    """Show what the library logs, without tracebacks."""
-    log = logging.getLogger("mboxio")
-    handler = logging.StreamHandler()
-    handler.setFormatter(Lines())
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
