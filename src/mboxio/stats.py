@@ -1,6 +1,6 @@
 """What a channel counts. Nothing is lost silently: what is dropped shows here."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mboxio.states import DONE, HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT
@@ -46,6 +46,12 @@ class ChannelStats:
     freed_by: dict[str, int] = field(default_factory=dict[str, int])
     messages_lost: int = 0
     out_of_step: bool = False
+
+    def __repr__(self) -> str:
+        """Show what is not zero, which is what people look for."""
+        counts = ((each.name, getattr(self, each.name)) for each in fields(self))
+        shown = ", ".join(f"{name}={count!r}" for name, count in counts if count)
+        return f"{type(self).__name__}({shown})"
 
 
 def collect(channel: Any) -> ChannelStats:

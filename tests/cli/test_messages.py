@@ -27,6 +27,11 @@ EVERYTHING = bytes(range(256))
         (["é"], b"", "é".encode()),
         (["01 02", "--hex"], b"", b"\1\2"),
         (["--hex", "01 02ff"], b"", b"\1\2\xff"),
+        (["--hex", "0x0102"], b"", b"\1\2"),
+        (["--hex", "0x01,0x02"], b"", b"\1\2"),
+        (["--hex", "01:02-0a_0B"], b"", b"\1\2\n\x0b"),
+        (["--hex", "0X0102 03"], b"", b"\1\2\3"),
+        (["x", "--timeout-s", "None"], b"", b"x"),
         (["-"], EVERYTHING, EVERYTHING),
         (["--file", "-"], b"abc", b"abc"),
         (["--hex", "-"], b"00 ff\n", b"\0\xff"),
@@ -98,6 +103,10 @@ def test_send(remote: Remote, invoke: Invoke) -> None:
     result = invoke("send", "shm:t/sink", "on", "--repeat", "3")
     assert (result.exit_code, result.output) == (0, "")
     assert remote.stats().messages == 3
+    result = invoke("send", "shm:t/sink", "on", "--json")
+    found = json.loads(result.stdout)
+    assert found.pop("seconds") > 0
+    assert found == {"bytes": 2}
 
 
 def talk_until_ended(remote: Remote, process: "subprocess.Popen[bytes]", message: bytes) -> None:

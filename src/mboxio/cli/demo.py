@@ -1,4 +1,4 @@
-"""``mboxio demo``: the main job on one screen."""
+"""``mboxio demo``: many requests in flight, and firmware that dies, on one screen."""
 
 from contextlib import ExitStack
 from importlib import import_module
@@ -28,7 +28,7 @@ DEMOS = {
 @click.command()
 @click.argument("name", type=click.Choice(list(DEMOS)), default="requests")
 def demo(name: str) -> None:
-    """Show the main job: many requests in flight, and firmware that is killed.
+    """Watch many requests in flight and firmware that dies.
 
     It takes some seconds, needs nothing and leaves nothing behind. The exit code is 1 if any
     guarantee was broken. With the name acpm it is a PMIC behind ACPM firmware, with

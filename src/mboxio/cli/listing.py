@@ -18,11 +18,12 @@ __all__ = ["info", "list_channels"]
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def info(as_json: bool) -> None:
-    """Show the version, which build runs, and the controllers."""
+@click.option("--verbose", is_flag=True, help="Name the compiled modules, too.")
+def info(as_json: bool, verbose: bool) -> None:
+    """Show the version, the build and the controllers."""
     about = {
         "version": mboxio.__version__,
-        "build": _build.describe(),
+        "build": _build.describe() if verbose else _build.summary(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": platform.platform(),
     }
@@ -45,7 +46,7 @@ def info(as_json: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable; one line for each FILE.")
 def list_channels(addresses: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> None:
-    """Show the channels of a controller, or the mailboxes of device trees.
+    """List the channels of a controller, or of a device tree.
 
     A FILE is a flattened device tree: a .dtb, or /sys/firmware/fdt on a board that runs.
     """

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ __all__ = [
     "opened",
     "payload_arguments",
     "timeout",
+    "unhexed",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -32,13 +34,13 @@ class Seconds(click.ParamType[float]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """See `click.ParamType`; for ever is infinity."""
-        if value == "none":
+        if str(value).lower() == "none":
             return math.inf
         try:
             seconds = float(value)
             nanoseconds(seconds)
         except ValueError:
-            self.fail(f"{value!r} is no time: write seconds, 0 or more, or none for ever.")
+            self.fail(f"{value!r} is not a time: write seconds, 0 or more, or none for ever.")
         return seconds
 
 
@@ -95,7 +97,9 @@ def payload_arguments(command: Command) -> Command:
     for decorate in (
         click.option("--file", type=click.File("rb"), help="Read the message there; - is stdin."),
         click.option("--text", "form", flag_value="text", help="PAYLOAD is text, also a lone -."),
-        click.option("--hex", "form", flag_value="hex", help='PAYLOAD is hex, like "01 02".'),
+        click.option(
+            "--hex", "form", flag_value="hex", help="PAYLOAD is hex, like 0102 or 0x01,0x02."
+        ),
         click.argument("payload", required=False),
     ):
         collect = decorate(collect)
@@ -114,7 +118,23 @@ def _payload(text: str | None, form: str | None, file: BinaryIO | None) -> bytes
     if form != "hex":
         return data
     try:
-        return bytes.fromhex(data.decode("ascii"))
+        return unhexed(data.decode("ascii"))
     except ValueError:
         shown = data[:40].decode(errors="backslashreplace")
-        raise click.UsageError(f"{shown!r} is no hex: write pairs of digits like 01 02.") from None
+        raise click.UsageError(
+            f"{shown!r} is not hex: write pairs of digits like 01 02, 0102 or 0x0102."
+        ) from None
+
+
+def unhexed(text: str) -> bytes:
+    """Read hex as people write it: ``01 02``, ``0102``, ``01:02``, ``01-02``, ``0x01, 0x02``.
+
+    Bytes come in the order in which they are written, also after one ``0x``.
+
+    Raises:
+        ValueError: it is not hex, or a piece of it has an odd number of digits.
+    """
+    data = b""
+    for piece in re.split(r"[\s:,_-]+", text.strip()):
+        data += bytes.fromhex(re.sub(r"^0[xX](?=.)", "", piece))
+    return data

@@ -59,7 +59,7 @@ def rpi(
     timeout_s: float | None,
     as_json: bool,
 ) -> None:
-    """Show what the firmware of a Raspberry Pi says about the board.
+    """Ask the firmware of a Raspberry Pi about the board.
 
     ADDRESS is vcio: on the board itself, and may be left out there; elsewhere it is, for example,
     bcm2835:?at=gdb:localhost:3333@0x3f00b880+0x40&pool=gdb:localhost:3333@0x100000.
