@@ -75,7 +75,7 @@ def measure(
     board: RpiProperty, in_flight: int, expected: list[object], screen: Screen, signals: Signals
 ) -> float:
     """Ask for one clock after the other for a while; returns how many answers came per second."""
-    row = screen.row("flight", f"{in_flight} in flight: …")
+    row = screen.row("flight", f"{in_flight} in flight: ...")
     pending: deque[tuple[int, Reading]] = deque()
     sent = answered = 0
     began_s = monotonic()
