@@ -54,7 +54,8 @@ if TYPE_CHECKING:
         WrongMessage,
     )
     from mboxio.ports import Ports
-    from mboxio.registry import connect, open
+    from mboxio.registry import connect
+    from mboxio.registry import open as open  # not in __all__: it would hide the built-in
     from mboxio.stats import ChannelStats
 
 __version__ = "0.1.0"
@@ -104,7 +105,6 @@ __all__ = [
     "WrongMessage",
     "connect",
     "expects_reply",
-    "open",
     "open_async",
 ]
 
@@ -172,4 +172,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "open"})

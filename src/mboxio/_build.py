@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
-__all__ = ["check", "checksums", "describe", "modules", "name", "sources"]
+__all__ = ["check", "checksums", "describe", "modules", "name", "sources", "summary"]
 
 _ROOT = os.path.dirname(__file__)
 _SHARED = (".pxd", ".h")
@@ -54,6 +54,14 @@ def describe() -> str:
         return "pure Python" if os.path.isdir(_ROOT) else "pure Python, from an archive"
     short = (each.removeprefix("mboxio.") for each in stamp.MODULES)
     return f"compiled by Cython {stamp.CYTHON}: {', '.join(short)}"
+
+
+def summary() -> str:
+    """Return the build in some words, for reports."""
+    stamp = _stamp()
+    if stamp is None:
+        return "pure Python"
+    return f"compiled by Cython {stamp.CYTHON} ({len(stamp.MODULES)} modules)"
 
 
 def modules(root: str) -> dict[str, str]:

@@ -48,7 +48,8 @@ class ChannelStats(NamedTuple):
     out_of_step: bool
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name}={value}" for name, value in self._asdict().items() if value)
+        """Show what is not zero, which is what people look for."""
+        told = ", ".join(f"{name}={value!r}" for name, value in self._asdict().items() if value)
         return f"ChannelStats({told})"
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from mboxio.cli.app import app
 from mboxio.remote import Remote
 from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start, one_line
 
@@ -19,13 +20,13 @@ FAILED, WRONG = 1, 2
         ("request shm:t/echo --frobnicate", WRONG, "No such option '--frobnicate'"),
         ("frobnicate", WRONG, "No such command 'frobnicate'"),
         ("request", WRONG, "Missing argument 'ADDRESS'"),
-        ("request shm:t/echo 0g --hex", WRONG, "'0g' is no hex: write pairs of digits"),
-        ("request shm:t/echo 012 --hex", WRONG, "'012' is no hex"),
+        ("request shm:t/echo 0g --hex", WRONG, "'0g' is not hex: write pairs of digits"),
+        ("request shm:t/echo 012 --hex", WRONG, "'012' is not hex"),
         ("request shm:t/echo x --file -", WRONG, "PAYLOAD and --file exclude each other"),
         ("request shm:t/echo --file /nowhere", WRONG, "'/nowhere': No such file"),
         ("request shm:t/echo --file /", WRONG, "'/': Is a directory"),
-        ("request shm:t/echo --timeout-s -1", WRONG, "'-1' is no time: write seconds"),
-        ("request shm:t/echo --timeout-s nan", WRONG, "'nan' is no time"),
+        ("request shm:t/echo --timeout-s -1", WRONG, "'-1' is not a time: write seconds"),
+        ("request shm:t/echo --timeout-s nan", WRONG, "'nan' is not a time"),
         ("request shm:t/echo --repeat 0", WRONG, "'--repeat': 0 is not in the range"),
         ("request nonsense", WRONG, "'nonsense' is no address: write controller:name/channel"),
         ("request warp:t", WRONG, "no controller 'warp'; there are: "),
@@ -38,16 +39,24 @@ FAILED, WRONG = 1, 2
         ("list shm:nobody", FAILED, "nobody serves shm:nobody"),
         ("bench shm:nobody", FAILED, "nobody serves shm:nobody"),
         ("request shm:t/mute --timeout-s 0.01", FAILED, "timed out (waiting for the reply; hand"),
-        ("request shm:t/small 123456789", FAILED, "has 9 bytes, the channel carries 8"),
+        ("request shm:t/small 123456789", WRONG, "has 9 bytes, the channel carries 8"),
+        ("send shm:t/small 123456789", WRONG, "has 9 bytes, the channel carries 8"),
+        ("request shm:t/echo 0x --hex", WRONG, "'0x' is not hex"),
+        ("request shm:t/echo 0x0g --hex", WRONG, "'0x0g' is not hex"),
+        ("request shm:t/echo 1:02 --hex", WRONG, "'1:02' is not hex"),
         ("request shm:t/small x", FAILED, "the remote answered with error 95: chan (wai"),
         ("listen shm:t/talk --timeout-s 0.01", FAILED, "no message in 0.01 s"),
-        ("bench shm:t/echo --in-flight 1,x", WRONG, "'1,x' is no list of numbers"),
-        ("bench shm:t/echo --in-flight 0", WRONG, "'0' is no list of numbers"),
-        ("bench shm:t/small --size 9 --in-flight 1", FAILED, "has 9 bytes, the channel carries 8"),
+        ("bench shm:t/echo --in-flight 1,x", WRONG, "'1,x' is not a list of numbers"),
+        ("bench shm:t/echo --in-flight 0", WRONG, "'0' is not a list of numbers"),
+        ("bench shm:t/small --size 9 --in-flight 1", WRONG, "has 9 bytes, the channel carries 8"),
         ("serve shm:u", WRONG, "Say what to serve: a FILE, or --echo"),
+        ("serve acpm:?at=peer:u", WRONG, "use python -m mboxio.remote.acpm peer:NAME"),
+        ("serve peer:u", WRONG, "use python -m mboxio.remote.acpm peer:NAME"),
+        ("serve shm:u --echo tests/__init__.py", WRONG, "one of the two: a FILE, or --echo"),
+        ("serve shm:u --echo --channels a,b,a", WRONG, "names 'a' more than once"),
         ("serve loopback:u --echo", WRONG, "'loopback:u' cannot be served: write shm:NAME"),
         ("serve shm:u/channel --echo", WRONG, "cannot be served"),
-        ("serve shm:u --echo --channels a,,b", WRONG, "channel"),
+        ("serve shm:u --echo --channels a,,b", WRONG, "'a,,b': a channel needs a name"),
         ("serve shm:u /nowhere.py", WRONG, "'/nowhere.py' does not exist"),
         ("serve shm:u --echo --latency-us -1", WRONG, "-1.0 is not in the range"),
     ],
@@ -83,6 +92,59 @@ def test_a_full_disk(remote: Remote, start: Start) -> None:
         _, stderr = process.communicate(timeout=PATIENCE_S)
     assert "No space left on device" in one_line(stderr)
     assert process.returncode == FAILED
+
+
+@pytest.mark.parametrize("command", ["--help", "request --help", "", "--version"])
+def test_a_help_text_that_cannot_be_written(start: Start, command: str) -> None:
+    with open("/dev/full", "wb") as full:
+        process = start(*command.split(), stdout=full)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
+    if command:
+        assert "No space left on device" in one_line(stderr)
+        assert process.returncode == FAILED
+    else:
+        assert stderr.startswith(b"Usage: ")  # on stderr
+        assert process.returncode == WRONG
+
+
+def test_no_channel_without_a_name(invoke: Invoke) -> None:
+    result = invoke("serve", "shm:u", "--echo", "--channels", "")
+    assert "--channels '': a channel needs a name" in one_line(result.stderr_bytes)
+    assert result.exit_code == WRONG
+
+
+def test_the_summaries_are_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (40, 80, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        text = run("--help").stdout.decode()
+        assert "..." not in text.partition("\nCommands:")[2]
+        assert max(map(len, text.splitlines())) < columns
+    assert "130 Ctrl-C" in text
+    assert "141" in text
+    for command in app.commands.values():
+        assert len(command.get_short_help_str(1000)) < 60
+
+
+def test_every_command_has_json() -> None:
+    for name, command in app.commands.items():
+        has = any("--json" in each.opts for each in command.params)
+        assert has is (name != "demo"), name
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "told"),
+    [
+        ("--help", 0, "usage: python -m mboxio.remote.acpm peer:NAME|file:PATH"),
+        ("", WRONG, "usage: python -m mboxio.remote.acpm peer:NAME|file:PATH"),
+        ("nonsense", WRONG, "'nonsense' cannot be served: write peer:NAME or file:PATH"),
+    ],
+)
+def test_the_model_of_acpm_firmware(args: str, code: int, told: str) -> None:
+    command = [sys.executable, "-m", "mboxio.remote.acpm", *args.split()]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told in result.stdout + result.stderr
+    assert result.returncode == code
+    assert "Traceback" not in result.stderr
 
 
 def test_a_remote_that_is_killed(start: Start) -> None:
@@ -133,5 +195,7 @@ def test_closed_streams(closed: str, command: str) -> None:
 def test_without_the_extra(missing: str) -> None:
     program = f"import sys; sys.modules[{missing!r}] = None; from mboxio.cli import main; main()"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
-    assert one_line(result.stderr) == 'the command line needs: pip install "mboxio[cli]"'
+    told = one_line(result.stderr)
+    assert told.startswith(f"the command line needs {missing}: pip install click rich")
+    assert 'pip install ".[cli]" in a checkout' in told
     assert (result.returncode, result.stdout) == (WRONG, b"")

@@ -1,25 +1,29 @@
 """``info``, ``list`` and ``bench``."""
 
 import json
+import signal
 
 import pytest
 
 import mboxio
 from mboxio import _build
 from mboxio.cli.measure import Samples
-from mboxio.cli.options import printable
 from mboxio.remote import Remote
-from tests.cli.conftest import Invoke, Run
+from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start, one_line
 
 
 def test_info(invoke: Invoke) -> None:
     found = json.loads(invoke("info", "--json").stdout)
     assert found["version"] == mboxio.__version__
-    assert found["build"] == _build.describe()
+    assert found["build"] == _build.summary()
     assert found["controllers"]["shm"] == "mboxio.controllers.shm:SharedMemory"
     text = invoke("info").stdout
-    for each in (_build.describe(), "CPython 3.", "shm:", "loopback:"):
+    for each in (_build.summary(), "CPython 3.", "shm:", "loopback:"):
         assert each in text
+
+
+def test_info_names_the_compiled_modules_when_asked(invoke: Invoke) -> None:
+    assert _build.describe() in invoke("info", "--verbose").stdout
 
 
 def test_version(run: Run) -> None:
@@ -48,14 +52,11 @@ def test_list(remote: Remote, invoke: Invoke) -> None:
     }
 
 
-def test_printable() -> None:
-    assert printable("one\ntwo \x1b[31m é \udc80") == "one two \\x1b[31m é \\udc80"
-
-
 def test_bench(remote: Remote, invoke: Invoke) -> None:
     result = invoke("bench", "shm:t/echo", "--seconds", "0.05", "--in-flight", "1,8,32", "--json")
     found = json.loads(result.stdout)
-    assert found["build"] == _build.describe()
+    assert found["build"] == _build.summary()
+    assert found["complete"] is True
     assert [each["in_flight"] for each in found["results"]] == [1, 8, 32]
     for each in found["results"]:
         assert each["requests"] > 0
@@ -87,6 +88,49 @@ def test_bench_of_a_slow_remote(remote: Remote, invoke: Invoke) -> None:
     (found,) = json.loads(result.stdout)["results"]
     assert found["requests"] == 1
     assert found["max_us"] > 50_000
+
+
+def small_answers(remote: Remote, times: int) -> None:
+    """Have channel small answer so many requests and then no more."""
+    left = [times]
+
+    @remote.handler("small")
+    def small(message: bytes) -> bytes | None:
+        left[0] -= 1
+        return message if left[0] >= 0 else None
+
+    # One reply comes after the time of a row is over: a row is one request.
+    remote.channels["small"].simulate(0.03, 1)
+
+
+BENCH_SMALL = ("bench", "shm:t/small", "--size", "8", "--seconds", "0.01")
+
+
+def test_bench_keeps_the_rows_before_a_failure(remote: Remote, invoke: Invoke) -> None:
+    small_answers(remote, 1)
+    args = (*BENCH_SMALL, "--in-flight", "1,2", "--timeout-s", "0.3")
+    result = invoke(*args)
+    assert "timed out" in one_line(result.stderr_bytes)
+    assert result.exit_code == 1
+    row = result.stdout.splitlines()[2]
+    assert row.split()[0] == "1"
+    small_answers(remote, 1)
+    result = invoke(*args, "--json")
+    found = json.loads(result.stdout)
+    assert [each["in_flight"] for each in found["results"]] == [1]
+    assert found["complete"] is False
+    assert result.exit_code == 1
+
+
+def test_bench_keeps_the_rows_before_an_interrupt(remote: Remote, start: Start) -> None:
+    small_answers(remote, 1)
+    process = start(*BENCH_SMALL, "--in-flight", "1,2", "--timeout-s", "none")
+    while remote.stats().requests < 2:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, stderr) == (130, b"")
+    assert stdout.splitlines()[2].split()[0] == b"1"
 
 
 def test_samples_of_a_long_time_are_spread_evenly() -> None:

@@ -3,16 +3,18 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from mboxio.cli.options import hexdump
+from mboxio.cli.output import hexdump
 from mboxio.remote import Remote
-from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start
+from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start, one_line
 
 EVERYTHING = bytes(range(256))
 
@@ -25,6 +27,11 @@ EVERYTHING = bytes(range(256))
         (["é"], b"", "é".encode()),
         (["01 02", "--hex"], b"", b"\1\2"),
         (["--hex", "01 02ff"], b"", b"\1\2\xff"),
+        (["--hex", "0x0102"], b"", b"\1\2"),
+        (["--hex", "0x01,0x02"], b"", b"\1\2"),
+        (["--hex", "01:02-0a_0B"], b"", b"\1\2\n\x0b"),
+        (["--hex", "0X0102 03"], b"", b"\1\2\3"),
+        (["x", "--timeout-s", "None"], b"", b"x"),
         (["-"], EVERYTHING, EVERYTHING),
         (["--file", "-"], b"abc", b"abc"),
         (["--hex", "-"], b"00 ff\n", b"\0\xff"),
@@ -46,6 +53,13 @@ def test_a_file_comes_back_as_it_is(remote: Remote, run: Run, tmp_path: Path) ->
     (tmp_path / "message").write_bytes(data)
     result = run("request", "shm:t/echo", "--file", str(tmp_path / "message"))
     assert (result.returncode, result.stdout, result.stderr) == (0, data, b"")
+
+
+@pytest.mark.parametrize("command", ["request shm:t/echo x", "listen shm:t/talk"])
+def test_one_form_of_output_only(remote: Remote, invoke: Invoke, command: str) -> None:
+    result = invoke(*command.split(), "--json", "--hex-out")
+    assert one_line(result.stderr_bytes).startswith("--json and --hex-out exclude each other")
+    assert (result.exit_code, result.stdout) == (2, "")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +103,10 @@ def test_send(remote: Remote, invoke: Invoke) -> None:
     result = invoke("send", "shm:t/sink", "on", "--repeat", "3")
     assert (result.exit_code, result.output) == (0, "")
     assert remote.stats().messages == 3
+    result = invoke("send", "shm:t/sink", "on", "--json")
+    found = json.loads(result.stdout)
+    assert found.pop("seconds") > 0
+    assert found == {"bytes": 2}
 
 
 def talk_until_ended(remote: Remote, process: "subprocess.Popen[bytes]", message: bytes) -> None:
@@ -107,7 +125,75 @@ def test_listen(remote: Remote, start: Start) -> None:
     talk_until_ended(remote, process, b"\0hi")
     stdout, stderr = process.communicate()
     assert (process.returncode, stderr) == (0, b"")
-    assert stdout.decode().splitlines() == 3 * [json.dumps({"message": "006869", "bytes": 3})]
+    for line in stdout.decode().splitlines():
+        found = json.loads(line)
+        assert datetime.fromisoformat(found.pop("time")).tzinfo
+        assert found == {"channel": "talk", "direction": "rx", "message": "006869", "bytes": 3}
+    assert stdout.count(b"\n") == 3
+
+
+def test_listen_prints_one_line_for_each_message(remote: Remote, start: Start) -> None:
+    process = start("listen", "shm:t/talk", "--count", "2")
+    talk_until_ended(remote, process, b"\0hi\n\x1b" + bytes(40))
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stderr) == (0, b"")
+    shown = "00 68 69 0a 1b" + 40 * " 00"
+    line = rf"\d{{4}}-\d\d-\d\dT[\d:.+-]+ talk rx \[45\] {shown} \|\.hi\.\.\.{{40}}\|\n"
+    assert re.fullmatch(line * 2, stdout.decode())
+
+
+def test_a_terminal_gets_a_head_and_a_hexdump_of_what_is_heard(
+    remote: Remote, start: Start
+) -> None:
+    own, terminal = os.openpty()
+    try:
+        process = start("listen", "shm:t/talk", "--count", "1", stdout=terminal)
+        talk_until_ended(remote, process, b"\x1b]0;owned\x07")
+        head, row, _ = os.read(own, 1000).decode().split("\r\n")
+    finally:
+        os.close(own)
+        os.close(terminal)
+    assert head.split()[1:] == ["talk", "rx", "[10]"]
+    assert row.endswith("|.]0;owned.|")
+    assert (head + row).isprintable()
+
+
+def test_listen_follows_a_remote_over_its_restart(start: Start) -> None:
+    first, second = Remote("life"), Remote("life")
+    for life in (first, second):
+        life.channel("talk", depth=8, host_sends=False)
+    with first:
+        process = start("listen", "shm:life/talk", "--follow", "--hex-out")
+        assert process.stdout is not None
+        reading = threading.Thread(target=process.stdout.read, args=(3,))
+        reading.start()
+        while reading.is_alive():  # it may not be listening yet
+            first.notify("talk", b"1")
+            reading.join(0.01)
+    with second:
+        lines: list[bytes] = []
+        reading = threading.Thread(target=lambda: lines.extend(until(process, b"32\n")))
+        reading.start()
+        while reading.is_alive():
+            second.notify("talk", b"2")
+            reading.join(0.01)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert set(lines) <= {b"31\n", b"32\n"}
+    gone, ended = stderr.decode().splitlines()
+    assert gone.startswith("mboxio: ")
+    assert gone.endswith("; listening for its next life")
+    assert ended.endswith(" messages")
+    assert process.returncode == 0
+
+
+def until(process: "subprocess.Popen[bytes]", wanted: bytes) -> list[bytes]:
+    """Read lines up to one."""
+    assert process.stdout is not None
+    lines = [process.stdout.readline()]
+    while lines[-1] not in (wanted, b""):
+        lines.append(process.stdout.readline())
+    return lines
 
 
 def test_listen_until_interrupted(remote: Remote, start: Start) -> None:

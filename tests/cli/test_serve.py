@@ -1,5 +1,6 @@
 """``serve``: a remote from a file or an echo, and how it ends."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -52,6 +53,12 @@ def test_echo(start: Start) -> None:
         assert client.request(b"abc") == b"abc"
 
 
+def test_what_is_served_as_json(start: Start) -> None:
+    process = start("serve", "shm:u", "--echo", "--channels", "a,b", "--json")
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline()) == {"address": "shm:u", "channels": ["a", "b"]}
+
+
 def test_latency(start: Start) -> None:
     process = start("serve", "shm:u", "--echo", "--latency-us", "20000")
     assert process.stdout is not None
@@ -88,7 +95,9 @@ def test_a_handler_that_raises(start: Start, tmp_path: Path) -> None:
         ("x = 1\n1 / 0", "failed: ZeroDivisionError: division by zero (device.py, line 2)"),
         ("def x(:", "failed: SyntaxError: invalid syntax (device.py, line 1)"),
         ("raise SystemExit('no\\nboard')", "failed: SystemExit: no board (device.py, line 1)"),
-        ("def firmware(): pass", "failed: TypeError: firmware() takes 0 positional arguments"),
+        ("\ndef firmware(): pass", "device.py, line 2: firmware() has to take one argument"),
+        ("def firmware(a, b): pass", "device.py, line 1: firmware(a, b) has to take one argument"),
+        ("async def firmware(r): pass", "device.py, line 1: firmware() is async"),
         ("remote = 1", "defines neither remote = Remote(...) nor a function firmware(remote)"),
         ("def firmware(remote): pass", "shm:u has no channel"),
     ],

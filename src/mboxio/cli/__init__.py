@@ -6,6 +6,9 @@ import sys
 __all__ = ["main"]
 
 
+INSTALL = 'pip install click rich, or pip install ".[cli]" in a checkout of mboxio'
+
+
 def main() -> None:
     """Run the command that the arguments of this process name, and exit."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -15,9 +18,10 @@ def main() -> None:
     try:
         from mboxio.cli.app import app
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("click", "rich"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("click", "rich"):
             raise
-        print('mboxio: the command line needs: pip install "mboxio[cli]"', file=sys.stderr)
+        print(f"mboxio: the command line needs {missing}: {INSTALL}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

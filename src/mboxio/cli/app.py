@@ -1,26 +1,39 @@
 """The command ``mboxio`` and its subcommands: how they fail and with which exit code."""
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
 
-from mboxio import AddressError, MailboxError, WrongMessage, __version__
+from mboxio import (
+    AddressError,
+    MailboxError,
+    MessageTooLong,
+    ReplyTooLong,
+    WrongMessage,
+    __version__,
+)
 from mboxio.cli.bench import bench
 from mboxio.cli.demo import demo
 from mboxio.cli.listen import listen
 from mboxio.cli.listing import info, list_channels
-from mboxio.cli.options import printable
+from mboxio.cli.logs import logged_in_lines
 from mboxio.cli.request import request, send
 from mboxio.cli.rpi import rpi
 from mboxio.cli.serve import serve
+from mboxio.cli.text import printable, register_plain
 
 __all__ = ["app"]
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 """As a shell reports a process that died of SIGINT or SIGPIPE."""
+WRONG = AddressError | WrongMessage | MessageTooLong
+"""The command or its message is wrong, not the remote."""
+HELP_MAX, HELP_MIN = 78, 20
+"""Columns of a help text."""
 
 
 class WrongAddress(click.ClickException):
@@ -40,17 +53,12 @@ class App(click.Group):
             super().invoke(ctx)
             sys.stdout.flush()
         except MailboxError as error:
-            wrong = isinstance(error, AddressError | WrongMessage)
+            wrong = isinstance(error, WRONG) and not isinstance(error, ReplyTooLong)
             raise (WrongAddress if wrong else click.ClickException)(str(error)) from None
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            _abandon_stdout()
-            raise click.exceptions.Exit(BROKEN_PIPE) from None
         except OSError as error:
-            _abandon_stdout()
-            where = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(f"{where}{error.strerror or error}") from None
+            raise _failed_output(error) from None
 
     def main(
         self,
@@ -63,11 +71,16 @@ class App(click.Group):
     ) -> NoReturn:
         """Run and exit."""
         # A message may hold what the encoding of the output cannot say.
-        reconfigure = getattr(sys.stdout, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+        plain = register_plain()
+        for stream in (sys.stdout, sys.stderr):
+            reconfigure = getattr(stream, "reconfigure", None)
+            if reconfigure is not None:
+                reconfigure(errors=plain)
+        columns = shutil.get_terminal_size().columns - 2
+        extra["terminal_width"] = max(min(columns, HELP_MAX), HELP_MIN)
         try:
-            code = super().main(args, "mboxio", complete_var, standalone_mode=False, **extra)
+            with logged_in_lines():
+                code = self.run(args, complete_var, extra)
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             code = error.exit_code
@@ -78,12 +91,41 @@ class App(click.Group):
             code = INTERRUPTED
         sys.exit(code)
 
+    def run(self, args: Sequence[str] | None, complete_var: str | None, extra: Any) -> int:
+        """Run, also what click prints before a command is invoked; returns the exit code."""
+        try:
+            code = super().main(args, "mboxio", complete_var, standalone_mode=False, **extra)
+            sys.stdout.flush()  # a help text
+        except click.exceptions.Exit as end:
+            return end.exit_code
+        except OSError as error:
+            failure = _failed_output(error)
+            if isinstance(failure, click.ClickException):
+                raise failure from None
+            return failure.exit_code
+        return code or 0
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands; unlike click, with their summaries in full."""
+        rows = [(name, each.get_short_help_str(1000)) for name, each in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(rows))
+
 
 def _line(error: click.ClickException) -> str:
     text = printable(error.format_message())
     if isinstance(error, click.UsageError) and error.ctx is not None:
         text = f"{text.rstrip('.')} (see: {error.ctx.command_path} --help)"
     return f"mboxio: {text}"
+
+
+def _failed_output(error: OSError) -> click.ClickException | click.exceptions.Exit:
+    """Return how to end when a file, most often stdout, cannot be used."""
+    _abandon_stdout()
+    if isinstance(error, BrokenPipeError):
+        return click.exceptions.Exit(BROKEN_PIPE)
+    where = f"{error.filename}: " if error.filename else ""
+    return click.ClickException(f"{where}{error.strerror or error}")
 
 
 def _abandon_stdout() -> None:
@@ -104,7 +146,8 @@ def app() -> None:
 
     An ADDRESS is controller:name/channel?option=value, for example shm:demo/pmic.
 
-    Exit codes: 0 done, 1 the remote failed, 2 the command or an address is wrong.
+    Exit codes: 0 done; 1 the remote failed; 2 the command, an address or a message is wrong;
+    130 Ctrl-C (143 SIGTERM); 141 whoever read the output has gone.
     """
 
 

@@ -1,6 +1,5 @@
 """``mboxio bench``: how long requests take, and how many are answered per second."""
 
-import json
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -8,12 +7,13 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table
 
-from mboxio import _build
+from mboxio import MailboxError, _build
 from mboxio.cli.measure import Result, measure
-from mboxio.cli.options import Output, opened
+from mboxio.cli.options import SECONDS, opened, timeout
+from mboxio.cli.output import Column, Output
 from mboxio.cli.signals import Signals
+from mboxio.cli.text import json_line, note, printable
 
 __all__ = ["bench"]
 
@@ -35,7 +35,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
         except ValueError:
             numbers = ()
         if not numbers or min(numbers) < 1:
-            self.fail(f"{value!r} is no list of numbers: write 1,8,32.")
+            self.fail(f"{value!r} is not a list of numbers: write 1,8,32.")
         return numbers
 
 
@@ -48,42 +48,69 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--seconds", type=click.FloatRange(0.01, 3600), default=1.0, help="For each of these numbers."
 )
+@click.option("--timeout-s", type=SECONDS, help="For each; the channel's if left out.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def bench(
-    address: str, size: int, in_flight: tuple[int, ...] | None, seconds: float, as_json: bool
+    address: str,
+    size: int,
+    in_flight: tuple[int, ...] | None,
+    seconds: float,
+    timeout_s: float | None,
+    as_json: bool,
 ) -> None:
-    """Measure how long requests take and how many are answered per second.
+    """Measure latency and requests per second.
 
     A request counts from being submitted until its reply is seen. Numbers in flight beyond the
     channel's depth are cut to it. On a channel without replies, one-way messages are measured until
-    they are TX done.
+    they are TX done. Ctrl-C or a failure ends it; what was measured until then is shown.
     """
+    failure: Exception | None = None
+    results: list[Result] = []
     with opened(address) as client, Signals() as signals:
         limit = client.queue.depth
         wanted = in_flight or usual(limit)
         numbers = list(dict.fromkeys(min(number, limit) for number in wanted))
         if max(wanted) > limit:
-            note = f"channel {client.channel.name!r} has depth {limit}: no more are in flight"
-            click.echo(f"mboxio: {note}", err=True)
+            note(f"channel {client.channel.name!r} has depth {limit}: no more are in flight")
         columns = (TextColumn("{task.description}"), BarColumn())
         terminal = Console(stderr=True)
         with Progress(
             *columns, console=terminal, transient=True, disable=not terminal.is_terminal
         ) as progress:
-            results: list[Result] = []
-            for number in numbers:
-                task = progress.add_task(f"{number} in flight", total=seconds)
-                show = partial(_show, signals, progress, task)
-                results.append(measure(client, number, bytes(size), seconds, show))
+            measured = partial(measure, client, message=bytes(size), seconds=seconds)
+            try:
+                for number in numbers:
+                    task = progress.add_task(f"{number} in flight", total=seconds)
+                    tick = partial(_show, signals, progress, task)
+                    results.append(
+                        measured(in_flight=number, tick=tick, timeout_s=timeout(timeout_s))
+                    )
+            except (MailboxError, click.exceptions.Exit) as error:
+                failure = error
         tied = client.channel.ties_replies
-    what = "requests" if tied else "one-way messages"
-    if as_json:
-        about = {"address": address, "build": _build.describe(), "size": size, "what": what}
-        found = [asdict(result) for result in results]
-        click.echo(json.dumps({**about, "results": found}))
+    _print(address, size, "requests" if tied else "one-way messages", results, failure, as_json)
+    if failure is not None:
+        raise failure
+
+
+def _print(
+    address: str,
+    size: int,
+    what: str,
+    results: list[Result],
+    failure: Exception | None,
+    as_json: bool,
+) -> None:
+    if failure is not None and not results:
         return
-    click.echo(f"{address}, {what} of {size} bytes, {_build.name()} build")
-    _print(results)
+    if as_json:
+        about = {"address": address, "build": _build.summary(), "size": size, "what": what}
+        found = [asdict(result) for result in results]
+        complete = failure is None
+        click.echo(json_line({**about, "complete": complete, "results": found}))
+        return
+    click.echo(printable(f"{address}, {what} of {size} bytes, {_build.name()} build"))
+    _print_table(results)
 
 
 def usual(depth: int) -> tuple[int, ...]:
@@ -101,15 +128,13 @@ def _show(signals: Signals, progress: Progress, task: TaskID, spent_s: float) ->
     progress.update(task, completed=spent_s)
 
 
-def _print(results: list[Result]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("in flight", "requests/s", "µs each", "p50 µs", "p90 µs", "p99 µs", "max µs"):
-        table.add_column(column, justify="right")
+COLUMNS = ("in flight", "requests/s", "µs each", "p50 µs", "p90 µs", "p99 µs", "max µs")
+
+
+def _print_table(results: list[Result]) -> None:
+    rows: list[list[str]] = []
     for each in results:
         times = (each.us_per_request, each.p50_us, each.p90_us, each.p99_us, each.max_us)
-        table.add_row(
-            str(each.in_flight),
-            f"{each.requests_per_s:,.0f}",
-            *(f"{time_us:,.2f}" if time_us < 10 else f"{time_us:,.1f}" for time_us in times),
-        )
-    Output().print(table)
+        in_words = [f"{time_us:,.2f}" if time_us < 10 else f"{time_us:,.1f}" for time_us in times]
+        rows.append([str(each.in_flight), f"{each.requests_per_s:,.0f}", *in_words])
+    Output().table([Column(name) for name in COLUMNS], rows)

@@ -1,4 +1,4 @@
-"""``mboxio demo``: the main job on one screen."""
+"""``mboxio demo``: many requests in flight, and firmware that dies, on one screen."""
 
 from contextlib import ExitStack
 from importlib import import_module
@@ -6,12 +6,13 @@ from importlib import import_module
 import click
 
 from mboxio import _build
-from mboxio.cli.options import Output, connected
+from mboxio.cli.options import connected
+from mboxio.cli.output import Output
 from mboxio.cli.process import Firmware, private_folder
 from mboxio.cli.screen import Screen
 from mboxio.cli.show import Show
 from mboxio.cli.signals import Signals
-from mboxio.cli.verdict import broken, table
+from mboxio.cli.verdict import COLUMNS, broken, table
 
 __all__ = ["demo"]
 
@@ -27,7 +28,7 @@ DEMOS = {
 @click.command()
 @click.argument("name", type=click.Choice(list(DEMOS)), default="requests")
 def demo(name: str) -> None:
-    """Show the main job: many requests in flight, and firmware that is killed.
+    """Watch many requests in flight and firmware that dies.
 
     It takes some seconds, needs nothing and leaves nothing behind. The exit code is 1 if any
     guarantee was broken. With the name acpm it is a PMIC behind ACPM firmware, with
@@ -53,7 +54,7 @@ def requests() -> None:
         show.run()
     faults = broken(show)
     console.print()
-    console.print(table(show))
+    console.table(COLUMNS, table(show))
     if faults:
         raise click.ClickException(f"broken: {'; '.join(faults)}")
     kept = "held: 0; every request ended once, with its own reply or its error"

@@ -10,7 +10,8 @@ import click
 import mboxio
 from mboxio import _build
 from mboxio.cli.acpm_firmware import LATENCY_S, PMIC, SENSED, SENSOR, WORKERS, value_of
-from mboxio.cli.options import Output, connected
+from mboxio.cli.options import connected
+from mboxio.cli.output import Output
 from mboxio.cli.process import Firmware, private_folder
 from mboxio.cli.screen import Screen
 from mboxio.cli.signals import Signals

@@ -7,7 +7,8 @@ from time import monotonic
 import click
 
 from mboxio import _build
-from mboxio.cli.options import Output, connected
+from mboxio.cli.options import connected
+from mboxio.cli.output import Output
 from mboxio.cli.process import private_folder
 from mboxio.cli.qemu import standing_still
 from mboxio.cli.rpi import in_words
@@ -74,7 +75,7 @@ def measure(
     board: RpiProperty, in_flight: int, expected: list[object], screen: Screen, signals: Signals
 ) -> float:
     """Ask for one clock after the other for a while; returns how many answers came per second."""
-    row = screen.row("flight", f"{in_flight} in flight: …")
+    row = screen.row("flight", f"{in_flight} in flight: ...")
     pending: deque[tuple[int, Reading]] = deque()
     sent = answered = 0
     began_s = monotonic()

@@ -4,9 +4,11 @@ from time import monotonic
 
 import click
 
-from mboxio import Messages, MessagesLost, RequestTimeout
-from mboxio.cli.options import SECONDS, Printer, opened, output_options, printable
+from mboxio import Messages, MessagesLost, RemoteGone, RequestTimeout
+from mboxio.cli.options import SECONDS, opened
+from mboxio.cli.output import LinePrinter, output_options
 from mboxio.cli.signals import LOOK_S, Signals
+from mboxio.cli.text import note
 
 __all__ = ["listen"]
 
@@ -17,22 +19,34 @@ __all__ = ["listen"]
 @click.option(
     "--timeout-s", type=SECONDS, default="none", help="Fail if the next one takes longer."
 )
-@output_options
-def listen(address: str, count: int | None, timeout_s: float, printer: Printer) -> None:
-    """Print unsolicited messages until Ctrl-C."""
+@click.option("--follow", is_flag=True, help="Go on when the remote has restarted.")
+@output_options(LinePrinter)
+def listen(
+    address: str, count: int | None, timeout_s: float, follow: bool, printer: LinePrinter
+) -> None:
+    """Print unsolicited messages until Ctrl-C.
+
+    Each has the time when it was taken, its channel, its direction (rx) and its bytes: in one
+    line, or on a terminal as a hexdump. What is lost is told on stderr.
+    """
     got = 0
     with opened(address) as client, client.subscribe() as messages, Signals() as signals:
         while got != count and not signals.number:
             try:
                 message = _next(messages, timeout_s, signals)
             except MessagesLost as error:
-                click.echo(f"mboxio: {printable(str(error))}", err=True)
+                note(str(error))
+                continue
+            except RemoteGone as error:
+                if not follow:
+                    raise
+                note(f"{error}; listening for its next life")
                 continue
             if message is not None:
-                printer.write(message)
+                printer.receive(client.channel.name, message)
                 got += 1
         if signals.number:  # this is how it is meant to end
-            click.echo(f"mboxio: {got} messages", err=True)
+            note(f"{got} messages")
 
 
 def _next(messages: Messages, timeout_s: float, signals: Signals) -> bytes | None:

@@ -1,16 +1,16 @@
 """``mboxio info`` and ``mboxio list``: what there is."""
 
 import dataclasses
-import json
 import platform
 from typing import Any
 
 import click
-from rich.table import Table
 
 import mboxio
 from mboxio import _build, registry
-from mboxio.cli.options import Output, connected, printable
+from mboxio.cli.options import connected
+from mboxio.cli.output import Column, Output
+from mboxio.cli.text import WORD_MAX, json_line, printable
 from mboxio.cli.tree import show_tree
 
 __all__ = ["info", "list_channels"]
@@ -18,17 +18,18 @@ __all__ = ["info", "list_channels"]
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-def info(as_json: bool) -> None:
-    """Show the version, which build runs, and the controllers."""
+@click.option("--verbose", is_flag=True, help="Name the compiled modules, too.")
+def info(as_json: bool, verbose: bool) -> None:
+    """Show the version, the build and the controllers."""
     about = {
         "version": mboxio.__version__,
-        "build": _build.describe(),
+        "build": _build.describe() if verbose else _build.summary(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": platform.platform(),
     }
     controllers = dict(sorted(registry.found().items()))
     if as_json:
-        click.echo(json.dumps({**about, "controllers": controllers}))
+        click.echo(json_line({**about, "controllers": controllers}))
         return
     for name, text in about.items():
         click.echo(f"{name:<12} {text}")
@@ -45,7 +46,7 @@ def info(as_json: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable; one line for each FILE.")
 def list_channels(addresses: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> None:
-    """Show the channels of a controller, or the mailboxes of device trees.
+    """List the channels of a controller, or of a device tree.
 
     A FILE is a flattened device tree: a .dtb, or /sys/firmware/fdt on a board that runs.
     """
@@ -66,24 +67,27 @@ def _list_channels(address: str, as_json: bool) -> None:
     with connected(str(dataclasses.replace(whole, channel=""))) as connection:
         channels = [_describe(channel) for channel in connection.channels.values()]
     if as_json:
-        click.echo(json.dumps(channels))
+        click.echo(json_line(channels))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("number", justify="right")
-    table.add_column("channel", no_wrap=True)
-    table.add_column("depth", justify="right")
-    table.add_column("message bytes", justify="right")
-    table.add_column("directions")
-    for each in channels:
-        directions = {(True, False): "send-only", (False, True): "listen-only"}
-        table.add_row(
+    directions = {(True, False): "send-only", (False, True): "listen-only"}
+    rows = [
+        (
             str(each["number"]),
-            printable(each["channel"]),
+            printable(each["channel"], WORD_MAX),
             str(each["depth"]),
             str(each["message_bytes"]),
             directions.get((each["send"], each["listen"]), "both"),
         )
-    Output().print(table)
+        for each in channels
+    ]
+    columns = (
+        Column("number"),
+        Column("channel", right=False),
+        Column("depth"),
+        Column("message bytes"),
+        Column("directions", right=False),
+    )
+    Output().table(columns, rows)
 
 
 def _describe(channel: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import mboxio
 from mboxio.cli.signals import LOOK_S
+from mboxio.timeouts import DEFAULT
 
 __all__ = ["Result", "Samples", "measure"]
 
@@ -88,6 +89,7 @@ def measure(
     message: bytes,
     seconds: float,
     tick: Callable[[float], object] = lambda spent_s: None,
+    timeout_s: Any = DEFAULT,
 ) -> Result:
     """Keep ``in_flight`` requests in flight for a while, after a short time to warm up.
 
@@ -100,6 +102,7 @@ def measure(
         message: what is sent.
         seconds: how long.
         tick: called about every 50 ms with the seconds that have passed.
+        timeout_s: of each request.
 
     Raises:
         MailboxError: a request failed.
@@ -114,7 +117,7 @@ def measure(
     while pending or now_ns < end_ns:
         while len(pending) < in_flight and now_ns < end_ns:
             try:
-                request = submit(message)
+                request = submit(message, timeout_s=timeout_s)
             except mboxio.QueueFull:
                 if not pending:
                     raise

@@ -1,44 +1,28 @@
 """What the arguments of several commands have in common."""
 
 import functools
-import json
 import math
+import re
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, TypeVar
 
 import click
-from rich.console import Console
 
 import mboxio
 from mboxio.timeouts import DEFAULT, nanoseconds
 
 __all__ = [
     "SECONDS",
-    "Output",
-    "Printer",
     "connected",
-    "hexdump",
     "opened",
-    "output_options",
     "payload_arguments",
-    "printable",
     "timeout",
+    "unhexed",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class Output(Console):
-    """Stdout for what has colours and columns, where it can."""
-
-    def __init__(self) -> None:
-        super().__init__(highlight=False, markup=False, emoji=False)
-
-    def on_broken_pipe(self) -> None:
-        """Leave it to the command; called while the error is handled."""
-        raise
 
 
 class Seconds(click.ParamType[float]):
@@ -50,13 +34,13 @@ class Seconds(click.ParamType[float]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """See `click.ParamType`; for ever is infinity."""
-        if value == "none":
+        if str(value).lower() == "none":
             return math.inf
         try:
             seconds = float(value)
             nanoseconds(seconds)
         except ValueError:
-            self.fail(f"{value!r} is no time: write seconds, 0 or more, or none for ever.")
+            self.fail(f"{value!r} is not a time: write seconds, 0 or more, or none for ever.")
         return seconds
 
 
@@ -99,12 +83,6 @@ def _sharing() -> Generator[None]:
         raise click.ClickException(str(error)) from None
 
 
-def printable(text: str) -> str:
-    """Return one line without control characters: some of it comes from the remote."""
-    words = " ".join(text.split("\n"))
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
-
-
 # -- what goes out
 
 
@@ -119,7 +97,9 @@ def payload_arguments(command: Command) -> Command:
     for decorate in (
         click.option("--file", type=click.File("rb"), help="Read the message there; - is stdin."),
         click.option("--text", "form", flag_value="text", help="PAYLOAD is text, also a lone -."),
-        click.option("--hex", "form", flag_value="hex", help='PAYLOAD is hex, like "01 02".'),
+        click.option(
+            "--hex", "form", flag_value="hex", help="PAYLOAD is hex, like 0102 or 0x01,0x02."
+        ),
         click.argument("payload", required=False),
     ):
         collect = decorate(collect)
@@ -138,62 +118,23 @@ def _payload(text: str | None, form: str | None, file: BinaryIO | None) -> bytes
     if form != "hex":
         return data
     try:
-        return bytes.fromhex(data.decode("ascii"))
+        return unhexed(data.decode("ascii"))
     except ValueError:
         shown = data[:40].decode(errors="backslashreplace")
-        raise click.UsageError(f"{shown!r} is no hex: write pairs of digits like 01 02.") from None
+        raise click.UsageError(
+            f"{shown!r} is not hex: write pairs of digits like 01 02, 0102 or 0x0102."
+        ) from None
 
 
-# -- what comes in
+def unhexed(text: str) -> bytes:
+    """Read hex as people write it: ``01 02``, ``0102``, ``01:02``, ``01-02``, ``0x01, 0x02``.
 
+    Bytes come in the order in which they are written, also after one ``0x``.
 
-def output_options(command: Command) -> Command:
-    """Add --raw, --hex-out and --json; the command gets a `Printer` as ``printer``."""
-
-    @functools.wraps(command)
-    def collect(**values: Any) -> Any:
-        return command(printer=Printer(values.pop("output")), **values)
-
-    for form, text in (
-        ("json", "One JSON object per message."),
-        ("hex-out", "One line of hex per message."),
-        ("raw", "The bytes as they are; the default unless stdout is a terminal."),
-    ):
-        collect = click.option(f"--{form}", "output", flag_value=form, help=text)(collect)
-    return collect  # type: ignore[return-value]
-
-
-class Printer:
-    """Writes messages to stdout.
-
-    Args:
-        form: ``raw``, ``hex-out`` or ``json``; None: a hexdump on a terminal, else raw.
+    Raises:
+        ValueError: it is not hex, or a piece of it has an odd number of digits.
     """
-
-    def __init__(self, form: str | None) -> None:
-        self.form = form or ("dump" if sys.stdout.isatty() else "raw")
-        self.output = sys.stdout.buffer
-
-    def write(self, message: bytes, **more: Any) -> None:
-        """Write one message; ``more`` is for JSON only."""
-        if self.form == "raw":
-            data = message
-        elif self.form == "hex-out":
-            data = message.hex(" ").encode() + b"\n"
-        elif self.form == "json":
-            found = {"message": message.hex(), "bytes": len(message), **more}
-            data = json.dumps(found).encode() + b"\n"
-        else:
-            data = "".join(line + "\n" for line in hexdump(message)).encode()
-        self.output.write(data)
-        self.output.flush()
-
-
-def hexdump(message: bytes) -> Iterator[str]:
-    """Yield lines of 16 bytes: offset, hex, and what is printable."""
-    if not message:
-        yield "(no bytes)"
-    for offset in range(0, len(message), 16):
-        row = message[offset : offset + 16]
-        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
-        yield f"{offset:08x}  {row[:8].hex(' '):<23}  {row[8:].hex(' '):<23}  |{text}|"
+    data = b""
+    for piece in re.split(r"[\s:,_-]+", text.strip()):
+        data += bytes.fromhex(re.sub(r"^0[xX](?=.)", "", piece))
+    return data

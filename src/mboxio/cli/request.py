@@ -4,15 +4,10 @@ from time import perf_counter
 
 import click
 
-from mboxio.cli.options import (
-    SECONDS,
-    Printer,
-    opened,
-    output_options,
-    payload_arguments,
-    timeout,
-)
+from mboxio.cli.options import SECONDS, opened, payload_arguments, timeout
+from mboxio.cli.output import Printer, output_options
 from mboxio.cli.signals import Signals
+from mboxio.cli.text import json_line
 
 __all__ = ["request", "send"]
 
@@ -23,8 +18,10 @@ REPEAT = click.IntRange(min=1)
 @click.argument("address")
 @payload_arguments
 @click.option("--timeout-s", type=SECONDS, help="For the reply; the channel's if left out.")
-@click.option("--repeat", type=REPEAT, default=1, help="Send it so often, one after the other.")
-@output_options
+@click.option(
+    "--repeat", type=REPEAT, default=1, metavar="N", help="Send it N times, one after the other."
+)
+@output_options(Printer)
 def request(
     address: str, data: bytes, timeout_s: float | None, repeat: int, printer: Printer
 ) -> None:
@@ -45,15 +42,22 @@ def request(
 @click.argument("address")
 @payload_arguments
 @click.option("--timeout-s", type=SECONDS, help="For TX done; the channel's if left out.")
-@click.option("--repeat", type=REPEAT, default=1, help="Send it so often, one after the other.")
-def send(address: str, data: bytes, timeout_s: float | None, repeat: int) -> None:
-    """Send a one-way message; done when the remote took it.
+@click.option(
+    "--repeat", type=REPEAT, default=1, metavar="N", help="Send it N times, one after the other."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per message.")
+def send(address: str, data: bytes, timeout_s: float | None, repeat: int, as_json: bool) -> None:
+    """Send a one-way message, and wait until it is taken.
 
     PAYLOAD is text, or hex with --hex; - reads stdin; left out, the message is empty.
     """
     with opened(address) as client, Signals() as signals:
         for _ in range(repeat):
+            began_s = perf_counter()
             pending = client.post(data, timeout_s=timeout(timeout_s))
             signals.wait(pending)
             pending.result()
+            if as_json:
+                seconds = round(perf_counter() - began_s, 7)
+                click.echo(json_line({"seconds": seconds, "bytes": len(data)}))
             signals.check()

@@ -1,7 +1,6 @@
 """``mboxio rpi``: what the firmware of a Raspberry Pi says about the board."""
 
 import enum
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +8,9 @@ from typing import Any
 import click
 from rich.table import Table
 
-from mboxio.cli.options import SECONDS, Output, opened, printable, timeout
+from mboxio.cli.options import SECONDS, opened, timeout
+from mboxio.cli.output import Output
+from mboxio.cli.text import json_line, printable
 from mboxio.protocols import rpi_tags as tags
 from mboxio.protocols.rpi_property import UNKNOWN, RpiProperty
 from mboxio.registry import Address
@@ -58,7 +59,7 @@ def rpi(
     timeout_s: float | None,
     as_json: bool,
 ) -> None:
-    """Show what the firmware of a Raspberry Pi says about the board.
+    """Ask the firmware of a Raspberry Pi about the board.
 
     ADDRESS is vcio: on the board itself, and may be left out there; elsewhere it is, for example,
     bcm2835:?at=gdb:localhost:3333@0x3f00b880+0x40&pool=gdb:localhost:3333@0x100000.
@@ -79,9 +80,11 @@ def rpi(
             values = board.read_all(*part, timeout_s=timeout(timeout_s))
             found.update(zip((each.name for each in part), values, strict=True))
     if as_json:
-        click.echo(json.dumps({name: in_json(value) for name, value in found.items()}))
+        click.echo(json_line({name: in_json(value) for name, value in found.items()}))
         return
     rows = Table(show_header=False, box=None, pad_edge=False)
+    rows.add_column(overflow="fold")
+    rows.add_column(overflow="fold")
     for name, value in found.items():
         rows.add_row(name, printable(in_words(name, value)))
     Output().print(rows)

@@ -5,12 +5,14 @@ from time import monotonic
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 __all__ = ["Row", "Screen"]
 
 REDRAW_S = 0.1
 NAME, TEXT, WIDTH_MAX = 9, 46, 100
+BAR_MIN = 5
 
 
 @dataclass
@@ -81,22 +83,29 @@ class Screen:
             self.live.update(self.drawn(), refresh=True)
 
     def drawn(self) -> RenderableType:
-        """Return all rows."""
-        title = Text(self.title, style="bold", no_wrap=True, overflow="ellipsis")
-        return Group(title, Text(""), *(self.line(row) for row in self.rows))
+        """Return all rows; what is too long for the terminal goes on below, nothing is cut."""
+        title = Text(self.title, style="bold", overflow="fold")
+        # The terminal shows Ctrl-C as ^C, which must not wrap.
+        width = min(self.console.width - 2, WIDTH_MAX)
+        rows = Table.grid()
+        rows.add_column(width=NAME, overflow="fold")
+        rows.add_column(width=max(width - NAME, 1), overflow="fold")
+        for row in self.rows:
+            rows.add_row(Text(row.name, "bold cyan"), self.told(row, width - NAME))
+        return Group(title, Text(""), rows)
 
     def line(self, row: Row) -> Text:
-        """Return one row as it is shown."""
-        name = f"{row.name:<{NAME}}"
-        text = Text.assemble((name, "bold cyan"), row.text, no_wrap=True, overflow="ellipsis")
-        if self.live is None:
-            text.append(f", {row.note}" if row.note else "")
-        elif row.share is not None:
-            text.pad_right(NAME + TEXT - len(text.plain))
-            # The terminal shows Ctrl-C as ^C, which must not wrap.
-            room = min(self.console.width - 2, WIDTH_MAX) - NAME - TEXT - len(row.note) - 1
+        """Return one row as a line of its own."""
+        text = Text.assemble((f"{row.name:<{NAME}}", "bold cyan"), row.text)
+        return text.append(f", {row.note}" if row.note else "")
+
+    def told(self, row: Row, width: int) -> Text:
+        """Return what a row says, with its bar where there is room for one."""
+        text = Text(row.text)
+        room = width - TEXT - len(row.note) - 1
+        if row.share is not None and room >= BAR_MIN and len(row.text) <= TEXT:
+            text.pad_right(TEXT - len(text.plain))
             filled = round(max(min(row.share, 1), 0) * room)
             text.append(self.full * filled, "green" if row.done else "yellow")
             text.append(self.empty * (room - filled), "dim")
-            text.append(f" {row.note}" if row.note else "", "bold")
-        return text
+        return text.append(f" {row.note}" if row.note else "", "bold")

@@ -1,11 +1,9 @@
 """``mboxio serve``: a remote from a Python file, or one that echoes."""
 
-import logging
+import inspect
 import signal
 import sys
 import traceback
-from collections.abc import Generator
-from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec
 from pathlib import Path
@@ -14,27 +12,15 @@ from typing import Any
 import click
 
 from mboxio import AddressError
-from mboxio.cli.options import printable
+from mboxio.cli.text import json_line, printable
 from mboxio.registry import Address
 from mboxio.remote import Remote
 
 __all__ = ["serve"]
 
 
-class Lines(logging.Formatter):
-    """One line per record; of a traceback where it happened and what."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """See `logging.Formatter`."""
-        first, *more = record.getMessage().splitlines()
-        if more:
-            frames = [line.strip() for line in more if line.startswith("  File ")]
-            first = f"{first} {more[-1]} ({frames[-1] if frames else 'no traceback'})"
-        return f"mboxio: {printable(first)}"
-
-
 @click.command()
-@click.argument("address", metavar="shm:NAME")
+@click.argument("address")
 @click.argument(
     "file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
@@ -46,6 +32,7 @@ class Lines(logging.Formatter):
 @click.option(
     "--workers", type=click.IntRange(1, 1024), help="Messages worked on at the same time."
 )
+@click.option("--json", "as_json", is_flag=True, help="Say what is served as one JSON object.")
 def serve(
     address: str,
     file: Path | None,
@@ -53,20 +40,30 @@ def serve(
     channels: str,
     latency_us: float | None,
     workers: int | None,
+    as_json: bool,
 ) -> None:
-    """Be the remote of an address until Ctrl-C.
+    """Play the firmware behind an address until Ctrl-C.
 
-    FILE is Python and defines `remote = Remote(...)` or a function `firmware(remote)`.
+    ADDRESS is shm:NAME. FILE is Python and defines `remote = Remote(...)` or a function
+    `firmware(remote)`.
+
+    A model of ACPM firmware is served by: python -m mboxio.remote.acpm peer:NAME
     """
     parsed = Address.parse(address)
+    if parsed.controller in ("acpm", "peer"):
+        raise AddressError(
+            f"{address!r} cannot be served from here: use python -m mboxio.remote.acpm peer:NAME"
+        )
     if parsed.controller != "shm" or parsed.channel or parsed.options:
         raise AddressError(f"{address!r} cannot be served: write shm:NAME")
-    if (file is None) is not echo:
+    if file is None and not echo:
         raise click.UsageError("Say what to serve: a FILE, or --echo.")
+    if file is not None and echo:
+        raise click.UsageError("Serve one of the two: a FILE, or --echo.")
     remote = Remote(parsed.name)
     try:
         if file is None:
-            for name in channels.split(","):
+            for name in _names(channels):
                 remote.handler(name)(bytes)
         else:
             remote = _load(file, remote)
@@ -76,16 +73,28 @@ def serve(
                 channel.simulate(latency_s, workers or channel.workers)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    with _logged_in_lines():
-        _serve(remote)
+    _serve(remote, as_json)
 
 
-def _serve(remote: Remote) -> None:
+def _names(channels: str) -> list[str]:
+    names = channels.split(",")
+    if not all(names):
+        raise click.UsageError(f"--channels {channels!r}: a channel needs a name, like a,b.")
+    for name in names:
+        if names.count(name) > 1:
+            raise click.UsageError(f"--channels {channels!r} names {name!r} more than once.")
+    return names
+
+
+def _serve(remote: Remote, as_json: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         remote.start()
-        names = ", ".join(remote.channels)
-        click.echo(printable(f"serving {remote.address}, channels {names}; Ctrl-C ends it"))
+        if as_json:
+            click.echo(json_line({"address": remote.address, "channels": list(remote.channels)}))
+        else:
+            names = ", ".join(remote.channels)
+            click.echo(printable(f"serving {remote.address}, channels {names}; Ctrl-C ends it"))
         sys.stdout.flush()
         while True:
             signal.pause()
@@ -115,8 +124,11 @@ def _load(file: Path, remote: Remote) -> Remote:
             return found
         function = getattr(module, "firmware", None)
         if callable(function):
+            _check_takes_remote(file, function, remote)
             function(remote)
             return remote
+    except click.UsageError:
+        raise
     except (Exception, SystemExit) as error:
         raise click.UsageError(f"{file} failed: {_told(error)}") from None
     raise click.UsageError(
@@ -124,21 +136,26 @@ def _load(file: Path, remote: Remote) -> Remote:
     )
 
 
+def _check_takes_remote(file: Path, function: Any, remote: Remote) -> None:
+    """Raise UsageError unless a function can be called with a remote, and with it alone."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # it does not say
+    line = getattr(getattr(function, "__code__", None), "co_firstlineno", None)
+    where = f"{file}, line {line}" if line else str(file)
+    try:
+        signature.bind(remote)
+    except TypeError:
+        raise click.UsageError(
+            f"{where}: firmware{signature} has to take one argument: def firmware(remote)"
+        ) from None
+    if inspect.iscoroutinefunction(function):
+        raise click.UsageError(f"{where}: firmware() is async: write def firmware(remote)")
+
+
 def _told(error: BaseException) -> str:
     """Return what an error says and the line where it happened."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{'' if isinstance(error, SyntaxError) else where}"
-
-
-@contextmanager
-def _logged_in_lines() -> Generator[None]:
-    """Show what the library logs, without tracebacks."""
-    log = logging.getLogger("mboxio")
-    handler = logging.StreamHandler()
-    handler.setFormatter(Lines())
-    log.addHandler(handler)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)

@@ -1,6 +1,5 @@
 """``mboxio list --dtb``: the mailboxes that a device tree describes."""
 
-import json
 import os
 from collections.abc import Iterator
 
@@ -11,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mboxio import dt
-from mboxio.cli.options import Output, printable
+from mboxio.cli.output import Output
+from mboxio.cli.text import json_line, printable
 from mboxio.devicetree import Consumer, DeviceTree, Node, Provider, Specifier, describe
 
 __all__ = ["show_tree"]
@@ -61,7 +61,7 @@ def show_tree(file: str, as_json: bool) -> None:
     tree = DeviceTree.open(file)
     if as_json:
         found = describe(tree, os.path.basename(file))
-        click.echo(json.dumps(found, separators=(",", ":")))
+        click.echo(json_line(found))
         return
     output = Output()
     providers, consumers = tree.providers(), tree.consumers()

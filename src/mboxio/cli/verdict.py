@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from rich.table import Table
-
 from mboxio import ChannelStats
+from mboxio.cli.output import Column
 from mboxio.cli.show import Show
 
-__all__ = ["broken", "table"]
+__all__ = ["COLUMNS", "broken", "table"]
 
 
 def broken(show: Show) -> list[str]:
@@ -58,18 +57,21 @@ def _others(show: Show) -> Iterator[str]:
             yield f"channel {name}: {each.in_flight} in flight and {each.queued} queued"
 
 
-def table(show: Show) -> Table:
-    """Return what happened on each channel."""
-    found = Table(box=None, pad_edge=False, header_style="bold")
-    found.add_column("channel", no_wrap=True)
-    found.add_column("what", no_wrap=True)
-    for column in ("sent", "answered", "failed", "late", "mispaired"):
-        found.add_column(column, justify="right", no_wrap=True)
+COLUMNS = (
+    Column("channel", right=False),
+    Column("what", right=False),
+    *map(Column, ("sent", "answered", "failed", "late", "mispaired")),
+)
+
+
+def table(show: Show) -> list[list[str]]:
+    """Return what happened on each channel: rows for `COLUMNS`."""
+    found: list[list[str]] = []
     power, sensor, host, legacy = show.power, show.sensor, show.host, show.legacy
     late, asked = show.stats["power"].late, show.asked
 
     def add(name: str, what: str, *counts: int | None) -> None:
-        found.add_row(name, what, *("-" if each is None else f"{each:,}" for each in counts))
+        found.append([name, what, *("-" if each is None else f"{each:,}" for each in counts)])
 
     heard = sensor.received + sensor.lost
     unanswered = asked.remote_requests - host.answered

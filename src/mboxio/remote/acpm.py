@@ -201,9 +201,18 @@ class AcpmRemote(Serving[PeerServer | FileServer]):
 
 def main(arguments: Sequence[str]) -> None:
     """Serve a PMIC on channel 0, an echo on 1 and a polled PMIC on 2, until Ctrl-C."""
+    usage = "usage: python -m mboxio.remote.acpm peer:NAME|file:PATH"
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(f"{usage}\n\n{main.__doc__}")
+        return
     if len(arguments) != 1:
-        sys.exit("usage: python -m mboxio.remote.acpm peer:NAME|file:PATH")
-    remote = AcpmRemote(arguments[0])
+        print(usage, file=sys.stderr)
+        sys.exit(2)
+    try:
+        remote = AcpmRemote(arguments[0])
+    except AddressError as error:
+        print(f"mboxio: {error}", file=sys.stderr)
+        sys.exit(2)
     pmic = PmicModel()
     remote.channel(pmic, latency_s=200e-6, workers=16)
     remote.channel(slot_bytes=32)
@@ -211,6 +220,9 @@ def main(arguments: Sequence[str]) -> None:
     print(f"serving {remote.address}: 0 PMIC, 1 echo, 2 PMIC without interrupts; Ctrl-C ends it")
     try:
         remote.serve()
+    except (AddressError, OSError) as error:
+        print(f"mboxio: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         return
 
