@@ -13,10 +13,12 @@ SANITIZED := build/sanitized
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 # make test ARGS="-k ring -x"
 ARGS ?=
+# What is installed into VENV, of the groups in pyproject.toml.
+GROUP ?= dev
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: test venv build demo test-compiled test-pure fuzz recovery check lint types docs format clean bench sanitize sanitize-threads
+.PHONY: test venv build demo test-compiled test-pure test-pythons fuzz recovery check lint types docs format clean bench sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -35,6 +37,13 @@ test-pure: $(BUILT)
 	MBOXIO_EXPECT_BUILD=pure PYTHONPATH=$(CURDIR)/src PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache \
 	    $(BIN)/pytest $(ARGS)
 
+# The compiled build on each other Python of this machine that can build it, in a VENV of its own.
+test-pythons:
+	for version in $$(tools/pythons.sh $(PYTHON)); do $(MAKE) test-on-$$version || exit; done
+
+test-on-%:
+	$(MAKE) PYTHON="$$(tools/pythons.sh --path $*)" VENV=build/python$* GROUP=test test-compiled
+
 # A million words of an SRAM change while traffic runs over it; `test` does it for a moment.
 fuzz: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled $(BIN)/python -m tests.acpm.fuzz 1000000
@@ -50,7 +59,8 @@ lint: $(DEPS)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-types: $(DEPS)
+# The types of the command need those of what it uses.
+types: $(BUILT)
 	$(BIN)/mypy
 	$(BIN)/pyright
 
@@ -92,7 +102,7 @@ $(DEPS): pyproject.toml
 	tools/doctor.sh $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'
-	$(PIP) install --group dev
+	$(PIP) install --group $(GROUP)
 	touch $@
 
 $(BENCH): $(DEPS)

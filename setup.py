@@ -90,8 +90,8 @@ class BuildExtensions(build_ext):
         require_compiler()
         import Cython
 
-        tools = f"Cython {Cython.__version__} Python {sys.version}".encode()
-        recipe = zlib.crc32(tools + Path(__file__).read_bytes())
+        # One C file serves all Pythons; what is made of it lies in folders that name the Python.
+        recipe = zlib.crc32(Cython.__version__.encode() + Path(__file__).read_bytes())
         checksums, sources = _build.checksums(str(PACKAGE)), _build.sources(str(PACKAGE))
         before = runpy.run_path(str(STAMP)) if STAMP.exists() else {}
         known = before["MODULES"] if before.get("RECIPE") == recipe else {}

@@ -68,7 +68,7 @@ def test_firmware_shares_no_file(root: Path, monkeypatch: pytest.MonkeyPatch, ma
             remote.start()
     else:
         with remote:
-            assert remote.srams()
+            assert remote.srams
 
 
 @pytest.mark.parametrize("kind", [Kind.DEVICE, Kind.REMOTE])

@@ -386,7 +386,8 @@ def test_everything_at_once_adds_up(remote):
         counts = connection.stats()["a"]
         assert counts.done == ends["done"]
         assert counts.unknown == 0
-        assert counts.late <= remote.stats().late + remote.stats().duplicate
+        # On a busy machine replies are late that nobody delayed.
+        assert counts.done + counts.late <= remote.stats().replies
         assert counts.timed_out + counts.failed == 300 - ends["done"]
         remote.faults = None
         remote.restart()
