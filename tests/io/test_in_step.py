@@ -75,6 +75,16 @@ def test_without_them_it_ends_the_connection(gdb: FakeGdb) -> None:
         assert values(region) == [0x1010, 0x1414, 0x1818]
 
 
+def test_nor_is_it_thrown_away_where_a_stub_forgets_to_acknowledge(gdb: FakeGdb) -> None:
+    gdb.no_ack = gdb.acknowledges = False
+    with opened(gdb) as region:
+        assert values(region) == [0x1010, 0x1414, 0x1818]
+        gdb.twice = True
+        assert region.read(0, 4) == 0x1010
+        with pytest.raises(RemoteGone, match=r"an answer that nothing asked for$"):
+            region.read(4, 4)
+
+
 def test_an_answer_that_comes_while_nobody_asks_is_none(gdb: FakeGdb) -> None:
     gdb.no_ack = False
     with opened(gdb) as region:
