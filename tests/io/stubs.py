@@ -301,7 +301,9 @@ class BlackMagic(FakeGdb):
         self.serve(Pty(self.far))  # type: ignore[arg-type]
 
     def hang_up(self) -> None:
-        """End the thread, which sees what comes out of the port."""
+        """End the thread, which sees what comes out of the port; a second time it does nothing."""
+        if not self.thread.is_alive():
+            return
         os.write(self.near, HANG_UP)
         self.thread.join(PATIENCE_S)
         os.close(self.far)
