@@ -166,6 +166,7 @@ class FakeGdb(Stub):
     no_ack = True
     chatter = b""  # sent before each answer
     after = b""  # and after it
+    acknowledges = True  # questions, until it is told not to
     twice = False  # each answer is sent twice
     cautious = False  # refuses memory until a thread was chosen or the state asked, as GNU's does
     garble = 0  # so many answers arrive damaged
@@ -206,7 +207,7 @@ class FakeGdb(Stub):
                     self.again = packet
                     packet = packet[:-2] + b"00"
                 packet = packet * (1 + self.twice) + self.after
-                peer.sendall((b"+" if acks else b"") + self.chatter + packet)
+                peer.sendall((b"+" if acks and self.acknowledges else b"") + self.chatter + packet)
                 if question == "QStartNoAckMode" and answer == b"OK":
                     acks = False
             if b"-" in received:
@@ -300,7 +301,9 @@ class BlackMagic(FakeGdb):
         self.serve(Pty(self.far))  # type: ignore[arg-type]
 
     def hang_up(self) -> None:
-        """End the thread, which sees what comes out of the port."""
+        """End the thread, which sees what comes out of the port; a second time it does nothing."""
+        if not self.thread.is_alive():
+            return
         os.write(self.near, HANG_UP)
         self.thread.join(PATIENCE_S)
         os.close(self.far)

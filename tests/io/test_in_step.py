@@ -1,5 +1,7 @@
 """No answer is taken for that of another question, whatever comes unasked."""
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mboxio.errors import AddressError, RemoteError, RemoteGone
-from mboxio.io import Region, link, open_region
+from mboxio.io import Region, link, open_region, serial
 from tests.io.stubs import BlackMagic, FakeGdb, FakeQtest, framed
 from tests.tools import tool
 
@@ -73,6 +75,16 @@ def test_without_them_it_ends_the_connection(gdb: FakeGdb) -> None:
         assert region.lost
         region.reopen()
         assert values(region) == [0x1010, 0x1414, 0x1818]
+
+
+def test_nor_is_it_thrown_away_where_a_stub_forgets_to_acknowledge(gdb: FakeGdb) -> None:
+    gdb.no_ack = gdb.acknowledges = False
+    with opened(gdb) as region:
+        assert values(region) == [0x1010, 0x1414, 0x1818]
+        gdb.twice = True
+        assert region.read(0, 4) == 0x1010
+        with pytest.raises(RemoteGone, match=r"an answer that nothing asked for$"):
+            region.read(4, 4)
 
 
 def test_an_answer_that_comes_while_nobody_asks_is_none(gdb: FakeGdb) -> None:
@@ -265,6 +277,28 @@ def test_a_probe_has_one_user(probe: BlackMagic) -> None:
         code = f"from mboxio.io import open_region; open_region('gdb:{probe.path}@0+4')"
         other = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     assert f"another program uses {probe.path}: end it first" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "says"), [(errno.EACCES, "join its group"), (errno.EBUSY, "another program uses")]
+)
+def test_a_port_that_cannot_be_had(
+    probe: BlackMagic, monkeypatch: pytest.MonkeyPatch, number: int, says: str
+) -> None:
+    def refuse(path: object, flags: int) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(serial.os, "open", refuse)
+    with pytest.raises(AddressError, match=says):
+        opened(probe)
+
+
+def test_a_probe_that_is_unplugged(probe: BlackMagic) -> None:
+    with opened(probe) as region:
+        probe.hang_up()
+        with pytest.raises(RemoteGone, match="is gone"):
+            region.read(0, 4)
+        assert region.lost
 
 
 def test_no_serial_port(gdb: FakeGdb) -> None:

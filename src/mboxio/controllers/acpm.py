@@ -102,8 +102,7 @@ class Acpm(AcpmNode):
         self.claims = Claims(self.options.shared)
         self.used: list[Any] = []  # channels that have or had clients
         self.life = 1
-        self.linked = False
-        self.masked = False
+        self.linked = self.masked = False
         self.first: Any = None
         self.descriptor = Descriptor(self.options.base, self.options.boot_word)
 

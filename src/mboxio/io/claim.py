@@ -8,6 +8,7 @@ behind a probe, claims hold within the process, which is all that the other side
 import fcntl
 import os
 import struct
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ LOCK = struct.Struct("@hhqqi")
 SECOND_USER = ", unless another program or driver writes to the same memory"
 INSTEAD = "two hosts take each other's answers: end the other, or add shared=yes if you mean it"
 
+_claiming = threading.RLock()
 _held: "weakref.WeakSet[Claim]" = weakref.WeakSet()
 
 
@@ -75,9 +77,10 @@ def claim(region: Region, offset: int, size_bytes: int, what: str) -> Claim:
     path, place, base = region.place or ("", id(region), 0)
     begin, end = base + offset, base + offset + size_bytes
     if not path:
-        if any(each.meets(place, begin, end) for each in list(_held)):
-            raise AddressError(f"this process uses {what} of {region!r} already: {INSTEAD}")
-        made = Claim(place, begin, end)
+        with _claiming:
+            if any(each.meets(place, begin, end) for each in list(_held)):
+                raise AddressError(f"this process uses {what} of {region!r} already: {INSTEAD}")
+            made = Claim(place, begin, end)
         made.region = region  # keeps its identity
         return made
     try:
@@ -151,3 +154,12 @@ def _descriptors() -> Iterator[tuple[Path, str]]:
             continue
         for number in numbers:
             yield process, number
+
+
+def _forget_lock() -> None:
+    """In a forked child: whoever had the lock is not here."""
+    global _claiming
+    _claiming = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forget_lock)

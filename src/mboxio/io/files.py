@@ -42,7 +42,7 @@ class MappedFile(Memory):
         finally:
             os.close(descriptor)
         self.path = path
-        self.place = path, None, offset
+        self.place = os.path.abspath(path), None, offset
         super().__init__(memoryview(self.mapping)[offset - start : end - start])
 
     def close(self) -> None:

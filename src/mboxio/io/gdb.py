@@ -26,6 +26,7 @@ STRAY = re.compile(rb"O[0-9a-fA-F]*|[TSWX][0-9a-fA-F]{2}.*", re.DOTALL)
 CONSOLE_MAX = 400
 """Characters of the console's last output that are kept for error texts."""
 
+REFUSAL = re.compile(rb"E[0-9a-fA-F]{2}|E\..*", re.DOTALL)
 WORD = re.compile(rb"[0-9a-fA-F]{8}")
 REPEATS_MAX = 3
 
@@ -48,6 +49,7 @@ class Gdb(Link):
 
     def __init__(self, where: str) -> None:
         self.acks = True
+        self.acknowledges = False  # the stub has been seen to
         self.choosing = threading.Lock()
         # How accesses are made, for all regions of now: by the stub, or by the processor.
         self.regions = 0
@@ -117,12 +119,11 @@ class Gdb(Link):
         self.console = ""
         if name == "monitor":
             answer = self.ask(b"qRcmd," + value.encode().hex().encode())
-            # Its output may be the answer, and stubs end it with OK or with nothing.
-            refused = not answer or answer.startswith(b"E")
+            refused = not answer or bool(REFUSAL.fullmatch(answer))  # else OK, or its output
         else:
             self.ask(b"!")  # allows to attach; the answer means nothing
             answer = self.ask(b"vAttach;%x" % number(value), stops=True)
-            refused = answer[:1] not in (b"T", b"S")
+            refused = answer[:1] not in (b"T", b"S") and answer != b"OK"
         if refused:
             said = f"; it said: {self.console.strip()}" if self.console.strip() else ""
             raise AddressError(
@@ -217,7 +218,7 @@ class Gdb(Link):
             if said is None:
                 self.hear()
             elif said == b"+":
-                heard = True
+                heard = self.acknowledges = True
             elif said == b"-":
                 if not heard:
                     repeats = self._once_more(repeats)
@@ -226,7 +227,7 @@ class Gdb(Link):
                 body = self._body(said)
                 if body is None:
                     repeats = self._once_more(repeats)
-                elif not self._is(stray, body) and heard:
+                elif not self._is(stray, body) and (heard or not self.acknowledges):
                     if early:
                         raise self.end(UNASKED)
                     return body
@@ -239,7 +240,8 @@ class Gdb(Link):
                 if not said.startswith(b"$"):
                     continue
                 body = self._body(said)
-                if not self.acks and (body is None or not self._is(STRAY, body)):
+                certain = self.acks and self.acknowledges
+                if not certain and (body is None or not self._is(STRAY, body)):
                     # Another may be under way, and nothing would tell it from an answer. With
                     # acknowledgements, answers are behind the one of their question.
                     raise self.end(UNASKED)

@@ -1,5 +1,6 @@
 """A serial port in the place of a socket: debug probes that serve GDB's protocol over USB."""
 
+import errno
 import fcntl
 import os
 import select
@@ -31,14 +32,23 @@ class SerialPort:
         timeout_s: how long to wait for a byte, or for room to send one.
 
     Raises:
-        AddressError: another program has it, or it is no serial port.
+        AddressError: another program has it, this one may not, or it is no serial port.
         OSError: it cannot be opened.
     """
 
     def __init__(self, path: str, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         flags = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
-        self.descriptor = os.open(path, flags)
+        try:
+            self.descriptor = os.open(path, flags)
+        except PermissionError:
+            raise AddressError(
+                f"no access to {path}: join its group (ls -l {path}), and log in again"
+            ) from None
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            raise AddressError(f"another program uses {path}: end it first") from None
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             tty.setraw(self.descriptor)
