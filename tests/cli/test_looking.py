@@ -1,7 +1,9 @@
 """``info``, ``list`` and ``bench``."""
 
 import json
+import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,36 @@ def test_info(invoke: Invoke) -> None:
 
 def test_info_names_the_compiled_modules_when_asked(invoke: Invoke) -> None:
     assert _build.describe() in invoke("info", "--verbose").stdout
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("acme_k7_nowhere:K7", "No module named 'acme_k7_nowhere'"),
+        ("acme_k7:Missing", "no attribute 'Missing'"),
+        ("acme_k7:NUMBER", "7"),
+        ("acme_k7_raises:K7", "no board\\x1b"),
+    ],
+)
+def test_info_marks_a_controller_that_is_broken(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, told: str
+) -> None:
+    (tmp_path / "acme_k7.py").write_text("NUMBER = 7")
+    (tmp_path / "acme_k7_raises.py").write_text("raise SystemExit('no board\\x1b')")
+    about = tmp_path / "acme_k7-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-k7\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[mboxio.controllers]\nk7 = {where}\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    result = run("info")
+    assert (result.returncode, result.stderr) == (0, b"")
+    (line,) = [each for each in result.stdout.decode().splitlines() if "k7" in each]
+    assert line.startswith("  k7: ")
+    assert f"{where}  (installed: acme-k7)  BROKEN: " in line
+    assert told in line
+    assert result.stdout.count(b"BROKEN") == 1
+    found = json.loads(run("info", "--json").stdout)
+    assert list(found["broken"]) == ["k7"]
 
 
 def test_version(run: Run) -> None:

@@ -2,12 +2,13 @@
 
 import dataclasses
 import platform
+from importlib.metadata import entry_points
 from typing import Any
 
 import click
 
 import mboxio
-from mboxio import _build, registry
+from mboxio import AddressError, Controller, _build, registry
 from mboxio.cli.options import connected
 from mboxio.cli.output import Column, Output
 from mboxio.cli.text import WORD_MAX, json_line, printable
@@ -28,15 +29,40 @@ def info(as_json: bool, verbose: bool) -> None:
         "platform": platform.platform(),
     }
     controllers = dict(sorted(registry.found().items()))
+    broken = {name: fault for name in controllers if (fault := _fault(name))}
     if as_json:
-        click.echo(json_line({**about, "controllers": controllers}))
+        click.echo(json_line({**about, "controllers": controllers, "broken": broken}))
         return
     for name, text in about.items():
-        click.echo(f"{name:<12} {text}")
+        click.echo(printable(f"{name:<12} {text}"))
     click.echo("controllers")
+    packages = _packages()
+    width = max(map(len, controllers)) + 1
     for name, where in controllers.items():
-        built_in = "" if name in registry.BUILT_IN else "  (installed)"
-        click.echo(f"  {name + ':':<11}{where}{built_in}")
+        origin = f"  (installed: {packages[name]})" if name in packages else ""
+        mark = f"  BROKEN: {broken[name]}" if name in broken else ""
+        click.echo(printable(f"  {name + ':':<{width}}  {where}{origin}{mark}"))
+
+
+def _packages() -> dict[str, str]:
+    """Return which package brings a controller, for those that others wrote."""
+    return {
+        each.name: each.dist.name if each.dist else "unknown"
+        for each in entry_points(group=registry.GROUP)
+        if each.name not in registry.BUILT_IN
+    }
+
+
+def _fault(name: str) -> str | None:
+    """Return why a controller cannot be used; it may be anybody's, and fail in any way."""
+    try:
+        kind = registry.load(name)
+    except (Exception, SystemExit) as error:
+        told = str(error) or "it says nothing"
+        return told if isinstance(error, AddressError) else f"{type(error).__name__}: {told}"
+    if not (isinstance(kind, type) and issubclass(kind, Controller)):
+        return f"{kind!r} is not a subclass of mboxio.Controller"
+    return None
 
 
 @click.command("list")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from mboxio.cli.options import SECONDS, opened, timeout
+from mboxio.cli.options import SECONDS, opened, timeout, unhexed
 from mboxio.cli.output import Output
 from mboxio.cli.text import json_line, printable
 from mboxio.protocols import rpi_tags as tags
@@ -103,7 +103,7 @@ def raw_tag(text: str) -> tags.Property[bytes]:
     """Read ``0x30002=03000000``."""
     number, _, value = text.partition("=")
     try:
-        tag, request = int(number, 0), bytes.fromhex(value)
+        tag, request = int(number, 0), unhexed(value)
         if not 0 < tag < 1 << 32:
             raise ValueError
     except ValueError:
