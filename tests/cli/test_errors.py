@@ -38,7 +38,11 @@ FAILED, WRONG = 1, 2
         ("request shm:nobody x", FAILED, "nobody serves shm:nobody; start the remote"),
         ("list shm:nobody", FAILED, "nobody serves shm:nobody"),
         ("bench shm:nobody", FAILED, "nobody serves shm:nobody"),
-        ("request shm:t/mute --timeout-s 0.01", FAILED, "timed out after 0.01 s (waiting for the reply"),
+        (
+            "request shm:t/mute --timeout-s 0.01",
+            FAILED,
+            "timed out after 0.01 s (waiting for the reply",
+        ),
         ("request shm:t/small 123456789", WRONG, "has 9 bytes, the channel carries 8"),
         ("send shm:t/small 123456789", WRONG, "has 9 bytes, the channel carries 8"),
         ("request shm:t/echo 0x --hex", WRONG, "'0x' is not hex"),
