@@ -4,12 +4,15 @@ import errno
 import os
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from random import Random
 from typing import Any, cast
 
 import pytest
 
+import mboxio
 from mboxio.errors import (
     AddressError,
     MessageTooLong,
@@ -274,3 +277,51 @@ def test_declaring() -> None:
             remote.ask("new", b"", print)
         with pytest.raises(MessageTooLong):
             remote.notify("up", bytes(17))
+
+
+FORKS = """
+import os, signal, sys, warnings
+from mboxio.remote import Remote
+
+warnings.simplefilter("ignore", DeprecationWarning)
+remote = Remote("forks")
+remote.handler("a")(bytes)
+remote.start()
+read, write = os.pipe()
+child = os.fork()
+if child == 0:
+    os.close(write)
+    remote.stop()  # as at the end of a with block: the parent's name is left alone
+    os.read(read, 1)  # lives for as long as its parent
+    os._exit(0)
+os.close(read)
+import mboxio
+
+assert mboxio.open("shm:forks/a").request(b"x") == b"x"
+remote.stop()
+remote.start()
+with mboxio.open("shm:forks/a") as client:
+    assert client.request(b"y") == b"y"
+if sys.argv[1] == "stopped":
+    remote.stop()
+    Remote("forks").handler("a")(bytes)
+print("served again", flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("end", ["stopped", "killed"])
+def test_a_remote_survives_the_forks_of_its_process(end: str) -> None:
+    """What a child inherits keeps neither the name nor the hosts waiting."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKS, end],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "served again" in done.stdout, done.stderr
+    again = Remote("forks")
+    again.handler("a")(bytes)
+    with again, mboxio.open("shm:forks/a") as client:
+        assert client.request(b"z") == b"z"

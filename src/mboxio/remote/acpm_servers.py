@@ -73,6 +73,7 @@ class FileServer:
     def __init__(self, remote: "AcpmRemote", stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
         self.stopping = False
         self.thread: int | None = None
+        self.left_behind = False
         self._remote = remote
         self._stats = stats
         self._lock = lock

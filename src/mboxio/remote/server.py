@@ -4,10 +4,11 @@ import functools
 import logging
 import os
 import socket
+import weakref
 from collections.abc import Callable, Sequence
 from threading import RLock, get_ident
 from time import monotonic_ns
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from mboxio.errors import RemoteError
 from mboxio.io.sockets import listen, ring_doorbell, socket_path
@@ -64,6 +65,7 @@ class Server(Generic[End]):
         self.links: dict[int, Link[End]] = {}
         self.draining = True
         self.thread: int | None = None
+        self.left_behind: bool  # in the parent of this process, which forked
         self._stats = stats
         self._lock = lock
         self._spin_ns = self._budget_ns = spin_ns
@@ -77,7 +79,8 @@ class Server(Generic[End]):
             self._waiter.close()
             raise
         self._waiter.add(self._listening.fileno())
-        self._closed = False
+        self._closed = self.left_behind = False
+        _LIVE.add(self)
 
     # -- any thread
 
@@ -285,6 +288,8 @@ class Server(Generic[End]):
 
     def close(self) -> None:
         """Close everything that is open; after `run`, or instead of it."""
+        if self.left_behind:
+            return  # the socket file and the name are the parent's
         links = tuple(self.links.values())
         for link in links:
             self._drop(link)
@@ -297,6 +302,33 @@ class Server(Generic[End]):
             pass
         self._listening.close()
         os.close(self._lock_file)
+
+    def forked(self) -> None:
+        """In a forked child: close its copies, which would keep the name and the hosts waiting.
+
+        A lock of flock belongs to the open file, so that a copy keeps it.
+        """
+        self.left_behind = True
+        self._lock._at_fork_reinit()  # type: ignore[attr-defined]  # its thread stayed behind
+        if self._closed:
+            return
+        self._closed = True
+        for link in self.links.values():
+            link.socket.close()
+        self._waiter.close()
+        self._listening.close()
+        os.close(self._lock_file)
+
+
+_LIVE: "weakref.WeakSet[Server[Any]]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for server in list(_LIVE):
+        server.forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class ShmServer(Server[Connection]):

@@ -18,6 +18,7 @@ class Runs(Protocol):
     """A server: it runs on one thread, and any may stop it."""
 
     thread: int | None
+    left_behind: bool
 
     def run(self) -> None: ...
     def stop(self) -> None: ...
@@ -109,7 +110,7 @@ class Serving(Generic[Server]):
     def _listen(self) -> Server:
         require_ordered_memory()
         with self._lock:
-            if self._server is not None:
+            if self._server is not None and not self._server.left_behind:
                 raise RuntimeError(f"{self.address} is served already by this remote")
             self._server = self._make_server()
             return self._server
