@@ -11,6 +11,8 @@ BUILT := $(VENV)/.built
 SOURCES := $(shell find src -name __pycache__ -prune -o -print)
 SANITIZED := build/sanitized
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# What runs on other machines.
+FOREIGN_TESTS := tests/guarantees tests/kernel tests/ring tests/shm tests/unit
 # make test ARGS="-k ring -x"
 ARGS ?=
 # What is installed into VENV, of the groups in pyproject.toml.
@@ -18,7 +20,7 @@ GROUP ?= dev
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: test venv build demo test-compiled test-pure test-pythons fuzz recovery check lint types docs format clean bench sanitize sanitize-threads
+.PHONY: test venv build demo test-compiled test-pure test-pythons i386 fuzz recovery check lint types docs format clean bench sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -43,6 +45,19 @@ test-pythons:
 
 test-on-%:
 	$(MAKE) PYTHON="$$(tools/pythons.sh --path $*)" VENV=build/python$* GROUP=test test-compiled
+
+# What depends on the size of a word, with Debian's Python for 32-bit x86 and all modules compiled.
+i386: build/i386/.deps
+	CC=build/i386/bin/gcc build/i386/bin/python setup.py --quiet build --build-lib build/i386/lib/built
+	PATH="$(CURDIR)/build/i386/bin:$$PATH" PYTHONPATH=$(CURDIR)/build/i386/lib/built \
+	    MBOXIO_EXPECT_BUILD=compiled build/i386/bin/python -m pytest $(FOREIGN_TESTS) $(ARGS)
+
+build/i386/.deps: $(DEPS) tools/foreign_python.sh
+	tools/foreign_python.sh i386 build/i386
+	$(PIP) install --group test --only-binary=:all: --upgrade --platform manylinux2014_i686 \
+	    --python-version "$$(build/i386/bin/python -c 'import platform; print(platform.python_version())')" \
+	    --target "$$(build/i386/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	touch $@
 
 # A million words of an SRAM change while traffic runs over it; `test` does it for a moment.
 fuzz: $(BUILT)
