@@ -37,6 +37,10 @@ REFUSED = Outcome(retry="submit")
 log = logging.getLogger("mboxio.linux")
 
 
+UNBOUNDED = (1 << 31) - 1
+"""The depth of a queue that only the driver bounds; it fits every machine's `Py_ssize_t`."""
+
+
 class TXDONE(Enum):
     """How it is learnt that a message of a channel left."""
 
@@ -92,7 +96,7 @@ class Line(Controller):
             Capabilities(depth=depth, matches_replies=requests, message_bytes=8)
         )
         if requests:
-            self.queue.depth = 1 << 62
+            self.queue.depth = UNBOUNDED
         self.channel = self.add_channel(str(self.chan.index), self.queue)
 
     def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
