@@ -30,10 +30,10 @@ def check() -> None:
     wanted: set[str] = set(stamp.MODULES) if stamp else set()
     files = _files(_ROOT)
     built = {_module(file) for file in files if _is_extension(file)}
-    faults = {
+    faults: dict[str, set[str]] = {
         "not compiled": wanted - built,
         "compiled by another build": built - wanted,
-        "changed since": _changed(stamp, files) if stamp else set(),
+        "changed since": _changed(stamp, files) if stamp else set[str](),
     }
     if any(faults.values()):
         told = "; ".join(f"{', '.join(sorted(who))} {what}" for what, who in faults.items() if who)

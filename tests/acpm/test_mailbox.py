@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import mboxio
-from mboxio import AddressError, Connection, RemoteError
+from mboxio import AddressError, Connection, DriverError
 from mboxio.clock import SYSTEM
 from mboxio.controllers.acpm import Acpm
 from mboxio.controllers.exynos_mbox import ExynosMailbox
@@ -138,7 +138,7 @@ def test_a_mailbox_that_fails_leaves_the_message_in_doubt() -> None:
         stacked.registers.fails = OSError(5, "bus error")
         request = client.submit(numbered(1))
         error = request.exception()
-        assert isinstance(error, RemoteError)
+        assert isinstance(error, DriverError)
         assert error.handed_over == "unknown"
         stacked.registers.fails = None
         assert own(client.request(numbered(2)), 2)

@@ -13,6 +13,7 @@ import pytest
 
 from mboxio import (
     Connection,
+    DriverError,
     MessageTooLong,
     QueueFull,
     RemoteError,
@@ -370,7 +371,7 @@ def test_a_doorbell_failure_after_the_front_moved_does_not_leak_the_number() -> 
         board.bell.error = OSError(errno.EIO, "the doorbell is out of reach")
         request = client.submit(numbered(1))
         error = request.exception()
-        assert isinstance(error, RemoteError)
+        assert isinstance(error, DriverError)
         assert error.handed_over == "unknown"
         assert "out of reach" in str(error)
         assert connection.stats()["0"].held_tags == (request.tag,)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mboxio.errors import AddressError, RemoteGone
+from mboxio.io import elsewhere
 from mboxio.io.sockets import connect, listen, ring_doorbell, socket_path
 
 
@@ -53,7 +54,9 @@ def test_a_folder_that_others_can_enter(sockets: str) -> None:
     os.mkdir(sockets)
     os.chmod(sockets, 0o710)
     for call in (socket_path, listen, connect):
-        with pytest.raises(AddressError, match="accessible by others"):
+        with pytest.raises(
+            AddressError, match=r"can be used by others \(mode 7[0-7]+\).*mkdir -m 700"
+        ):
             call("demo")
 
 
@@ -161,3 +164,47 @@ def test_a_doorbell_never_blocks_or_raises() -> None:
         far.close()
         ring_doorbell(near)
     ring_doorbell(near)
+
+
+def test_who_is_not_found_is_told_with_the_place(
+    sockets: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elsewhere, "FOLDERS", (f"{tmp_path}/mboxio-{{}}",))
+    other = tmp_path / "mboxio-7"
+    other.mkdir()
+    (other / "demo.sock").touch()
+    with pytest.raises(RemoteGone) as caught:
+        connect("demo")
+    assert f"looked at {sockets}/demo.sock, as user {os.geteuid()}" in str(caught.value)
+    assert f"set MBOXIO_RUNTIME_DIR={other} to reach it" in str(caught.value)
+    monkeypatch.delenv("MBOXIO_RUNTIME_DIR")
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    with pytest.raises(RemoteGone, match="XDG_RUNTIME_DIR is not set here"):
+        connect("nobody-has-this")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may become others")
+def test_root_finds_the_remote_of_who_became_root(
+    sockets: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What sudo does; and root may name the folder of another user."""
+    assert sockets
+    monkeypatch.setattr(elsewhere, "FOLDERS", (f"{tmp_path}/mboxio-{{}}",))
+    monkeypatch.setenv("SUDO_UID", "4711")
+    folder = tmp_path / "mboxio-4711"
+    folder.mkdir(0o700)
+    monkeypatch.setenv("MBOXIO_RUNTIME_DIR", str(folder))
+    listening, lock = listen("demo")
+    os.chown(folder, 4711, 4711)
+    try:
+        connect("demo").close()
+        with pytest.raises(AddressError, match="belongs to user 4711"):
+            listen("other")
+        monkeypatch.delenv("MBOXIO_RUNTIME_DIR")
+        connect("demo").close()
+        os.chmod(folder, 0o777)  # anybody could be there
+        with pytest.raises(RemoteGone, match="nobody serves"):
+            connect("demo")
+    finally:
+        listening.close()
+        os.close(lock)

@@ -13,8 +13,10 @@ import os
 import re
 import socket
 import stat
+import struct
 
 from mboxio.errors import AddressError, RemoteGone
+from mboxio.io.elsewhere import looked_at, of_invoker
 
 __all__ = [
     "DOORBELL",
@@ -43,15 +45,22 @@ LEGACY = 4
 STARTED_BY = {"shm": "mboxio serve", "peer": "python -m mboxio.remote.acpm"}
 """What starts a remote of each scheme."""
 
+CREDENTIALS = struct.Struct("3i")
+"""What SO_PEERCRED tells: process, user and group."""
+
 # sun_path has 108 bytes, the last of which is zero.
 PATH_BYTES_MAX = 107
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def socket_path(name: str, scheme: str = "shm") -> str:
+def socket_path(name: str, scheme: str = "shm", *, host: bool = False) -> str:
     """Return the path of the socket of ``scheme:name``, whether it exists or not.
 
     Its folder is $MBOXIO_RUNTIME_DIR, else $XDG_RUNTIME_DIR/mboxio, else /tmp/mboxio-UID.
+
+    Args:
+        name, scheme: of the remote.
+        host: somebody connects: root may use the private folder of another user for that.
 
     Raises:
         AddressError: no such name is possible, the path is too long, or others can get at the
@@ -69,7 +78,7 @@ def socket_path(name: str, scheme: str = "shm") -> str:
             f"the path {path} is longer than {PATH_BYTES_MAX} bytes: set MBOXIO_RUNTIME_DIR to a"
             " shorter one"
         )
-    _check_private(folder)
+    _check_private(folder, host)
     return path
 
 
@@ -111,13 +120,29 @@ def connect(name: str, scheme: str = "shm") -> socket.socket:
         RemoteGone: nobody serves this name, or too many hosts are waiting there.
         AddressError: it belongs to somebody else, or as `socket_path`.
     """
-    path = socket_path(name, scheme)
+    path = socket_path(name, scheme, host=True)
+    try:
+        return _connected(path)
+    except OSError as error:
+        for other in of_invoker(os.path.basename(path)):
+            try:
+                _check_private(os.path.dirname(other), True)
+                return _connected(other)
+            except (OSError, AddressError):
+                continue  # the first folder is the one to tell of
+        raise _cannot_connect(name, scheme, path, error) from None
+
+
+def _connected(path: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
     try:
         connection.connect(path)
-    except OSError as error:
-        connection.close()
-        raise _cannot_connect(name, scheme, path, error) from None
+        owner = os.lstat(os.path.dirname(path)).st_uid
+        user = CREDENTIALS.unpack(
+            connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+        )[1]
+        if user not in (owner, os.geteuid(), 0):
+            raise PermissionError(errno.EACCES, f"user {user} serves there")
     except BaseException:
         connection.close()
         raise
@@ -155,7 +180,7 @@ def _make_folder(folder: str) -> None:
     _check_private(folder)
 
 
-def _check_private(folder: str) -> None:
+def _check_private(folder: str, host: bool = False) -> None:
     """Refuse a folder in which others could put a socket of theirs; none at all is fine."""
     try:
         status = os.lstat(folder)
@@ -167,13 +192,19 @@ def _check_private(folder: str) -> None:
         wrong = "is a symbolic link"
     elif not stat.S_ISDIR(status.st_mode):
         wrong = "is no folder"
-    elif status.st_uid != os.geteuid():
-        wrong = f"belongs to user {status.st_uid}"
+    elif status.st_uid != os.geteuid() and not (host and os.geteuid() == 0):
+        wrong = f"belongs to user {status.st_uid}, and this is user {os.geteuid()}"
     elif status.st_mode & 0o077:
-        wrong = "is accessible by others (chmod 700 would help)"
+        # Whose folder it is does not matter: /tmp must stay what it is.
+        wrong = f"can be used by others (mode {stat.S_IMODE(status.st_mode):o})"
     else:
         return
-    raise AddressError(f"{folder} {wrong}: set MBOXIO_RUNTIME_DIR to a folder of your own")
+    raise AddressError(
+        f"{folder} {wrong}: host and remote need a folder that is their user's alone, for example "
+        f"mkdir -m 700 {os.path.join(folder, 'mine')}, and that in MBOXIO_RUNTIME_DIR of both"
+        if stat.S_ISDIR(status.st_mode)
+        else f"{folder} {wrong}: set MBOXIO_RUNTIME_DIR to a folder of your own"
+    )
 
 
 def _lock(address: str, path: str) -> int:
@@ -208,7 +239,7 @@ def _cannot_connect(name: str, scheme: str, path: str, error: OSError) -> Addres
     address = f"{scheme}:{name}"
     if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
         start = f"start the remote, for example: {STARTED_BY[scheme]} {address}"
-        return RemoteGone(f"nobody serves {address}; {start}")
+        return RemoteGone(f"nobody serves {address}; {start} ({looked_at(path)})")
     if isinstance(error, BlockingIOError):
         return RemoteGone(f"the remote of {address} is busy and accepts nobody now")
     if isinstance(error, PermissionError):
