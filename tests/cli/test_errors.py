@@ -86,7 +86,7 @@ def test_no_command_shows_the_help(run: Run) -> None:
 def test_permission_refused(remote: Remote, sockets: str, invoke: Invoke) -> None:
     os.chmod(sockets, 0o755)
     result = invoke("request", "shm:t/echo", "x")
-    assert "is accessible by others" in one_line(result.stderr_bytes)
+    assert "can be used by others" in one_line(result.stderr_bytes)
     assert result.exit_code == WRONG
 
 
