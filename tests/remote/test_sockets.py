@@ -3,12 +3,16 @@
 import os
 import socket
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.io import elsewhere
+from mboxio.io import sockets as sockets_module
 from mboxio.io.sockets import connect, listen, ring_doorbell, socket_path
 
 
@@ -55,7 +59,7 @@ def test_a_folder_that_others_can_enter(sockets: str) -> None:
     os.chmod(sockets, 0o710)
     for call in (socket_path, listen, connect):
         with pytest.raises(
-            AddressError, match=r"can be used by others \(mode 7[0-7]+\).*mkdir -m 700"
+            AddressError, match=r"can be used by others \(mode 7[0-7]+\): set MBOXIO_RUNTIME_DIR"
         ):
             call("demo")
 
@@ -183,28 +187,114 @@ def test_who_is_not_found_is_told_with_the_place(
         connect("nobody-has-this")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may become others")
-def test_root_finds_the_remote_of_who_became_root(
-    sockets: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What sudo does; and root may name the folder of another user."""
-    assert sockets
-    monkeypatch.setattr(elsewhere, "FOLDERS", (f"{tmp_path}/mboxio-{{}}",))
-    monkeypatch.setenv("SUDO_UID", "4711")
-    folder = tmp_path / "mboxio-4711"
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may become others")
+USER, STRANGER = 4711, 666
+
+
+@contextmanager
+def served(folder: Path, user: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A remote of another user, in a folder of that user's."""
+    folder.parent.mkdir(exist_ok=True)
     folder.mkdir(0o700)
+    os.chown(folder, user, user)
     monkeypatch.setenv("MBOXIO_RUNTIME_DIR", str(folder))
-    listening, lock = listen("demo")
-    os.chown(folder, 4711, 4711)
+    os.seteuid(user)
     try:
-        connect("demo").close()
-        with pytest.raises(AddressError, match="belongs to user 4711"):
-            listen("other")
-        monkeypatch.delenv("MBOXIO_RUNTIME_DIR")
-        connect("demo").close()
-        os.chmod(folder, 0o777)  # anybody could be there
-        with pytest.raises(RemoteGone, match="nobody serves"):
-            connect("demo")
+        listening, lock = listen("demo")
+    finally:
+        os.seteuid(0)
+    monkeypatch.delenv("MBOXIO_RUNTIME_DIR")
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    try:
+        yield
     finally:
         listening.close()
         os.close(lock)
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that stands for /tmp: everybody may make folders in it."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o1777)
+        monkeypatch.setattr(
+            elsewhere, "FOLDERS", (f"{name}/run-{{}}/mboxio", f"{name}/mboxio-{{}}")
+        )
+        own = f"{name}/mboxio-{os.geteuid()}"
+        folder = sockets_module._folder
+
+        def chosen() -> str:
+            found = folder()
+            return own if found.startswith("/tmp/mboxio-") else found
+
+        monkeypatch.setattr(sockets_module, "_folder", chosen)
+        yield Path(name)
+
+
+@AS_ROOT
+def test_root_finds_the_remote_of_who_called_sudo(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(place / f"mboxio-{USER}", USER, monkeypatch):
+        with pytest.raises(RemoteGone, match=f"belongs to user {USER}"):
+            connect("demo")
+        monkeypatch.setenv("SUDO_UID", str(USER))
+        connect("demo").close()
+        os.chmod(place / f"mboxio-{USER}", 0o777)  # anybody could be there
+        with pytest.raises(RemoteGone, match="nobody serves"):
+            connect("demo")
+
+
+@AS_ROOT
+def test_root_reaches_the_session_that_sudo_left_to_it(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(place / f"run-{USER}" / "mboxio", USER, monkeypatch):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(place / f"run-{USER}"))
+        with pytest.raises(AddressError, match=f"belongs to user {USER}"):
+            connect("demo")
+        monkeypatch.setenv("SUDO_UID", str(USER))
+        connect("demo").close()
+
+
+@AS_ROOT
+def test_root_may_name_the_folder_of_a_user_but_serves_nothing_there(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = place / "board"
+    with served(folder, USER, monkeypatch):
+        monkeypatch.setenv("MBOXIO_RUNTIME_DIR", str(folder))
+        connect("demo").close()
+        with pytest.raises(AddressError, match=f"belongs to user {USER}.*of your own"):
+            listen("other")
+
+
+@AS_ROOT
+@pytest.mark.parametrize("sudo", [False, True])
+def test_a_stranger_who_was_first_in_tmp_is_not_asked(
+    sudo: bool, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names of folders in /tmp are free for all: only the kernel says whose they are."""
+    with served(place / f"mboxio-{USER if sudo else 0}", STRANGER, monkeypatch):
+        if sudo:
+            monkeypatch.setenv("SUDO_UID", str(USER))
+        with pytest.raises((AddressError, RemoteGone), match=f"user {STRANGER}") as caught:
+            connect("demo")
+        assert str(place) in str(caught.value)
+
+
+@AS_ROOT
+def test_a_stranger_behind_the_socket_of_another_is_not_asked(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is right, and whoever listens there is somebody else."""
+    folder = place / f"mboxio-{USER}"
+    with served(folder, STRANGER, monkeypatch):
+        os.chown(folder, USER, USER)
+        monkeypatch.setenv("SUDO_UID", str(USER))
+        with pytest.raises(RemoteGone, match="nobody serves"):
+            connect("demo")
+        os.rename(folder, place / "mboxio-0")
+        os.chown(place / "mboxio-0", 0, 0)
+        with pytest.raises(AddressError, match="belongs to somebody else"):
+            connect("demo")

@@ -15,20 +15,26 @@ def looked_at(path: str) -> str:
         path: of the socket that is not there, or that nobody listens on.
     """
     told = [f"looked at {path}, as user {os.geteuid()}"]
-    own = "MBOXIO_RUNTIME_DIR" in os.environ
-    if not own and not os.environ.get("XDG_RUNTIME_DIR"):
+    if not os.environ.get("MBOXIO_RUNTIME_DIR") and not os.environ.get("XDG_RUNTIME_DIR"):
         told.append("XDG_RUNTIME_DIR is not set here")
-    told += [_describe(each, own) for each in _others(path)]
+    told += [_describe(each) for each in _others(path)]
     return "; ".join(told)
 
 
-def of_invoker(name: str) -> list[str]:
-    """Return where the remotes of the user are who became root by sudo; nothing for others.
-
-    Root may talk to them: a remote is not trusted, and it lets root in.
-    """
+def invoker() -> int:
+    """Return the user who became root by sudo; this process's own if nobody did."""
     user = os.environ.get("SUDO_UID", "")
-    if os.geteuid() != 0 or "MBOXIO_RUNTIME_DIR" in os.environ or not user.isdecimal():
+    by_sudo = os.geteuid() == 0 and user.isascii() and user.isdecimal()
+    return int(user) if by_sudo else os.geteuid()
+
+
+def of_invoker(name: str) -> list[str]:
+    """Return where the remotes of the user may be who became root by sudo; nothing for others.
+
+    Whose they really are has to be asked: anybody can make a folder with this name.
+    """
+    user = invoker()
+    if user == os.geteuid() or os.environ.get("MBOXIO_RUNTIME_DIR"):
         return []
     return [os.path.join(each.format(user), name) for each in FOLDERS]
 
@@ -52,7 +58,7 @@ def _others(path: str) -> list[str]:
     return found[:4]
 
 
-def _describe(path: str, own: bool) -> str:
+def _describe(path: str) -> str:
     try:
         owner = os.lstat(path).st_uid
     except OSError:
@@ -61,4 +67,4 @@ def _describe(path: str, own: bool) -> str:
         return f"user {owner} has {path}, where this user may not look: it may be there"
     if owner == os.geteuid():
         return f"{path} exists: set MBOXIO_RUNTIME_DIR={os.path.dirname(path)} to reach it"
-    return f"{path} of user {owner} exists: run the host as that user"
+    return f"{path} exists and belongs to user {owner}, whom this user does not ask"

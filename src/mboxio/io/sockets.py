@@ -16,7 +16,7 @@ import stat
 import struct
 
 from mboxio.errors import AddressError, RemoteGone
-from mboxio.io.elsewhere import looked_at, of_invoker
+from mboxio.io.elsewhere import invoker, looked_at, of_invoker
 
 __all__ = [
     "DOORBELL",
@@ -60,7 +60,8 @@ def socket_path(name: str, scheme: str = "shm", *, host: bool = False) -> str:
 
     Args:
         name, scheme: of the remote.
-        host: somebody connects: root may use the private folder of another user for that.
+        host: somebody connects: for that, root may use the folder of another user if it is named
+            by MBOXIO_RUNTIME_DIR, or belongs to who called sudo.
 
     Raises:
         AddressError: no such name is possible, the path is too long, or others can get at the
@@ -78,7 +79,7 @@ def socket_path(name: str, scheme: str = "shm", *, host: bool = False) -> str:
             f"the path {path} is longer than {PATH_BYTES_MAX} bytes: set MBOXIO_RUNTIME_DIR to a"
             " shorter one"
         )
-    _check_private(folder, host)
+    _check_private(folder, _may_own(host))
     return path
 
 
@@ -122,26 +123,27 @@ def connect(name: str, scheme: str = "shm") -> socket.socket:
     """
     path = socket_path(name, scheme, host=True)
     try:
-        return _connected(path)
+        return _connected(path, _may_own(True))
     except OSError as error:
         for other in of_invoker(os.path.basename(path)):
+            owners = frozenset({invoker()})
             try:
-                _check_private(os.path.dirname(other), True)
-                return _connected(other)
+                _check_private(os.path.dirname(other), owners)
+                return _connected(other, owners)
             except (OSError, AddressError):
                 continue  # the first folder is the one to tell of
         raise _cannot_connect(name, scheme, path, error) from None
 
 
-def _connected(path: str) -> socket.socket:
+def _connected(path: str, owners: frozenset[int] | None) -> socket.socket:
+    """Connect, and ask the kernel who is there: one of ``owners`` or root; None: anybody may be."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
     try:
         connection.connect(path)
-        owner = os.lstat(os.path.dirname(path)).st_uid
         user = CREDENTIALS.unpack(
             connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
         )[1]
-        if user not in (owner, os.geteuid(), 0):
+        if owners is not None and user not in owners | {0}:
             raise PermissionError(errno.EACCES, f"user {user} serves there")
     except BaseException:
         connection.close()
@@ -177,10 +179,24 @@ def _make_folder(folder: str) -> None:
         pass
     except OSError as error:
         raise AddressError(f"the folder {folder} cannot be made: {error.strerror}") from None
-    _check_private(folder)
+    _check_private(folder, _may_own(False))
 
 
-def _check_private(folder: str, host: bool = False) -> None:
+def _may_own(host: bool) -> frozenset[int] | None:
+    """Return whose the folder of now may be; None: anybody's, because root named it.
+
+    Anybody can be the first to make a folder in /tmp, so its name says nothing about its owner.
+    """
+    user = os.geteuid()
+    if not host or user != 0:
+        return frozenset({user})
+    if os.environ.get("MBOXIO_RUNTIME_DIR"):
+        return None
+    # Only `sudo -E` and the like leave a user's session to root.
+    return frozenset({0, invoker()} if os.environ.get("XDG_RUNTIME_DIR") else {0})
+
+
+def _check_private(folder: str, owners: frozenset[int] | None) -> None:
     """Refuse a folder in which others could put a socket of theirs; none at all is fine."""
     try:
         status = os.lstat(folder)
@@ -192,7 +208,7 @@ def _check_private(folder: str, host: bool = False) -> None:
         wrong = "is a symbolic link"
     elif not stat.S_ISDIR(status.st_mode):
         wrong = "is no folder"
-    elif status.st_uid != os.geteuid() and not (host and os.geteuid() == 0):
+    elif owners is not None and status.st_uid not in owners:
         wrong = f"belongs to user {status.st_uid}, and this is user {os.geteuid()}"
     elif status.st_mode & 0o077:
         # Whose folder it is does not matter: /tmp must stay what it is.
@@ -200,10 +216,8 @@ def _check_private(folder: str, host: bool = False) -> None:
     else:
         return
     raise AddressError(
-        f"{folder} {wrong}: host and remote need a folder that is their user's alone, for example "
-        f"mkdir -m 700 {os.path.join(folder, 'mine')}, and that in MBOXIO_RUNTIME_DIR of both"
-        if stat.S_ISDIR(status.st_mode)
-        else f"{folder} {wrong}: set MBOXIO_RUNTIME_DIR to a folder of your own"
+        f"{folder} {wrong}: set MBOXIO_RUNTIME_DIR, for host and remote, to a folder of your own "
+        "that is made by mkdir -m 700"
     )
 
 
