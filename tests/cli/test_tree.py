@@ -115,6 +115,17 @@ def test_a_tree_that_is_broken_or_says_nothing(invoke: Invoke, tmp_path: Path) -
     assert [line.rstrip() for line in shown] == [str(path), "0 providers, 0 consumers", ""]
 
 
+def test_an_overlay(invoke: Invoke, tmp_path: Path) -> None:
+    path = tmp_path / "rpmsg.dtbo"
+    content = {"a": {"mboxes": [0xFFFFFFFF, 1]}}
+    fixups = {"mu": "/fragment@0/__overlay__/a:mboxes:0"}
+    tree = {"fragment@0": {"target-path": "/", "__overlay__": content}, "__fixups__": fixups}
+    path.write_bytes(blob(tree))
+    shown = invoke("list", "--dtb", str(path), env={"COLUMNS": "500"}).stdout.splitlines()
+    assert shown[2].startswith("an overlay for / with &mu open: apply it with fdtoverlay, or read")
+    assert "/fragment@0/__overlay__/a: mboxes[0]: &mu is open" in shown[5]
+
+
 @pytest.mark.parametrize(
     ("args", "told"),
     [

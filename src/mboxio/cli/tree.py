@@ -13,6 +13,7 @@ from mboxio import dt
 from mboxio.cli.output import Output
 from mboxio.cli.text import json_line, printable
 from mboxio.devicetree import Consumer, DeviceTree, Node, Provider, Specifier, describe
+from mboxio.devicetree.overlay import HOW
 
 __all__ = ["show_tree"]
 
@@ -70,6 +71,8 @@ def show_tree(file: str, as_json: bool) -> None:
     title.append(f"  {', '.join(map(printable, tree.root.compatible))}", "not bold dim")
     output.print(title)
     output.print(f"{_count(providers, 'provider')}, {_count(consumers, 'consumer')}")
+    if tree.overlay is not None:
+        output.print(Text(printable(f"{tree.overlay}: {HOW}"), "yellow"))
     output.print()
     if providers:
         output.print(_fitted(_providers(providers), output, 0, 1))

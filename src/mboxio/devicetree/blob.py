@@ -71,6 +71,10 @@ class Node:
             yield node
             waiting.extend(reversed(node.children))
 
+    def child(self, name: str) -> "Node | None":
+        """Return the first child of this name; None if there is none."""
+        return next((each for each in self.children if each.name == name), None)
+
     def cells(self, name: str) -> tuple[int, ...]:
         """Return a property as 32-bit cells; bytes beyond the last whole one do not count."""
         value = self.properties.get(name, b"")

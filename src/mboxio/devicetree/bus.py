@@ -47,7 +47,7 @@ class Interrupt:
 
 def regions(node: Node) -> list[Range]:
     """Return the entries of a node's ``reg``; one that is cut short at the end does not count."""
-    if node.parent is None:
+    if node.parent is None or _unknown(node.parent):
         return []
     address_cells, size_cells = _counts(node.parent)
     found: list[Range] = []
@@ -81,6 +81,12 @@ def _counts(bus: Node) -> tuple[int, int]:
         ADDRESS_CELLS if address_cells is None else address_cells,
         SIZE_CELLS if size_cells is None else size_cells,
     )
+
+
+def _unknown(bus: Node) -> bool:
+    """Whether only the tree that an overlay goes onto says how long addresses are."""
+    said = "#address-cells" in bus.properties and "#size-cells" in bus.properties
+    return bus.name == "__overlay__" and not said
 
 
 def _entries(cells: Sequence[int], *counts: int) -> Iterator[tuple[int, ...]]:
@@ -121,6 +127,8 @@ def _extended(cells: Sequence[int], find: Callable[[int], Node | None]) -> Itera
     at = 0
     while at < min(len(cells), ENTRIES_MAX):
         parent = find(cells[at])
+        if parent is None and cells[at]:
+            return  # how long its entry is only the parent would know
         count = parent.cell("#interrupt-cells") if parent is not None else 0
         if count is None or at + 1 + count > len(cells):
             return

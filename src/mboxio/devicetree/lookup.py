@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from mboxio.devicetree.blob import Node
 from mboxio.devicetree.bus import Interrupt, Range
+from mboxio.devicetree.overlay import UNRESOLVED, Overlay, place
 from mboxio.errors import DeviceTreeError
 
 __all__ = ["EPROBE_DEFER", "Consumer", "Provider", "Specifier", "find_channel", "scmi_roles"]
@@ -80,7 +81,7 @@ class Consumer:
         node: its node.
         owner: the device it is a part of, if it has no ``compatible`` itself.
         channels: its entries, in order, up to a broken one.
-        shmem: the nodes of its shared memory; None: an unknown phandle.
+        shmem: the nodes of its shared memory; None: an unknown phandle, or an open one.
         memory_region: likewise, of ``memory-region``.
         error: what is wrong with the entry after the last of ``channels``.
     """
@@ -93,12 +94,12 @@ class Consumer:
     error: DeviceTreeError | None
 
 
-def consumer_at(node: Node, find: Find) -> Consumer:
+def consumer_at(node: Node, find: Find, overlay: Overlay | None) -> Consumer:
     """Return what a node uses; without ``mboxes`` that is nothing."""
     channels: list[Specifier] = []
     error: DeviceTreeError | None = None
     try:
-        for specifier in specifiers(node, find):
+        for specifier in specifiers(node, find, overlay):
             channels.append(specifier)
     except DeviceTreeError as broken:
         error = broken
@@ -107,13 +108,25 @@ def consumer_at(node: Node, find: Find) -> Consumer:
         node,
         next((each for each in above if each.compatible), None),
         channels,
-        [find(phandle) for phandle in node.cells("shmem")],
-        [find(phandle) for phandle in node.cells("memory-region")],
+        _nodes(node, "shmem", find, overlay),
+        _nodes(node, "memory-region", find, overlay),
         error,
     )
 
 
-def specifiers(node: Node, find: Find) -> Iterator[Specifier]:
+def _nodes(node: Node, name: str, find: Find, overlay: Overlay | None) -> list[Node | None]:
+    """Return what a list of phandles refers to."""
+    cells = node.cells(name)
+    if overlay is None:
+        return [find(phandle) for phandle in cells]
+    where = place(node, name)
+    return [
+        None if overlay.why_open(where, 4 * at, phandle) else find(phandle)
+        for at, phandle in enumerate(cells)
+    ]
+
+
+def specifiers(node: Node, find: Find, overlay: Overlay | None) -> Iterator[Specifier]:
     """Walk ``mboxes`` from its beginning: how long an entry is only its own provider knows.
 
     Raises:
@@ -121,22 +134,19 @@ def specifiers(node: Node, find: Find) -> Iterator[Specifier]:
     """
     cells = node.cells("mboxes")
     names = node.strings("mbox-names")
+    where = place(node, "mboxes")
     at = index = 0
     while at < len(cells):
         phandle, count, provider = cells[at], 0, None
+        wrong = overlay.why_open(where, 4 * at, phandle) if overlay is not None else None
         at += 1
-        if phandle:
+        if phandle and wrong is None:
             provider = find(phandle)
-            where = f"{node.path}: mboxes[{index}]"
-            if provider is None:
-                raise DeviceTreeError(f"{where}: no node has phandle {phandle:#x}")
-            length = provider.cell("#mbox-cells")
-            if length is None:
-                raise DeviceTreeError(f"{where}: {provider.path} has no #mbox-cells")
-            count = length
-            if at + count > len(cells):
-                left = len(cells) - at
-                raise DeviceTreeError(f"{where}: the list ends after {left} of {count} cells")
+            length = None if provider is None else provider.cell("#mbox-cells")
+            wrong = _wrong(phandle, provider, length, len(cells) - at)
+            count = length or 0
+        if wrong is not None:
+            raise DeviceTreeError(f"{node.path}: mboxes[{index}]: {wrong}")
         own = cells[at : at + min(count, ARGUMENTS_MAX)]
         name = names[index] if index < len(names) else None
         yield Specifier(index, name, provider, own, _children(provider, own, find))
@@ -144,15 +154,26 @@ def specifiers(node: Node, find: Find) -> Iterator[Specifier]:
         index += 1
 
 
+def _wrong(phandle: int, provider: Node | None, length: int | None, left: int) -> str | None:
+    """Say why an entry cannot be read; ``left`` is how many cells there are behind its phandle."""
+    if phandle == UNRESOLVED and provider is None:
+        return f"phandle {phandle:#x} stands for a reference that was never filled in"
+    if provider is None:
+        return f"no node has phandle {phandle:#x}"
+    if length is None:
+        return f"{provider.path} has no #mbox-cells"
+    return f"the list ends after {left} of {length} cells" if length > left else None
+
+
 def _children(provider: Node | None, cells: Sequence[int], find: Find) -> dict[int, Node]:
     nodes = {number: find(cell) for number, cell in enumerate(cells)}
     return {at: node for at, node in nodes.items() if node and node.parent is provider}
 
 
-def find_channel(node: Node, which: int | str, find: Find) -> Specifier:
+def find_channel(node: Node, which: int | str, find: Find, overlay: Overlay | None) -> Specifier:
     """Look up one channel of a consumer; see `DeviceTree.channel`."""
     index = _index(node, which) if isinstance(which, str) else which
-    for specifier in specifiers(node, find):
+    for specifier in specifiers(node, find, overlay):
         if specifier.index == index:
             break
     else:

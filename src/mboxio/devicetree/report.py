@@ -7,6 +7,7 @@ from typing import Any
 
 from mboxio.devicetree.blob import Node
 from mboxio.devicetree.lookup import Consumer, Provider, Specifier
+from mboxio.devicetree.overlay import Overlay
 from mboxio.devicetree.tree import DeviceTree
 
 __all__ = ["describe"]
@@ -25,9 +26,14 @@ def describe(tree: DeviceTree, name: str) -> dict[str, Any]:
         "sha256": hashlib.sha256(tree.data).hexdigest(),
         "model": next(iter(tree.root.strings("model")), None),
         "compatible": tree.root.compatible,
+        **({"overlay": _overlay(tree.overlay)} if tree.overlay else {}),
         "providers": [_provider(each) for each in tree.providers()],
         "consumers": [_consumer(each) for each in tree.consumers()],
     }
+
+
+def _overlay(overlay: Overlay) -> dict[str, Any]:
+    return {"targets": overlay.targets, "open": overlay.labels}
 
 
 def _provider(provider: Provider) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 import errno
 import os
 from collections.abc import Sequence
+from itertools import chain
 
 from mboxio.devicetree.blob import BYTES_MAX, MAGIC, Node, parse
 from mboxio.devicetree.bus import Range, interrupts, regions
 from mboxio.devicetree.lookup import Consumer, Provider, Specifier, consumer_at, find_channel
+from mboxio.devicetree.overlay import NO_DEVICES, Overlay
 from mboxio.errors import AddressError, DeviceTreeError
 
 __all__ = ["LIVE", "DeviceTree"]
@@ -30,7 +32,10 @@ class DeviceTree:
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.root = parse(data)
-        self.nodes = list(self.root.walk())
+        self.overlay = Overlay.of(self.root)
+        """What it leaves open, if it is an overlay."""
+        devices = (each for each in self.root.children if each.name not in NO_DEVICES)
+        self.nodes = [self.root, *chain.from_iterable(each.walk() for each in devices)]
         self.phandles: dict[int, Node] = {}
         for node in self.nodes:
             phandle = phandle_of(node)
@@ -70,10 +75,12 @@ class DeviceTree:
         else:
             node = self.root
         for name in rest.split("/") if rest else ():
-            children = node.children if node is not None else []
-            node = next((each for each in children if each.name == name), None)
+            node = node.child(name) if node is not None else None
         if node is None:
-            raise DeviceTreeError(f"the device tree has no node {path!r}", errno=errno.ENOENT)
+            where = f"; it is {self.overlay}" if self.overlay else ""
+            raise DeviceTreeError(
+                f"the device tree has no node {path!r}{where}", errno=errno.ENOENT
+            )
         return node
 
     def by_phandle(self, phandle: int) -> Node | None:
@@ -86,10 +93,9 @@ class DeviceTree:
 
     def _paths(self, where: str) -> dict[str, str]:
         """Return names and paths of ``/aliases`` or ``/__symbols__``."""
-        for each in self.root.children:
-            if each.name == where:
-                return {name: _first(each.strings(name)) for name in each.properties}
-        return {}
+        found = self.root.child(where)
+        names = () if found is None else found.properties
+        return {name: _first(found.strings(name)) for name in names if found is not None}
 
     # -- mailboxes
 
@@ -121,7 +127,7 @@ class DeviceTree:
         Raises:
             DeviceTreeError: ENOENT: there is no such node.
         """
-        return consumer_at(self._at(at), self.by_phandle)
+        return consumer_at(self._at(at), self.by_phandle, self.overlay)
 
     def channel(self, consumer: str | Node, which: int | str = 0) -> Specifier:
         """Look up one channel of a consumer, as Linux does. ``status`` is not looked at.
@@ -135,7 +141,7 @@ class DeviceTree:
                 empty entry; EINVAL: the list is broken at this entry or before it, or there are
                 no names; ENODATA: no such name.
         """
-        return find_channel(self._at(consumer), which, self.by_phandle)
+        return find_channel(self._at(consumer), which, self.by_phandle, self.overlay)
 
     def _at(self, at: str | Node) -> Node:
         return self.node(at) if isinstance(at, str) else at
