@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from mboxio.devicetree import EPROBE_DEFER, LIVE, DeviceTree, Node
+from mboxio.devicetree import EPROBE_DEFER, DeviceTree, Node
 from mboxio.errors import DeviceTreeError
 from mboxio.registry import BUILT_IN, Address, found, load
 
@@ -59,7 +59,7 @@ def resolve(address: Address) -> tuple[Address, Any]:
         DeviceTreeError: the tree does not say; EPROBE_DEFER: no controller here drives it.
     """
     options = dict(address.options)
-    tree = DeviceTree.open(options.pop("dtb", LIVE))
+    tree = DeviceTree.open(options.pop("dtb", None))
     which = options.pop("channel", "")
     node = tree.node(f"{address.name}/{address.channel}".removesuffix("/") or "/")
     driven = drivers()

@@ -1,5 +1,6 @@
 """Whatever the bytes are: a tree, or one clear error."""
 
+import os
 import struct
 import tracemalloc
 from collections.abc import Iterator
@@ -210,11 +211,31 @@ def test_open_names_the_file(tmp_path: Path) -> None:
     path.write_bytes(REAL[:1000])
     with pytest.raises(DeviceTreeError, match=r"board\.dtb: a damaged device tree: it has 3224"):
         DeviceTree.open(path)
-    with pytest.raises(AddressError, match=f"{tmp_path}: Is a directory"):
-        DeviceTree.open(tmp_path)
     with pytest.raises(AddressError, match="No such file") as caught:
         DeviceTree.open(tmp_path / "none")
     assert caught.value.errno == 2
+
+
+def test_what_stands_behind_a_tree_does_not_count(tmp_path: Path) -> None:
+    """As in a partition of flash."""
+    path = tmp_path / "partition"
+    path.write_bytes(REAL + bytes(8 << 20))
+    assert DeviceTree.open(path).data == REAL
+
+
+def test_a_pipe(tmp_path: Path) -> None:
+    """One that nobody writes into is not waited for."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(DeviceTreeError, match="no device tree"):
+        DeviceTree.open(path)
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, REAL)
+        os.close(writer)
+        assert DeviceTree.open(f"/dev/fd/{reader}").data == REAL
+    finally:
+        os.close(reader)
 
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])

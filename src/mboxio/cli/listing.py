@@ -74,7 +74,7 @@ def _fault(name: str) -> str | None:
 def list_channels(addresses: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> None:
     """List the channels of a controller, or of a device tree.
 
-    A FILE is a flattened device tree: a .dtb, or /sys/firmware/fdt on a board that runs.
+    A FILE is a device tree: a .dtb, or /proc/device-tree on a board that runs.
     """
     if files:
         for file in (*files, *addresses):

@@ -61,7 +61,7 @@ def show_tree(file: str, as_json: bool) -> None:
     """Print what a device tree says about mailboxes, and which of them have a driver here."""
     tree = DeviceTree.open(file)
     if as_json:
-        found = describe(tree, os.path.basename(file))
+        found = describe(tree, os.path.basename(file.rstrip("/")))
         click.echo(json_line(found))
         return
     output = Output()

@@ -5,16 +5,14 @@ import os
 from collections.abc import Sequence
 from itertools import chain
 
-from mboxio.devicetree.blob import BYTES_MAX, MAGIC, Node, parse
+from mboxio.devicetree.blob import Node, parse
 from mboxio.devicetree.bus import Range, interrupts, regions
+from mboxio.devicetree.files import live, read
 from mboxio.devicetree.lookup import Consumer, Provider, Specifier, consumer_at, find_channel
 from mboxio.devicetree.overlay import NO_DEVICES, Overlay
-from mboxio.errors import AddressError, DeviceTreeError
+from mboxio.errors import DeviceTreeError
 
-__all__ = ["LIVE", "DeviceTree"]
-
-LIVE = "/sys/firmware/fdt"
-"""The tree with which the running kernel was started."""
+__all__ = ["DeviceTree"]
 
 PHANDLES = ("phandle", "linux,phandle")
 
@@ -24,13 +22,15 @@ class DeviceTree:
 
     Args:
         data: a flattened device tree, as in a .dtb.
+        source: where it was read, for what is told.
 
     Raises:
         DeviceTreeError: it is none, or it is damaged.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, source: str = "") -> None:
         self.data = data
+        self.source = source
         self.root = parse(data)
         self.overlay = Overlay.of(self.root)
         """What it leaves open, if it is an overlay."""
@@ -43,17 +43,22 @@ class DeviceTree:
                 self.phandles.setdefault(phandle, node)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str] = LIVE) -> "DeviceTree":
-        """Read a file: a .dtb, or the tree of the running kernel.
+    def open(cls, path: str | os.PathLike[str] | None = None) -> "DeviceTree":
+        """Read a .dtb, a folder like ``/proc/device-tree``, or the tree of the running kernel.
+
+        Args:
+            path: the file or folder; None: the running kernel's, where this user may read it.
+                `source` says where that was.
 
         Raises:
             AddressError: it cannot be read; ``errno`` and the text say why.
             DeviceTreeError: it is no device tree, or a damaged one.
         """
+        data, source = live() if path is None else (read(path), os.fspath(path))
         try:
-            return cls(_read(path))
+            return cls(data, source)
         except DeviceTreeError as error:
-            raise DeviceTreeError(f"{os.fspath(path)}: {error}", errno=error.errno) from None
+            raise DeviceTreeError(f"{source}: {error}", errno=error.errno) from None
 
     # -- nodes
 
@@ -77,9 +82,10 @@ class DeviceTree:
         for name in rest.split("/") if rest else ():
             node = node.child(name) if node is not None else None
         if node is None:
-            where = f"; it is {self.overlay}" if self.overlay else ""
+            source = f" ({self.source})" if self.source else ""
+            what = f"; it is {self.overlay}" if self.overlay else ""
             raise DeviceTreeError(
-                f"the device tree has no node {path!r}{where}", errno=errno.ENOENT
+                f"the device tree{source} has no node {path!r}{what}", errno=errno.ENOENT
             )
         return node
 
@@ -145,19 +151,6 @@ class DeviceTree:
 
     def _at(self, at: str | Node) -> Node:
         return self.node(at) if isinstance(at, str) else at
-
-
-def _read(path: str | os.PathLike[str]) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            head = file.read(4)
-            # Who names a disk by mistake is told before it is read.
-            data = head + file.read(BYTES_MAX) if head == MAGIC.to_bytes(4) else head
-    except OSError as error:
-        raise AddressError(f"{os.fspath(path)}: {error.strerror}", errno=error.errno) from None
-    if len(data) > BYTES_MAX:
-        raise DeviceTreeError(f"longer than any device tree: more than {BYTES_MAX >> 20} MiB")
-    return data
 
 
 def _first(strings: Sequence[str]) -> str:
