@@ -115,6 +115,19 @@ def test_a_tree_that_is_broken_or_says_nothing(invoke: Invoke, tmp_path: Path) -
     assert [line.rstrip() for line in shown] == [str(path), "0 providers, 0 consumers", ""]
 
 
+def test_a_long_table_is_cut(invoke: Invoke, tmp_path: Path) -> None:
+    path = tmp_path / "board.dtb"
+    path.write_bytes(blob({f"c{at}": {"mboxes": [0, 0]} for at in range(501)}))
+    shown = invoke("list", "--dtb", str(path)).stdout.splitlines()
+    assert [line.split() for line in shown if line][-3:-1] == [
+        ["/c499", "0", "empty"],
+        ["1", "empty"],
+    ]
+    assert shown[-1] == "Of each table the first 1,000 lines; --json has all."
+    path.write_bytes(blob({f"c{at}": {"mboxes": [0, 0]} for at in range(500)}))
+    assert "--json" not in invoke("list", "--dtb", str(path)).stdout
+
+
 def test_an_overlay(invoke: Invoke, tmp_path: Path) -> None:
     path = tmp_path / "rpmsg.dtbo"
     content = {"a": {"mboxes": [0xFFFFFFFF, 1]}}

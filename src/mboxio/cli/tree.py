@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 
 import click
-from rich.console import Console, ConsoleOptions
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +22,8 @@ HEX_FROM = 0x10000
 CONTINUED = " "
 GAP = 2
 """Between two columns of a table."""
+ROWS_MAX = 1000
+"""A table lays out so many lines in a second; the largest boards have some hundred."""
 NARROW = 10
 """A column with names has so much room on the narrowest screen."""
 
@@ -80,6 +83,9 @@ def show_tree(file: str, as_json: bool) -> None:
     if consumers:
         output.print(_fitted(_consumers(consumers), output, 0, 3))
         output.print()
+    lines = sum(len(each.channels) + (each.error is not None) for each in consumers)
+    if max(len(providers), lines) > ROWS_MAX:
+        output.print(f"Of each table the first {ROWS_MAX:,} lines; --json has all.")
 
 
 def _count(things: list[Provider] | list[Consumer], name: str) -> str:
@@ -98,7 +104,7 @@ def _table(*columns: str) -> Table:
 def _providers(providers: list[Provider]) -> Table:
     driven = dt.drivers()
     table = _table("provider", "compatible", "cells", "address", "driver")
-    for each in providers:
+    for each in providers[:ROWS_MAX]:
         node = each.node
         cpu = next((region.cpu for region in each.reg), None)
         driver = dt.driver(node, driven)
@@ -142,23 +148,24 @@ def _driver(node: Node, name: str | None) -> Text:
 
 def _consumers(consumers: list[Consumer]) -> Table:
     table = _table("consumer", "channel", "cells", "provider")
+    for row, style in islice(_rows(consumers), ROWS_MAX):
+        table.add_row(*row, style=style)
+    return table
+
+
+def _rows(consumers: list[Consumer]) -> Iterator[tuple[tuple[RenderableType, ...], str]]:
     for each in consumers:
-        path: Pieces | str = _path(each.node)
+        path: RenderableType = _path(each.node)
+        style = _style(each.node)
         for specifier in each.channels:
             name = f" {printable(specifier.name)}" if specifier.name else ""
             provider = specifier.provider
-            table.add_row(
-                path,
-                f"{specifier.index}{name}",
-                " ".join(_cells(specifier)),
-                Text("empty", "dim") if provider is None else _path(provider),
-                style=_style(each.node),
-            )
+            shown = Text("empty", "dim") if provider is None else _path(provider)
+            yield (path, f"{specifier.index}{name}", " ".join(_cells(specifier)), shown), style
             path = ""
         if each.error is not None:
             broken = Text(printable(str(each.error)), "red")
-            table.add_row(path, f"{len(each.channels)}", "", broken, style=_style(each.node))
-    return table
+            yield (path, f"{len(each.channels)}", "", broken), style
 
 
 def _cells(specifier: Specifier) -> Iterator[str]:

@@ -31,19 +31,22 @@ class Node:
         parent: None for the root.
     """
 
-    __slots__ = ("children", "name", "parent", "properties")
+    __slots__ = ("_path", "children", "name", "parent", "properties")
 
     def __init__(self, name: str, parent: "Node | None") -> None:
         self.name = name
         self.parent = parent
         self.properties: dict[str, bytes] = {}
         self.children: list[Node] = []
+        self._path: str | None = None
 
     @property
     def path(self) -> str:
         """Where the node is: ``/soc/mailbox@7e00b880``."""
-        names = [each.name for each in self.lineage()][-2::-1]
-        return "/" + "/".join(names)
+        if self._path is None:
+            names = [each.name for each in self.lineage()][-2::-1]
+            self._path = "/" + "/".join(names)
+        return self._path
 
     @property
     def enabled(self) -> bool:

@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mboxio.devicetree.blob import Node
+from mboxio.errors import DeviceTreeError
 
-__all__ = ["Interrupt", "Range", "interrupts", "regions"]
+__all__ = ["Interrupt", "Range", "Wiring"]
 
 ADDRESS_CELLS, SIZE_CELLS = 2, 1
 """Where a bus says nothing."""
 CELLS_MAX = 4
 ENTRIES_MAX = 1024
 """No real node has more registers or interrupts; bounds the work that a wrong tree can make."""
+WINDOWS_MAX = 10_000_000
+"""So many windows of buses are looked at for one answer, in about a second: a tree may have buses
+below buses below buses, with a thousand windows each. The largest boards need some thousands."""
 
 
 @dataclass(frozen=True)
@@ -45,34 +49,109 @@ class Interrupt:
     cells: tuple[int, ...]
 
 
-def regions(node: Node) -> list[Range]:
-    """Return the entries of a node's ``reg``; one that is cut short at the end does not count."""
-    if node.parent is None or _unknown(node.parent):
-        return []
-    address_cells, size_cells = _counts(node.parent)
-    found: list[Range] = []
-    for address, size in _entries(node.cells("reg"), address_cells, size_cells):
-        found.append(Range(address, size, _translate(address, node.parent)))
-    return found
+class Wiring:
+    """The way of addresses and interrupts through one tree.
 
+    What it has learnt of a node it keeps, so that each is read once, however many are below it.
+    It is made anew for each answer, which bounds the work for one.
 
-def _translate(address: int, bus: Node) -> int | None:
-    """Carry an address from a bus up to the root, which is the CPU's."""
-    while bus.parent is not None:
-        if "ranges" not in bus.properties:
-            return None
-        if bus.properties["ranges"]:
-            child_cells, size_cells = _counts(bus)
-            parent_cells, _ = _counts(bus.parent)
-            windows = _entries(bus.cells("ranges"), child_cells, parent_cells, size_cells)
-            for child, parent, size in windows:
-                if child <= address < child + size:
-                    address += parent - child
-                    break
-            else:
+    Args:
+        find: gets the node of a phandle.
+    """
+
+    def __init__(self, find: Callable[[int], Node | None]) -> None:
+        self.find = find
+        self._windows: dict[Node, list[tuple[int, ...]]] = {}
+        self._parents: dict[Node, Node | None] = {}
+        self._looked_at = 0
+
+    def regions(self, node: Node) -> list[Range]:
+        """Return the entries of a node's ``reg``; one that is cut short at the end does not count.
+
+        Raises:
+            DeviceTreeError: the tree has more windows in more buses than any board.
+        """
+        if node.parent is None or _unknown(node.parent):
+            return []
+        address_cells, size_cells = _counts(node.parent)
+        return [
+            Range(address, size, self._translate(address, node.parent))
+            for address, size in _entries(node.cells("reg"), address_cells, size_cells)
+        ]
+
+    def _translate(self, address: int, bus: Node) -> int | None:
+        """Carry an address from a bus up to the root, which is the CPU's."""
+        while bus.parent is not None:
+            if "ranges" not in bus.properties:
                 return None
-        bus = bus.parent
-    return address
+            if bus.properties["ranges"]:
+                for child, parent, size in self._windows_of(bus, bus.parent):
+                    self._looked_at += 1
+                    if child <= address < child + size:
+                        address += parent - child
+                        break
+                else:
+                    return None
+                if self._looked_at > WINDOWS_MAX:
+                    raise DeviceTreeError(
+                        f"{bus.path}: more addresses through more windows than on any board: "
+                        f"over {WINDOWS_MAX:,} windows to look at"
+                    )
+            bus = bus.parent
+        return address
+
+    def _windows_of(self, bus: Node, above: Node) -> list[tuple[int, ...]]:
+        windows = self._windows.get(bus)
+        if windows is None:
+            child_cells, size_cells = _counts(bus)
+            parent_cells, _ = _counts(above)
+            cells = bus.cells("ranges")
+            windows = list(_entries(cells, child_cells, parent_cells, size_cells))
+            self._windows[bus] = windows
+        return windows
+
+    def interrupts(self, node: Node) -> list[Interrupt]:
+        """Return a node's interrupts, from ``interrupts-extended`` or else ``interrupts``."""
+        if "interrupts-extended" in node.properties:
+            return list(self._extended(node.cells("interrupts-extended")))
+        cells = node.cells("interrupts")
+        parent = self._interrupt_parent(node) if cells else None
+        count = parent.cell("#interrupt-cells") if parent is not None else None
+        if not count:
+            return []
+        starts = range(0, min(len(cells), ENTRIES_MAX * count) - count + 1, count)
+        return [Interrupt(parent, cells[start : start + count]) for start in starts]
+
+    def _extended(self, cells: Sequence[int]) -> Iterator[Interrupt]:
+        at = 0
+        while at < min(len(cells), ENTRIES_MAX):
+            parent = self.find(cells[at])
+            if parent is None and cells[at]:
+                return  # how long its entry is only the parent would know
+            count = parent.cell("#interrupt-cells") if parent is not None else 0
+            if count is None or at + 1 + count > len(cells):
+                return
+            yield Interrupt(parent, tuple(cells[at + 1 : at + 1 + count]))
+            at += 1 + count
+
+    def _interrupt_parent(self, node: Node) -> Node | None:
+        """Follow ``interrupt-parent``, or the tree, up to a node that has interrupts."""
+        way: list[Node] = []
+        current, found = node, None
+        while current not in self._parents:
+            # Whoever comes back to it on this way goes in a circle.
+            self._parents[current] = None
+            way.append(current)
+            phandle = current.cell("interrupt-parent")
+            above = current.parent if phandle is None else self.find(phandle)
+            if above is None or above.cell("#interrupt-cells") is not None:
+                found = above
+                break
+            current = above
+        else:
+            found = self._parents[current]
+        self._parents.update(dict.fromkeys(way, found))
+        return found
 
 
 def _counts(bus: Node) -> tuple[int, int]:
@@ -103,47 +182,3 @@ def _entries(cells: Sequence[int], *counts: int) -> Iterator[tuple[int, ...]]:
             numbers.append(number)
             start += count
         yield tuple(numbers)
-
-
-def interrupts(node: Node, find: Callable[[int], Node | None]) -> list[Interrupt]:
-    """Return a node's interrupts, from ``interrupts-extended`` or else ``interrupts``.
-
-    Args:
-        node: whose.
-        find: gets the node of a phandle.
-    """
-    if "interrupts-extended" in node.properties:
-        return list(_extended(node.cells("interrupts-extended"), find))
-    cells = node.cells("interrupts")
-    parent = _interrupt_parent(node, find) if cells else None
-    count = parent.cell("#interrupt-cells") if parent is not None else None
-    if not count:
-        return []
-    starts = range(0, min(len(cells), ENTRIES_MAX * count) - count + 1, count)
-    return [Interrupt(parent, cells[start : start + count]) for start in starts]
-
-
-def _extended(cells: Sequence[int], find: Callable[[int], Node | None]) -> Iterator[Interrupt]:
-    at = 0
-    while at < min(len(cells), ENTRIES_MAX):
-        parent = find(cells[at])
-        if parent is None and cells[at]:
-            return  # how long its entry is only the parent would know
-        count = parent.cell("#interrupt-cells") if parent is not None else 0
-        if count is None or at + 1 + count > len(cells):
-            return
-        yield Interrupt(parent, tuple(cells[at + 1 : at + 1 + count]))
-        at += 1 + count
-
-
-def _interrupt_parent(node: Node, find: Callable[[int], Node | None]) -> Node | None:
-    """Follow ``interrupt-parent``, or the tree, up to a node that has interrupts."""
-    seen: set[int] = set()
-    current: Node | None = node
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        phandle = current.cell("interrupt-parent")
-        current = current.parent if phandle is None else find(phandle)
-        if current is not None and current.cell("#interrupt-cells") is not None:
-            return current
-    return None

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from itertools import chain
 
 from mboxio.devicetree.blob import Node, parse
-from mboxio.devicetree.bus import Range, interrupts, regions
+from mboxio.devicetree.bus import Range, Wiring
 from mboxio.devicetree.files import live, read
 from mboxio.devicetree.lookup import Consumer, Provider, Specifier, consumer_at, find_channel
 from mboxio.devicetree.overlay import NO_DEVICES, Overlay
 from mboxio.errors import DeviceTreeError
 
 __all__ = ["DeviceTree"]
+
+CELLS_MAX = 1 << 18
+"""So many cells the registers and interrupts of all providers have, and so many the references of
+all consumers. The largest boards have some hundreds."""
 
 PHANDLES = ("phandle", "linux,phandle")
 
@@ -95,7 +99,7 @@ class DeviceTree:
 
     def regions(self, node: Node) -> list[Range]:
         """Return the registers or memory of a node, with the addresses of the CPU."""
-        return regions(node)
+        return Wiring(self.by_phandle).regions(node)
 
     def _paths(self, where: str) -> dict[str, str]:
         """Return names and paths of ``/aliases`` or ``/__symbols__``."""
@@ -106,26 +110,50 @@ class DeviceTree:
     # -- mailboxes
 
     def providers(self) -> list[Provider]:
-        """Return all mailbox controllers, also disabled ones, in the order of the tree."""
+        """Return all mailbox controllers, also disabled ones, in the order of the tree.
+
+        Raises:
+            DeviceTreeError: there is more to them than to those of any board.
+        """
         labels: dict[str, list[str]] = {}
         for label, path in self._paths("__symbols__").items():
             labels.setdefault(path, []).append(label)
+        wiring = Wiring(self.by_phandle)
         return [
             Provider(
                 node,
                 phandle_of(node),
                 node.cell("#mbox-cells"),
-                regions(node),
-                interrupts(node, self.by_phandle),
-                labels.get(node.path, []),
+                wiring.regions(node),
+                wiring.interrupts(node),
+                # A path means the first node that has it.
+                labels.pop(node.path, []),
             )
-            for node in self.nodes
-            if "#mbox-cells" in node.properties
+            for node in self._having("#mbox-cells", "reg", "interrupts", "interrupts-extended")
         ]
 
     def consumers(self) -> list[Consumer]:
-        """Return all nodes that use channels, in the order of the tree."""
-        return [self.consumer(node) for node in self.nodes if "mboxes" in node.properties]
+        """Return all nodes that use channels, in the order of the tree.
+
+        Raises:
+            DeviceTreeError: they use more than there is on any board.
+        """
+        return [self.consumer(node) for node in self._having("mboxes", "shmem", "memory-region")]
+
+    def _having(self, name: str, *others: str) -> list[Node]:
+        """Return the nodes with a property, if what is to be told of them is not too much.
+
+        An entry of four bytes may stand for a path of a thousand, so what fits into a tree may
+        still be too long to be told.
+        """
+        nodes = [each for each in self.nodes if name in each.properties]
+        lists = (each.properties.get(other, b"") for each in nodes for other in (name, *others))
+        if sum(map(len, lists)) > 4 * CELLS_MAX:
+            names = ", ".join((name, *others))
+            raise DeviceTreeError(
+                f"longer than on any board: {names} have over {CELLS_MAX:,} cells"
+            )
+        return nodes
 
     def consumer(self, at: str | Node) -> Consumer:
         """Return what a node uses; a node without ``mboxes`` uses nothing.
