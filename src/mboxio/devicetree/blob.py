@@ -161,7 +161,7 @@ def _blocks(data: bytes) -> tuple[bytes, bytes]:
     if version < VERSION_MIN or not VERSION_MIN <= oldest <= VERSION_MAX or oldest > version:
         raise DeviceTreeError(
             f"a device tree of version {version} (readable as {oldest}); {VERSION_MIN} and "
-            f"{VERSION_MAX} can be read"
+            f"{VERSION_MAX} can be read, and dtc -I dtb -O dtb makes {VERSION_MAX} of older ones"
         )
     header = HEADER.size
     if version < VERSION_MAX:

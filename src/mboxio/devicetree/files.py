@@ -5,6 +5,7 @@ import os
 
 from mboxio.devicetree.blob import BYTES_MAX, MAGIC
 from mboxio.devicetree.folder import flatten
+from mboxio.devicetree.forms import GZIP, HEAD_BYTES, explain, long_fit, unpack
 from mboxio.errors import AddressError, DeviceTreeError
 
 __all__ = ["LIVE", "LIVE_FOLDERS", "live", "read"]
@@ -14,6 +15,7 @@ LIVE = "/sys/firmware/fdt"
 LIVE_FOLDERS = ("/proc/device-tree", "/sys/firmware/devicetree/base")
 """The tree that the running kernel has now, with what was put onto it; for everybody."""
 
+MAGIC_BYTES = MAGIC.to_bytes(4)
 TOTAL_AT = 4
 
 
@@ -47,9 +49,17 @@ def read(path: str | os.PathLike[str]) -> bytes:
         if os.path.isdir(path):
             return flatten(path)
         with open(path, "rb", opener=_opener) as file:
-            head = file.read(TOTAL_AT)
             # Who names a disk by mistake is told before it is read.
-            data = head + file.read(BYTES_MAX) if head == MAGIC.to_bytes(4) else head
+            head = file.read(HEAD_BYTES)
+            data = head
+            if head.startswith((GZIP, MAGIC_BYTES)):
+                data += file.read(BYTES_MAX)
+            if head.startswith(GZIP):
+                data = unpack(data)
+            if not data.startswith(MAGIC_BYTES):
+                raise DeviceTreeError(explain(head, file, name))
+    except DeviceTreeError as error:
+        raise DeviceTreeError(f"{name}: {error}") from None
     except OSError as error:
         hint = ""
         if error.errno == errno.EACCES and name == LIVE:
@@ -59,9 +69,12 @@ def read(path: str | os.PathLike[str]) -> bytes:
         # What stands behind a tree, as in a partition of flash, does not make it longer.
         total = int.from_bytes(data[TOTAL_AT : TOTAL_AT + 4])
         if not TOTAL_AT < total <= BYTES_MAX:
-            raise DeviceTreeError(
-                f"{name}: longer than any device tree: more than {BYTES_MAX >> 20} MiB"
-            )
+            what = f"longer than any device tree: more than {BYTES_MAX >> 20} MiB"
+            if long_fit(data):
+                what = (
+                    "a FIT image: dumpimage -l lists its parts, dumpimage -T flat_dt takes one out"
+                )
+            raise DeviceTreeError(f"{name}: {what}")
         data = data[:total]
     return data
 

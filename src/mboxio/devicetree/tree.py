@@ -8,6 +8,7 @@ from itertools import chain
 from mboxio.devicetree.blob import Node, parse
 from mboxio.devicetree.bus import Range, Wiring
 from mboxio.devicetree.files import live, read
+from mboxio.devicetree.forms import fit
 from mboxio.devicetree.lookup import Consumer, Provider, Specifier, consumer_at, find_channel
 from mboxio.devicetree.overlay import NO_DEVICES, Overlay
 from mboxio.errors import DeviceTreeError
@@ -36,6 +37,9 @@ class DeviceTree:
         self.data = data
         self.source = source
         self.root = parse(data)
+        image = fit(self.root)
+        if image is not None:
+            raise DeviceTreeError(image)
         self.overlay = Overlay.of(self.root)
         """What it leaves open, if it is an overlay."""
         devices = (each for each in self.root.children if each.name not in NO_DEVICES)
