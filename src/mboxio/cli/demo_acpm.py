@@ -117,6 +117,7 @@ class Show:
         row = self.screen.row("SIGKILL")
         self.fill(KILLED_WITH)
         self.firmware.freeze()
+        self.collect()  # what it answered before it stood still makes room
         self.fill(KILLED_WITH)
         self.firmware.kill()
         count, before, began_s = len(self.pending), self.failed, monotonic()

@@ -79,9 +79,13 @@ class Firmware:
             raise click.ClickException(f"the firmware failed: {self._complaint()}")
 
     def freeze(self) -> None:
-        """Stop the process where it is, so that what is sent to it from now on stays pending."""
+        """Stop the process where it is, so that what is sent to it from now on stays pending.
+
+        Returns when it stands still: a signal that was only sent may take its time.
+        """
         if self.process is not None:
             self.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def kill(self) -> None:
         """Send SIGKILL."""

@@ -119,6 +119,7 @@ class Show:
         self.legacy.fill()
         self.power.fill(FULL)
         self.firmware.freeze()
+        self.power.collect()  # what it answered before it stood still makes room
         self.power.fill(FULL)
         self.firmware.kill()
         requests, messages = len(self.power.pending), len(self.legacy.due)
