@@ -244,3 +244,10 @@ def test_an_address_says_which_tree_has_no_such_node(kernel: Path) -> None:
     unfolded(kernel / "base")
     with pytest.raises(DeviceTreeError, match=f"the device tree .{kernel}/base. has no node '/a'"):
         mboxio.connect("dt:/a")
+
+
+def test_an_error_names_a_folder_once(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DeviceTreeError) as caught:
+        files.read(tmp_path / "empty")
+    assert str(caught.value).count(str(tmp_path)) == 1

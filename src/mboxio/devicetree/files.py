@@ -45,9 +45,9 @@ def read(path: str | os.PathLike[str]) -> bytes:
         DeviceTreeError: it is no device tree.
     """
     name = os.fspath(path)
+    if os.path.isdir(path):
+        return flatten(path)  # its errors name the file in question
     try:
-        if os.path.isdir(path):
-            return flatten(path)
         with open(path, "rb", opener=_opener) as file:
             # Who names a disk by mistake is told before it is read.
             head = file.read(HEAD_BYTES)
