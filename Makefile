@@ -20,7 +20,7 @@ GROUP ?= dev
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: test venv build demo test-compiled test-pure test-pythons i386 fuzz recovery check lint types docs format clean bench sanitize sanitize-threads
+.PHONY: test venv build demo test-compiled test-pure test-pythons i386 fuzz recovery interrupts check lint types docs format clean bench sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -66,6 +66,13 @@ fuzz: $(BUILT)
 # ACPM firmware is killed a hundred times in each mode; `test` does it a few times.
 recovery: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled MBOXIO_ACPM_KILLS=100 $(BIN)/pytest -k killed tests/acpm/test_recovery.py
+
+# A hundred thousand signals at random on each build; `test` does it for a moment.
+interrupts: $(BUILT)
+	MBOXIO_EXPECT_BUILD=compiled MBOXIO_INTERRUPTS=100000 $(BIN)/pytest tests/hardening/test_random_interrupts.py
+	MBOXIO_EXPECT_BUILD=pure MBOXIO_INTERRUPTS=100000 PYTHONPATH=$(CURDIR)/src \
+	    PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache \
+	    $(BIN)/pytest tests/hardening/test_random_interrupts.py
 
 # The tests come last: their summary is what a reader of the log looks for.
 check: lint types test

@@ -70,6 +70,7 @@ BASE = {
     "line",
     "answers",
     "interrupts",
+    "deputies",
 }
 CORE = BASE | {
     "controller",

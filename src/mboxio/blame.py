@@ -3,7 +3,7 @@
 import errno
 from typing import Any
 
-from mboxio.errors import DriverError, MailboxError, QueueFull
+from mboxio.errors import DriverError, MailboxError, MessageTooLong, QueueFull
 from mboxio.states import AWAITING, FOREVER, HANDED_OVER_NAMES, HOLDS_TAG, PENDING, QUEUED, STAGES
 
 _STUCK = {"queue": "a slot", "tx_done": "TX done", "reply": "the reply"}
@@ -102,6 +102,16 @@ def held_tags(held: list[Any], ties: bool) -> list[int]:
     return [
         request.tag if ties else request.handle for request in held if request.holds & HOLDS_TAG
     ]
+
+
+def too_long(channel: Any, length: int) -> MessageTooLong:
+    """Return the error that refuses a message of ``length`` bytes."""
+    return MessageTooLong(
+        f"channel {channel.name!r}: the message has {length} bytes, the channel carries "
+        f"{channel.message_bytes}",
+        channel=channel.name,
+        handed_over="no",
+    )
 
 
 def queue_full(channel: Any, backlog_limit: int, reason: str) -> QueueFull:

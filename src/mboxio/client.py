@@ -5,8 +5,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from mboxio.correlate import Correlator
+from mboxio.deputies import deputise
 from mboxio.errors import AddressError, ClosedError, RequestTimeout
 from mboxio.host import Host
+from mboxio.native import COMPILED
 from mboxio.ports import Ports
 from mboxio.stats import ChannelStats, collect
 from mboxio.subscribers import Subscription
@@ -250,5 +252,8 @@ class Client(Verbs):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+
+if not COMPILED:
+    deputise(Client, "flush")
 
 __all__ = ["Client", "Connection", "Messages", "Request"]

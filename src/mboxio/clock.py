@@ -6,6 +6,7 @@ from collections.abc import Callable
 from threading import Thread, Timer
 from typing import Any, Protocol
 
+from mboxio.deputies import ERRANDS
 from mboxio.native import Monotonic
 from mboxio.states import FOREVER
 
@@ -34,6 +35,10 @@ class Parker(Watcher):
         self.kick_fd = -1  # where the thread sleeps on descriptors, else -1
         self.thread_id = get_ident()
         self.below: Any = None  # whom this one relieves on the same thread
+        if ERRANDS:
+            errand = ERRANDS.get(self.thread_id)
+            if errand is not None:
+                errand.parker = self
 
     def fire(self, core: Any, waitable: Any) -> None:
         """Have the parked thread woken after the lock is released."""

@@ -14,19 +14,20 @@ from mboxio.backlog import (
     Backlog,
 )
 from mboxio.bell import Flush
-from mboxio.blame import OUT_OF_STEP, queue_full, stopped
+from mboxio.blame import OUT_OF_STEP, queue_full, stopped, too_long
 from mboxio.channel import Channel
 from mboxio.controller import Controller
+from mboxio.deputies import deputise
 from mboxio.errors import (
     AddressError,
     ClosedError,
     MailboxError,
-    MessageTooLong,
     OutOfStep,
     RemoteGone,
     RequestCancelled,
 )
 from mboxio.gate import Gate
+from mboxio.native import COMPILED
 from mboxio.ports import Ports
 from mboxio.pump import Pump
 from mboxio.queue import Queue
@@ -108,9 +109,11 @@ class Endpoint(Owner):
             tied: whether a reply is expected.
         """
         channel: Channel = self.channel
+        if self.at_home is None:
+            self.find_home()
         message: bytes = data if type(data) is bytes else bytes(memoryview(data))
         if len(message) > channel.message_bytes:
-            raise self.too_long(message)
+            raise too_long(channel, len(message))
         timeout_ns = self.timeout_ns if timeout_s is DEFAULT else nanoseconds(timeout_s)
         if queue_timeout_s is not DEFAULT:
             wait_ns = nanoseconds(queue_timeout_s)
@@ -132,16 +135,6 @@ class Endpoint(Owner):
             channel.correlator.check(message)
         return request
 
-    def too_long(self, message: bytes) -> MessageTooLong:
-        """Return the error that refuses a message for its length."""
-        channel = self.channel
-        return MessageTooLong(
-            f"channel {channel.name!r}: the message has {len(message)} bytes, the "
-            f"channel carries {channel.message_bytes}",
-            channel=channel.name,
-            handed_over="no",
-        )
-
     def hand_in(self, request: Request, waits: bool) -> None:
         """Accept a request: hand it over, queue it, or refuse it. Never waits.
 
@@ -152,8 +145,6 @@ class Endpoint(Owner):
         queue: Queue = self.queue
         channel: Channel = self.channel
         accepted = False
-        if self.at_home is None:
-            self.find_home()
         if gate.lost or queue.fault is not None:
             self.host.seek()
         gate.enter()
@@ -181,10 +172,15 @@ class Endpoint(Owner):
         """Leave the gate; a port may be interrupted there."""
         try:
             self.gate.leave()
-        except BaseException:  # Ctrl-C in a port: nobody will ever hear of this request
+        except BaseException:  # Ctrl-C in a port
             if accepted:
                 self.cancel(request)
             raise
+
+    def disown(self, request: Request, waits: bool) -> None:
+        """Cancel what `hand_in` accepted, because its caller will never hear of it."""
+        if request.under_way():
+            self.cancel(request)
 
     def look_or_queue(self, request: Request, waits: bool, now_ns: int) -> None:
         """Hand over at once if a look finds a place; the remote may be found dead as well."""
@@ -393,3 +389,8 @@ class Endpoint(Owner):
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.backlog)} queued"
         return f"<{type(self).__name__} of {self.channel.name!r}, {state}>"
+
+
+if not COMPILED:
+    deputise(Endpoint, "hand_in", undo=Endpoint.disown)
+    deputise(Endpoint, "start_flush")

@@ -7,7 +7,7 @@ from mboxio.native cimport Mutex
 @cython.final
 cdef class Gate:
     cdef public Clock clock
-    cdef public object trace, notes, ports, interrupted
+    cdef public object deputies, trace, notes, ports, interrupted
     cdef public Mutex lock, draining
     cdef public list dirty, wakes, kicks
     cdef public bint eventful, forked, lost

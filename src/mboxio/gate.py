@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from mboxio.clock import Clock
+from mboxio.deputies import Deputies, deputise
 from mboxio.errors import ForkedError, WouldDeadlock
-from mboxio.native import Mutex
+from mboxio.native import COMPILED, Mutex
 
 TRIES_MAX = 100
 """How often an op is begun anew that signal handlers interrupt: an end for what never ends."""
@@ -27,9 +28,21 @@ def complain(text: str, subject: object, error: BaseException | None) -> None:
 
 def is_foreign(error: BaseException) -> bool:
     """Tell whether an exception comes from a signal handler and not from what it interrupted."""
+    return interrupt_of(error) is not None
+
+
+def interrupt_of(error: BaseException) -> BaseException | None:
+    """Return what a signal handler raised, or None if the error has nothing to do with one.
+
+    Judging takes Python code, which may be interrupted as well: then it is the later exception, and
+    whatever the first one came out of is to be done again.
+    """
     from mboxio.interrupts import interrupts  # only where something was raised
 
-    return interrupts(error)
+    try:
+        return error if interrupts(error) else None
+    except BaseException as later:
+        return later
 
 
 class Gate:
@@ -43,6 +56,7 @@ class Gate:
 
     def __init__(self, clock: Clock, trace: Callable[[str, Any], object] | None = None) -> None:
         self.clock = clock
+        self.deputies = None if COMPILED else Deputies("mboxio deputy")
         self.trace = None if trace is None else Tracer(self, trace)
         self.lock = Mutex()
         self.notes: deque[tuple[Any, tuple[Any, ...]]] = deque()
@@ -111,9 +125,10 @@ class Gate:
         Returns:
             False if it comes from the code that was called: that is for the caller to judge.
         """
-        if not is_foreign(error):
+        interrupt = interrupt_of(error)
+        if interrupt is None:
             return False
-        self.interrupted = error
+        self.interrupted = interrupt
         self.eventful = True
         return True
 
@@ -165,9 +180,9 @@ class Gate:
                 self.call(decide, *args)
                 break
             except BaseException as error:
-                if not is_foreign(error):
+                interrupted = interrupt_of(error)
+                if interrupted is None:
                     raise
-                interrupted = error
         if interrupted is not None:
             raise interrupted
 
@@ -248,14 +263,20 @@ class Gate:
                     try:
                         port(*args)
                     except BaseException as error:
-                        if is_foreign(error):
-                            interrupted = error
+                        interrupt = interrupt_of(error)
+                        if interrupt is not None:
+                            interrupted = interrupt
                         else:
                             complain("port %r raised", port, error)
             finally:
                 self.draining.release()
         if interrupted is not None:
             raise interrupted
+
+    def close(self) -> None:
+        """Nothing is decided any more: whoever decided for the main thread may go."""
+        if self.deputies is not None:
+            self.deputies.close()
 
     def may_wait(self) -> None:
         """Refuse a wait that could never end.
@@ -267,6 +288,10 @@ class Gate:
             raise WouldDeadlock(
                 "a blocking call inside a driver's op or port: use submit or post there"
             )
+
+
+if not COMPILED:
+    deputise(Gate, "call", "call_surely", "run")
 
 
 class Tracer:

@@ -9,32 +9,21 @@ from typing import Any
 from mboxio.backlog import BY_SUBMIT
 from mboxio.capabilities import Capabilities
 from mboxio.channel import Channel
-from mboxio.clock import SYSTEM, Clock, Watcher
+from mboxio.clock import SYSTEM, Clock
 from mboxio.controller import Controller
 from mboxio.correlate import Correlator
+from mboxio.deputies import deputise
 from mboxio.endpoint import Endpoint
 from mboxio.errors import AddressError, ClosedError, ForkedError, RemoteGone
 from mboxio.gate import Gate, complain, is_foreign
+from mboxio.native import COMPILED
 from mboxio.pump import CPUS, RECONNECT_MAX_NS, RECONNECT_MIN_NS, Pump
 from mboxio.queue import Queue
 from mboxio.request import Request
 from mboxio.states import FOREVER
-from mboxio.worker import Worker
+from mboxio.worker import Callback, Worker
 
 _LIVE: "weakref.WeakSet[Host]" = weakref.WeakSet()
-
-
-class Callback(Watcher):
-    """User code that runs when a request is over, where its client's user code runs."""
-
-    def __init__(self, client: Any, function: Callable[[Any], object]) -> None:
-        self.client = client
-        self.function = function
-
-    def fire(self, core: Any, waitable: Any) -> None:
-        """See `Watcher.fire`."""
-        self.client.attend(-1)
-        self.client.at_home.post(self.function, waitable)
 
 
 class Host:
@@ -80,6 +69,7 @@ class Host:
         except BaseException:
             self.closed = True
             controller.close()
+            self.gate.close()
             raise
 
     # -- what drivers declare with (see Controller)
@@ -295,7 +285,7 @@ class Host:
         if self.gate.forked or self.gate.lock.mine():
             return
         if not self.admin.acquire(blocking=False):
-            # Somebody is at it, or opens or closes clients: nobody spins until that is over.
+            # Somebody is at it, or opens or closes clients.
             self.gate.call(self.plan_reconnect, True)
             return
         try:
@@ -360,6 +350,7 @@ class Host:
             port.close()
         self.gate.call(self.pump.close)
         _LIVE.discard(self)
+        self.gate.close()
 
     def decide_close(self) -> None:
         """End what is left. Under the lock."""
@@ -374,6 +365,10 @@ class Host:
     def __repr__(self) -> str:
         state = "closed" if self.closed else "lost" if self.lost else "connected"
         return f"<{type(self).__name__} {self.address} {state}, {len(self.channels)} channels>"
+
+
+if not COMPILED:
+    deputise(Host, "close", "join", "leave", "seek", "try_reconnect")
 
 
 def _after_fork() -> None:

@@ -44,5 +44,6 @@ cdef class LoopPort:
     @cython.locals(due_ns=cython.longlong)
     cpdef set_timer(self)
     cpdef future_of(self, waitable, bint bare)
+    cpdef expect(self, Arrival arrival, waitable)
     cpdef await_arrival(self, Arrival arrival, waitable)
     cpdef forget(self, waitable, future)

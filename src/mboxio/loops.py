@@ -9,7 +9,9 @@ from typing import Any
 
 from mboxio.clock import Watcher
 from mboxio.controller import EVENT, LOOK
+from mboxio.deputies import deputise, left_for_caller
 from mboxio.gate import Gate, complain, is_foreign
+from mboxio.native import COMPILED
 from mboxio.pump import Pump
 from mboxio.states import DONE, FOREVER
 
@@ -125,6 +127,8 @@ class LoopPort:
             if not self.delivering:
                 self.deliver()
             return  # the delivery under way sees the flag
+        if left_for_caller(self.kick):
+            return
         try:
             self.loop.call_soon_threadsafe(self.deliver)
         except RuntimeError:
@@ -174,11 +178,7 @@ class LoopPort:
         if self.gate.forked or self.closed:
             return
         try:
-            self.gate.enter()
-            try:
-                self.pump.look_now(self.gate.clock.now_ns(), why)
-            finally:
-                self.gate.leave()
+            self.pump.look_for(why)
             if self.pump.reconnect_ns != FOREVER:
                 self.pump.host.try_reconnect()
         finally:
@@ -209,15 +209,19 @@ class LoopPort:
         if not bare:
             future.add_done_callback(partial(self.forget, waitable))
         self.pending += 1
+        self.expect(arrival, waitable)
+        if self.stale:
+            self.register()
+        self.set_timer()
+        return future
+
+    def expect(self, arrival: Arrival, waitable: Any) -> None:
+        """See `await_arrival`. Takes the lock."""
         self.gate.enter()
         try:
             self.await_arrival(arrival, waitable)
         finally:
             self.gate.leave()
-        if self.stale:
-            self.register()
-        self.set_timer()
-        return future
 
     def await_arrival(self, arrival: Arrival, waitable: Any) -> None:
         """Look once, then have the arrival told when it is over. Under the lock.
@@ -283,6 +287,10 @@ class LoopPort:
         if self.loop.is_closed():
             self.queue.clear()
             self.unregister()
+
+
+if not COMPILED:
+    deputise(LoopPort, "expect")
 
 
 def forget(pump: Pump, waitable: Any, future: "asyncio.Future[Any]") -> None:

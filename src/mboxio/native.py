@@ -6,6 +6,8 @@ from threading import RLock
 from time import monotonic_ns
 from types import FrameType
 
+from mboxio.deputies import check_errand
+
 __all__ = ["COMPILED", "Monotonic", "Mutex", "with_word", "word_at"]
 
 COMPILED = False
@@ -83,7 +85,12 @@ class Monotonic:
         sched_yield()
 
     def check_signals(self) -> None:
-        """Raise what a signal handler wants raised; the interpreter does so by itself here."""
+        """Give up what a signal handler has ended, before a sleep.
+
+        Raises:
+            Forsaken: on a deputy whose caller has gone.
+        """
+        check_errand()
 
 
 def word_at(message: bytes, at: int) -> int:

@@ -12,7 +12,9 @@ from typing import Any
 
 from mboxio.clock import Parker
 from mboxio.controller import LOOK, Controller
+from mboxio.deputies import deputise
 from mboxio.gate import Gate
+from mboxio.native import COMPILED
 from mboxio.queue import Queue
 from mboxio.sleepers import Sleepers
 from mboxio.states import FOREVER
@@ -120,9 +122,13 @@ class Pump(Sleepers):
 
     def look(self) -> None:
         """Do once, without waiting, what a waiter does. Takes the lock itself."""
+        self.look_for(None)
+
+    def look_for(self, why: str | None) -> None:
+        """As `look`, for a caller that knows whether there was an event."""
         self.gate.enter()
         try:
-            self.look_now(self.clock.now_ns(), self.hint())
+            self.look_now(self.clock.now_ns(), self.hint() if why is None else why)
         finally:
             self.gate.leave()
 
@@ -370,3 +376,7 @@ class Pump(Sleepers):
         for port in self.loops:
             port.stale = True
         self.kick()
+
+
+if not COMPILED:
+    deputise(Pump, "look", "look_for", "drive")

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from mboxio.deputies import deputise
 from mboxio.endpoint import Endpoint
+from mboxio.native import COMPILED
 from mboxio.states import FOREVER
 from mboxio.timeouts import DEFAULT
 
@@ -100,3 +102,7 @@ class Sender(Endpoint):
         finally:
             if request.under_way():  # interrupted: the verb owns its request
                 request.cancel()
+
+
+if not COMPILED:
+    deputise(Sender, "carry_out")

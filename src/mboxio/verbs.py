@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from mboxio.answers import reserve_a_slot
 from mboxio.bell import Bell
+from mboxio.deputies import deputise
 from mboxio.errors import AddressError, ClosedError, RemoteGone, RequestTimeout
+from mboxio.native import COMPILED
 from mboxio.request import Request as CoreRequest
 from mboxio.sender import Sender
 from mboxio.subscribers import Handler, Subscription
@@ -159,3 +161,7 @@ class Verbs(Sender):
                 channel=self.channel.name,
                 stage="tx_done",
             )
+
+
+if not COMPILED:
+    deputise(Verbs, "close", "ring")

@@ -1,15 +1,29 @@
 """The service thread of a pump: user code of blocking clients, and what happens unattended."""
 
 from collections import deque
+from collections.abc import Callable
 from threading import Thread, current_thread
 from typing import Any
 
 from mboxio.bell import Bell
-from mboxio.clock import Parker
+from mboxio.clock import Parker, Watcher
 from mboxio.gate import Gate, complain
 from mboxio.pump import Pump
 from mboxio.request import Owner
 from mboxio.states import FOREVER
+
+
+class Callback(Watcher):
+    """User code that runs when a request is over, where its client's user code runs."""
+
+    def __init__(self, client: Any, function: Callable[[Any], object]) -> None:
+        self.client = client
+        self.function = function
+
+    def fire(self, core: Any, waitable: Any) -> None:
+        """See `Watcher.fire`."""
+        self.client.attend(-1)
+        self.client.at_home.post(self.function, waitable)
 
 
 class Worker:

@@ -115,7 +115,9 @@ def test_demo_of_acpm(run: Run, own_folder: Path) -> None:
     assert gain
     assert float(gain[1]) > 1
     assert re.search(r"sensor +\d+ unsolicited messages", text)
-    assert re.search(r"SIGKILL +20 reads in flight: all over in \d+ ms, [1-9]\d* with RemoteGone", text)
+    assert re.search(
+        r"SIGKILL +20 reads in flight: all over in \d+ ms, [1-9]\d* with RemoteGone", text
+    )
     assert re.search(r"restart +same client: reply after \d+ ms", text)
     assert "0 mispaired, 0 numbers held" in text
     assert not firmware_of(own_folder)

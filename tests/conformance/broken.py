@@ -18,6 +18,7 @@ from mboxio import (
     RemoteError,
     expects_reply,
 )
+from mboxio.deputies import acting
 from mboxio.testing import Bench
 from tests.conformance.benches import bench
 from tests.drivers import CountFifo, Fake, IrqFifo, Item, SendOnly
@@ -189,10 +190,10 @@ class OneThread(Fifo):
 
     def open(self) -> None:
         super().open()
-        self.thread = threading.get_ident()
+        self.thread = acting()
 
     def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
-        if threading.get_ident() != self.thread:
+        if acting() != self.thread:
             raise RemoteError("used in another thread")
         return super().send(channel, handle, message)
 

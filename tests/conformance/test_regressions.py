@@ -21,6 +21,7 @@ from mboxio import (
     Tagged,
 )
 from mboxio.controllers.loopback import Loopback
+from mboxio.deputies import acting
 from tests.drivers import AckMailbox, CountFifo, Fake, IrqFifo, RegisterMailbox, SharedFifo
 
 WAIT_S = 20.0
@@ -93,12 +94,12 @@ class CountsServices(CountFifo):
 
     def __init__(self) -> None:
         super().__init__()
-        self.maker = threading.get_ident()
+        self.maker = acting()
         self.elsewhere = threading.Event()
 
     def service(self, queue: Any, why: str) -> None:
         super().service(queue, why)
-        if threading.get_ident() != self.maker:
+        if acting() != self.maker:
             self.elsewhere.set()
 
 
@@ -111,7 +112,7 @@ def test_who_lost_the_lead_does_not_disarm_the_new_leader() -> None:
     def trace(point: str, subject: object) -> None:
         if point != "pump.sleeping" or notified:
             return
-        if threading.get_ident() != driver.maker:
+        if acting() != driver.maker:
             sleeping_service.set()
             return
         driver.elsewhere.wait(0.1)
@@ -132,13 +133,13 @@ def test_who_lost_the_lead_does_not_disarm_the_new_leader() -> None:
 def test_the_service_thread_is_kicked_out_of_its_sleep() -> None:
     """A reader takes the lead while the service thread is about to sleep as the leader."""
     driver = IrqFifo()
-    reader = threading.get_ident()
+    reader = acting()
     about_to_sleep, go_on, called = threading.Event(), threading.Event(), threading.Event()
     naps: list[int] = []
 
     def trace(point: str, subject: object) -> None:
         if point == "pump.sleeping":
-            if threading.get_ident() != reader:
+            if acting() != reader:
                 about_to_sleep.set()
                 go_on.wait(2)
             else:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mboxio import Connection, WrongMessage
+from mboxio.deputies import acting
 from mboxio.trace import PUMP_SLEEPING
 from tests.race.manual import Manual
 
@@ -36,10 +37,10 @@ def test_a_wrong_queue_timeout_is_refused_whether_the_queue_is_full_or_not() -> 
 def asleep_elsewhere(connection: Connection) -> threading.Event:
     """Return what is set when a thread other than this one is about to sleep."""
     asleep = threading.Event()
-    tester = threading.get_ident()
+    tester = acting()
 
     def trace(point: str, _: Any) -> None:
-        if point == PUMP_SLEEPING and threading.get_ident() != tester:
+        if point == PUMP_SLEEPING and acting() != tester:
             asleep.set()
 
     connection.gate.trace = trace

@@ -39,6 +39,16 @@ def handling(handler: Callable[[int, FrameType | None], object]) -> Iterator[Non
         signal.signal(signal.SIGUSR1, before)
 
 
+ON_ONE_STACK = pytest.mark.skipif(
+    not COMPILED, reason="in the pure build, what a handler asks for is done by a second deputy"
+)
+
+
+def strike() -> None:
+    """Interrupt the main thread, as the kernel does where it has the choice."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+
 def limit(number: int, frame: FrameType | None) -> None:
     raise TooLong
 
@@ -52,7 +62,7 @@ class Interrupted(Manual):
     def struck(self, op: str, late: bool) -> None:
         if self.op == op and self.late == late:
             self.op = ""
-            signal.raise_signal(signal.SIGUSR1)
+            strike()
 
     def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
         self.struck("send", False)
@@ -103,17 +113,17 @@ def test_a_time_limit_in_an_op_is_the_callers(op: str, late: bool) -> None:
 def test_a_time_limit_at_a_trace_point(point: str, error: type[BaseException]) -> None:
     armed: list[str] = []
 
-    def strike(number: int, frame: FrameType | None) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         raise error
 
     def tracer(passed: str, subject: object) -> None:
         if passed in armed:
             armed.clear()
-            signal.raise_signal(signal.SIGUSR1)
+            strike()
 
     driver = Manual(depth=1)
     clock = VirtualClock()
-    with Connection(driver, clock=clock, trace=tracer) as connection, handling(strike):
+    with Connection(driver, clock=clock, trace=tracer) as connection, handling(interrupt):
         client = connection.client(0, backlog=1)
         armed.append(point)
         buffer = bytearray(8)
@@ -142,7 +152,7 @@ def test_a_time_limit_in_a_correlator_loses_no_message() -> None:
         def classify(self, message: bytes) -> Any:
             if self.strikes:
                 self.strikes = False
-                signal.raise_signal(signal.SIGUSR1)
+                strike()
             return super().classify(message)
 
     correlator = Odd(bits=8)
@@ -163,7 +173,7 @@ def test_a_time_limit_in_a_port_is_not_swallowed() -> None:
     def port(message: bytes) -> None:
         heard.append(message)
         if message == b"1":
-            signal.raise_signal(signal.SIGUSR1)
+            strike()
 
     with attach(driver) as connection, handling(limit):
         connection.client(0, ports=Ports(received=port))
@@ -174,7 +184,7 @@ def test_a_time_limit_in_a_port_is_not_swallowed() -> None:
 
 def test_whose_exception_it_is() -> None:
     def by_handler() -> None:
-        signal.raise_signal(signal.SIGUSR1)
+        strike()
 
     def itself() -> None:
         raise TooLong
@@ -192,6 +202,7 @@ def test_whose_exception_it_is() -> None:
 # -- handlers that use the connection that they interrupt
 
 
+@ON_ONE_STACK
 @pytest.mark.parametrize("depth", [1, 3])
 def test_a_handler_asks_while_its_thread_sleeps(depth: int) -> None:
     """Each sleep is interrupted by a handler that sleeps as well, down to the last."""
@@ -200,7 +211,7 @@ def test_a_handler_asks_while_its_thread_sleeps(depth: int) -> None:
 
     def tracer(point: str, subject: object) -> None:
         if point == PUMP_SLEEPING and len(driver.sent) <= depth:
-            signal.raise_signal(signal.SIGUSR1)
+            strike()
         elif point == PUMP_SLEEPING:
             driver.answer(driver.sent[-1][2])  # nobody else is left who could go on
 
@@ -222,6 +233,42 @@ def test_a_handler_asks_while_its_thread_sleeps(depth: int) -> None:
         assert not connection.pump.parked
 
 
+@pytest.mark.parametrize("depth", [1, 3])
+def test_handlers_ask_and_all_are_answered(depth: int) -> None:
+    """The main thread waits, is interrupted, and waits in each handler as well."""
+    driver = Manual(wired=True)
+    deep = 0
+    with Connection(driver) as connection:
+        client = connection.client(0, timeout_s=PATIENCE_S)
+        pump = connection.pump
+
+        def disturb() -> None:
+            for _ in range(depth):
+                known = len(driver.sent)
+                until(lambda: pump.leader is not None)
+                strike()
+                until(lambda: len(driver.sent) > known)  # noqa: B023
+            for index in reversed(range(depth + 1)):
+                driver.answer(driver.sent[index][2], index)
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            nonlocal deep
+            deep += 1
+            message = bytes([deep])
+            assert client.request(message) == message
+
+        helper = threading.Thread(target=disturb)
+        with handling(ask):
+            request = client.submit(b"main")
+            helper.start()
+            assert request.result() == b"main"
+            helper.join()
+        assert deep == depth
+        assert pump.leader is None
+        assert not pump.parked
+
+
+@ON_ONE_STACK
 def test_a_handler_asks_while_its_thread_stands_by() -> None:
     """The lead is left to whoever can go on: the handler, not the wait that it interrupted."""
     driver = Manual(wired=True)
@@ -234,9 +281,9 @@ def test_a_handler_asks_while_its_thread_stands_by() -> None:
         def lead() -> None:
             got.append(client.request(b"other"))
 
-        def strike() -> None:
+        def strike_later() -> None:
             until(lambda: pump.parked)
-            signal.pthread_kill(main, signal.SIGUSR1)
+            strike()
 
         def answer() -> None:
             until(lambda: pump.leader is not None and pump.leader.thread_id == main)
@@ -251,7 +298,7 @@ def test_a_handler_asks_while_its_thread_stands_by() -> None:
             helper.join()
             driver.answer(b"main", 1)
 
-        leader, striker = threading.Thread(target=lead), threading.Thread(target=strike)
+        leader, striker = threading.Thread(target=lead), threading.Thread(target=strike_later)
         with handling(ask):
             leader.start()
             until(lambda: pump.leader is not None)
@@ -264,6 +311,7 @@ def test_a_handler_asks_while_its_thread_stands_by() -> None:
         assert not pump.parked
 
 
+@ON_ONE_STACK
 def test_a_request_under_the_lock_is_refused() -> None:
     errors: list[BaseException] = []
     driver = Interrupted()
@@ -306,7 +354,6 @@ def test_deadlines_hold_beside_a_leader_that_cannot_go_on() -> None:
         thread.join()
 
 
-@pytest.mark.skipif(not COMPILED, reason="the pure build can be interrupted inside of the core")
 def test_thousands_of_time_limits_on_one_connection() -> None:
     limits = 0
     remote = Remote("limits")

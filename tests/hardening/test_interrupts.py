@@ -9,6 +9,7 @@ import pytest
 
 from mboxio import Client, Connection, Outcome, Ports
 from mboxio.clock import Clock, Parker
+from mboxio.deputies import acting
 from mboxio.trace import PUMP_SLEEPING
 from tests.race.manual import Manual
 
@@ -16,7 +17,7 @@ from .support import PATIENCE_S, SECOND, attach, ctrl_c
 
 
 def in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
+    return acting() == threading.main_thread().ident
 
 
 def asleep_on(connection: Connection) -> threading.Event:
@@ -196,7 +197,7 @@ def test_ctrl_c_while_waiting_for_the_lock_leaves_it_free() -> None:
 
         def waits() -> bool:
             # Compiled code has no frames: there it seems to be in what called it.
-            return main_thread_is_in("acquire", "take")
+            return main_thread_is_in("acquire", "take", "wait")
 
         with ctrl_c(waits, presses=400) as given_up:
             releaser = threading.Thread(target=lambda: (given_up.wait(), release.set()))

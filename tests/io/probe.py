@@ -17,6 +17,7 @@ from mboxio import (
     RemoteRequest,
 )
 from mboxio.controller import expects_reply
+from mboxio.deputies import acting
 from mboxio.io import Kind
 from mboxio.io.fakes import WordsOnly
 from mboxio.io.registers import Register
@@ -74,7 +75,7 @@ class Probe(WordsOnly):
 
     def access(self) -> None:
         """What every access goes through."""
-        self.threads.add(threading.get_ident())
+        self.threads.add(acting())
         if self.holding:
             self.entered.set()
             assert self.go.wait(PATIENCE_S), "an access was held for ever"
@@ -136,10 +137,10 @@ class Probed(Controller):
         self.main = self.add_channel("main", self.queue)
 
     def start(self, channel: Any) -> None:
-        self.opened_on = threading.get_ident()
+        self.opened_on = acting()
 
     def stop(self, channel: Any) -> None:
-        self.stopped_on = threading.get_ident()
+        self.stopped_on = acting()
 
     def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
         if handle > 0xFFFF:

@@ -1,7 +1,6 @@
 """Where accesses take long: nobody spins, polls are rare, and event loops never wait for one."""
 
 import asyncio
-import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 import mboxio
 from mboxio import Capabilities, Connection, RemoteGone, RequestTimeout, registry
 from mboxio.capabilities import POLL_ACCESSES
+from mboxio.deputies import acting
 from mboxio.distant_client import DistantClient
 from mboxio.sim import VirtualClock
 from tests.hardening.support import PATIENCE_S, reached, until
@@ -57,8 +57,8 @@ def test_no_access_is_made_on_the_loop(driver: Probed) -> None:
                 into = bytearray(4)
                 assert await client.request(word(1), into=into) == 4
                 assert into == word(2)
-            assert driver.stopped_on not in (0, threading.get_ident())
-        assert threading.get_ident() not in driver.region.threads
+            assert driver.stopped_on not in (0, acting())
+        assert acting() not in driver.region.threads
 
     run(work())
 
@@ -80,7 +80,7 @@ def test_the_loop_ticks_while_an_access_hangs(driver: Probed) -> None:
                 assert await first == word(2)
                 assert await second == word(3)
                 await asyncio.gather(third, flush)
-        assert threading.get_ident() not in region.threads
+        assert acting() not in region.threads
 
     run(work())
 
@@ -103,7 +103,7 @@ def test_a_verb_is_cancelled_at_once_and_its_request_afterwards(driver: Probed) 
                 region.let_go()
                 await reached(lambda: connection.stats()["main"].cancelled == 1)
                 assert [value for _, value in region.sent] == [1], "the second never began"
-        assert threading.get_ident() not in region.threads
+        assert acting() not in region.threads
 
     run(work())
 
@@ -131,7 +131,7 @@ def test_deadlines_pass_without_the_loop(driver: Probed) -> None:
             async with connection.async_client(0) as client:
                 with pytest.raises(RequestTimeout):
                     await client.request(word(1), timeout_s=0.02)
-        assert threading.get_ident() not in driver.region.threads
+        assert acting() not in driver.region.threads
 
     run(work())
 
@@ -139,13 +139,13 @@ def test_deadlines_pass_without_the_loop(driver: Probed) -> None:
 def test_messages_callbacks_and_handlers_come_to_the_loop(driver: Probed) -> None:
     async def work() -> None:
         region = driver.region
-        here = threading.get_ident()
+        here = acting()
         seen: list[int] = []
         with Connection(driver) as connection:
             async with connection.async_client(0) as client:
 
                 async def handler(message: bytes) -> bytes:
-                    seen.append(threading.get_ident())
+                    seen.append(acting())
                     return word(int.from_bytes(message, "little") * 2)
 
                 client.on_request(handler)
@@ -158,9 +158,7 @@ def test_messages_callbacks_and_handlers_come_to_the_loop(driver: Probed) -> Non
                 await reached(lambda: (ASKED | 9, 42) in region.sent)
                 called = asyncio.Event()
                 request = client.submit(word(1))  # a plain call: its accesses are made here
-                request.add_done_callback(
-                    lambda _: (seen.append(threading.get_ident()), called.set())
-                )
+                request.add_done_callback(lambda _: (seen.append(acting()), called.set()))
                 await called.wait()
                 assert request.done()
                 assert await request == word(2)
@@ -224,7 +222,7 @@ def test_opening_by_address_makes_such_a_client(monkeypatch: pytest.MonkeyPatch)
         async with mboxio.open_async("probed:/main") as client:
             assert isinstance(client, DistantClient)
             assert await client.request(word(1)) == word(2)
-        assert threading.get_ident() not in Probed.made.pop().region.threads
+        assert acting() not in Probed.made.pop().region.threads
 
     run(work())
 

@@ -2,10 +2,10 @@
 
 import contextlib
 import os
-import threading
 from typing import Any
 
 from mboxio import SENT, Capabilities, Controller, Correlator, Outcome, RemoteRequest
+from mboxio.deputies import acting
 
 
 class Manual(Controller):
@@ -74,13 +74,13 @@ class Manual(Controller):
         return SENT
 
     def service(self, queue: Any, why: str) -> None:
-        if self.only is not None and threading.get_ident() != self.only:
+        if self.only is not None and acting() != self.only:
             return
         if self.fd >= 0:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self.fd)
         if self.waiting:
-            self.drained_by.add(threading.get_ident())
+            self.drained_by.add(acting())
         waiting, self.waiting = self.waiting, []
         for report, args in waiting:
             report(*args)

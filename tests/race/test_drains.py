@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mboxio import Connection
+from mboxio.deputies import acting
 
 from .manual import Manual
 
@@ -38,7 +39,7 @@ class Party:
         assert self.sleeping.acquire(timeout=20)
 
     def run(self) -> None:
-        self.thread_id = threading.get_ident()
+        self.thread_id = acting()
         if self.name in (LOOP_A, LOOP_B):
             asyncio.run(self.wait_on_loop())
         else:
@@ -52,7 +53,7 @@ class Party:
                 self.keep(self.request)
 
     def learn(self, _: Any) -> None:
-        self.thread_id = threading.get_ident()
+        self.thread_id = acting()
         self.sleeping.release()
 
     def keep(self, request: Any) -> None:

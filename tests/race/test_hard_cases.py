@@ -27,6 +27,7 @@ from mboxio import (
     WouldDeadlock,
 )
 from mboxio.controllers.loopback import Loopback
+from mboxio.deputies import acting
 
 from .manual import Manual
 
@@ -47,7 +48,7 @@ def interrupted_when_asleep(connection: Connection) -> Iterator[None]:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     def trace(point: str, _: Any) -> None:
-        if point == "pump.sleeping" and threading.current_thread() is threading.main_thread():
+        if point == "pump.sleeping" and acting() == threading.main_thread().ident:
             asleep.set()
 
     connection.gate.trace = trace

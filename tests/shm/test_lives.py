@@ -9,6 +9,7 @@ import pytest
 
 import mboxio
 from mboxio import AddressError, ClosedError, RemoteGone, RequestTimeout
+from mboxio.deputies import acting
 from tests.shm.support import Impostor, Program, Traffic, answer, numbered, until
 
 TWO = {"a": (4, 64), "b": (4, 64)}
@@ -167,10 +168,10 @@ def test_the_host_closes_in_traffic_and_the_next_one_comes(firmware):
 def test_the_host_closes_right_before_a_waiter_sleeps(firmware, waiting):
     firmware("t", mute=("a",))
     closers: list[threading.Thread] = []
-    waiter = threading.current_thread()
+    waiter = acting()
 
     def trace(point: str, subject: object) -> None:
-        if point == "pump.sleeping" and threading.current_thread() is waiter and not closers:
+        if point == "pump.sleeping" and acting() == waiter and not closers:
             closers.append(threading.Thread(target=connection.close))
             closers[0].start()
             closers[0].join()
@@ -187,10 +188,10 @@ def test_the_service_thread_is_not_robbed_of_its_kick(firmware):
     """A waiter takes the lead while the service thread falls asleep: both must be woken."""
     firmware("t")
     asleep, go_on = threading.Event(), threading.Event()
-    here = threading.current_thread()
+    here = acting()
 
     def trace(point: str, subject: object) -> None:
-        if point == "pump.sleeping" and threading.current_thread() is not here:
+        if point == "pump.sleeping" and acting() != here:
             asleep.set()
             go_on.wait(20)
 

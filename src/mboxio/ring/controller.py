@@ -170,7 +170,7 @@ class RingController(Controller):
             # A remote that found its ring full sleeps until we tell that there is room again.
             full = lane.framed and waiting >= consumer.slots - 1
             if full and (self.armed is None or self.armed.peer_armed()):
-                self.ring_doorbell(lane)
+                self.ring_surely(lane)
 
     def progress(self, lane: Lane) -> bool:
         """Report the messages that the remote took since the last look."""

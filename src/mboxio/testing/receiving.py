@@ -3,6 +3,7 @@
 import threading
 from functools import partial
 
+from mboxio.deputies import acting
 from mboxio.testing.suite import check
 from mboxio.testing.trial import PAUSE_NS, Trial, require
 
@@ -115,7 +116,7 @@ def _readable(trial: Trial) -> None:
 def _wakes(trial: Trial) -> None:
     notify = trial.bench.notify
     assert notify is not None
-    waiter = threading.get_ident()
+    waiter = acting()
     asleep = threading.Event()
     trial.log.on_sleep = lambda who: asleep.set() if who == waiter else None
 

@@ -4,13 +4,13 @@ Reports are heard where they arrive, so that it does not matter how a driver sen
 """
 
 from collections.abc import Callable, Iterable
-from threading import get_ident
 from typing import Any
 
 from mboxio.backlog import PLACED
 from mboxio.channel import Channel
 from mboxio.client import Connection
 from mboxio.controller import Controller
+from mboxio.deputies import acting
 from mboxio.errors import RemoteGone
 from mboxio.queue import Queue
 
@@ -47,7 +47,7 @@ class Log:
     def trace(self, point: str, subject: object) -> None:
         """Say who goes to sleep; see `Gate`."""
         if point == "pump.sleeping" and self.on_sleep is not None:
-            self.on_sleep(get_ident())
+            self.on_sleep(acting())
 
 
 class WatchedQueue(Queue):
