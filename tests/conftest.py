@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import signal
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 def pytest_configure() -> None:
+    # A shell has what it starts in the background ignore SIGINT, and so would every program that a
+    # test starts and interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     expected = os.environ.get("MBOXIO_EXPECT_BUILD")
     if expected is None:
         return
