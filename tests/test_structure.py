@@ -156,6 +156,15 @@ def test_tests_do_not_sleep(path: Path) -> None:
     assert not sleeps, f"lines {sleeps}: wait for an event, or use the virtual clock"
 
 
+@each_test
+def test_tests_fork_where_warnings_of_it_are_known(path: Path) -> None:
+    if path != ROOT / "tests" / "tools.py":
+        calls = [
+            each for each in ast.walk(ast.parse(path.read_text())) if isinstance(each, ast.Call)
+        ]
+        assert "os.fork" not in {ast.unparse(each.func) for each in calls}, "use tests.tools.fork"
+
+
 @each_augmented
 def test_augmented_modules_are_ordinary_python(path: Path) -> None:
     names = {name.split(".")[0] for name in absolute_imports(ast.parse(path.read_text()), path)}

@@ -1,8 +1,9 @@
-"""Programs that some tests need and that not every machine has, and C compiled with them."""
+"""Programs that some tests need and not every machine has, C compiled with them, and forks."""
 
 import os
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
 from typing import NoReturn
 
@@ -30,6 +31,13 @@ def lacks(name: str) -> NoReturn:
     if os.environ.get("MBOXIO_EXPECT_TOOLS") == "1":
         pytest.fail(f"{name} is missing: .ci/run names its package")
     pytest.skip(f"{name} is missing")
+
+
+def fork() -> int:
+    """Fork, also where there are threads: of that Python warns, and that is what is tested here."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        return os.fork()
 
 
 def without_preloads() -> dict[str, str]:

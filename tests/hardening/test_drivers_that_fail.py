@@ -8,6 +8,7 @@ import pytest
 
 from mboxio import Connection, DriverError, Outcome, Tagged
 from tests.race.manual import Manual
+from tests.tools import fork
 
 from .support import PATIENCE_S, SECOND, attach
 
@@ -119,7 +120,7 @@ class BadFork(Manual):
 
 def test_a_driver_that_raises_in_forked_hurts_no_other_connection() -> None:
     connections = [Connection(BadFork()) for _ in range(4)]
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         os.close(2)  # the complaints
         os._exit(0 if all(each.gate.forked for each in connections) else 1)

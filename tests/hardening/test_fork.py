@@ -8,6 +8,7 @@ from typing import Any
 
 from mboxio import Connection
 from tests.race.manual import Manual
+from tests.tools import fork
 
 from .support import PATIENCE_S
 
@@ -32,7 +33,7 @@ def test_a_fork_while_somebody_starts_a_channel() -> None:
     thread = threading.Thread(target=lambda: connection.client(1))
     thread.start()
     assert driver.starting.wait(PATIENCE_S)
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(int(PATIENCE_S))
@@ -57,7 +58,7 @@ def test_a_child_keeps_no_copy_of_a_loops_descriptors() -> None:
             async with connection.async_client(0):
                 (port,) = connection.pump.loops
                 (copy,) = port.readers
-                pid = os.fork()
+                pid = fork()
                 if pid == 0:
                     try:
                         os.fstat(copy)

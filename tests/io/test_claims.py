@@ -17,6 +17,7 @@ from mboxio.io import Memory, uio
 from mboxio.remote.acpm import AcpmRemote
 from mboxio.sim.videocore import VideoCore
 from tests.io.stubs import FakeGdb
+from tests.tools import fork
 
 EMPTY = (1 << 30).to_bytes(4, "little")
 """What the status of a VideoCore mailbox says while there is nothing in it."""
@@ -143,7 +144,7 @@ def test_a_child_takes_nothing_from_its_parent_and_keeps_nothing(sram: str) -> N
     client = mboxio.open(address)
     told, tell = os.pipe()
     ready, begun = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         os.close(tell)
         os.write(begun, b"x")

@@ -12,6 +12,7 @@ from mboxio.errors import AddressError, RemoteError, RemoteGone
 from mboxio.io import Kind, Region, link, open_region
 from mboxio.io.qtest import Qtest, QtestRegion
 from tests.io.stubs import PATIENCE_S, FakeQtest
+from tests.tools import fork
 
 
 @pytest.fixture
@@ -305,7 +306,7 @@ def test_ctrl_c_in_an_access_ends_the_connection(stub: FakeQtest, region: QtestR
 def test_a_forked_child_leaves_the_connection_to_its_parent(
     stub: FakeQtest, region: Region
 ) -> None:
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             region.read(0, 4)

@@ -28,6 +28,7 @@ from mboxio import (
 )
 from mboxio.controllers.loopback import Loopback
 from mboxio.deputies import acting
+from tests.tools import fork
 
 from .manual import Manual
 
@@ -179,7 +180,7 @@ def test_fork_in_traffic() -> None:
         waiting.start()
         assert asleep.wait(20)
         mine = client.submit(b"mine")
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             os._exit(in_the_child(connection, client, mine, driver))
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

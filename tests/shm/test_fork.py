@@ -14,6 +14,7 @@ import pytest
 import mboxio
 from mboxio import ForkedError, RemoteGone
 from tests.shm.support import PATIENCE_S, Traffic, until
+from tests.tools import fork
 
 TWO = {"a": (4, 64), "b": (4, 64)}
 
@@ -22,7 +23,7 @@ TWO = {"a": (4, 64), "b": (4, 64)}
 def child(work: Callable[[], str]) -> Iterator[str]:
     """Fork; the child says what came of ``work`` and then lives until the end of the block."""
     reading, writing = os.pipe()
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
