@@ -8,9 +8,11 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mboxio.cli.traffic import arrived
 from tests.cli.conftest import PATIENCE_S, Run, Start
 
 
@@ -121,6 +123,20 @@ def test_demo_of_acpm(run: Run, own_folder: Path) -> None:
     assert re.search(r"restart +same client: reply after \d+ ms", text)
     assert "0 mispaired, 0 numbers held" in text
     assert not firmware_of(own_folder)
+
+
+def test_messages_that_come_as_fast_as_they_are_taken() -> None:
+    """The demo goes on: it looks for a while, and not until there are none."""
+
+    class Endless:
+        taken = 0
+
+        def get(self, timeout_s: float) -> bytes:
+            self.taken += 1
+            return b"one more"
+
+    messages: Any = Endless()
+    assert sum(message == b"one more" for message in arrived(messages)) == messages.taken > 0
 
 
 def test_there_is_no_such_demo(run: Run) -> None:

@@ -15,6 +15,7 @@ from mboxio.cli.output import Output
 from mboxio.cli.process import Firmware, private_folder
 from mboxio.cli.screen import Screen
 from mboxio.cli.signals import Signals
+from mboxio.cli.traffic import arrived
 from mboxio.protocols.acpm_pmic import Operation, Pmic
 
 __all__ = ["run"]
@@ -189,15 +190,9 @@ class Show:
 
     def hear(self) -> None:
         """Take the sensor's messages; their numbers rise within a life."""
-        while True:
-            try:
-                message = self.messages.get(timeout_s=0)
-            except mboxio.RequestTimeout:
-                return
-            except mboxio.RemoteGone:
+        for message in arrived(self.messages):
+            if message is None:
                 self.latest = -1
-                continue
-            except mboxio.MessagesLost:
                 continue
             (number,) = SENSED.unpack(message)
             self.sensed += 1
