@@ -1,6 +1,7 @@
 """Programs that some tests need and not every machine has, C compiled with them, and forks."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import warnings
@@ -31,6 +32,11 @@ def lacks(name: str) -> NoReturn:
     if os.environ.get("MBOXIO_EXPECT_TOOLS") == "1":
         pytest.fail(f"{name} is missing: .ci/run names its package")
     pytest.skip(f"{name} is missing")
+
+
+def emulator() -> list[str]:
+    """Return what runs a program of this machine; nothing where the machine itself does."""
+    return shlex.split(os.environ.get("MBOXIO_EMULATOR", ""))
 
 
 def fork() -> int:

@@ -37,14 +37,19 @@ python=$(readlink -f "$root/usr/bin/python3")
 
 if [ -n "$loader" ]; then
     libraries=$root/lib/$machine:$root/usr/lib/$machine
+    emulator=
     run="setarch i686 '$loader' --argv0 \"\$0\" --library-path '$libraries'"
     link="-Wl,--dynamic-linker=$loader,-rpath,$libraries"
 else
+    # Tests run C programs with it.
+    emulator="export MBOXIO_EMULATOR=\"qemu-aarch64-static -L '$root'\""
     run="qemu-aarch64-static -L '$root' -0 \"\$0\""
     link=
 fi
-printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$run" "$python" >"$folder/bin/python"
-printf '#!/bin/sh\nexec %s --sysroot="%s" %s "$@"\n' "$compiler" "$root" "$link" >"$folder/bin/gcc"
+printf '#!/bin/sh\n%s\nexec %s "%s" "$@"\n' "$emulator" "$run" "$python" >"$folder/bin/python"
+headers=$root/usr/include/$(basename "$python")
+printf '#!/bin/sh\nexec %s --sysroot="%s" -isystem "%s" %s "$@"\n' \
+    "$compiler" "$root" "$headers" "$link" >"$folder/bin/gcc"
 chmod +x "$folder/bin/python" "$folder/bin/gcc"
 # An environment of that Python, so that what is installed does not lie among Debian's files.
 printf 'home = %s\ninclude-system-site-packages = false\n' "$root/usr/bin" >"$folder/pyvenv.cfg"

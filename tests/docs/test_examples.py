@@ -18,7 +18,8 @@ from tests.docs.pages import LANGUAGES, PAGES, ROOT, Block, blocks, codes, name_
 from tests.tools import compile_c
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-TARGETS = set(re.findall(r"^([\w-]+):(?!=)", (ROOT / "Makefile").read_text(), re.M))
+RULES = re.findall(r"^([\w -]+):(?!=)", (ROOT / "Makefile").read_text(), re.M)
+TARGETS = {target for targets in RULES for target in targets.split()}
 
 PYTHONS_OWN = frozenset({"PYTHONPATH"})
 

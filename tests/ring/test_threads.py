@@ -1,11 +1,12 @@
 """Two threads in C over the header, also under ThreadSanitizer, which must find what is missing."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.tools import compile_c, lacks, tool, without_preloads
+from tests.tools import compile_c, emulator, lacks, tool, without_preloads
 
 HERE = Path(__file__).parent
 SANITIZER = ("-fsanitize=thread", "-g")
@@ -27,7 +28,7 @@ RELAXED = {
 
 def run(*command: object) -> "subprocess.CompletedProcess[str]":
     """Run a program and keep what it says."""
-    words = [str(each) for each in command]
+    words = [*emulator(), *(str(each) for each in command)]
     return subprocess.run(words, env=without_preloads(), capture_output=True, text=True)
 
 
@@ -42,6 +43,10 @@ def run_sanitized(program: Path, messages: int) -> "subprocess.CompletedProcess[
 @pytest.fixture(scope="module")
 def sanitizer(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """Return the options for ThreadSanitizer, where its library is installed."""
+    if sys.maxsize < 1 << 32:
+        pytest.skip("ThreadSanitizer needs 64-bit addresses")
+    if emulator():
+        pytest.skip("ThreadSanitizer needs the memory as the kernel lays it out")
     folder = tmp_path_factory.mktemp("sanitizer")
     (folder / "nothing.c").write_text("int main(void) { return 0; }\n")
     try:

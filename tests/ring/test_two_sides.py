@@ -15,7 +15,7 @@ import pytest
 from mboxio.io import Memory
 from mboxio.ring import MESSAGE, REPLY, REQUEST, Implementation, implementations
 from mboxio.ring.layout import ChannelSpec, RingLayout, plan, write
-from tests.tools import compile_c
+from tests.tools import compile_c, emulator
 
 from .peer import ring_doorbell, wait_for_message
 from .support import PEER, Case, each_implementation, normal, start
@@ -72,7 +72,7 @@ def test_two_processes(tmp_path: Path, implementation: Implementation, remote: s
         common = (path, far_end.fileno(), count)
         if remote == "C":
             program = compile_c(PEER.with_name("echo.c"), tmp_path / "echo", "-D_DEFAULT_SOURCE")
-            process = start(program, *common, keep=far_end.fileno())
+            process = start(*emulator(), program, *common, keep=far_end.fileno())
         else:
             process = start(sys.executable, PEER, remote, *common, keep=far_end.fileno())
         far_end.close()
