@@ -10,7 +10,7 @@ _build.check()
 TYPE_CHECKING = False  # what type checkers know as true; `typing` itself takes long to load
 if TYPE_CHECKING:
     from mboxio.async_client import AsyncClient
-    from mboxio.async_open import open_async
+    from mboxio.async_open import connect_async, open_async
     from mboxio.capabilities import Capabilities, TxDone
     from mboxio.client import Client, Connection, Messages, Request
     from mboxio.clock import Clock
@@ -104,13 +104,14 @@ __all__ = [
     "WouldDeadlock",
     "WrongMessage",
     "connect",
+    "connect_async",
     "expects_reply",
     "open_async",
 ]
 
 _HOMES = {
     "async_client": ("AsyncClient",),
-    "async_open": ("open_async",),
+    "async_open": ("connect_async", "open_async"),
     "capabilities": ("Capabilities", "TxDone"),
     "client": ("Client", "Connection", "Messages", "Request"),
     "clock": ("Clock",),

@@ -125,6 +125,15 @@ class Connection(Host):
     ) -> None:
         self.close()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it in a thread: the loop goes on. Cancelling this leaves that to itself."""
+        from asyncio import get_running_loop, shield
+
+        await shield(get_running_loop().run_in_executor(None, self.close))
+
 
 class Messages(Subscription):
     """Unsolicited messages, one after the other; iterate, or call `get`."""

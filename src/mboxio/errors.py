@@ -70,6 +70,9 @@ class MailboxError(Exception):
     handed_over: str | None
     channel: str | None
     request: int | None
+    not_yet: bool = False
+    """Whether nothing is wrong with what was asked for, and it may be there later: `connect` waits
+    for that as long as its ``wait_s`` says. A driver sets it where it opens."""
 
     def __init__(
         self,
@@ -153,6 +156,7 @@ class RemoteGone(MailboxError, ConnectionError):
     """The remote died, restarted or was never there. A new connection may work."""
 
     default_errno = _errno.EPIPE
+    not_yet = True
 
 
 class RemoteError(MailboxError):

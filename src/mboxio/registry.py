@@ -3,12 +3,14 @@
 import dataclasses
 import math
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from mboxio.client import Client, Connection
 from mboxio.clock import SYSTEM, Clock
 from mboxio.controller import Controller
 from mboxio.errors import AddressError, MailboxError
+from mboxio.patience import Patience
 from mboxio.timeouts import DEFAULT
 
 BUILT_IN = {
@@ -235,35 +237,48 @@ def resolve(address: str) -> tuple[Address, Any]:
     return dt.resolve(parsed)
 
 
-def connect(address: str, *, clock: Clock = SYSTEM, trace: Any = None) -> Connection:
+def connect(
+    address: str, *, wait_s: float | None = None, clock: Clock = SYSTEM, trace: Any = None
+) -> Connection:
     """Connect to the controller at an address.
+
+    With ``wait_s`` the remote may come up after its host. What is waited for is something that is
+    not there yet: nobody serves the name, or answers, or hands over its memory; there is no such
+    file (``file:``), or it is still empty; no such device (``uio:``, ``vcio:``, a serial port);
+    the firmware has not written ACPM's descriptor. A wrong option, no access, or somebody else who
+    has it already are told at once. Tries follow each other ever more slowly, up to four a second;
+    one that has begun is not cut short.
 
     Args:
         address: ``controller:name?option=value``, for example ``shm:demo``, or ``dt:NODE``: the
             mailbox at this node of the device tree.
+        wait_s: how long the remote may take to come up, in seconds; None or 0: it has to be there.
         clock: owns all waits; a virtual one makes tests deterministic.
         trace: called at named points; see `Gate`.
 
     Returns:
-        The connection; a context manager.
+        The connection; a context manager, for ``with`` and ``async with``.
 
     Raises:
         AddressError: the address means nothing here.
-        RemoteGone: nobody answers there.
+        RemoteGone: nobody answers there; the text says how long that was waited for.
+        ValueError, TypeError: ``wait_s`` is no time.
     """
+    patience = Patience(wait_s, clock)
     parsed, _ = resolve(address)
     if parsed.channel:
         raise AddressError(
             f"{address!r} names a channel: mboxio.open() takes it, connect() takes "
             f"{parsed.controller}:{parsed.name}"
         )
-    return _attach(parsed, clock, trace)
+    return patiently(patience, lambda: _attach(parsed, clock, trace))
 
 
-def reach(address: str) -> tuple[Connection, Any]:
+def reach(address: str, patience: Patience) -> tuple[Connection, Any]:
     """Connect to the controller at an address, and find the channel that it names."""
     parsed, specifier = resolve(address)
-    connection = _attach(dataclasses.replace(parsed, channel=""), SYSTEM, None)
+    whole = dataclasses.replace(parsed, channel="")
+    connection = patiently(patience, lambda: _attach(whole, SYSTEM, None))
     try:
         if specifier is not None:
             return connection, connection.xlate(specifier)
@@ -271,6 +286,18 @@ def reach(address: str) -> tuple[Connection, Any]:
     except BaseException:
         connection.close()
         raise
+
+
+def patiently(patience: Patience, attach: Callable[[], Connection]) -> Connection:
+    """Try until it works, fails for good, or has been tried long enough."""
+    while True:
+        try:
+            return attach()
+        except (MailboxError, OSError) as error:
+            pause_ns = patience.pause_ns(error)
+            if not pause_ns:
+                raise
+        patience.sleep(pause_ns)
 
 
 def _attach(address: Address, clock: Clock, trace: Any) -> Connection:
@@ -298,6 +325,7 @@ def open(
     backlog: int = 0,
     timeout_s: float | None = DEFAULT,
     queue_timeout_s: float | None = DEFAULT,
+    wait_s: float | None = None,
 ) -> Client:
     """Connect and open a client in one step; closing it closes the connection.
 
@@ -307,7 +335,7 @@ def open(
 
     The other arguments and errors are those of `connect` and `Connection.client`.
     """
-    connection, channel = reach(address)
+    connection, channel = reach(address, Patience(wait_s))
     try:
         client = OwnedClient(connection, channel, backlog, timeout_s, queue_timeout_s, None)
         client.at_home = connection.worker

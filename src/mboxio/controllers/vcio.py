@@ -94,7 +94,8 @@ class Vcio(Controller):
         except OSError as error:
             hint = HINTS.get(error.errno or 0, "")
             text = f"{device}: {error.strerror}" + (f": {hint}" if hint else "")
-            raise AddressError(text, errno=error.errno) from None
+            missing = isinstance(error, FileNotFoundError)
+            raise AddressError(text, errno=error.errno, not_yet=missing) from None
         self.queue = self.add_queue(
             Capabilities(
                 depth=DEPTH,

@@ -25,13 +25,15 @@ class MappedFile(Memory):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
-            raise AddressError(f"file:{path}: {error.strerror}") from None
+            missing = isinstance(error, FileNotFoundError)
+            raise AddressError(f"file:{path}: {error.strerror}", not_yet=missing) from None
         try:
             whole = os.fstat(descriptor).st_size
             end = whole if size_bytes is None else offset + size_bytes
             if not 0 <= offset < end <= whole:
                 raise AddressError(
-                    f"file:{path} has {whole} bytes, nothing to map at {offset:#x} to {end:#x}"
+                    f"file:{path} has {whole} bytes, nothing to map at {offset:#x} to {end:#x}",
+                    not_yet=whole == 0,  # who makes it gives it its size in a second step
                 )
             start = offset - offset % mmap.ALLOCATIONGRANULARITY
             self.mapping = mmap.mmap(descriptor, end - start, offset=start)

@@ -198,8 +198,8 @@ def _found(root: Path, device: int | str, map_number: int, address: int | None) 
                 f" are: {', '.join(map(str, meant))}"
             )
         meant = placed
-    if not meant:
-        raise AddressError(_unknown(known, device, map_number))
+    if not meant:  # a driver may still be loaded
+        raise AddressError(_unknown(known, device, map_number), not_yet=True)
     if len(meant) > 1:
         raise AddressError(_ambiguous(meant, device))
     (found,) = meant
@@ -256,7 +256,8 @@ def _opened(path: Path, what: str) -> int:
             f"{what}: no access to {path}: run as root, or let a udev rule give it to your group"
         ) from None
     except OSError as error:
-        raise AddressError(f"{what}: {path}: {error.strerror}") from None
+        missing = isinstance(error, FileNotFoundError)  # the kernel shows it in sysfs first
+        raise AddressError(f"{what}: {path}: {error.strerror}", not_yet=missing) from None
 
 
 def _interrupt_of(descriptor: int) -> UioInterrupt | None:

@@ -141,7 +141,7 @@ def raw(region: Region, base: int) -> tuple[int, ...]:
         RemoteError: the words cannot be read, because they point outside the SRAM.
     """
     if base % 4 or not 0 <= base <= region.size_bytes - HEADER_BYTES:
-        raise _lie(base, f"the SRAM has {region.size_bytes} bytes")
+        raise _lie(base, f"the SRAM has {region.size_bytes} bytes", not_yet=False)
     (array,) = region.read_words(base + ARRAY, 1)
     (count,) = region.read_words(base + COUNT, 1)
     if not 1 <= count <= CHANNELS_MAX:
@@ -272,8 +272,10 @@ def outstanding(sending: Producer) -> int:
             return sending.slots - 1 - before
 
 
-def _lie(base: int, text: str) -> RemoteError:
-    return RemoteError(f"the ACPM descriptor at {base:#x} is not usable: {text}")
+def _lie(base: int, text: str, *, not_yet: bool = True) -> RemoteError:
+    """Return the error; unless the place itself is wrong, firmware may still write the rest."""
+    text = f"the ACPM descriptor at {base:#x} is not usable: {text}"
+    return RemoteError(text, not_yet=not_yet)
 
 
 def _lines(offset: int) -> int:
