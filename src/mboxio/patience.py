@@ -3,7 +3,7 @@
 from mboxio.clock import SYSTEM, Clock, Parker
 from mboxio.errors import MailboxError
 
-__all__ = ["Patience", "is_not_yet"]
+__all__ = ["WAIT_MAX_S", "Patience", "is_not_yet"]
 
 PAUSE_MIN_NS, PAUSE_MAX_NS = 1_000_000, 250_000_000
 WAIT_MAX_S = 1e6

@@ -211,6 +211,16 @@ def test_listen_until_interrupted(remote: Remote, start: Start) -> None:
     assert stderr.endswith(b" messages\n")
 
 
+def test_listen_waits_for_a_remote_that_is_late(start: Start) -> None:
+    process = start("listen", "shm:u/talk", "--wait", str(PATIENCE_S), "--count", "1", "--raw")
+    remote = Remote("u")
+    remote.channel("talk", depth=8, host_sends=False)
+    with remote:
+        talk_until_ended(remote, process, b"x")
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stdout, stderr) == (0, b"x", b"")
+
+
 def test_a_reader_that_goes_away(remote: Remote, start: Start) -> None:
     process = start("request", "shm:t/echo", "hello", "--repeat", "1000000")
     assert process.stdout is not None

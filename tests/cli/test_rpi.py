@@ -9,7 +9,7 @@ from mboxio import registry
 from mboxio.controllers.bcm2835 import Bcm2835, Bcm2835Options
 from mboxio.io.pool import Pool
 from mboxio.sim.videocore import VideoCore
-from tests.cli.conftest import Invoke
+from tests.cli.conftest import Invoke, Run, one_line
 
 ADDRESS = "fakepi:"
 cores: list[VideoCore] = []
@@ -122,3 +122,9 @@ def test_the_demo_says_what_it_needs(invoke: Invoke, monkeypatch: pytest.MonkeyP
         "mboxio: this needs qemu-system-aarch64:"
         " apt-get install --no-install-recommends qemu-system-arm"
     )
+
+
+def test_a_device_that_is_late(run: Run) -> None:
+    result = run("rpi", "vcio:?device=/dev/none", "--wait", "0.01")
+    assert one_line(result.stderr).endswith(" s for it")
+    assert result.returncode == 2

@@ -1,9 +1,12 @@
 """``serve``: a remote from a file or an echo, and how it ends."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,62 @@ def test_what_is_served_as_json(start: Start) -> None:
     process = start("serve", "shm:u", "--echo", "--channels", "a,b", "--json")
     assert process.stdout is not None
     assert json.loads(process.stdout.readline()) == {"address": "shm:u", "channels": ["a", "b"]}
+
+
+@pytest.mark.parametrize("command", ["request {} x", "send {} x", "list shm:u", "bench {}"])
+def test_a_command_waits_for_a_remote_that_is_late(
+    start: Start, sockets: str, command: str
+) -> None:
+    more = ["--seconds", "0.01"] if command.startswith("bench") else []
+    with watched_for_a_try(sockets, "u") as tried:
+        process = start(*command.format("shm:u").split(), "--wait", str(PATIENCE_S), *more)
+        tried()
+    remote = start("serve", "shm:u", "--echo")
+    assert remote.stdout is not None
+    assert remote.stdout.readline()
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, stderr) == (0, b"")
+
+
+def test_a_wait_that_is_in_vain(run: Run) -> None:
+    result = run("request", "shm:nobody", "x", "--wait", "0.01")
+    line = one_line(result.stderr)
+    assert line.startswith("nobody serves shm:nobody")
+    assert line.endswith(" s for it")
+    assert result.returncode == 1
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "none", "1e9", "soon", ""])
+def test_a_wait_that_is_no_time(run: Run, text: str) -> None:
+    result = run("request", "shm:nobody", "x", f"--wait={text}")
+    assert f"{text!r} is not a time: write seconds, 0 to 1000000" in one_line(result.stderr)
+    assert result.returncode == 2
+
+
+def test_what_is_wrong_is_not_waited_for(run: Run) -> None:
+    result = run("request", "shm:no/name/at all?x=1", "x", "--wait", "1000000")
+    assert one_line(result.stderr)
+    assert result.returncode == 2
+
+
+def test_a_wait_that_is_interrupted(start: Start, sockets: str) -> None:
+    with watched_for_a_try(sockets, "nobody") as tried:
+        process = start("request", "shm:nobody", "x", "--wait", "1000000")
+        tried()
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, stdout) == (130, b"")
+
+
+@contextlib.contextmanager
+def watched_for_a_try(sockets: str, name: str) -> Iterator[Callable[[], None]]:
+    """Yield what waits until a host has tried in vain: it hangs up on the first one."""
+    os.mkdir(sockets, 0o700)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.bind(os.path.join(sockets, f"{name}.sock"))
+        listening.listen()
+        listening.settimeout(PATIENCE_S)
+        yield lambda: listening.accept()[0].close()
 
 
 def test_latency(start: Start) -> None:

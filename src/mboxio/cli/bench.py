@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from mboxio import MailboxError, _build
 from mboxio.cli.measure import Result, measure
-from mboxio.cli.options import SECONDS, opened, timeout
+from mboxio.cli.options import SECONDS, opened, timeout, wait_option
 from mboxio.cli.output import Column, Output
 from mboxio.cli.signals import Signals
 from mboxio.cli.text import json_line, note, printable
@@ -49,6 +49,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     "--seconds", type=click.FloatRange(0.01, 3600), default=1.0, help="For each of these numbers."
 )
 @click.option("--timeout-s", type=SECONDS, help="For each; the channel's if left out.")
+@wait_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def bench(
     address: str,
@@ -56,6 +57,7 @@ def bench(
     in_flight: tuple[int, ...] | None,
     seconds: float,
     timeout_s: float | None,
+    wait_s: float,
     as_json: bool,
 ) -> None:
     """Measure latency and requests per second.
@@ -66,7 +68,7 @@ def bench(
     """
     failure: Exception | None = None
     results: list[Result] = []
-    with opened(address) as client, Signals() as signals:
+    with opened(address, wait_s) as client, Signals() as signals:
         limit = client.queue.depth
         wanted = in_flight or usual(limit)
         numbers = list(dict.fromkeys(min(number, limit) for number in wanted))

@@ -5,7 +5,7 @@ from time import monotonic
 import click
 
 from mboxio import Messages, MessagesLost, RemoteGone, RequestTimeout
-from mboxio.cli.options import SECONDS, opened
+from mboxio.cli.options import SECONDS, opened, wait_option
 from mboxio.cli.output import LinePrinter, output_options
 from mboxio.cli.signals import LOOK_S, Signals
 from mboxio.cli.text import note
@@ -20,9 +20,15 @@ __all__ = ["listen"]
     "--timeout-s", type=SECONDS, default="none", help="Fail if the next one takes longer."
 )
 @click.option("--follow", is_flag=True, help="Go on when the remote has restarted.")
+@wait_option
 @output_options(LinePrinter)
 def listen(
-    address: str, count: int | None, timeout_s: float, follow: bool, printer: LinePrinter
+    address: str,
+    count: int | None,
+    timeout_s: float,
+    follow: bool,
+    wait_s: float,
+    printer: LinePrinter,
 ) -> None:
     """Print unsolicited messages until Ctrl-C.
 
@@ -30,7 +36,11 @@ def listen(
     line, or on a terminal as a hexdump. What is lost is told on stderr.
     """
     got = 0
-    with opened(address) as client, client.subscribe() as messages, Signals() as signals:
+    with (
+        opened(address, wait_s) as client,
+        client.subscribe() as messages,
+        Signals() as signals,
+    ):
         while got != count and not signals.number:
             try:
                 message = _next(messages, timeout_s, signals)

@@ -9,7 +9,7 @@ import click
 
 import mboxio
 from mboxio import AddressError, Controller, _build, registry
-from mboxio.cli.options import connected
+from mboxio.cli.options import connected, wait_option
 from mboxio.cli.output import Column, Output
 from mboxio.cli.text import WORD_MAX, json_line, printable
 from mboxio.cli.tree import show_tree
@@ -71,7 +71,10 @@ def _fault(name: str) -> str | None:
     "--dtb", "files", multiple=True, metavar="FILE", help="Show the mailboxes of this device tree."
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable; one line for each FILE.")
-def list_channels(addresses: tuple[str, ...], files: tuple[str, ...], as_json: bool) -> None:
+@wait_option
+def list_channels(
+    addresses: tuple[str, ...], files: tuple[str, ...], as_json: bool, wait_s: float
+) -> None:
     """List the channels of a controller, or of a device tree.
 
     A FILE is a device tree: a .dtb, or /proc/device-tree on a board that runs.
@@ -85,12 +88,12 @@ def list_channels(addresses: tuple[str, ...], files: tuple[str, ...], as_json: b
     address, *more = addresses
     if more:
         raise click.UsageError(f"Got unexpected extra argument ({more[0]})")
-    _list_channels(address, as_json)
+    _list_channels(address, as_json, wait_s)
 
 
-def _list_channels(address: str, as_json: bool) -> None:
+def _list_channels(address: str, as_json: bool, wait_s: float) -> None:
     whole, _ = registry.resolve(address)
-    with connected(str(dataclasses.replace(whole, channel=""))) as connection:
+    with connected(str(dataclasses.replace(whole, channel="")), wait_s) as connection:
         channels = [_describe(channel) for channel in connection.channels.values()]
     if as_json:
         click.echo(json_line(channels))

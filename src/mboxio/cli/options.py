@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, TypeVar
 import click
 
 import mboxio
+from mboxio.patience import WAIT_MAX_S, Patience
 from mboxio.timeouts import DEFAULT, nanoseconds
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "payload_arguments",
     "timeout",
     "unhexed",
+    "wait_option",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -47,6 +49,33 @@ class Seconds(click.ParamType[float]):
 SECONDS = Seconds()
 
 
+class Wait(click.ParamType[float]):
+    """How long to wait for a remote: 0 or more seconds, and not for ever."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """See `click.ParamType`."""
+        try:
+            Patience(float(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a time: write seconds, 0 to {WAIT_MAX_S:.0f}.")
+        return float(value)
+
+
+wait_option = click.option(
+    "--wait",
+    "wait_s",
+    type=Wait(),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long the remote may take to come up.",
+)
+"""What `opened` and `connected` get."""
+
+
 def timeout(seconds: float | None) -> Any:
     """Turn the value of a `SECONDS` option into a time-out of the library."""
     if seconds is None:
@@ -55,19 +84,19 @@ def timeout(seconds: float | None) -> Any:
 
 
 @contextmanager
-def opened(address: str) -> Generator[mboxio.Client]:
+def opened(address: str, wait_s: float = 0.0) -> Generator[mboxio.Client]:
     """Open a client for a command."""
     with _sharing():
-        client = mboxio.open(address)
+        client = mboxio.open(address, wait_s=wait_s)
     with client:
         yield client
 
 
 @contextmanager
-def connected(address: str) -> Generator[mboxio.Connection]:
+def connected(address: str, wait_s: float = 0.0) -> Generator[mboxio.Connection]:
     """Connect for a command."""
     with _sharing():
-        connection = mboxio.connect(address)
+        connection = mboxio.connect(address, wait_s=wait_s)
     with connection:
         yield connection
 

@@ -4,7 +4,7 @@ from time import perf_counter
 
 import click
 
-from mboxio.cli.options import SECONDS, opened, payload_arguments, timeout
+from mboxio.cli.options import SECONDS, opened, payload_arguments, timeout, wait_option
 from mboxio.cli.output import Printer, output_options
 from mboxio.cli.signals import Signals
 from mboxio.cli.text import json_line
@@ -21,15 +21,21 @@ REPEAT = click.IntRange(min=1)
 @click.option(
     "--repeat", type=REPEAT, default=1, metavar="N", help="Send it N times, one after the other."
 )
+@wait_option
 @output_options(Printer)
 def request(
-    address: str, data: bytes, timeout_s: float | None, repeat: int, printer: Printer
+    address: str,
+    data: bytes,
+    timeout_s: float | None,
+    repeat: int,
+    wait_s: float,
+    printer: Printer,
 ) -> None:
     """Send a message and print the reply.
 
     PAYLOAD is text, or hex with --hex; - reads stdin; left out, the message is empty.
     """
-    with opened(address) as client, Signals() as signals:
+    with opened(address, wait_s) as client, Signals() as signals:
         for _ in range(repeat):
             began_s = perf_counter()
             pending = client.submit(data, timeout_s=timeout(timeout_s))
@@ -46,12 +52,20 @@ def request(
     "--repeat", type=REPEAT, default=1, metavar="N", help="Send it N times, one after the other."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per message.")
-def send(address: str, data: bytes, timeout_s: float | None, repeat: int, as_json: bool) -> None:
+@wait_option
+def send(
+    address: str,
+    data: bytes,
+    timeout_s: float | None,
+    repeat: int,
+    as_json: bool,
+    wait_s: float,
+) -> None:
     """Send a one-way message, and wait until it is taken.
 
     PAYLOAD is text, or hex with --hex; - reads stdin; left out, the message is empty.
     """
-    with opened(address) as client, Signals() as signals:
+    with opened(address, wait_s) as client, Signals() as signals:
         for _ in range(repeat):
             began_s = perf_counter()
             pending = client.post(data, timeout_s=timeout(timeout_s))

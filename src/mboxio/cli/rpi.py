@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from mboxio.cli.options import SECONDS, opened, timeout, unhexed
+from mboxio.cli.options import SECONDS, opened, timeout, unhexed, wait_option
 from mboxio.cli.output import Output
 from mboxio.cli.text import json_line, printable
 from mboxio.protocols import rpi_tags as tags
@@ -51,12 +51,14 @@ VALUES: dict[str, Wanted] = {
     help="A tag that has the GPU run what it is given.",
 )
 @click.option("--timeout-s", type=SECONDS, help="For each message.")
+@wait_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def rpi(
     what: tuple[str, ...],
     raw: tuple[str, ...],
     allow: tuple[str, ...],
     timeout_s: float | None,
+    wait_s: float,
     as_json: bool,
 ) -> None:
     """Ask the firmware of a Raspberry Pi about the board.
@@ -74,7 +76,7 @@ def rpi(
         address, what = what[0], what[1:]
     wanted = chosen(what, raw)
     found: dict[str, Any] = {}
-    with opened(property_address(address)) as client:
+    with opened(property_address(address), wait_s) as client:
         board = RpiProperty(client, allow=allow)
         for part in in_messages(wanted, client.channel.message_bytes):
             values = board.read_all(*part, timeout_s=timeout(timeout_s))
