@@ -50,6 +50,7 @@ BASE = {
     "_build",
     "errors",
     "native",
+    "descriptors",
     "states",
     "capabilities",
     "clock",

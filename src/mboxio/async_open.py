@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, NoReturn
 
 from mboxio.async_client import AsyncClient
 from mboxio.client import Connection
 from mboxio.clock import SYSTEM, Clock
 from mboxio.distant_client import DistantClient
 from mboxio.errors import MailboxError
+from mboxio.loops import running_loop
 from mboxio.patience import Patience
 from mboxio.registry import Address, connect, reach
 from mboxio.timeouts import DEFAULT
@@ -59,6 +60,12 @@ class connect_async:
     def __await__(self) -> Generator[Any, None, Connection]:
         return self._connect().__await__()
 
+    def __enter__(self) -> NoReturn:
+        raise TypeError("write async with, or mboxio.connect where no loop runs")
+
+    def __exit__(self, *_: object) -> None:
+        """Never called."""
+
     async def __aenter__(self) -> Connection:
         return await self._connect()
 
@@ -106,6 +113,12 @@ class open_async:
     def __await__(self) -> Generator[Any, None, AsyncClient]:
         return self._open().__await__()
 
+    def __enter__(self) -> NoReturn:
+        raise TypeError("write async with, or mboxio.open where no loop runs")
+
+    def __exit__(self, *_: object) -> None:
+        """Never called."""
+
     async def __aenter__(self) -> AsyncClient:
         return await self._open()
 
@@ -119,6 +132,7 @@ Opening = Callable[[], tuple[Connection, Any]]
 
 async def _patiently(opening: Opening, wait_s: float | None) -> tuple[Connection, Any]:
     """Try as `registry.patiently` does; the pauses are the loop's."""
+    running_loop()  # before anything is opened
     patience = Patience(wait_s)
     while True:
         try:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
 
 from mboxio.correlate import Correlator
 from mboxio.deputies import deputise
-from mboxio.errors import AddressError, ClosedError, RequestTimeout
+from mboxio.errors import AddressError, ClosedError, RequestTimeout, no_copy
 from mboxio.host import Host
 from mboxio.native import COMPILED
 from mboxio.ports import Ports
@@ -130,9 +130,16 @@ class Connection(Host):
 
     async def __aexit__(self, *_: object) -> None:
         """Close it in a thread: the loop goes on. Cancelling this leaves that to itself."""
-        from asyncio import get_running_loop, shield
+        import asyncio
 
-        await shield(get_running_loop().run_in_executor(None, self.close))
+        loop = asyncio._get_running_loop()
+        if loop is None:  # of another library, such as trio
+            self.close()
+        else:
+            await asyncio.shield(loop.run_in_executor(None, self.close))
+
+    def __reduce__(self) -> NoReturn:
+        raise no_copy(self)
 
 
 class Messages(Subscription):

@@ -118,6 +118,14 @@ class MailboxError(Exception):
         return copy
 
 
+def no_copy(what: object) -> TypeError:
+    """Return the error for pickling or copying what lives in one process only."""
+    return TypeError(
+        f"a {type(what).__name__} cannot be copied or pickled, for it belongs to this process:"
+        " hand over the address, and connect there"
+    )
+
+
 class QueueFull(MailboxError, BlockingIOError):
     """No place for another request, and nothing was accepted.
 

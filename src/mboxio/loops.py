@@ -301,9 +301,24 @@ def forget(pump: Pump, waitable: Any, future: "asyncio.Future[Any]") -> None:
             port.forget(waitable, future)
 
 
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop that runs here.
+
+    Raises:
+        RuntimeError: none does; the text says what to use.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "no asyncio event loop runs here: async clients need one; under trio and others use the"
+            " blocking client in a thread, as in trio.to_thread.run_sync(client.request, data)"
+        ) from None
+
+
 def running_port(pump: Pump) -> LoopPort:
     """Return the running loop's port at ``pump``, made at first use."""
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     for port in pump.loops:
         if port.loop is loop:
             found: LoopPort = port

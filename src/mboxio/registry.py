@@ -318,6 +318,13 @@ class OwnedClient(Client):
         super().close()
         self.host.close()
 
+    async def __aenter__(self) -> typing.NoReturn:
+        self.close()
+        raise TypeError("this client blocks: write async with mboxio.open_async(address)")
+
+    async def __aexit__(self, *_: object) -> None:
+        """Never called."""
+
 
 def open(
     address: str,

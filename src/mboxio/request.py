@@ -1,10 +1,10 @@
 """A request: one message on its way, with a completion of its own."""
 
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, NoReturn
 
 from mboxio.clock import Watcher
-from mboxio.errors import MailboxError
+from mboxio.errors import MailboxError, no_copy
 from mboxio.native import COMPILED
 from mboxio.states import (
     DONE,
@@ -155,6 +155,9 @@ class Request:
             )
         self.state = following
         return True
+
+    def __reduce__(self) -> NoReturn:
+        raise no_copy(self)
 
     @classmethod
     def __class_getitem__(cls, reply_type: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mboxio.clock import Clock, Parker
 from mboxio.controller import EVENT, LOOK
+from mboxio.descriptors import eventfd
 from mboxio.states import FOREVER
 
 SLEEP_MAX_MS = 3_600_000.0
@@ -61,7 +62,7 @@ class Sleepers:
         while which >= len(self.kick_fds):
             self.kick_fds.append(-1)
         if self.kick_fds[which] < 0:
-            self.kick_fds[which] = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            self.kick_fds[which] = eventfd()
         return self.kick_fds[which]
 
     def woke(self, parker: Parker) -> None:

@@ -3,10 +3,10 @@
 import errno
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from mboxio.bell import Bell
-from mboxio.errors import ClosedError, MailboxError, MessagesLost
+from mboxio.errors import ClosedError, MailboxError, MessagesLost, no_copy
 from mboxio.gate import complain
 
 
@@ -31,6 +31,9 @@ class Subscription:
         self.lost_in_all = 0
         self.closed = False
         self.bell: Bell | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise no_copy(self)
 
     # -- under the lock
 

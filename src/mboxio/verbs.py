@@ -1,12 +1,12 @@
 """The verbs that blocking and async clients share: those that never wait."""
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from mboxio.answers import reserve_a_slot
 from mboxio.bell import Bell
 from mboxio.deputies import deputise
-from mboxio.errors import AddressError, ClosedError, RemoteGone, RequestTimeout
+from mboxio.errors import AddressError, ClosedError, RemoteGone, RequestTimeout, no_copy
 from mboxio.native import COMPILED
 from mboxio.request import Request as CoreRequest
 from mboxio.sender import Sender
@@ -69,6 +69,9 @@ class Verbs(Sender):
         ) -> Request[bytes]:
             """See `Sender.post`."""
             raise NotImplementedError
+
+    def __reduce__(self) -> NoReturn:
+        raise no_copy(self)
 
     def ring(self) -> None:
         """Ring the doorbell without a message; rings may merge into one.

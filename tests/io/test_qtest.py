@@ -157,6 +157,24 @@ def test_an_interrupt_right_behind_an_answer_is_not_overlooked(stub: FakeQtest) 
         assert region.interrupt.clear() == 1
 
 
+def test_without_epoll_an_interrupt_is_heard_on_either_descriptor(
+    stub: FakeQtest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(select, "epoll")
+    name = f"qtest:{stub.path},irq_in=/cpu,line=0@0x1000+0x40"
+    stub.on_write = lambda address, value: stub.say("IRQ raise 0\n")
+    with open_region(name) as region:
+        assert region.interrupt is not None
+        socket, event = region.interrupt.descriptors()
+        stub.say("IRQ raise 0\n")
+        assert readable(socket, PATIENCE_S)
+        assert region.interrupt.clear() == 1
+        region.write(0, 1, 4)
+        assert readable(event, 0)
+        assert region.interrupt.clear() == 1
+        assert not readable(event, 0)
+
+
 def test_a_line_that_stays_raised_shows_again_at_unmask(stub: FakeQtest) -> None:
     with open_region(f"qtest:{stub.path},irq_in=/cpu,line=0@0x1000+0x40") as region:
         assert region.interrupt is not None

@@ -247,7 +247,7 @@ class Acpm(AcpmNode):
         self.wary = self.armed is None
         self.is_armed = False
         if region.interrupt is not None and self.below is None:
-            self.watch(region.interrupt.fileno())
+            self.watch(*region.interrupt.descriptors())
 
     def hear(self, queue: Any) -> None:
         """See `RingController.hear`; looking for what came before the cause was cleared is safe."""

@@ -96,7 +96,7 @@ class ExynosMailbox(Controller):
         for line in range(LINES):
             self.add_channel(str(line), self.queue)
         if interrupt is not None:
-            self.watch(interrupt.fileno())
+            self.watch(*interrupt.descriptors())
 
     def xlate(self, specifier: Any) -> str:
         """See `Controller.xlate`: no cells; any channel that nobody holds, by Linux's rule."""

@@ -97,7 +97,7 @@ class RegisterController(Controller):
         """Watch the interrupt if there is one and it is wanted."""
         if self.options.events != "poll" and self.region.interrupt is not None:
             self.irq = self.region.interrupt
-            self.watch(self.irq.fileno())
+            self.watch(*self.irq.descriptors())
 
     def set_up(self) -> None:
         """Begin with hardware in a known state; for ``open``, and after it was lost.

@@ -245,6 +245,6 @@ def _pidfd(connection: socket.socket) -> int:
     packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid = struct.unpack("3i", packed)[0]
     try:
-        return os.pidfd_open(pid) if pid > 0 else -1
+        return os.pidfd_open(pid) if pid > 0 and hasattr(os, "pidfd_open") else -1
     except OSError:
         return -1

@@ -34,6 +34,10 @@ class Interrupt(ABC):
     def fileno(self) -> int:
         """Return the descriptor that is readable once the interrupt has come."""
 
+    def descriptors(self) -> tuple[int, ...]:
+        """Return what to sleep on: `fileno`, or several where one does not tell of everything."""
+        return (self.fileno(),)
+
     @abstractmethod
     def clear(self) -> int:
         """Take note of what has come, so that the descriptor is not readable any more.

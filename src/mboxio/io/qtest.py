@@ -10,6 +10,7 @@ import re
 import select
 from collections.abc import Sequence
 
+from mboxio.descriptors import eventfd
 from mboxio.errors import AddressError, RemoteError
 from mboxio.io.access import number, options
 from mboxio.io.interrupts import Interrupt
@@ -239,19 +240,31 @@ class QtestInterrupt(Interrupt):
     def __init__(self, link: Qtest, line: int) -> None:
         self.link = link
         self.line = line
-        self.event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.event = eventfd()
         # Reports come through the socket, or together with the answers of somebody's access.
-        self.either = select.epoll()
-        self.either.register(link.socket, select.EPOLLIN)
-        self.either.register(self.event, select.EPOLLIN)
+        self.either: select.epoll | None = None
+        if hasattr(select, "epoll"):  # gevent takes it away
+            try:
+                self.either = select.epoll()
+            except BaseException:
+                os.close(self.event)
+                raise
+            self.either.register(link.socket, select.EPOLLIN)
+            self.either.register(self.event, select.EPOLLIN)
         link.interrupts.append(self)
         link.at_end.append(self.signal)
         if line in link.raised:
             self.signal()
 
     def fileno(self) -> int:
-        """See `Interrupt.fileno`."""
-        return self.either.fileno()
+        """See `Interrupt.fileno`; without epoll it tells only of what somebody's access brought."""
+        return self.event if self.either is None else self.either.fileno()
+
+    def descriptors(self) -> tuple[int, ...]:
+        """See `Interrupt.descriptors`."""
+        if self.either is None:
+            return self.link.socket.fileno(), self.event
+        return (self.either.fileno(),)
 
     def signal(self) -> None:
         """The line was raised."""
@@ -275,7 +288,8 @@ class QtestInterrupt(Interrupt):
         if self in self.link.interrupts:
             self.link.interrupts.remove(self)
             self.link.at_end.remove(self.signal)
-            self.either.close()
+            if self.either is not None:
+                self.either.close()
             os.close(self.event)
             self.link.release()
 

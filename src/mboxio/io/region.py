@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from mboxio.errors import no_copy
+
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import NoReturn, Self
 
     from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -125,6 +127,9 @@ class Region(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> "NoReturn":
+        raise no_copy(self)
 
     def check(self, offset: int, size_bytes: int, alignment: int = 1) -> None:
         """Raise IndexError or ValueError unless the access is inside and aligned."""

@@ -15,6 +15,7 @@ import socket
 import stat
 import struct
 
+from mboxio.descriptors import require
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.io.elsewhere import invoker, looked_at, of_invoker
 
@@ -91,8 +92,10 @@ def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
         listening removes the socket file first and closes the descriptor last.
 
     Raises:
+        RuntimeError: this Python lacks what it takes.
         AddressError: somebody serves this name already, or as `socket_path`.
     """
+    require("eventfd", "memfd_create")
     path = socket_path(name, scheme)
     _make_folder(os.path.dirname(path))
     lock = _lock(f"{scheme}:{name}", path.removesuffix(".sock") + ".lock")
@@ -118,9 +121,11 @@ def connect(name: str, scheme: str = "shm") -> socket.socket:
         The connected socket, which does not block.
 
     Raises:
+        RuntimeError: this Python lacks what it takes.
         RemoteGone: nobody serves this name, or too many hosts are waiting there.
         AddressError: it belongs to somebody else, or as `socket_path`.
     """
+    require("eventfd")
     path = socket_path(name, scheme, host=True)
     try:
         return _connected(path, _may_own(True))

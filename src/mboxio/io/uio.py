@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mboxio.descriptors import require
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.io.access import number
 from mboxio.io.interrupts import Interrupt
@@ -35,6 +36,7 @@ class UioInterrupt(Interrupt):
     """
 
     def __init__(self, descriptor: int) -> None:
+        require("eventfd")  # to end a sleep on it
         self.descriptor = descriptor
         self.count: int | None = None
         self.masks = True

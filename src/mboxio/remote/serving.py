@@ -3,8 +3,9 @@
 import os
 from abc import abstractmethod
 from threading import RLock, Thread, get_ident
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, NoReturn, Protocol, Self, TypeVar
 
+from mboxio.errors import no_copy
 from mboxio.remote.server import log
 from mboxio.remote.stats import RemoteStats
 from mboxio.ring import require_ordered_memory
@@ -102,6 +103,9 @@ class Serving(Generic[Server]):
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
+
+    def __reduce__(self) -> NoReturn:
+        raise no_copy(self)
 
     def stats(self) -> RemoteStats:
         """Return a copy of what was counted since this remote was made."""

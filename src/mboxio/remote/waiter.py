@@ -1,7 +1,11 @@
 """Sleeping on descriptors, woken by any thread, for times far below a millisecond."""
 
+import math
 import os
 import select
+from typing import Protocol
+
+from mboxio.descriptors import eventfd
 
 __all__ = ["Waiter"]
 
@@ -9,30 +13,76 @@ __all__ = ["Waiter"]
 # higher descriptors.
 SELECT_MAX = 1024
 
+READABLE, ENDED = select.POLLIN, select.POLLHUP | select.POLLERR  # the numbers of epoll as well
+
+
+class Poller(Protocol):
+    """What a waiter sleeps on: epoll, or what replaces it."""
+
+    def register(self, fd: int, eventmask: int, /) -> object: ...
+    def modify(self, fd: int, eventmask: int, /) -> object: ...
+    def unregister(self, fd: int, /) -> object: ...
+    def poll(self, timeout: float | None, /) -> list[tuple[int, int]]: ...
+    def fileno(self) -> int: ...
+    def close(self) -> object: ...
+
+
+class Polled:
+    """The same by poll(2), for a process whose epoll is gone.
+
+    gevent takes it away, for it would stop all greenlets; its poll lets the others run.
+    """
+
+    def __init__(self) -> None:
+        self._masks: dict[int, int] = {}
+        self.modify = self.register
+
+    def register(self, fd: int, eventmask: int) -> None:
+        """As of epoll. Another thread may be in `poll`, so no dict is changed in place."""
+        self._masks = {**self._masks, fd: eventmask}
+
+    def unregister(self, fd: int) -> None:
+        """As of epoll."""
+        self._masks = {known: mask for known, mask in self._masks.items() if known != fd}
+
+    def poll(self, timeout: float | None) -> list[tuple[int, int]]:
+        """As of epoll; the time in seconds."""
+        poller = select.poll()
+        for fd, mask in self._masks.items():
+            poller.register(fd, mask)
+        return poller.poll(None if timeout is None else math.ceil(timeout * 1e3))
+
+    def fileno(self) -> int:
+        """There is no descriptor for all of them."""
+        return SELECT_MAX
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
 
 class Waiter:
     """Waits for any of many descriptors, for a time, or for `wake`."""
 
     def __init__(self) -> None:
-        self._epoll = select.epoll()
+        self._poller: Poller = select.epoll() if hasattr(select, "epoll") else Polled()
         try:
-            self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            self._bell = eventfd()
         except BaseException:
-            self._epoll.close()
+            self._poller.close()
             raise
         self.add(self._bell)
 
     def add(self, descriptor: int) -> None:
         """Wait for something to read there, too, or for its end."""
-        self._epoll.register(descriptor, select.EPOLLIN)
+        self._poller.register(descriptor, READABLE)
 
     def mute(self, descriptor: int, muted: bool) -> None:
         """Wait only for its end, or again for both."""
-        self._epoll.modify(descriptor, 0 if muted else select.EPOLLIN)
+        self._poller.modify(descriptor, 0 if muted else READABLE)
 
     def remove(self, descriptor: int) -> None:
         """Wait no longer for this descriptor."""
-        self._epoll.unregister(descriptor)
+        self._poller.unregister(descriptor)
 
     def wake(self) -> None:
         """End the wait that runs, or the next one; any thread may call it."""
@@ -45,11 +95,11 @@ class Waiter:
             timeout_ns: how long to wait at the most; 0 only looks; None: for ever.
         """
         timeout_s = None if timeout_ns is None else timeout_ns / 1e9
-        number = self._epoll.fileno()
+        number = self._poller.fileno()
         if timeout_s and number < SELECT_MAX:
             select.select((number,), (), (), timeout_s)
             timeout_s = 0
-        events = self._epoll.poll(timeout_s)
+        events = self._poller.poll(timeout_s)
         if not events:
             return []
         found: list[tuple[int, bool]] = []
@@ -57,10 +107,10 @@ class Waiter:
             if descriptor == self._bell:
                 os.eventfd_read(descriptor)
             else:
-                found.append((descriptor, bool(event & (select.EPOLLHUP | select.EPOLLERR))))
+                found.append((descriptor, bool(event & ENDED)))
         return found
 
     def close(self) -> None:
         """Close the descriptors that belong to the waiter itself."""
-        self._epoll.close()
+        self._poller.close()
         os.close(self._bell)

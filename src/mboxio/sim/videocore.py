@@ -20,6 +20,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from mboxio.descriptors import eventfd
 from mboxio.io.fakes import WordsOnly
 from mboxio.io.interrupts import Interrupt
 from mboxio.protocols.rpi_buffer import ANSWERED, FAILURE, SUCCESS
@@ -55,7 +56,7 @@ class Line(Interrupt):
     """An interrupt line that stays up as long as there is something to say, and masks itself."""
 
     def __init__(self) -> None:
-        self.descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.descriptor = eventfd()
         self.high: Callable[[], bool] = lambda: False
         self.masked = False
 
