@@ -51,6 +51,7 @@ BASE = {
     "errors",
     "native",
     "descriptors",
+    "whose",
     "states",
     "capabilities",
     "clock",

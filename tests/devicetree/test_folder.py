@@ -129,10 +129,9 @@ def test_what_cannot_be_read_is_named(public: Path, which: str) -> None:
             DeviceTree.open(base)
     finally:
         closed.chmod(0o755)
-    assert (caught.value.errno, str(caught.value)) == (
-        errno.EACCES,
-        f"{closed}: Permission denied",
-    )
+    assert caught.value.errno == errno.EACCES
+    said = f"{closed}: Permission denied: {closed} belongs to user "
+    assert str(caught.value).startswith(said)
 
 
 @pytest.mark.parametrize("target", [None, "/dev/null", "pipe"])
@@ -223,7 +222,7 @@ def test_the_folder_where_the_file_is_that_of_root(kernel: Path) -> None:
     with without_rights():
         assert DeviceTree.open().source == str(kernel / "base")
         with pytest.raises(
-            AddressError, match=r"fdt: Permission denied .it is root's; .*none is for"
+            AddressError, match=r"fdt: Permission denied: .*fdt belongs to user .*none is for"
         ):
             DeviceTree.open(kernel / "fdt")
 

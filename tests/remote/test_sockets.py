@@ -14,6 +14,7 @@ from mboxio.errors import AddressError, RemoteGone
 from mboxio.io import elsewhere
 from mboxio.io import sockets as sockets_module
 from mboxio.io.sockets import connect, listen, ring_doorbell, socket_path
+from mboxio.whose import myself
 
 
 def test_the_folder_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +180,7 @@ def test_who_is_not_found_is_told_with_the_place(
     (other / "demo.sock").touch()
     with pytest.raises(RemoteGone) as caught:
         connect("demo")
-    assert f"looked at {sockets}/demo.sock, as user {os.geteuid()}" in str(caught.value)
+    assert f"looked at {sockets}/demo.sock, as {myself()}" in str(caught.value)
     assert f"set MBOXIO_RUNTIME_DIR={other} to reach it" in str(caught.value)
     monkeypatch.delenv("MBOXIO_RUNTIME_DIR")
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
@@ -296,5 +297,8 @@ def test_a_stranger_behind_the_socket_of_another_is_not_asked(
             connect("demo")
         os.rename(folder, place / "mboxio-0")
         os.chown(place / "mboxio-0", 0, 0)
-        with pytest.raises(AddressError, match="belongs to somebody else"):
+        with pytest.raises(
+            AddressError,
+            match=f"belongs to somebody else: user {STRANGER} serves there, and this is user root",
+        ):
             connect("demo")

@@ -19,6 +19,7 @@ from mboxio.capabilities import Capabilities
 from mboxio.controller import ACCEPTED, Controller, Outcome
 from mboxio.controllers.property_buffers import check_buffer
 from mboxio.errors import AddressError
+from mboxio.whose import why
 
 __all__ = ["PROPERTY_IOCTL", "Vcio", "VcioOptions"]
 
@@ -93,7 +94,7 @@ class Vcio(Controller):
             self.descriptor = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             hint = HINTS.get(error.errno or 0, "")
-            text = f"{device}: {error.strerror}" + (f": {hint}" if hint else "")
+            text = f"{device}: {why(error, device)}" + (f": {hint}" if hint else "")
             missing = isinstance(error, FileNotFoundError)
             raise AddressError(text, errno=error.errno, not_yet=missing) from None
         self.queue = self.add_queue(

@@ -7,6 +7,7 @@ from mboxio.devicetree.blob import BYTES_MAX, MAGIC
 from mboxio.devicetree.folder import flatten
 from mboxio.devicetree.forms import GZIP, HEAD_BYTES, explain, long_fit, unpack
 from mboxio.errors import AddressError, DeviceTreeError
+from mboxio.whose import why
 
 __all__ = ["LIVE", "LIVE_FOLDERS", "live", "read"]
 
@@ -63,8 +64,8 @@ def read(path: str | os.PathLike[str]) -> bytes:
     except OSError as error:
         hint = ""
         if error.errno == errno.EACCES and name == LIVE:
-            hint = f" (it is root's; {LIVE_FOLDERS[0]} is for everybody)"
-        raise AddressError(f"{name}: {error.strerror}{hint}", errno=error.errno) from None
+            hint = f" ({LIVE_FOLDERS[0]} is for everybody)"
+        raise AddressError(f"{name}: {why(error, name)}{hint}", errno=error.errno) from None
     if len(data) > BYTES_MAX:
         # What stands behind a tree, as in a partition of flash, does not make it longer.
         total = int.from_bytes(data[TOTAL_AT : TOTAL_AT + 4])

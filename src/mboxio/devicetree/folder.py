@@ -20,6 +20,7 @@ from mboxio.devicetree.blob import (
     PROP,
 )
 from mboxio.errors import AddressError, DeviceTreeError
+from mboxio.whose import why
 
 __all__ = ["flatten"]
 
@@ -178,7 +179,7 @@ def _unless_gone(path: str, error: OSError) -> None:
 
 
 def _unreadable(path: str, error: OSError) -> AddressError:
-    return AddressError(f"{path}: {error.strerror}", errno=error.errno)
+    return AddressError(f"{path}: {why(error, path)}", errno=error.errno)
 
 
 def _plain(name: str) -> bytes:

@@ -16,6 +16,7 @@ from typing import Any
 
 from mboxio.errors import AddressError, RemoteError
 from mboxio.io.region import Region
+from mboxio.whose import user
 
 __all__ = ["Claim", "Claims", "claim", "suspect"]
 
@@ -140,7 +141,9 @@ def _holder(descriptor: int) -> str:
             if "lock:" in (process / "fdinfo" / number).read_text():
                 if process.name == str(os.getpid()):
                     return "another connection of this process"
-                return f"pid {process.name} ({(process / 'comm').read_text().strip()})"
+                uid = process.stat().st_uid
+                whose = "" if uid == os.geteuid() else f" of {user(uid)}"
+                return f"pid {process.name} ({(process / 'comm').read_text().strip()}){whose}"
         except OSError:
             continue  # it ended, or belongs to somebody else
     return "another program"

@@ -10,6 +10,7 @@ from mboxio.errors import AddressError
 from mboxio.io.access import number, options
 from mboxio.io.mapped import MappedRegisters
 from mboxio.io.owner import Hidden, carve_outs, owners
+from mboxio.whose import why
 
 __all__ = ["map_physical", "open_devmem"]
 
@@ -97,7 +98,7 @@ def _why_not_opened(error: OSError, root: Path) -> str:
     if error.errno == errno.ENOENT:
         return f"there is no /dev/mem (a container, or CONFIG_DEVMEM=n); {INSTEAD}"
     if error.errno == errno.EACCES:
-        return f"no access to /dev/mem: run as root; {INSTEAD}"
+        return f"no access to /dev/mem: {why(error, str(root / 'dev/mem'))}: run as root; {INSTEAD}"
     if error.errno == errno.EPERM:
         if mode := _lockdown(root):
             return (

@@ -4,6 +4,8 @@ import glob
 import os
 import re
 
+from mboxio.whose import myself, user
+
 FOLDERS = ("/run/user/{}/mboxio", "/tmp/mboxio-{}")
 """Where the folders of other users and sessions lie."""
 
@@ -14,7 +16,7 @@ def looked_at(path: str) -> str:
     Args:
         path: of the socket that is not there, or that nobody listens on.
     """
-    told = [f"looked at {path}, as user {os.geteuid()}"]
+    told = [f"looked at {path}, as {myself()}"]
     if not os.environ.get("MBOXIO_RUNTIME_DIR") and not os.environ.get("XDG_RUNTIME_DIR"):
         told.append("XDG_RUNTIME_DIR is not set here")
     told += [_describe(each) for each in _others(path)]
@@ -23,9 +25,9 @@ def looked_at(path: str) -> str:
 
 def invoker() -> int:
     """Return the user who became root by sudo; this process's own if nobody did."""
-    user = os.environ.get("SUDO_UID", "")
-    by_sudo = os.geteuid() == 0 and user.isascii() and user.isdecimal()
-    return int(user) if by_sudo else os.geteuid()
+    uid = os.environ.get("SUDO_UID", "")
+    by_sudo = os.geteuid() == 0 and uid.isascii() and uid.isdecimal()
+    return int(uid) if by_sudo else os.geteuid()
 
 
 def of_invoker(name: str) -> list[str]:
@@ -33,10 +35,10 @@ def of_invoker(name: str) -> list[str]:
 
     Whose they really are has to be asked: anybody can make a folder with this name.
     """
-    user = invoker()
-    if user == os.geteuid() or os.environ.get("MBOXIO_RUNTIME_DIR"):
+    uid = invoker()
+    if uid == os.geteuid() or os.environ.get("MBOXIO_RUNTIME_DIR"):
         return []
-    return [os.path.join(each.format(user), name) for each in FOLDERS]
+    return [os.path.join(each.format(uid), name) for each in FOLDERS]
 
 
 def _others(path: str) -> list[str]:
@@ -64,7 +66,7 @@ def _describe(path: str) -> str:
     except OSError:
         return f"{path} has gone meanwhile"
     if not path.endswith(".sock"):
-        return f"user {owner} has {path}, where this user may not look: it may be there"
+        return f"{user(owner)} has {path}, where this user may not look: it may be there"
     if owner == os.geteuid():
         return f"{path} exists: set MBOXIO_RUNTIME_DIR={os.path.dirname(path)} to reach it"
-    return f"{path} exists and belongs to user {owner}, whom this user does not ask"
+    return f"{path} exists and belongs to {user(owner)}, whom this user does not ask"

@@ -5,6 +5,7 @@ import os
 
 from mboxio.errors import AddressError
 from mboxio.io.region import Memory
+from mboxio.whose import why
 
 __all__ = ["MappedFile", "open_file"]
 
@@ -26,7 +27,7 @@ class MappedFile(Memory):
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             missing = isinstance(error, FileNotFoundError)
-            raise AddressError(f"file:{path}: {error.strerror}", not_yet=missing) from None
+            raise AddressError(f"file:{path}: {why(error, path)}", not_yet=missing) from None
         try:
             whole = os.fstat(descriptor).st_size
             end = whole if size_bytes is None else offset + size_bytes

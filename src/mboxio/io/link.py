@@ -18,6 +18,7 @@ from mboxio.errors import AddressError, RemoteGone
 from mboxio.io.handover import readable
 from mboxio.io.region import Kind, Region
 from mboxio.io.serial import SerialPort, is_serial_port
+from mboxio.whose import why
 
 __all__ = ["ANSWER_S", "UNASKED", "Link", "RemoteRegion"]
 
@@ -238,6 +239,8 @@ class Link(ABC):
         except (OSError, OverflowError) as error:
             if connection is not None:
                 connection.close()
+            if isinstance(error, PermissionError) and "/" in where:
+                raise AddressError(f"{self.scheme}:{where}: {why(error, where)}") from None
             text = getattr(error, "strerror", None) or str(error)
             raise RemoteGone(
                 f"nobody answers at {self.scheme}:{where} ({text}); {self.how_to_start}"

@@ -10,6 +10,7 @@ import time
 import tty
 
 from mboxio.errors import AddressError
+from mboxio.whose import why
 
 __all__ = ["SerialPort", "is_serial_port"]
 
@@ -41,9 +42,9 @@ class SerialPort:
         flags = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             self.descriptor = os.open(path, flags)
-        except PermissionError:
+        except PermissionError as error:
             raise AddressError(
-                f"no access to {path}: join its group (ls -l {path}), and log in again"
+                f"no access to {path}: {why(error, path)}: join its group, and log in again"
             ) from None
         except OSError as error:
             if error.errno != errno.EBUSY:

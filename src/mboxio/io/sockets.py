@@ -18,6 +18,7 @@ import struct
 from mboxio.descriptors import require
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.io.elsewhere import invoker, looked_at, of_invoker
+from mboxio.whose import myself, user, why
 
 __all__ = [
     "DOORBELL",
@@ -140,16 +141,20 @@ def connect(name: str, scheme: str = "shm") -> socket.socket:
         raise _cannot_connect(name, scheme, path, error) from None
 
 
+class Stranger(PermissionError):
+    """Somebody listens there who is not to be asked; the text says who."""
+
+
 def _connected(path: str, owners: frozenset[int] | None) -> socket.socket:
     """Connect, and ask the kernel who is there: one of ``owners`` or root; None: anybody may be."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
     try:
         connection.connect(path)
-        user = CREDENTIALS.unpack(
+        uid = CREDENTIALS.unpack(
             connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
         )[1]
-        if owners is not None and user not in owners | {0}:
-            raise PermissionError(errno.EACCES, f"user {user} serves there")
+        if owners is not None and uid not in owners | {0}:
+            raise Stranger(errno.EACCES, f"{user(uid)} serves there, and this is {myself()}")
     except BaseException:
         connection.close()
         raise
@@ -183,7 +188,7 @@ def _make_folder(folder: str) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise AddressError(f"the folder {folder} cannot be made: {error.strerror}") from None
+        raise AddressError(f"the folder {folder} cannot be made: {why(error, folder)}") from None
     _check_private(folder, _may_own(False))
 
 
@@ -192,9 +197,9 @@ def _may_own(host: bool) -> frozenset[int] | None:
 
     Anybody can be the first to make a folder in /tmp, so its name says nothing about its owner.
     """
-    user = os.geteuid()
-    if not host or user != 0:
-        return frozenset({user})
+    uid = os.geteuid()
+    if not host or uid != 0:
+        return frozenset({uid})
     if os.environ.get("MBOXIO_RUNTIME_DIR"):
         return None
     # Only `sudo -E` and the like leave a user's session to root.
@@ -208,13 +213,13 @@ def _check_private(folder: str, owners: frozenset[int] | None) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise AddressError(f"the folder {folder} cannot be used: {error.strerror}") from None
+        raise AddressError(f"the folder {folder} cannot be used: {why(error, folder)}") from None
     if stat.S_ISLNK(status.st_mode):
         wrong = "is a symbolic link"
     elif not stat.S_ISDIR(status.st_mode):
         wrong = "is no folder"
     elif owners is not None and status.st_uid not in owners:
-        wrong = f"belongs to user {status.st_uid}, and this is user {os.geteuid()}"
+        wrong = f"belongs to {user(status.st_uid)}, and this is {myself()}"
     elif status.st_mode & 0o077:
         # Whose folder it is does not matter: /tmp must stay what it is.
         wrong = f"can be used by others (mode {stat.S_IMODE(status.st_mode):o})"
@@ -230,7 +235,7 @@ def _lock(address: str, path: str) -> int:
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise AddressError(f"the lock {path} cannot be opened: {error.strerror}") from None
+        raise AddressError(f"the lock {path} cannot be opened: {why(error, path)}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(lock, 0)
@@ -261,8 +266,10 @@ def _cannot_connect(name: str, scheme: str, path: str, error: OSError) -> Addres
         return RemoteGone(f"nobody serves {address}; {start} ({looked_at(path)})")
     if isinstance(error, BlockingIOError):
         return RemoteGone(f"the remote of {address} is busy and accepts nobody now")
+    if isinstance(error, Stranger):
+        return AddressError(f"{address} belongs to somebody else: {error.strerror} ({path})")
     if isinstance(error, PermissionError):
-        return AddressError(f"{address} belongs to somebody else: no access to {path}")
+        return AddressError(f"no access to {address}: {why(error, path)}")
     if error.errno in (errno.EPROTOTYPE, errno.ENOTSOCK):
         return AddressError(f"{path} is no socket of a remote")
     return RemoteGone(f"no connection to {address}: {error.strerror}")

@@ -18,6 +18,7 @@ from mboxio.errors import AddressError, RemoteGone
 from mboxio.io.access import number
 from mboxio.io.interrupts import Interrupt
 from mboxio.io.mapped import MappedRegisters
+from mboxio.whose import why
 
 __all__ = ["UioInterrupt", "UioRegion", "open_uio"]
 
@@ -253,9 +254,10 @@ def _ambiguous(meant: Sequence[Device], device: int | str) -> str:
 def _opened(path: Path, what: str) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_SYNC | os.O_CLOEXEC | os.O_NONBLOCK)
-    except PermissionError:
+    except PermissionError as error:
         raise AddressError(
-            f"{what}: no access to {path}: run as root, or let a udev rule give it to your group"
+            f"{what}: no access to {path}: {why(error, str(path))}: run as root, or let a udev rule"
+            " give it to your group"
         ) from None
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)  # the kernel shows it in sysfs first

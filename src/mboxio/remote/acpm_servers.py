@@ -8,7 +8,7 @@ from threading import RLock, get_ident
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
-from mboxio.errors import RemoteError
+from mboxio.errors import AddressError, RemoteError
 from mboxio.io import Memory
 from mboxio.io.files import MappedFile
 from mboxio.io.peer import HOST_ARMED, PAGE_BYTES, PEER_HELLO, REMOTE_ARMED, prepare
@@ -19,6 +19,7 @@ from mboxio.remote.sram import Sram
 from mboxio.remote.stats import RemoteStats
 from mboxio.remote.waiter import Waiter
 from mboxio.ring import armed
+from mboxio.whose import why
 
 if TYPE_CHECKING:
     from mboxio.remote.acpm import AcpmRemote
@@ -78,9 +79,12 @@ class FileServer:
         self._stats = stats
         self._lock = lock
         layout = remote.describe()
-        with open(remote.name, "ab") as file:
-            if file.tell() < layout.size_bytes:
-                file.truncate(layout.size_bytes)
+        try:
+            with open(remote.name, "ab") as file:
+                if file.tell() < layout.size_bytes:
+                    file.truncate(layout.size_bytes)
+        except OSError as error:
+            raise AddressError(f"{remote.address}: {why(error, remote.name)}") from None
         self._memory = MappedFile(remote.name)
         self._waiter = Waiter()
         self._sram = remote.sram(self._memory, layout)

@@ -12,6 +12,7 @@ from mboxio.io import Memory
 from mboxio.io.sockets import HELLO
 from mboxio.remote.faults import Greeting
 from mboxio.ring.layout import MAGIC, VERSION, ChannelSpec, MemoryLayout, plan, write
+from mboxio.whose import user
 
 __all__ = ["Peer", "check_peer", "greet", "memfd", "new_memory", "seal"]
 
@@ -42,7 +43,7 @@ def check_peer(connection: socket.socket) -> tuple[int, int]:
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
     pid, uid, _ = CREDENTIALS.unpack(credentials)
     if uid not in (os.geteuid(), 0):
-        raise PermissionError(f"the host with pid {pid} belongs to user {uid}")
+        raise PermissionError(f"the host with pid {pid} belongs to {user(uid)}")
     return pid, uid
 
 
