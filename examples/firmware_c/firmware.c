@@ -120,7 +120,7 @@ static void welcome(int host)
 int main(int argc, char **argv)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    struct stat folder; struct ucred peer; char user[32], path[80], lock[sizeof at.sun_path];
+    struct stat folder, held, named; struct ucred peer; char user[32], path[80], lock[sizeof at.sun_path];
     const char *own = getenv("MBOXIO_RUNTIME_DIR"), *session = getenv("XDG_RUNTIME_DIR");
     uint32_t *numbers[] = {&count, &depth, &message_bytes};
     int listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), lock_file, host;
@@ -132,12 +132,12 @@ int main(int argc, char **argv)
         return fputs("usage: firmware NAME [spin|sleep|LOOKS [CHANNELS [DEPTH [MESSAGE_BYTES]]]]\n", stderr), 2;
     snprintf(user, sizeof user, "/tmp/mboxio-%u", geteuid());
     snprintf(path, sizeof path, "%s%s", own ? own : session ? session : user, own || !session ? "" : "/mboxio");
-    snprintf(lock, sizeof lock, "%s/%s.lock", path, argv[1]);
-    snprintf(at.sun_path, sizeof at.sun_path, "%s/%s.sock", path, argv[1]);
+    snprintf(lock, sizeof lock, "%s/%s.lock", path, argv[1]), snprintf(at.sun_path, sizeof at.sun_path, "%s/%s.sock", path, argv[1]);
     umask(077), mkdir(path, 0700); /* folder, lock and socket are the user's alone */
     lock_file = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (stat(path, &folder) || folder.st_uid != geteuid() || folder.st_mode & 077 ||
-        flock(lock_file, LOCK_EX | LOCK_NB) || ftruncate(lock_file, 0) || dprintf(lock_file, "%d\n", getpid()) < 0)
+    if (stat(path, &folder) || folder.st_uid != geteuid() || folder.st_mode & 077 || flock(lock_file, LOCK_EX | LOCK_NB) ||
+        fstat(lock_file, &held) || stat(lock, &named) || held.st_ino != named.st_ino || /* its owner just ended */
+        ftruncate(lock_file, 0) || dprintf(lock_file, "%d\n", getpid()) < 0)
         return fprintf(stderr, "firmware: %s is in use, or its folder is not private\n", lock), 1;
     unlink(at.sun_path); /* left behind: the lock was free */
     if (bind(listening, (struct sockaddr *)&at, sizeof at) || listen(listening, 16)) return perror(at.sun_path), 1;

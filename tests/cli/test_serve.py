@@ -46,7 +46,7 @@ def test_a_file(
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, stdout, stderr) == (0, b"", b"")
-    assert os.listdir(sockets) == ["board.lock"]
+    assert os.listdir(sockets) == []
 
 
 def test_echo(start: Start) -> None:

@@ -1,10 +1,13 @@
 """Where sockets lie, who may use them, and what a dead remote leaves behind."""
 
+import fcntl
 import os
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pytest
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.io import elsewhere
 from mboxio.io import sockets as sockets_module
-from mboxio.io.sockets import connect, listen, ring_doorbell, socket_path
+from mboxio.io.sockets import connect, listen, ring_doorbell, socket_path, unlisten
 from mboxio.whose import myself
 
 
@@ -120,6 +123,143 @@ def test_a_stale_socket_is_replaced(sockets: str) -> None:
     with connect("demo"):
         listening.close()
         os.close(lock)
+
+
+def test_who_ends_leaves_no_file(sockets: str) -> None:
+    for _ in range(2):
+        listening, lock = listen("demo")
+        assert sorted(os.listdir(sockets)) == ["demo.lock", "demo.sock"]
+        unlisten(socket_path("demo"), listening, lock)
+        assert os.listdir(sockets) == []
+
+
+def test_who_cannot_listen_leaves_no_lock(sockets: str) -> None:
+    os.mkdir(sockets, 0o700)
+    Path(socket_path("demo")).touch()
+    with pytest.raises(AddressError, match="in the way"):
+        listen("demo")
+    assert os.listdir(sockets) == ["demo.sock"]
+
+
+def between(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], object]) -> None:
+    """Have steps done when the lock file is open and not locked yet, one each time."""
+    coming = list(steps)
+    flock = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        if coming:
+            coming.pop(0)()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+
+
+def test_a_lock_that_was_removed_before_it_was_taken_counts_for_nothing(
+    sockets: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = listen("demo")
+    between(monkeypatch, lambda: unlisten(socket_path("demo"), *first))
+    second = listen("demo")
+    try:
+        with pytest.raises(AddressError, match="serves shm:demo already"):
+            listen("demo")
+    finally:
+        unlisten(socket_path("demo"), *second)
+    assert os.listdir(sockets) == []
+
+
+def test_another_that_took_the_name_meanwhile_has_it(
+    sockets: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = listen("demo")
+    others: list[tuple[socket.socket, int]] = []
+
+    def swap() -> None:
+        unlisten(socket_path("demo"), *first)
+        others.append(listen("demo"))
+
+    between(monkeypatch, swap)
+    with pytest.raises(AddressError, match="serves shm:demo already"):
+        listen("demo")
+    connect("demo").close()
+    unlisten(socket_path("demo"), *others[0])
+    assert os.listdir(sockets) == []
+
+
+def test_who_holds_a_removed_lock_for_a_moment_is_nobody_who_serves(
+    sockets: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = listen("demo")
+    path = os.path.join(sockets, "demo.lock")
+    with open(path, "rb") as stale:
+
+        def swap() -> None:
+            unlisten(socket_path("demo"), *first)
+            fcntl.flock(stale, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+        between(monkeypatch, swap)
+        unlisten(socket_path("demo"), *listen("demo"))
+    assert os.listdir(sockets) == []
+
+
+def test_a_socket_of_another_is_not_removed(sockets: str) -> None:
+    """Somebody deleted the lock by hand, and another remote came."""
+    first = listen("demo")
+    os.unlink(os.path.join(sockets, "demo.lock"))
+    second = listen("demo")
+    unlisten(socket_path("demo"), *first)
+    connect("demo").close()
+    unlisten(socket_path("demo"), *second)
+    assert os.listdir(sockets) == []
+
+
+CONTENDER = """
+import fcntl, sys
+from mboxio import AddressError
+from mboxio.io.sockets import listen, socket_path, unlisten
+
+alone = open(sys.argv[1], "wb")
+served = 0
+print("ready", flush=True)
+for _ in range(int(sys.argv[2])):
+    try:
+        made = listen("demo")
+    except AddressError as error:
+        assert "serves shm:demo already" in str(error), error
+        continue
+    fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails if two serve
+    served += 1
+    fcntl.flock(alone, fcntl.LOCK_UN)
+    unlisten(socket_path("demo"), *made)
+print(served)
+"""
+
+
+def test_no_two_serve_one_name_whoever_ends_or_is_killed(sockets: str, tmp_path: Path) -> None:
+    def contender(rounds: int) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-c", CONTENDER, str(tmp_path / "alone"), str(rounds)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    os.mkdir(sockets, 0o700)
+    lasting = [contender(1000) for _ in range(3)]
+    try:
+        for _ in range(5):
+            with contender(10**9) as doomed:
+                assert doomed.stdout is not None
+                assert doomed.stdout.readline() == b"ready\n"
+                doomed.kill()
+        served = 0
+        for each in lasting:
+            stdout, stderr = each.communicate(timeout=60)
+            assert (each.returncode, stderr) == (0, b"")
+            served += int(stdout.split()[1])
+        assert served > 0
+    finally:
+        for each in lasting:
+            each.kill()
+            each.communicate()
+    unlisten(socket_path("demo"), *listen("demo"))  # what the killed ones left is in nobody's way
+    assert os.listdir(sockets) == []
 
 
 def test_what_is_no_socket_is_not_removed(sockets: str) -> None:

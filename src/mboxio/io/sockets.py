@@ -30,6 +30,7 @@ __all__ = [
     "listen",
     "ring_doorbell",
     "socket_path",
+    "unlisten",
 ]
 
 HELLO = b"MBX1"
@@ -49,6 +50,9 @@ STARTED_BY = {"shm": "mboxio serve", "peer": "python -m mboxio.remote.acpm"}
 
 CREDENTIALS = struct.Struct("3i")
 """What SO_PEERCRED tells: process, user and group."""
+
+LOCK_TRIES = 100
+"""Each one in vain means that another remote began or ended just then."""
 
 # sun_path has 108 bytes, the last of which is zero.
 PATH_BYTES_MAX = 107
@@ -89,8 +93,8 @@ def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
     """Listen as the remote of ``scheme:name``; the folder is made if it is missing.
 
     Returns:
-        The listening socket, which does not block, and the descriptor of the lock. Whoever stops
-        listening removes the socket file first and closes the descriptor last.
+        The listening socket, which does not block, and the descriptor of the lock; `unlisten`
+        takes both.
 
     Raises:
         RuntimeError: this Python lacks what it takes.
@@ -99,7 +103,7 @@ def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
     require("eventfd", "memfd_create")
     path = socket_path(name, scheme)
     _make_folder(os.path.dirname(path))
-    lock = _lock(f"{scheme}:{name}", path.removesuffix(".sock") + ".lock")
+    lock = _lock(f"{scheme}:{name}", _lock_path(path))
     listening = None
     try:
         _remove_stale(path)
@@ -110,9 +114,23 @@ def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
     except BaseException:
         if listening is not None:
             listening.close()
-        os.close(lock)
+        _unlock(path, lock)
         raise
     return listening, lock
+
+
+def unlisten(path: str, listening: socket.socket, lock: int) -> None:
+    """Stop listening, and leave no file behind.
+
+    Args:
+        path: of the socket, as `socket_path` said.
+        listening, lock: from `listen`; both are closed.
+    """
+    # Who deleted the lock may have let another remote in: then the socket is that one's.
+    if _is_named(lock, _lock_path(path)):
+        _remove(path)
+    listening.close()
+    _unlock(path, lock)
 
 
 def connect(name: str, scheme: str = "shm") -> socket.socket:
@@ -231,23 +249,60 @@ def _check_private(folder: str, owners: frozenset[int] | None) -> None:
     )
 
 
+def _lock_path(path: str) -> str:
+    return path.removesuffix(".sock") + ".lock"
+
+
 def _lock(address: str, path: str) -> int:
-    try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise AddressError(f"the lock {path} cannot be opened: {why(error, path)}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(lock, 0)
-        os.write(lock, b"%d\n" % os.getpid())
-    except BlockingIOError:
-        owner = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
+    """Return the descriptor of a lock that is held.
+
+    Whoever held it before may have removed the file after we opened it: a lock on a file without a
+    name keeps nobody out, so it counts only while the name still means this file.
+    """
+    for _ in range(LOCK_TRIES):
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise AddressError(f"the lock {path} cannot be opened: {why(error, path)}") from None
+        owner = ""
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_named(lock, path):
+                os.ftruncate(lock, 0)
+                os.write(lock, b"%d\n" % os.getpid())
+                return lock
+        except BlockingIOError:
+            if _is_named(lock, path):
+                owner = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
+        except BaseException:
+            os.close(lock)
+            raise
         os.close(lock)
-        raise AddressError(f"somebody serves {address} already (pid {owner})") from None
-    except BaseException:
-        os.close(lock)
-        raise
-    return lock
+        if owner:
+            raise AddressError(f"somebody serves {address} already (pid {owner})")
+    raise AddressError(f"the lock {path} is removed again and again: who does that?")
+
+
+def _unlock(path: str, lock: int) -> None:
+    """Give the name of a socket up, and its lock file with it: nobody else can hold it yet."""
+    if _is_named(lock, _lock_path(path)):
+        _remove(_lock_path(path))
+    os.close(lock)
+
+
+def _is_named(descriptor: int, path: str) -> bool:
+    """Tell whether a path still means the file that is open."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
 
 
 def _remove_stale(path: str) -> None:

@@ -11,7 +11,7 @@ from time import monotonic_ns
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from mboxio.errors import RemoteError
-from mboxio.io.sockets import listen, ring_doorbell, socket_path
+from mboxio.io.sockets import listen, ring_doorbell, socket_path, unlisten
 from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.connection import Connection
 from mboxio.remote.faults import Greeting
@@ -296,12 +296,7 @@ class Server(Generic[End]):
         with self._lock:
             self._closed = True
             self._waiter.close()
-        try:
-            os.unlink(self._path)
-        except FileNotFoundError:
-            pass
-        self._listening.close()
-        os.close(self._lock_file)
+        unlisten(self._path, self._listening, self._lock_file)
 
     def forked(self) -> None:
         """In a forked child: close its copies, which would keep the name and the hosts waiting.
