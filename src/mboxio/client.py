@@ -136,7 +136,12 @@ class Connection(Host):
         if loop is None:  # of another library, such as trio
             self.close()
         else:
-            await asyncio.shield(loop.run_in_executor(None, self.close))
+            try:
+                closing = loop.run_in_executor(None, self.close)
+            except (OSError, RuntimeError):  # no thread can be had: the loop waits, nothing is lost
+                self.close()
+            else:
+                await asyncio.shield(closing)
 
     def __reduce__(self) -> NoReturn:
         raise no_copy(self)

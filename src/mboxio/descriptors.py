@@ -1,9 +1,12 @@
 """Descriptors as everything here needs them, and what to say where there are none."""
 
+import errno
 import os
 import sys
 
-__all__ = ["eventfd", "require"]
+from mboxio.errors import MailboxError
+
+__all__ = ["eventfd", "exhausted", "refuse_exhausted", "require", "spare"]
 
 
 def require(*names: str) -> None:
@@ -21,6 +24,54 @@ def require(*names: str) -> None:
 
 
 def eventfd() -> int:
-    """Return a new eventfd, which does not block and is closed on exec; raises as `require`."""
+    """Return a new eventfd, which does not block and is closed on exec.
+
+    Raises:
+        MailboxError: there are no descriptors left.
+        RuntimeError: as `require`.
+    """
     require("eventfd")
-    return os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    try:
+        return os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    except OSError as error:
+        refuse_exhausted(error, "to sleep and be woken")
+        raise
+
+
+def spare() -> int:
+    """Return a descriptor to give up for a moment when there are no others; -1: none is left."""
+    try:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+
+
+def exhausted(what: str, number: int = errno.EMFILE) -> MailboxError:
+    """Return the error for what could not be done because there are no descriptors left.
+
+    Args:
+        what: was to be done or reached.
+        number: EMFILE, or ENFILE where it is the whole machine that has none.
+    """
+    if number == errno.ENFILE:
+        why = "the machine has as many open as it may (sysctl fs.file-max)"
+    else:
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        why = f"the process has as many open as it may, {most} (ulimit -n)"
+    return MailboxError(f"{what}: out of file descriptors: {why}", errno=number)
+
+
+def refuse_exhausted(error: BaseException, what: str) -> None:
+    """Raise that there are no descriptors left, if it is this that an error says.
+
+    Every place that turns errors of the kernel into others asks this first: nothing is wrong with
+    the address or the remote then.
+    """
+    if (
+        isinstance(error, OSError)
+        and not isinstance(error, MailboxError)  # those say already what is wrong
+        and error.errno in (errno.EMFILE, errno.ENFILE)
+    ):
+        raise exhausted(what, error.errno) from None

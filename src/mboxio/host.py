@@ -69,6 +69,7 @@ class Host:
         except BaseException:
             self.closed = True
             controller.close()
+            self.gate.call(self.pump.close)
             self.gate.close()
             raise
 

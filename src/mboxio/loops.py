@@ -1,6 +1,7 @@
 """An event loop's side of a pump: a descriptor of its own, one wake-up per batch, one timer."""
 
 import asyncio
+import errno
 import os
 from collections import deque
 from functools import partial
@@ -10,10 +11,14 @@ from typing import Any
 from mboxio.clock import Watcher
 from mboxio.controller import EVENT, LOOK
 from mboxio.deputies import deputise, left_for_caller
+from mboxio.descriptors import refuse_exhausted
+from mboxio.errors import MailboxError
 from mboxio.gate import Gate, complain, is_foreign
 from mboxio.native import COMPILED
 from mboxio.pump import Pump
 from mboxio.states import DONE, FOREVER
+
+OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Arrival(Watcher):
@@ -143,7 +148,7 @@ class LoopPort:
                 while self.queue:
                     self.queue.popleft().deliver()
                 if self.stale and not self.closed:
-                    self.register()
+                    self.register_or_complain()
                 elif self.poked:
                     self.poked = False
                     self.look(LOOK)
@@ -159,11 +164,20 @@ class LoopPort:
         for descriptor in self.pump.descriptors:
             try:
                 copy = os.dup(descriptor)
-            except OSError:
+            except OSError as error:
+                self.stale = error.errno in OUT_OF_DESCRIPTORS  # the next verb tries again
+                refuse_exhausted(error, self.pump.host.address)
                 continue  # closed meanwhile; its successor makes the port stale again
             self.readers.append(copy)
             self.loop.add_reader(copy, self.look, EVENT)
         self.look(LOOK)  # nothing that came before the registration may be missed
+
+    def register_or_complain(self) -> None:
+        """Register where nobody can be told: the time is minded still. On the loop."""
+        try:
+            self.register()
+        except MailboxError as error:
+            complain("%r cannot watch its descriptors", self, error)
 
     def unregister(self) -> None:
         """Stop watching and close the copies."""
@@ -211,7 +225,11 @@ class LoopPort:
         self.pending += 1
         self.expect(arrival, waitable)
         if self.stale:
-            self.register()
+            try:
+                self.register()
+            except MailboxError:
+                self.forget(waitable, future)
+                raise
         self.set_timer()
         return future
 

@@ -23,13 +23,14 @@ class Patience:
     Args:
         wait_s: how long the remote may take to come up, in seconds; None or 0: it is there or not.
         clock: what the time is told by.
+        what: is waited for, for errors.
 
     Raises:
         ValueError: ``wait_s`` is negative, or not finite.
         TypeError: it is no number.
     """
 
-    def __init__(self, wait_s: float | None, clock: Clock = SYSTEM) -> None:
+    def __init__(self, wait_s: float | None, clock: Clock = SYSTEM, what: str = "") -> None:
         if wait_s is None:
             wait_s = 0
         if isinstance(wait_s, bool) or not isinstance(wait_s, (int, float)):
@@ -37,6 +38,7 @@ class Patience:
         if not 0 <= wait_s <= WAIT_MAX_S:
             raise ValueError(f"wait_s is 0 to {WAIT_MAX_S:.0f} seconds, not {wait_s!r}")
         self.clock = clock
+        self.what = what
         self.began_ns = clock.now_ns()
         self.wait_ns = int(wait_s * 1e9)
         self.next_ns = PAUSE_MIN_NS

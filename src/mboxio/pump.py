@@ -371,6 +371,8 @@ class Pump(Sleepers):
 
     def watch(self, descriptors: tuple[int, ...]) -> None:
         """Use other descriptors from now on. Under the lock."""
+        if descriptors and not self.closed:
+            self.reserve()
         self.descriptors = descriptors
         self.pollers = {}
         for port in self.loops:

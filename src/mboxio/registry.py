@@ -9,6 +9,7 @@ from typing import Any
 from mboxio.client import Client, Connection
 from mboxio.clock import SYSTEM, Clock
 from mboxio.controller import Controller
+from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError, MailboxError
 from mboxio.patience import Patience
 from mboxio.timeouts import DEFAULT
@@ -229,12 +230,16 @@ def resolve(address: str) -> tuple[Address, Any]:
     Raises:
         AddressError: the address means nothing here.
     """
-    parsed = Address.parse(address)
-    if parsed.controller != "dt":
-        return parsed, None
-    from mboxio import dt  # reading device trees is not for everybody
+    try:
+        parsed = Address.parse(address)
+        if parsed.controller != "dt":
+            return parsed, None
+        from mboxio import dt  # reading device trees is not for everybody
 
-    return dt.resolve(parsed)
+        return dt.resolve(parsed)
+    except OSError as error:
+        refuse_exhausted(error, address)  # of an import
+        raise
 
 
 def connect(
@@ -264,7 +269,7 @@ def connect(
         RemoteGone: nobody answers there; the text says how long that was waited for.
         ValueError, TypeError: ``wait_s`` is no time.
     """
-    patience = Patience(wait_s, clock)
+    patience = Patience(wait_s, clock, address)
     parsed, _ = resolve(address)
     if parsed.channel:
         raise AddressError(
@@ -294,6 +299,7 @@ def patiently(patience: Patience, attach: Callable[[], Connection]) -> Connectio
         try:
             return attach()
         except (MailboxError, OSError) as error:
+            refuse_exhausted(error, patience.what)  # of an import, or of a driver that says no more
             pause_ns = patience.pause_ns(error)
             if not pause_ns:
                 raise
@@ -342,7 +348,7 @@ def open(
 
     The other arguments and errors are those of `connect` and `Connection.client`.
     """
-    connection, channel = reach(address, Patience(wait_s))
+    connection, channel = reach(address, Patience(wait_s, what=address))
     try:
         client = OwnedClient(connection, channel, backlog, timeout_s, queue_timeout_s, None)
         client.at_home = connection.worker

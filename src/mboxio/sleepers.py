@@ -65,6 +65,16 @@ class Sleepers:
             self.kick_fds[which] = eventfd()
         return self.kick_fds[which]
 
+    def reserve(self) -> None:
+        """Make the kicks of a waiter and of the service thread, so that no later sleep lacks one.
+
+        Raises:
+            MailboxError: there are no descriptors left.
+        """
+        for which in range(2):
+            if self.kick_fds[which] < 0:
+                self.kick_fds[which] = eventfd()
+
     def woke(self, parker: Parker) -> None:
         """A sleeper is awake. The last one after the end closes the kicks. Under the lock."""
         if parker.kick_fd >= 0:

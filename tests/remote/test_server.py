@@ -199,9 +199,13 @@ def test_too_many_hosts(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None
     with MiniHost("demo") as first:
         with connect("demo") as second:
             readable(second)
+            assert second.recv(64) == b"MBX!there are 1 connections already"
+            readable(second)
             assert second.recv(16) == b""
+        with pytest.raises(RemoteGone, match="the remote refuses: there are 1 connections already"):
+            mboxio.connect("shm:demo")
         assert first.request(b"x") == (REPLY, 1, b"x")
-    assert remote.stats().refused == 1
+    assert remote.stats().refused == 2
 
 
 def test_accepting_again_after_an_error(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:

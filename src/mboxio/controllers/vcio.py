@@ -18,6 +18,7 @@ from typing import Any
 from mboxio.capabilities import Capabilities
 from mboxio.controller import ACCEPTED, Controller, Outcome
 from mboxio.controllers.property_buffers import check_buffer
+from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError
 from mboxio.whose import why
 
@@ -93,6 +94,7 @@ class Vcio(Controller):
         try:
             self.descriptor = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
+            refuse_exhausted(error, device)
             hint = HINTS.get(error.errno or 0, "")
             text = f"{device}: {why(error, device)}" + (f": {hint}" if hint else "")
             missing = isinstance(error, FileNotFoundError)

@@ -3,6 +3,7 @@
 import errno
 import os
 
+from mboxio.descriptors import refuse_exhausted
 from mboxio.devicetree.blob import BYTES_MAX, MAGIC
 from mboxio.devicetree.folder import flatten
 from mboxio.devicetree.forms import GZIP, HEAD_BYTES, explain, long_fit, unpack
@@ -62,6 +63,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
     except DeviceTreeError as error:
         raise DeviceTreeError(f"{name}: {error}") from None
     except OSError as error:
+        refuse_exhausted(error, name)
         hint = ""
         if error.errno == errno.EACCES and name == LIVE:
             hint = f" ({LIVE_FOLDERS[0]} is for everybody)"

@@ -10,6 +10,7 @@ import os
 import stat
 import struct
 
+from mboxio.descriptors import refuse_exhausted
 from mboxio.devicetree.blob import (
     BEGIN_NODE,
     BYTES_MAX,
@@ -179,6 +180,7 @@ def _unless_gone(path: str, error: OSError) -> None:
 
 
 def _unreadable(path: str, error: OSError) -> AddressError:
+    refuse_exhausted(error, path)
     return AddressError(f"{path}: {why(error, path)}", errno=error.errno)
 
 

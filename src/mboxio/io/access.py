@@ -4,6 +4,7 @@ import re
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError
 
 if TYPE_CHECKING:
@@ -57,7 +58,11 @@ def open_region(text: str, size_bytes: int | None = None) -> "Region":
     if size == 0 or offset + (size or 0) > ADDRESS_END:
         raise AddressError(f"{text!r}: a region has at least one byte, and ends within 64 bits")
     opener: Callable[[str, int, int | None], Region] = getattr(import_module(module), name)
-    return opener(where, offset, size_bytes if size is None else size)
+    try:
+        return opener(where, offset, size_bytes if size is None else size)
+    except OSError as error:
+        refuse_exhausted(error, text)
+        raise
 
 
 def split(rest: str) -> tuple[str, int, int | None]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError, RemoteError
 from mboxio.io.region import Region
 from mboxio.whose import user
@@ -86,7 +87,8 @@ def claim(region: Region, offset: int, size_bytes: int, what: str) -> Claim:
         return made
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
+    except OSError as error:
+        refuse_exhausted(error, f"{what} of {path}")
         return Claim(None, 0, 0)  # such a file can be mapped, but not locked
     try:
         lock = LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, begin, end - begin, 0)

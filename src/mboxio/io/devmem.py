@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError
 from mboxio.io.access import number, options
 from mboxio.io.mapped import MappedRegisters
@@ -56,6 +57,7 @@ def map_physical(
     try:
         descriptor = os.open(root / "dev/mem", os.O_RDWR | os.O_SYNC | os.O_CLOEXEC)
     except OSError as error:
+        refuse_exhausted(error, what)
         raise AddressError(f"{what}: {_why_not_opened(error, root)}") from None
     try:
         if not take:
@@ -65,6 +67,7 @@ def map_physical(
         region.place = str(root / "dev/mem"), None, address
         return region
     except (OSError, OverflowError) as error:
+        refuse_exhausted(error, what)
         raise AddressError(f"{what}: {_why_not_mapped(error, root)}") from None
     finally:
         os.close(descriptor)

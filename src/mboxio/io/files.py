@@ -3,7 +3,8 @@
 import mmap
 import os
 
-from mboxio.errors import AddressError
+from mboxio.descriptors import refuse_exhausted
+from mboxio.errors import AddressError, MailboxError
 from mboxio.io.region import Memory
 from mboxio.whose import why
 
@@ -26,6 +27,7 @@ class MappedFile(Memory):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
+            refuse_exhausted(error, f"file:{path}")
             missing = isinstance(error, FileNotFoundError)
             raise AddressError(f"file:{path}: {why(error, path)}", not_yet=missing) from None
         try:
@@ -39,8 +41,9 @@ class MappedFile(Memory):
             start = offset - offset % mmap.ALLOCATIONGRANULARITY
             self.mapping = mmap.mmap(descriptor, end - start, offset=start)
         except (OSError, ValueError) as error:
-            if isinstance(error, AddressError):
+            if isinstance(error, MailboxError):
                 raise
+            refuse_exhausted(error, f"file:{path}")
             raise AddressError(f"file:{path}: cannot be mapped: {error}") from None
         finally:
             os.close(descriptor)

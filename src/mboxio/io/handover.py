@@ -8,12 +8,16 @@ import select
 import socket
 import stat
 
+from mboxio.descriptors import exhausted, refuse_exhausted
 from mboxio.errors import RemoteError, RemoteGone
+from mboxio.io.sockets import REFUSAL, REFUSAL_BYTES_MAX
 
 __all__ = ["SIZE_MAX", "readable", "receive_memory"]
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 SIZE_MAX = 0xFFFFFFFF
+DESCRIPTORS_MAX = 16
+"""More than anybody hands over; they are closed."""
 MILLISECONDS_MAX = (1 << 31) - 1
 
 
@@ -30,13 +34,14 @@ def receive_memory(
         where: what the remote is called, for messages.
 
     Raises:
-        RemoteGone: the remote hung up.
+        RemoteGone: the remote hung up, or refuses; the text says why.
+        MailboxError: this process has no descriptor left for it.
         RemoteError: what it handed over is not what was agreed.
     """
     try:
         said, ancillary, flags, _ = connection.recvmsg(
-            len(hello) + 1,
-            socket.CMSG_SPACE(16 * array.array("i").itemsize),
+            max(len(hello) + 1, REFUSAL_BYTES_MAX),
+            socket.CMSG_SPACE(DESCRIPTORS_MAX * array.array("i").itemsize),
             socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC,
         )
     except OSError as error:
@@ -45,6 +50,11 @@ def receive_memory(
     try:
         if not said and not descriptors:
             raise RemoteGone(f"{where}: the remote hung up without a word")
+        if said.startswith(REFUSAL):
+            why = said.removeprefix(REFUSAL).decode(errors="replace")
+            raise RemoteGone(f"{where}: the remote refuses: {why if why.isprintable() else '?'}")
+        if flags & socket.MSG_CTRUNC and len(descriptors) < DESCRIPTORS_MAX:
+            raise exhausted(where)  # the kernel had no number for what came
         if said != hello or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             raise RemoteError(f"{where}: this is no hello of mboxio: {said!r}")
         if len(descriptors) != 1:
@@ -77,6 +87,7 @@ def _map(descriptor: int, least_bytes: int, where: str) -> mmap.mmap:
     try:
         return mmap.mmap(descriptor, found.st_size)
     except (OSError, ValueError) as error:
+        refuse_exhausted(error, where)  # a mapping has a descriptor of its own
         raise RemoteError(f"{where}: cannot map the memory: {error}") from None
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
+from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.io.handover import readable
 from mboxio.io.region import Kind, Region
@@ -239,6 +240,7 @@ class Link(ABC):
         except (OSError, OverflowError) as error:
             if connection is not None:
                 connection.close()
+            refuse_exhausted(error, f"{self.scheme}:{where}")
             if isinstance(error, PermissionError) and "/" in where:
                 raise AddressError(f"{self.scheme}:{where}: {why(error, where)}") from None
             text = getattr(error, "strerror", None) or str(error)

@@ -10,7 +10,7 @@ import re
 import select
 from collections.abc import Sequence
 
-from mboxio.descriptors import eventfd
+from mboxio.descriptors import eventfd, refuse_exhausted
 from mboxio.errors import AddressError, RemoteError
 from mboxio.io.access import number, options
 from mboxio.io.interrupts import Interrupt
@@ -246,8 +246,9 @@ class QtestInterrupt(Interrupt):
         if hasattr(select, "epoll"):  # gevent takes it away
             try:
                 self.either = select.epoll()
-            except BaseException:
+            except OSError as error:
                 os.close(self.event)
+                refuse_exhausted(error, f"qtest:{link.where}")
                 raise
             self.either.register(link.socket, select.EPOLLIN)
             self.either.register(self.event, select.EPOLLIN)

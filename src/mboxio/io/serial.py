@@ -9,6 +9,7 @@ import termios
 import time
 import tty
 
+from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError
 from mboxio.whose import why
 
@@ -47,6 +48,7 @@ class SerialPort:
                 f"no access to {path}: {why(error, path)}: join its group, and log in again"
             ) from None
         except OSError as error:
+            refuse_exhausted(error, path)
             if error.errno != errno.EBUSY:
                 raise
             raise AddressError(f"another program uses {path}: end it first") from None

@@ -15,7 +15,7 @@ import socket
 import stat
 import struct
 
-from mboxio.descriptors import require
+from mboxio.descriptors import refuse_exhausted, require
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.io.elsewhere import invoker, looked_at, of_invoker
 from mboxio.whose import myself, user, why
@@ -26,6 +26,8 @@ __all__ = [
     "HOST_NEVER_RECEIVES",
     "HOST_NEVER_SENDS",
     "LEGACY",
+    "REFUSAL",
+    "REFUSAL_BYTES_MAX",
     "connect",
     "listen",
     "ring_doorbell",
@@ -35,6 +37,9 @@ __all__ = [
 
 HELLO = b"MBX1"
 """The one message with which the remote hands over the descriptor of the memory."""
+REFUSAL = b"MBX!"
+"""How the one message begins with which a remote sends a host away; the reason follows, as text."""
+REFUSAL_BYTES_MAX = 256
 DOORBELL = b"\0"
 """Every message after that, in both directions."""
 
@@ -101,9 +106,10 @@ def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
         AddressError: somebody serves this name already, or as `socket_path`.
     """
     require("eventfd", "memfd_create")
+    address = f"{scheme}:{name}"
     path = socket_path(name, scheme)
     _make_folder(os.path.dirname(path))
-    lock = _lock(f"{scheme}:{name}", _lock_path(path))
+    lock = _lock(address, _lock_path(path))
     listening = None
     try:
         _remove_stale(path)
@@ -111,10 +117,11 @@ def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
         listening.bind(path)
         os.chmod(path, 0o600)
         listening.listen(16)
-    except BaseException:
+    except BaseException as error:
         if listening is not None:
             listening.close()
         _unlock(path, lock)
+        refuse_exhausted(error, address)
         raise
     return listening, lock
 
@@ -149,6 +156,7 @@ def connect(name: str, scheme: str = "shm") -> socket.socket:
     try:
         return _connected(path, _may_own(True))
     except OSError as error:
+        refuse_exhausted(error, f"{scheme}:{name}")
         for other in of_invoker(os.path.basename(path)):
             owners = frozenset({invoker()})
             try:
@@ -263,6 +271,7 @@ def _lock(address: str, path: str) -> int:
         try:
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
+            refuse_exhausted(error, address)
             raise AddressError(f"the lock {path} cannot be opened: {why(error, path)}") from None
         owner = ""
         try:

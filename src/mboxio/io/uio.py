@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mboxio.descriptors import require
+from mboxio.descriptors import refuse_exhausted, require
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.io.access import number
 from mboxio.io.interrupts import Interrupt
@@ -119,6 +119,7 @@ class UioRegion(MappedRegisters):
             super().__init__(descriptor, map_number * mmap.PAGESIZE, begin + offset, end - offset)
         except (OSError, ValueError) as error:
             os.close(descriptor)
+            refuse_exhausted(error, what)
             raise AddressError(f"{what}: cannot be mapped: {error}") from None
         self.interrupt = _interrupt_of(descriptor)
         # Maps that are larger than their page would meet at the offsets by which they are mapped.
@@ -260,6 +261,7 @@ def _opened(path: Path, what: str) -> int:
             " give it to your group"
         ) from None
     except OSError as error:
+        refuse_exhausted(error, what)
         missing = isinstance(error, FileNotFoundError)  # the kernel shows it in sysfs first
         raise AddressError(f"{what}: {path}: {error.strerror}", not_yet=missing) from None
 

@@ -1,19 +1,19 @@
 """How ACPM firmware is reached: an SRAM for each connection, or one in a file."""
 
 import functools
-import mmap
 import os
 import socket
 from threading import RLock, get_ident
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
+from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError, RemoteError
 from mboxio.io import Memory
 from mboxio.io.files import MappedFile
 from mboxio.io.peer import HOST_ARMED, PAGE_BYTES, PEER_HELLO, REMOTE_ARMED, prepare
 from mboxio.io.sockets import ring_doorbell
-from mboxio.remote.handshake import memfd, seal
+from mboxio.remote.handshake import mapped, memfd, seal
 from mboxio.remote.server import Server, log
 from mboxio.remote.sram import Sram
 from mboxio.remote.stats import RemoteStats
@@ -44,7 +44,7 @@ class PeerServer(Server[Sram]):
         layout = self._remote.describe()
         descriptor = memfd(PAGE_BYTES + layout.size_bytes)
         try:
-            mapping = mmap.mmap(descriptor, PAGE_BYTES + layout.size_bytes)
+            mapping = mapped(descriptor, PAGE_BYTES + layout.size_bytes)
             whole = Memory(mapping)
             prepare(whole)
             memory = Memory(memoryview(mapping)[PAGE_BYTES:])
@@ -84,9 +84,14 @@ class FileServer:
                 if file.tell() < layout.size_bytes:
                     file.truncate(layout.size_bytes)
         except OSError as error:
+            refuse_exhausted(error, remote.address)
             raise AddressError(f"{remote.address}: {why(error, remote.name)}") from None
         self._memory = MappedFile(remote.name)
-        self._waiter = Waiter()
+        try:
+            self._waiter = Waiter()
+        except BaseException:
+            self._memory.close()
+            raise
         self._sram = remote.sram(self._memory, layout)
 
     def srams(self) -> list[Sram]:

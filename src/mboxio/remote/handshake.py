@@ -8,13 +8,14 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mboxio.descriptors import refuse_exhausted
 from mboxio.io import Memory
-from mboxio.io.sockets import HELLO
+from mboxio.io.sockets import HELLO, REFUSAL, REFUSAL_BYTES_MAX
 from mboxio.remote.faults import Greeting
 from mboxio.ring.layout import MAGIC, VERSION, ChannelSpec, MemoryLayout, plan, write
 from mboxio.whose import user
 
-__all__ = ["Peer", "check_peer", "greet", "memfd", "new_memory", "seal"]
+__all__ = ["Peer", "check_peer", "greet", "mapped", "memfd", "new_memory", "seal", "send_away"]
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 CREDENTIALS = struct.Struct("3i")
@@ -58,7 +59,7 @@ def new_memory(specs: Sequence[ChannelSpec]) -> tuple[Memory, MemoryLayout, int]
     layout = plan(specs, epoch)
     descriptor = memfd(layout.size_bytes)
     try:
-        memory = Memory(mmap.mmap(descriptor, layout.size_bytes))
+        memory = Memory(mapped(descriptor, layout.size_bytes))
         write(memory, layout)
     except BaseException:
         os.close(descriptor)
@@ -91,6 +92,15 @@ def greet(
         socket.send_fds(connection, [hello], [descriptor] * count, socket.MSG_NOSIGNAL)
 
 
+def send_away(connection: socket.socket, why: str) -> None:
+    """Tell a host why it gets no memory; it need not be there any more."""
+    try:
+        text = REFUSAL + why.encode(errors="replace")
+        connection.send(text[:REFUSAL_BYTES_MAX], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    except OSError:
+        pass
+
+
 def _send_copy(connection: socket.socket, memory: Memory, greeting: Greeting) -> None:
     # Of memory that the host can make smaller, our own mapping would be fatal to us.
     size_bytes = memory.size_bytes // (2 if greeting is Greeting.TRUNCATED else 1)
@@ -106,13 +116,26 @@ def _send_copy(connection: socket.socket, memory: Memory, greeting: Greeting) ->
 
 def memfd(size_bytes: int) -> int:
     """Return the descriptor of a new memory that can be sealed."""
-    descriptor = os.memfd_create("mboxio", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        descriptor = os.memfd_create("mboxio", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except OSError as error:
+        refuse_exhausted(error, "the memory of a connection")
+        raise
     try:
         os.ftruncate(descriptor, size_bytes)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def mapped(descriptor: int, size_bytes: int) -> mmap.mmap:
+    """Map a memory; the mapping has a descriptor of its own."""
+    try:
+        return mmap.mmap(descriptor, size_bytes)
+    except OSError as error:
+        refuse_exhausted(error, "the memory of a connection")
+        raise
 
 
 def seal(descriptor: int) -> None:

@@ -1,5 +1,6 @@
 """The thread that serves: accepts hosts, looks at their rings, and sleeps in between."""
 
+import errno
 import functools
 import logging
 import os
@@ -10,12 +11,13 @@ from threading import RLock, get_ident
 from time import monotonic_ns
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from mboxio.errors import RemoteError
+from mboxio.descriptors import exhausted, spare
+from mboxio.errors import MailboxError, RemoteError
 from mboxio.io.sockets import listen, ring_doorbell, socket_path, unlisten
 from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.connection import Connection
 from mboxio.remote.faults import Greeting
-from mboxio.remote.handshake import Peer, check_peer, greet, new_memory
+from mboxio.remote.handshake import Peer, check_peer, greet, new_memory, send_away
 from mboxio.remote.rounds import Rounds, Served
 from mboxio.remote.stats import RemoteStats
 from mboxio.remote.waiter import Waiter
@@ -78,6 +80,8 @@ class Server(Generic[End]):
         except BaseException:
             self._waiter.close()
             raise
+        self._spare = spare()
+        self._short = False  # of descriptors, when somebody wanted in
         self._waiter.add(self._listening.fileno())
         self._closed = self.left_behind = False
         _LIVE.add(self)
@@ -242,19 +246,38 @@ class Server(Generic[End]):
             return
         except OSError as error:
             # Most likely no descriptors are left, and the listening socket stays readable.
-            log.error("%s accepts nobody for a moment: %s", self.address, str(error))
+            why = str(error)
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                why = str(exhausted("a new connection", error.errno))
+                if self._short:  # still, after a pause
+                    self._turn_away(why)
+                self._short = True
+            log.error("%s accepts nobody for a moment: %s", self.address, why)
             self._resume_ns = monotonic_ns() + ACCEPT_PAUSE_NS
             self._waiter.mute(self._listening.fileno(), True)
             return
+        self._short = False
         try:
             link.setblocking(False)
             if len(self.links) >= CONNECTIONS_MAX:
                 raise OSError(f"there are {CONNECTIONS_MAX} connections already")
             self._connect(link)
-        except (OSError, ValueError) as error:
+        except (MailboxError, OSError, ValueError) as error:
+            send_away(link, str(error))
             link.close()
             self._stats.refused += 1
             log.warning("%s refused a host: %s", self.address, str(error))
+
+    def _turn_away(self, why: str) -> None:
+        """Tell the host that is next, though there is no descriptor to tell it by but a spare."""
+        if self._spare >= 0:
+            os.close(self._spare)
+        try:
+            with self._listening.accept()[0] as link:
+                send_away(link, why)
+        except OSError:
+            pass  # the host has gone, or another thread was faster
+        self._spare = spare()
 
     def _connect(self, link: socket.socket) -> None:
         pid, uid = check_peer(link)
@@ -296,6 +319,8 @@ class Server(Generic[End]):
         with self._lock:
             self._closed = True
             self._waiter.close()
+        if self._spare >= 0:
+            os.close(self._spare)
         unlisten(self._path, self._listening, self._lock_file)
 
     def forked(self) -> None:
@@ -311,6 +336,8 @@ class Server(Generic[End]):
         for link in self.links.values():
             link.socket.close()
         self._waiter.close()
+        if self._spare >= 0:
+            os.close(self._spare)
         self._listening.close()
         os.close(self._lock_file)
 

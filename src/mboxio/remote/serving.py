@@ -5,6 +5,7 @@ from abc import abstractmethod
 from threading import RLock, Thread, get_ident
 from typing import Generic, NoReturn, Protocol, Self, TypeVar
 
+from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import no_copy
 from mboxio.remote.server import log
 from mboxio.remote.stats import RemoteStats
@@ -116,7 +117,11 @@ class Serving(Generic[Server]):
         with self._lock:
             if self._server is not None and not self._server.left_behind:
                 raise RuntimeError(f"{self.address} is served already by this remote")
-            self._server = self._make_server()
+            try:
+                self._server = self._make_server()
+            except OSError as error:
+                refuse_exhausted(error, self.address)
+                raise
             return self._server
 
     def _run(self, server: Server) -> None:

@@ -5,7 +5,7 @@ import os
 import select
 from typing import Protocol
 
-from mboxio.descriptors import eventfd
+from mboxio.descriptors import eventfd, refuse_exhausted
 
 __all__ = ["Waiter"]
 
@@ -60,11 +60,21 @@ class Polled:
         """There is nothing to close."""
 
 
+def _poller() -> Poller:
+    if not hasattr(select, "epoll"):
+        return Polled()
+    try:
+        return select.epoll()
+    except OSError as error:
+        refuse_exhausted(error, "to serve")
+        raise
+
+
 class Waiter:
     """Waits for any of many descriptors, for a time, or for `wake`."""
 
     def __init__(self) -> None:
-        self._poller: Poller = select.epoll() if hasattr(select, "epoll") else Polled()
+        self._poller: Poller = _poller()
         try:
             self._bell = eventfd()
         except BaseException:
