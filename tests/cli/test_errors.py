@@ -1,11 +1,13 @@
 """Every failure is one line on stderr and an exit code, never a traceback."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from mboxio.cli.app import app
 from mboxio.remote import Remote
@@ -127,6 +129,16 @@ def test_the_summaries_are_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert "141" in text
     for command in app.commands.values():
         assert len(command.get_short_help_str(1000)) < 60
+
+
+@pytest.mark.parametrize("command", sorted(app.commands))
+@pytest.mark.parametrize("columns", [30, 40, 60])
+def test_a_narrow_help_cuts_no_range(command: str, columns: int) -> None:
+    runner = CliRunner(env={"COLUMNS": str(columns)})
+    text = runner.invoke(app, [command, "--help"], terminal_width=columns - 2).stdout
+    options = text.partition("\nOptions:")[2]
+    assert options.count("[") == len(re.findall(r"\[[^\[\n ]+\]", options)), text
+    assert max(map(len, options.splitlines())) < columns
 
 
 def test_every_command_has_json() -> None:

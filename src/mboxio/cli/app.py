@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -34,6 +34,28 @@ WRONG = AddressError | WrongMessage | MessageTooLong
 """The command or its message is wrong, not the remote."""
 HELP_MAX, HELP_MIN = 78, 20
 """Columns of a help text."""
+BESIDE_MIN, BELOW = 26, 4
+"""Columns that an explanation needs beside its option, and how far it is indented below it."""
+
+
+class Formatter(click.HelpFormatter):
+    """Help texts that can be read on a narrow terminal: no number is cut in two."""
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        """Write a list of options; what has no room beside its option stands below it."""
+        rows = list(rows)
+        widest = min(max(len(term) for term, _ in rows), col_max)
+        if self.width - widest - col_spacing < BESIDE_MIN:
+            col_max = BELOW - col_spacing
+        super().write_dl(rows, col_max, col_spacing)
+
+
+class Context(click.Context):
+    """One that explains itself so."""
+
+    formatter_class = Formatter
 
 
 class WrongAddress(click.ClickException):
@@ -44,6 +66,8 @@ class WrongAddress(click.ClickException):
 
 class App(click.Group):
     """Every error is one line on stderr; nobody meets a traceback."""
+
+    context_class = Context
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a subcommand; what it raises becomes an exit code."""
@@ -144,7 +168,7 @@ def _abandon_stdout() -> None:
 def app() -> None:
     """Talk to firmware through hardware mailboxes.
 
-    An ADDRESS is controller:name/channel?option=value, for example shm:demo/pmic.
+    An ADDRESS is controller:name/channel?option=value (for example shm:demo/pmic).
 
     Exit codes: 0 done; 1 the remote failed; 2 the command, an address or a message is wrong;
     130 Ctrl-C (143 SIGTERM); 141 whoever read the output has gone.
@@ -152,4 +176,5 @@ def app() -> None:
 
 
 for command in (demo, serve, request, send, listen, bench, rpi, list_channels, info):
+    command.context_class = Context
     app.add_command(command)
