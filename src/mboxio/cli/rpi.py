@@ -48,7 +48,8 @@ VALUES: dict[str, Wanted] = {
     "--allow",
     multiple=True,
     type=click.Choice(list(tags.RUNS_CODE)),
-    help="A tag that has the GPU run what it is given.",
+    metavar="TAG",
+    help=f"A tag that has the GPU run what it is given: {' or '.join(tags.RUNS_CODE)}.",
 )
 @click.option("--timeout-s", type=SECONDS, help="For each message.")
 @wait_option
