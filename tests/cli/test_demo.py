@@ -1,5 +1,6 @@
 """``demo``: the whole of it once, and what is left of one that is interrupted."""
 
+import json
 import os
 import re
 import select
@@ -36,6 +37,23 @@ def firmware_of(folder: Path) -> list[int]:
         if b"MBOXIO_RUNTIME_DIR=" + os.fsencode(folder) in environment:
             found.append(int(pid))
     return found
+
+
+@pytest.mark.parametrize("name", ["requests", "acpm"])
+def test_demo_as_json(run: Run, name: str) -> None:
+    result = run("demo", name, "--json")
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout.count(b"\n") == 1
+    found = json.loads(result.stdout)
+    assert (found["demo"], found["broken"]) == (name, [])
+    assert found["gain"] > 1
+    if name == "requests":
+        power = found["channels"][0]
+        assert power["sent"] == power["answered"] + power["failed"] > 0
+        assert (power["mispaired"], found["held"]) == (0, 0)
+    else:
+        assert found["operations"] == found["answered"] + found["failed"] > 0
+        assert set(found["per_second"]) > {"1"}
 
 
 def test_demo(run: Run, own_folder: Path) -> None:

@@ -12,7 +12,8 @@ from mboxio.cli.process import Firmware, private_folder
 from mboxio.cli.screen import Screen
 from mboxio.cli.show import Show
 from mboxio.cli.signals import Signals
-from mboxio.cli.verdict import COLUMNS, broken, table
+from mboxio.cli.text import json_line
+from mboxio.cli.verdict import COLUMNS, broken, found, table
 
 __all__ = ["demo"]
 
@@ -27,7 +28,8 @@ DEMOS = {
 
 @click.command()
 @click.argument("name", type=click.Choice(list(DEMOS)), default="requests")
-def demo(name: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, when it is over.")
+def demo(name: str, as_json: bool) -> None:
     """Watch many requests in flight and firmware that dies.
 
     It takes some seconds, needs nothing and leaves nothing behind. The exit code is 1 if any
@@ -35,12 +37,12 @@ def demo(name: str) -> None:
     rpi the mailbox of a Raspberry Pi, in QEMU.
     """
     module, _, function = DEMOS[name].partition(":")
-    getattr(import_module(module), function)()
+    getattr(import_module(module), function)(as_json)
 
 
-def requests() -> None:
+def requests(as_json: bool) -> None:
     """Show many requests in flight, and firmware that is killed."""
-    console = Output()
+    console = Output(silent=as_json)
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         folder = stack.enter_context(private_folder())
@@ -53,6 +55,8 @@ def requests() -> None:
         show = Show(connection, firmware, signals, screen)
         show.run()
     faults = broken(show)
+    if as_json:
+        click.echo(json_line({"demo": "requests", "build": _build.name(), **found(show, faults)}))
     console.print()
     console.table(COLUMNS, table(show))
     if faults:

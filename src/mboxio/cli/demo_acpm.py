@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from time import monotonic
+from typing import Any
 
 import click
 
@@ -15,6 +16,7 @@ from mboxio.cli.output import Output
 from mboxio.cli.process import Firmware, private_folder
 from mboxio.cli.screen import Screen
 from mboxio.cli.signals import Signals
+from mboxio.cli.text import json_line
 from mboxio.cli.traffic import arrived
 from mboxio.protocols.acpm_pmic import Operation, Pmic
 
@@ -221,13 +223,31 @@ def broken(show: Show) -> Iterator[str]:
         yield f"{show.gain:.2f} times the reads per second with many in flight"
 
 
-def run() -> None:
+def found(show: Show, faults: list[str]) -> dict[str, Any]:
+    """Return what the demo found as data."""
+    return {
+        "operations": show.asked,
+        "answered": show.answered,
+        "failed": show.failed,
+        "mispaired": show.mispaired,
+        "unsolicited": show.sensed,
+        "per_second": {str(number): round(rate) for number, rate in show.rates.items()},
+        "gain": round(show.gain, 2),
+        "seconds": round(monotonic() - show.began_s, 3),
+        "broken": faults,
+    }
+
+
+def run(as_json: bool) -> None:
     """Show it.
+
+    Args:
+        as_json: print what was found as one JSON object, and nothing else.
 
     Raises:
         ClickException: a guarantee was broken.
     """
-    console = Output()
+    console = Output(silent=as_json)
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         folder = stack.enter_context(private_folder())
@@ -241,6 +261,8 @@ def run() -> None:
         show = Show(connection, firmware, signals, screen)
         show.run()
         faults = list(broken(show))
+    if as_json:
+        click.echo(json_line({"demo": "acpm", "build": _build.name(), **found(show, faults)}))
     if faults:
         raise click.ClickException(f"broken: {'; '.join(faults)}")
     told = f"{show.asked:,} operations, {show.failed} failed, 0 mispaired, 0 numbers held; "

@@ -11,9 +11,10 @@ from mboxio.cli.options import connected
 from mboxio.cli.output import Output
 from mboxio.cli.process import private_folder
 from mboxio.cli.qemu import standing_still
-from mboxio.cli.rpi import in_words
+from mboxio.cli.rpi import in_json, in_words
 from mboxio.cli.screen import Screen
 from mboxio.cli.signals import Signals
+from mboxio.cli.text import json_line
 from mboxio.protocols import rpi_tags as tags
 from mboxio.protocols.rpi_property import UNKNOWN, Reading, RpiProperty
 
@@ -30,13 +31,16 @@ SILENCE_S = 0.1
 CLOCKS = [tags.clock_rate(clock) for clock in list(tags.Clock)[:8]]
 
 
-def run() -> None:
+def run(as_json: bool) -> None:
     """Start QEMU, read the board's values, and measure.
+
+    Args:
+        as_json: print what was found as one JSON object, and nothing else.
 
     Raises:
         ClickException: there is no QEMU, or a reply went astray.
     """
-    console = Output()
+    console = Output(silent=as_json)
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         folder = stack.enter_context(private_folder())
@@ -63,6 +67,16 @@ def run() -> None:
         screen.finish(screen.row("silence", f"{text} and property still says {alive:#x}"))
         stats = connection.stats()["property"]
     strays = stats.unknown + stats.late
+    if as_json:
+        known_values = {
+            each.name: in_json(value)
+            for each, value in zip(tags.OVERVIEW, values, strict=True)
+            if value is not UNKNOWN
+        }
+        rounded = {str(number): round(rate) for number, rate in rates.items()}
+        found = {"requests": stats.done, "failed": stats.failed, "astray": strays}
+        more = {"board": known_values, "per_second": rounded}
+        click.echo(json_line({"demo": "rpi", "build": _build.name(), **found, **more}))
     if strays or stats.failed:
         raise click.ClickException(f"{strays} replies went astray, {stats.failed} requests failed")
     one, many = rates[IN_FLIGHT[0]], rates[IN_FLIGHT[1]]

@@ -1,6 +1,7 @@
 """What commands write to stdout: messages in several forms, and tables."""
 
 import functools
+import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -30,10 +31,15 @@ GAP = "  "
 
 
 class Output(Console):
-    """Stdout for what has colours and columns, where it can."""
+    """Stdout for what has colours and columns, where it can.
 
-    def __init__(self) -> None:
-        super().__init__(highlight=False, markup=False, emoji=False)
+    Args:
+        silent: write nothing, because what was found comes out in another form.
+    """
+
+    def __init__(self, silent: bool = False) -> None:
+        file = io.StringIO() if silent else None
+        super().__init__(file=file, highlight=False, markup=False, emoji=False)
 
     def on_broken_pipe(self) -> None:
         """Leave it to the command; called while the error is handled."""

@@ -1,12 +1,13 @@
 """Whether the demo kept what the library guarantees, by two counts: ours and the library's."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from mboxio import ChannelStats
 from mboxio.cli.output import Column
 from mboxio.cli.show import Show
 
-__all__ = ["COLUMNS", "broken", "table"]
+__all__ = ["COLUMNS", "broken", "found", "table"]
 
 
 def broken(show: Show) -> list[str]:
@@ -66,12 +67,32 @@ COLUMNS = (
 
 def table(show: Show) -> list[list[str]]:
     """Return what happened on each channel: rows for `COLUMNS`."""
-    found: list[list[str]] = []
+    return [
+        [name, what, *("-" if each is None else f"{each:,}" for each in counts)]
+        for name, what, *counts in rows(show)
+    ]
+
+
+def found(show: Show, faults: list[str]) -> dict[str, Any]:
+    """Return the same as data, with what was broken."""
+    names = [column.name for column in COLUMNS]
+    return {
+        "channels": [dict(zip(names, row, strict=True)) for row in rows(show)],
+        "gain": round(show.gain, 2),
+        "held": held(show.stats),
+        "seconds": round(show.spent_s, 3),
+        "broken": faults,
+    }
+
+
+def rows(show: Show) -> list[tuple[str, str, *tuple[int | None, ...]]]:
+    """Count what happened on each channel; None: there is no such thing on it."""
+    made: list[tuple[str, str, *tuple[int | None, ...]]] = []
     power, sensor, host, legacy = show.power, show.sensor, show.host, show.legacy
     late, asked = show.stats["power"].late, show.asked
 
     def add(name: str, what: str, *counts: int | None) -> None:
-        found.append([name, what, *("-" if each is None else f"{each:,}" for each in counts)])
+        made.append((name, what, *counts))
 
     heard = sensor.received + sensor.lost
     unanswered = asked.remote_requests - host.answered
@@ -79,4 +100,4 @@ def table(show: Show) -> list[list[str]]:
     add("sensor", "unsolicited messages", heard, None, sensor.lost, None, None)
     add("host", "remote requests", asked.remote_requests, host.answered, unanswered, 0, host.wrong)
     add("legacy", "messages (TX done)", legacy.sent, legacy.tx_done, legacy.failed, None, None)
-    return found
+    return made
