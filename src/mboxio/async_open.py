@@ -97,8 +97,7 @@ class open_async:
         self.client: AsyncClient | None = None
 
     async def _open(self) -> AsyncClient:
-        once = Patience(None, what=self.address)
-        connection, channel = await _patiently(lambda: reach(self.address, once), self.wait_s)
+        connection, channel = await _patiently(lambda: reach(self.address), self.wait_s)
         try:
             kind = OwnedDistantClient if connection.pump.distant else OwnedAsyncClient
             client = kind(connection, channel, *self.settings, None)

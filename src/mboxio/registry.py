@@ -279,8 +279,9 @@ def connect(
     return patiently(patience, lambda: _attach(parsed, clock, trace))
 
 
-def reach(address: str, patience: Patience) -> tuple[Connection, Any]:
+def reach(address: str, patience: Patience | None = None) -> tuple[Connection, Any]:
     """Connect to the controller at an address, and find the channel that it names."""
+    patience = patience or Patience(None, what=address)
     parsed, specifier = resolve(address)
     whole = dataclasses.replace(parsed, channel="")
     connection = patiently(patience, lambda: _attach(whole, SYSTEM, None))
