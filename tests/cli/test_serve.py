@@ -57,6 +57,49 @@ def test_echo(start: Start) -> None:
         assert client.request(b"abc") == b"abc"
 
 
+ACPM = """
+from mboxio.remote.acpm import AcpmRemote
+
+def firmware(remote):
+    remote.channel(slot_bytes=32)
+    remote.channel(lambda message: message[:4] + message[:3:-1])
+"""
+"""Word 0 has the number of the message, so only the others are turned."""
+
+
+@pytest.mark.parametrize("sram", ["peer:u", "file:FOLDER/sram&base=0x1000"])
+def test_acpm_firmware(start: Start, tmp_path: Path, sram: str) -> None:
+    (tmp_path / "device.py").write_text(ACPM)
+    address = f"acpm:?at={sram.replace('FOLDER', str(tmp_path))}"
+    process = start("serve", address, str(tmp_path / "device.py"), "--json")
+    assert process.stdout is not None
+    served = json.loads(process.stdout.readline())
+    assert served["channels"] == ["0", "1"]
+    assert address.startswith(served["address"])
+    with mboxio.open(address.replace("acpm:", "acpm:/1")) as client:
+        assert client.request(bytes(15) + b"x")[4:] == b"x" + bytes(11)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, stdout, stderr) == (0, b"", b"")
+
+
+def test_an_echo_behind_acpm(start: Start) -> None:
+    process = start("serve", "acpm:?at=peer:u", "--echo", "--latency-us", "10")
+    assert process.stdout is not None
+    told = process.stdout.readline()
+    assert told == b"serving acpm:?at=peer:u, channels 0; Ctrl-C ends it\n"
+    with mboxio.open("acpm:/0?at=peer:u") as client:
+        assert client.request(bytes(4) + b"x" * 12)[4:] == b"x" * 12
+
+
+def test_the_acpm_remote_of_a_file(run: Run, tmp_path: Path) -> None:
+    made = 'from mboxio.remote.acpm import AcpmRemote\nremote = AcpmRemote("peer:other")\n'
+    (tmp_path / "device.py").write_text(made)
+    result = run("serve", "acpm:?at=peer:u", str(tmp_path / "device.py"))
+    assert "serves acpm:?at=peer:other: write that" in one_line(result.stderr)
+    assert result.returncode == 2
+
+
 def test_what_is_served_as_json(start: Start) -> None:
     process = start("serve", "shm:u", "--echo", "--channels", "a,b", "--json")
     assert process.stdout is not None

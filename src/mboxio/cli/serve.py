@@ -13,10 +13,15 @@ import click
 
 from mboxio import AddressError
 from mboxio.cli.text import json_line, printable
+from mboxio.io import access
 from mboxio.registry import Address
 from mboxio.remote import Remote
+from mboxio.remote.acpm import AcpmRemote
+from mboxio.ring.acpm import BASE
 
 __all__ = ["serve"]
+
+AnyRemote = Remote | AcpmRemote
 
 
 @click.command()
@@ -44,36 +49,55 @@ def serve(
 ) -> None:
     """Play the firmware behind an address until Ctrl-C.
 
-    ADDRESS is shm:NAME. FILE is Python and defines `remote = Remote(...)` or a function
-    `firmware(remote)`.
+    ADDRESS is shm:NAME, or acpm:?at=peer:NAME for ACPM firmware. FILE is Python and defines
+    `remote = Remote(...)`, or AcpmRemote, or a function `firmware(remote)`.
 
-    A model of ACPM firmware is served by: python -m mboxio.remote.acpm peer:NAME
+    A PMIC behind ACPM is served by: python -m mboxio.remote.acpm peer:NAME
     """
-    parsed = Address.parse(address)
-    if parsed.controller in ("acpm", "peer"):
-        raise AddressError(
-            f"{address!r} cannot be served from here: use python -m mboxio.remote.acpm peer:NAME"
-        )
-    if parsed.controller != "shm" or parsed.channel or parsed.options:
-        raise AddressError(f"{address!r} cannot be served: write shm:NAME")
+    remote = _made(address)
     if file is None and not echo:
         raise click.UsageError("Say what to serve: a FILE, or --echo.")
     if file is not None and echo:
         raise click.UsageError("Serve one of the two: a FILE, or --echo.")
-    remote = Remote(parsed.name)
     try:
-        if file is None:
+        if file is not None:
+            remote = _load(file, remote)
+        elif isinstance(remote, Remote):
             for name in _names(channels):
                 remote.handler(name)(bytes)
         else:
-            remote = _load(file, remote)
-        for channel in remote.channels.values():
+            remote.channel()
+        for channel in _channels(remote).values():
             if latency_us is not None or workers is not None:
                 latency_s = channel.latency_ns / 1e9 if latency_us is None else latency_us / 1e6
                 channel.simulate(latency_s, workers or channel.workers)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     _serve(remote, as_json)
+
+
+def _made(address: str) -> AnyRemote:
+    """Make the remote of an address, without channels."""
+    parsed = Address.parse(address)
+    if parsed.controller == "shm" and not parsed.channel and not parsed.options:
+        return Remote(parsed.name)
+    if parsed.controller == "acpm" and not parsed.name and not parsed.channel:
+        options = dict(parsed.options)
+        at, base = options.pop("at", ""), access.number(options.pop("base", hex(BASE)))
+        if at and not options:
+            return AcpmRemote(at, base=base)
+    raise AddressError(f"{address!r} cannot be served: write shm:NAME, or acpm:?at=peer:NAME")
+
+
+def _channels(remote: AnyRemote) -> dict[str, Any]:
+    if isinstance(remote, Remote):
+        return {**remote.channels}
+    return {str(number): channel for number, channel in enumerate(remote.channels)}
+
+
+def _address(remote: AnyRemote) -> str:
+    """Return what hosts connect to."""
+    return remote.address if isinstance(remote, Remote) else f"acpm:?at={remote.address}"
 
 
 def _names(channels: str) -> list[str]:
@@ -86,15 +110,16 @@ def _names(channels: str) -> list[str]:
     return names
 
 
-def _serve(remote: Remote, as_json: bool) -> None:
+def _serve(remote: AnyRemote, as_json: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    names = list(_channels(remote))
     try:
         remote.start()
         if as_json:
-            click.echo(json_line({"address": remote.address, "channels": list(remote.channels)}))
+            click.echo(json_line({"address": _address(remote), "channels": names}))
         else:
-            names = ", ".join(remote.channels)
-            click.echo(printable(f"serving {remote.address}, channels {names}; Ctrl-C ends it"))
+            told = f"serving {_address(remote)}, channels {', '.join(names)}; Ctrl-C ends it"
+            click.echo(printable(told))
         sys.stdout.flush()
         while True:
             signal.pause()
@@ -110,7 +135,7 @@ def _serve(remote: Remote, as_json: bool) -> None:
         remote.stop()
 
 
-def _load(file: Path, remote: Remote) -> Remote:
+def _load(file: Path, remote: AnyRemote) -> AnyRemote:
     """Run the file of the user; return its remote, under the name of ours."""
     loader = SourceFileLoader("firmware", str(file))
     module = module_from_spec(ModuleSpec("firmware", loader, origin=str(file)))
@@ -119,8 +144,12 @@ def _load(file: Path, remote: Remote) -> Remote:
     try:
         loader.exec_module(module)
         found: Any = getattr(module, "remote", None)
-        if isinstance(found, Remote):
+        if isinstance(found, Remote) and isinstance(remote, Remote):
             found.name = remote.name
+            return found
+        if isinstance(found, (Remote, AcpmRemote)):
+            if found.address != remote.address:
+                raise click.UsageError(f"{file} serves {_address(found)}: write that.")
             return found
         function = getattr(module, "firmware", None)
         if callable(function):
@@ -136,7 +165,7 @@ def _load(file: Path, remote: Remote) -> Remote:
     )
 
 
-def _check_takes_remote(file: Path, function: Any, remote: Remote) -> None:
+def _check_takes_remote(file: Path, function: Any, remote: AnyRemote) -> None:
     """Raise UsageError unless a function can be called with a remote, and with it alone."""
     try:
         signature = inspect.signature(function)
