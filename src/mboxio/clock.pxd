@@ -8,8 +8,10 @@ cdef class Watcher:
 
 
 cdef class Parker(Watcher):
-    cdef public object lock, thread_id, below
+    cdef public object lock, thread_id, below, poller
+    cdef public tuple watched
     cdef public int kick_fd
+    cdef public long long wake_ns
 
 
 cdef class Clock(Monotonic):

@@ -27,12 +27,15 @@ class Watcher:
 class Parker(Watcher):
     """One thread's place to sleep. A wake-up that comes before the sleep is not lost."""
 
-    __slots__ = ("below", "kick_fd", "lock", "thread_id")
+    __slots__ = ("below", "kick_fd", "lock", "poller", "thread_id", "wake_ns", "watched")
 
     def __init__(self) -> None:
         self.lock = allocate_lock()
         self.lock.acquire()
         self.kick_fd = -1  # where the thread sleeps on descriptors, else -1
+        self.poller: Any = None  # and with what
+        self.watched: tuple[int, ...] = ()
+        self.wake_ns = 0  # when it wants to wake; 0: it does not sleep now
         self.thread_id = get_ident()
         self.below: Any = None  # whom this one relieves on the same thread
         if ERRANDS:

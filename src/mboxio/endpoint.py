@@ -35,6 +35,7 @@ from mboxio.request import Owner, Request
 from mboxio.states import CANCEL, CANCELLED, CLOSE, DONE, FOREVER, HOLDS_SLOT, NEW, QUEUE
 from mboxio.timeouts import DEFAULT, nanoseconds
 from mboxio.trace import REQUEST_QUEUED
+from mboxio.worker import Callback
 
 
 class Endpoint(Owner):
@@ -371,7 +372,7 @@ class Endpoint(Owner):
             self.at_home.post(callback, waitable)
         else:
             self.attend(1)
-            waitable.add_watcher(self.host.callback_watcher(self, callback))
+            waitable.add_watcher(Callback(self, callback))
 
     def future_of(self, waitable: Any, bare: bool) -> Any:
         """See `Owner.future_of`."""

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,7 @@ from mboxio.pump import CPUS, RECONNECT_MAX_NS, RECONNECT_MIN_NS, Pump
 from mboxio.queue import Queue
 from mboxio.request import Request
 from mboxio.states import FOREVER
-from mboxio.worker import Callback, Worker
+from mboxio.worker import Worker
 
 _LIVE: "weakref.WeakSet[Host]" = weakref.WeakSet()
 
@@ -182,10 +183,6 @@ class Host:
             raise ForkedError("this connection belongs to the parent process; connect again")
         if self.closed:
             raise ClosedError(f"{self.address}: the connection is closed")
-
-    def callback_watcher(self, client: Any, function: Callable[[Any], object]) -> Callback:
-        """Make the watcher for a done callback."""
-        return Callback(client, function)
 
     def voice(self, channel: Channel) -> Endpoint:
         """Return who speaks for a channel where no client of it does."""
@@ -352,6 +349,17 @@ class Host:
         self.gate.call(self.pump.close)
         _LIVE.discard(self)
         self.gate.close()
+
+    def __del__(self) -> None:
+        """A program forgot the connection: say so, and close it."""
+        if self.closed or self.gate.forked:
+            return
+        try:
+            text = f"unclosed connection to {self.address}: use it in a with statement, or close it"
+            warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
+        finally:
+            self.worker.hold()
+            self.close()
 
     def decide_close(self) -> None:
         """End what is left. Under the lock."""

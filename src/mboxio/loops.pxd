@@ -24,6 +24,7 @@ cdef class Job:
 
 
 cdef class LoopPort:
+    cdef object __weakref__
     cdef public object loop, thread_id, queue, timer
     cdef public Pump pump
     cdef public Gate gate

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import weakref
 from collections import deque
 from functools import partial
 from threading import get_ident
@@ -169,7 +170,7 @@ class LoopPort:
                 refuse_exhausted(error, self.pump.host.address)
                 continue  # closed meanwhile; its successor makes the port stale again
             self.readers.append(copy)
-            self.loop.add_reader(copy, self.look, EVENT)
+            self.loop.add_reader(copy, _look, weakref.ref(self), EVENT)
         self.look(LOOK)  # nothing that came before the registration may be missed
 
     def register_or_complain(self) -> None:
@@ -208,7 +209,7 @@ class LoopPort:
                 self.timer.cancel()
             self.timer_ns = due_ns
             wait_s = max(0.0, (due_ns - self.gate.clock.now_ns()) / 1e9)
-            self.timer = self.loop.call_later(wait_s, self.on_timer)
+            self.timer = self.loop.call_later(wait_s, _on_timer, weakref.ref(self))
 
     def on_timer(self) -> None:
         """The timer fired."""
@@ -309,6 +310,21 @@ class LoopPort:
 
 if not COMPILED:
     deputise(LoopPort, "expect")
+
+
+# An event loop keeps what it calls: a connection that is forgotten must be able to go.
+
+
+def _look(port: "weakref.ref[LoopPort]", why: str) -> None:
+    found = port()
+    if found is not None:
+        found.look(why)
+
+
+def _on_timer(port: "weakref.ref[LoopPort]") -> None:
+    found = port()
+    if found is not None:
+        found.on_timer()
 
 
 def forget(pump: Pump, waitable: Any, future: "asyncio.Future[Any]") -> None:

@@ -5,7 +5,7 @@ from mboxio.controller cimport Controller, Probe
 from mboxio.gate cimport Gate
 from mboxio.queue cimport Queue
 from mboxio.request cimport Request
-from mboxio.sleepers cimport Sleepers
+from mboxio.sleepers cimport Sleepers, doze
 
 cdef int LOOKS_PER_TURN
 cdef str LOOK
@@ -47,7 +47,9 @@ cdef class Pump(Sleepers):
     cpdef bint interrupts(self, Parker parker, Parker leader) except -1
     cpdef bint take_lead(self, Parker parker) except -1
     cpdef void step_down(self, Parker parker, Request waitable) except *
-    @cython.locals(now_ns=cython.longlong, wake_ns=cython.longlong, over=bint, why=str)
+    @cython.locals(why=str)
     cpdef void lead(self, Parker parker, Request waitable, long long until_ns) except *
+    @cython.locals(now_ns=cython.longlong, over=bint)
+    cpdef bint lead_on(self, Parker parker, Request waitable, long long until_ns, str why) except -1
     cpdef bint kick(self) except -1
     cpdef watch(self, tuple descriptors)

@@ -16,7 +16,7 @@ from mboxio.deputies import deputise
 from mboxio.gate import Gate
 from mboxio.native import COMPILED
 from mboxio.queue import Queue
-from mboxio.sleepers import Sleepers
+from mboxio.sleepers import Sleepers, doze
 from mboxio.states import FOREVER
 from mboxio.trace import PUMP_SLEEPING
 
@@ -321,42 +321,43 @@ class Pump(Sleepers):
     def lead(self, parker: Parker, waitable: Any, until_ns: int) -> None:
         """Serve the source until ``waitable`` is over, the time comes or the lead is taken."""
         why = LOOK
-        poller: Any = None
-        while True:
-            self.gate.enter()
-            try:
-                now_ns = self.clock.now_ns()
-                self.woke(parker)
-                if self.leader is not parker:
-                    return  # the new leader may sleep already: disturb nothing
-                self.listening = False
-                self.turn(now_ns, why)
-                self.gate.settle()
-                over = waitable.over or now_ns >= until_ns
-                if not over and not self.arm():
-                    wake_ns = min(until_ns, self.due_ns())
-                    self.listening = True
-                    if self.descriptors:
-                        parker.kick_fd = self.kick_fd_for(parker)
-                        poller = self.poller(parker.kick_fd)
-                        self.asleep += 1
-                else:
-                    wake_ns = 0
-            finally:
-                self.gate.leave()
-            if over or waitable.over:
-                return
-            if self.reconnect_ns != FOREVER:
-                self.host.try_reconnect()
-            why = LOOK
-            if wake_ns > now_ns:
-                if self.gate.trace is not None:
-                    self.gate.trace(PUMP_SLEEPING, self)
-                self.clock.check_signals()
-                if parker.kick_fd >= 0:
-                    why = self.sleep(poller, parker.kick_fd, wake_ns)
-                else:
-                    self.clock.park(parker, wake_ns)
+        while self.lead_on(parker, waitable, until_ns, why):
+            why = doze(self.clock, parker) if parker.wake_ns else LOOK
+
+    def lead_on(self, parker: Parker, waitable: Any, until_ns: int, why: str) -> bool:
+        """Serve the source once; False: there is no reason to lead any more.
+
+        Otherwise the parker says how long to sleep, and on what.
+        """
+        parker.wake_ns = 0
+        self.gate.enter()
+        try:
+            now_ns = self.clock.now_ns()
+            self.woke(parker)
+            if self.leader is not parker:
+                return False  # the new leader may sleep already: disturb nothing
+            self.listening = False
+            self.turn(now_ns, why)
+            self.gate.settle()
+            over = waitable.over or now_ns >= until_ns
+            if not over and not self.arm():
+                parker.wake_ns = min(until_ns, self.due_ns())
+                self.listening = True
+                if self.descriptors:
+                    self.lay_down(parker)
+        finally:
+            self.gate.leave()
+        if over or waitable.over:
+            return False
+        if self.reconnect_ns != FOREVER:
+            self.host.try_reconnect()
+        if parker.wake_ns <= now_ns:
+            parker.wake_ns = 0
+        else:
+            if self.gate.trace is not None:
+                self.gate.trace(PUMP_SLEEPING, self)
+            self.clock.check_signals()
+        return True
 
     # -- being told
 

@@ -17,4 +17,7 @@ cdef class Sleepers:
     cpdef poller(self, int kick_fd)
     cpdef int kick_fd_for(self, Parker parker) except? -1
     cpdef bint woke(self, Parker parker) except -1
-    cpdef str sleep(self, poller, int kick_fd, long long until_ns)
+    cpdef bint lay_down(self, Parker parker) except -1
+
+
+cpdef str doze(Clock clock, Parker parker)

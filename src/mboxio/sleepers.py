@@ -83,30 +83,12 @@ class Sleepers:
             if self.closed:
                 self.close()
 
-    def sleep(self, poller: "select.poll", kick_fd: int, until_ns: int) -> str:
-        """Sleep on the descriptors and the kick; returns `EVENT` if a descriptor is readable."""
-        if until_ns == FOREVER:
-            ready = poller.poll()
-        else:
-            left_ms = (until_ns - self.clock.now_ns()) / 1e6 + 0.001
-            watched = (*self.descriptors, kick_fd)
-            if left_ms < SHORT_MS and max(watched) < SELECT_MAX:
-                try:
-                    select.select(watched, (), (), max(0.0, left_ms) / 1e3)
-                except (OSError, ValueError):
-                    pass  # one was closed meanwhile, which poll takes for an event
-                left_ms = 0.0
-            ready = poller.poll(min(max(0.0, left_ms), SLEEP_MAX_MS))
-        why = LOOK
-        for descriptor, _ in ready:
-            if descriptor == kick_fd:
-                try:
-                    os.eventfd_read(kick_fd)
-                except BlockingIOError:
-                    continue  # read by an earlier sleep
-            else:
-                why = EVENT
-        return why
+    def lay_down(self, parker: Parker) -> None:
+        """Have a thread sleep on the descriptors, next. Under the lock."""
+        parker.kick_fd = self.kick_fd_for(parker)
+        parker.poller = self.poller(parker.kick_fd)
+        parker.watched = (*self.descriptors, parker.kick_fd)
+        self.asleep += 1
 
     def close(self) -> None:
         """Close the kick descriptors, once nobody sleeps on them. Under the lock."""
@@ -122,3 +104,36 @@ class Sleepers:
         """The sleepers stayed behind in the parent process."""
         self.asleep = 0
         self.close()
+
+
+def doze(clock: Clock, parker: Parker) -> str:
+    """Sleep as the parker says; returns `EVENT` if a descriptor is readable.
+
+    It holds nothing of the connection, so that one which is forgotten can go meanwhile.
+    """
+    kick_fd = parker.kick_fd
+    if kick_fd < 0:
+        clock.park(parker, parker.wake_ns)
+        return LOOK
+    poller = parker.poller
+    if parker.wake_ns == FOREVER:
+        ready = poller.poll()
+    else:
+        left_ms = (parker.wake_ns - clock.now_ns()) / 1e6 + 0.001
+        if left_ms < SHORT_MS and max(parker.watched) < SELECT_MAX:
+            try:
+                select.select(parker.watched, (), (), max(0.0, left_ms) / 1e3)
+            except (OSError, ValueError):
+                pass  # one was closed meanwhile, which poll takes for an event
+            left_ms = 0.0
+        ready = poller.poll(min(max(0.0, left_ms), SLEEP_MAX_MS))
+    why = LOOK
+    for descriptor, _ in ready:
+        if descriptor == kick_fd:
+            try:
+                os.eventfd_read(kick_fd)
+            except BlockingIOError:
+                continue  # read by an earlier sleep
+        else:
+            why = EVENT
+    return why

@@ -1,15 +1,20 @@
 """The service thread of a pump: user code of blocking clients, and what happens unattended."""
 
+import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from threading import Thread, current_thread
 from typing import Any
 
 from mboxio.bell import Bell
 from mboxio.clock import Parker, Watcher
+from mboxio.controller import LOOK
 from mboxio.gate import Gate, complain
 from mboxio.pump import Pump
 from mboxio.request import Owner
+from mboxio.sleepers import doze
 from mboxio.states import FOREVER
 
 
@@ -40,6 +45,8 @@ class Worker:
         self.needs = 0
         self.stopping = False
         self.started = False
+        self.leads = False
+        self.seat: Seat | None = None
         self.thread: Thread | None = None
         self.bell = Bell(Owner())
 
@@ -69,13 +76,19 @@ class Worker:
 
     def kick(self) -> None:
         """Start the thread; called after the lock is released."""
+        self.seat = Seat(self)
         try:
             self.thread = self.gate.clock.spawn(
-                self.run, f"mboxio service {self.pump.host.address}"
+                partial(serve, self.seat), f"mboxio service {self.pump.host.address}"
             )
         except RuntimeError as error:
             self.started = False  # the next need tries again
             complain("%r cannot start its thread", self, error)
+
+    def hold(self) -> None:
+        """The connection is being finalized: the thread finds its worker here for the last time."""
+        if self.seat is not None:
+            self.seat.hold(self)
 
     def stop(self, timeout_s: float) -> None:
         """Let the thread finish its jobs and end; wait for that unless this is the thread."""
@@ -88,37 +101,39 @@ class Worker:
         self.stopping = True
         self.ring()
 
-    def run(self) -> None:
-        """The thread: jobs first, then the pump, then sleep."""
-        while True:
-            self.gate.lock.acquire()
-            try:
-                self.bell = Bell(Owner())
-                job = self.jobs.popleft() if self.jobs else None
-                leads = (
-                    job is None
-                    and not self.stopping
-                    and self.needs > 0
-                    and self.pump.leader is None
-                )
-                if leads:
+    def step(self, why: str) -> bool:
+        """Run a job, or lead for a turn; False: the thread ends.
+
+        Otherwise the parker says how long to sleep, and on what.
+        """
+        if self.leads:
+            if self.pump.lead_on(self.parker, self.bell, FOREVER, why):
+                return True
+            self.leads = False
+            self.gate.call(self.step_down)
+        self.parker.wake_ns = 0
+        self.gate.lock.acquire()
+        try:
+            self.bell = Bell(Owner())
+            job = self.jobs.popleft() if self.jobs else None
+            if job is None:
+                self.bell.add_watcher(self.parker)
+                # A callback that is added after the end starts another thread.
+                self.started = not self.stopping
+                if self.needs > 0 and self.started and self.pump.leader is None:
                     self.pump.leader = self.parker
-                if job is None:
-                    self.bell.add_watcher(self.parker)
-                    # A callback that is added after the end starts another thread.
-                    self.started = not self.stopping
-            finally:
-                self.gate.leave()
-            if job is not None:
-                call_user(*job)
-            elif self.stopping:
-                return
-            elif leads:
-                self.pump.lead(self.parker, self.bell, FOREVER)
-                self.gate.call(self.step_down)
-            else:
-                while not self.bell.over:
-                    self.gate.clock.park(self.parker, FOREVER)
+                    self.leads = True
+            goes_on = self.started
+        finally:
+            self.gate.leave()
+        if job is not None:
+            call_user(*job)
+            return True
+        if not goes_on:
+            return False
+        if not self.leads and not self.bell.over:
+            self.parker.wake_ns = FOREVER
+        return True
 
     def step_down(self) -> None:
         """Stop leading, to run a job or because a waiter took the lead."""
@@ -128,6 +143,43 @@ class Worker:
             self.pump.listening = False
             if self.pump.loops:
                 self.pump.rearm()
+
+
+class Seat:
+    """How the thread reaches its worker: it holds neither that nor the connection while it sleeps.
+
+    So a connection that its program has forgotten can be finalized, and ends its thread then.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self.reference = weakref.ref(worker)
+        self.clock = worker.gate.clock
+        self.parker = worker.parker
+        self.held: Worker | None = None
+        self.given = threading.Lock()
+        self.given.acquire()
+
+    def worker(self) -> Worker:
+        """Return the worker; one that is being finalized is held by `hold` for a while."""
+        worker = self.reference()
+        if worker is not None:
+            return worker
+        with self.given:
+            assert self.held is not None
+            return self.held
+
+    def hold(self, worker: Worker) -> None:
+        """See `Worker.hold`."""
+        self.held = worker
+        self.given.release()
+
+
+def serve(seat: Seat) -> None:
+    """The thread: jobs first, then the pump, then sleep."""
+    why = LOOK
+    while seat.worker().step(why):
+        why = doze(seat.clock, seat.parker) if seat.parker.wake_ns else LOOK
+    seat.held = None
 
 
 def call_user(function: Any, args: tuple[Any, ...]) -> None:

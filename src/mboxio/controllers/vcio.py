@@ -10,6 +10,7 @@ import fcntl
 import os
 import struct
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -124,7 +125,7 @@ class Vcio(Controller):
         """Start the thread."""
         self.order = SimpleQueue()
         self.thread = threading.Thread(
-            target=self.work, args=(self.order,), name="mboxio vcio", daemon=True
+            target=_work, args=(self.order, weakref.ref(self)), name="mboxio vcio", daemon=True
         )
         self.thread.start()
 
@@ -152,18 +153,26 @@ class Vcio(Controller):
 
     # -- the thread
 
-    def work(self, order: "SimpleQueue[int | None]") -> None:
-        """Give one message after the other to the kernel."""
-        while (handle := order.get()) is not None:
-            message = self.waiting.pop(handle, None)
-            if message is None:
-                continue  # it was taken back
-            self.tx_done(self.queue, [handle])
-            buffer = bytearray(message)
-            try:
-                self.ioctl(self.descriptor, self.number, buffer, True)
-            except OSError as error:
-                text = f"the kernel says: {error.strerror or error}"
-                self.complete(self.channel, handle, error.errno or errno.EIO, text.encode())
-            else:
-                self.complete(self.channel, handle, 0, bytes(buffer))
+    def carry(self, handle: int) -> None:
+        """Give one message to the kernel."""
+        message = self.waiting.pop(handle, None)
+        if message is None:
+            return  # it was taken back
+        self.tx_done(self.queue, [handle])
+        buffer = bytearray(message)
+        try:
+            self.ioctl(self.descriptor, self.number, buffer, True)
+        except OSError as error:
+            text = f"the kernel says: {error.strerror or error}"
+            self.complete(self.channel, handle, error.errno or errno.EIO, text.encode())
+        else:
+            self.complete(self.channel, handle, 0, bytes(buffer))
+
+
+def _work(order: "SimpleQueue[int | None]", driver: "weakref.ref[Vcio]") -> None:
+    # While it waits it holds nothing of a connection, which may be forgotten.
+    while (handle := order.get()) is not None:
+        there = driver()
+        if there is not None:
+            there.carry(handle)
+        del there

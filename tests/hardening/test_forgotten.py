@@ -1,0 +1,123 @@
+"""Connections that a program forgets: they are closed, it is said which, and nothing stays."""
+
+import asyncio
+import gc
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mboxio
+from mboxio import ClosedError, Client
+from mboxio.remote import Remote
+from tests.rpi.kernel import Kernel
+
+from .support import PATIENCE_S
+
+
+@pytest.fixture
+def remote() -> Iterator[Remote]:
+    remote = Remote("forgotten")
+    remote.channel("a", depth=4, message_bytes=32)
+    remote.handler("a")(bytes)
+    remote.channel("slow", depth=4, message_bytes=32)
+    remote.handler("slow", latency_s=60.0)(bytes)
+    with remote:
+        yield remote
+
+
+def descriptors() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))
+
+
+def forget(use: Callable[[Client], object], channel: str = "a") -> list[str]:
+    """Use a connection and forget it; returns what was said about it."""
+    client = mboxio.open(f"shm:forgotten/{channel}", timeout_s=PATIENCE_S)
+    use(client)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        del client
+        gc.collect()
+    return [str(each.message) for each in said if each.category is ResourceWarning]
+
+
+USES: dict[str, Callable[[Client], object]] = {
+    "nothing": lambda client: None,
+    "a request": lambda client: client.request(b"x"),
+    "a subscription": lambda client: client.subscribe(),
+    "a handler": lambda client: client.on_request(bytes),
+    "a callback": lambda client: client.submit(b"x").add_done_callback(id),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_it_is_closed_and_named(remote: Remote, use: str) -> None:
+    forget(USES["a request"])  # what is made once and kept
+    before, threads = descriptors(), threading.active_count()
+    for _ in range(3):
+        (said,) = forget(USES[use])
+        assert "unclosed connection to shm:forgotten" in said
+    assert threading.active_count() == threads
+    # The remote's ends close when it has noticed.
+    with mboxio.open("shm:forgotten/a", timeout_s=PATIENCE_S) as client:
+        assert client.request(b"still there") == b"still there"
+    while len(remote.connections) > 0:
+        os.sched_yield()
+    assert len(descriptors()) <= len(before)
+
+
+def test_what_was_pending_ends_and_callbacks_hear_of_it(remote: Remote) -> None:
+    ended: list[Any] = []
+
+    def use(client: Client) -> None:
+        # The request itself is forgotten as well: only the callback hears of it.
+        client.submit(b"x").add_done_callback(lambda request: ended.append(request.exception()))
+
+    forget(use, "slow")
+    (error,) = ended
+    assert isinstance(error, ClosedError)
+
+
+def test_a_request_keeps_its_connection(remote: Remote) -> None:
+    requests: list[Any] = []
+    said = forget(lambda client: requests.append(client.submit(b"kept")))
+    assert said == []
+    assert requests[0].result() == b"kept"
+    requests[0].owner.host.close()
+
+
+def test_an_event_loop_keeps_none(remote: Remote) -> None:
+    async def run() -> list[str]:
+        connection = mboxio.connect("shm:forgotten")
+        client = connection.async_client("a")
+        assert await client.request(b"x", timeout_s=PATIENCE_S) == b"x"
+        client.subscribe()
+        await asyncio.sleep(0)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            del client, connection
+            gc.collect()
+        return [str(each.message) for each in said if each.category is ResourceWarning]
+
+    (said,) = asyncio.run(run())
+    assert "unclosed connection to shm:forgotten" in said
+
+
+def test_a_drivers_own_thread_keeps_none(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    threads = threading.active_count()
+    connection = mboxio.Connection(kernel.driver())
+    connection.client(0)
+    assert threading.active_count() > threads
+    with pytest.warns(ResourceWarning, match="unclosed connection to vcio"):
+        del connection
+        gc.collect()
+    assert threading.active_count() == threads
+
+
+def test_what_is_closed_says_nothing(remote: Remote) -> None:
+    assert forget(lambda client: client.host.close()) == []
