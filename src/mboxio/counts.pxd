@@ -10,3 +10,5 @@ cdef class Counts:
     cdef public long long remote_requests, remote_requests_refused
 
     cdef void ended(self, int event)
+    @cython.locals(queued="Py_ssize_t")
+    cpdef tuple tally(self, channel, int in_flight)

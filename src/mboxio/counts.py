@@ -1,5 +1,7 @@
 """What a channel counts while messages pass: plain numbers, because every message touches them."""
 
+from typing import Any
+
 from mboxio.states import CANCEL, CLOSE, COMPLETE, FAIL, TIME_OUT
 
 
@@ -39,8 +41,19 @@ class Counts:
         elif event == CLOSE:
             self.closed += 1
 
-    def all(self) -> tuple[int, int, int, int, int, int, int, int, int, int, int, int]:
-        """Return every count, in the order of `ChannelStats`."""
+    def tally(self, channel: Any, in_flight: int) -> tuple[Any, ...]:
+        """Return the fields of `ChannelStats` for a channel of which nothing is held.
+
+        Args:
+            channel: whose counts these are.
+            in_flight: how many of its requests are with the hardware.
+        """
+        queued = 0
+        lost = channel.lost_by_subscribers
+        for client in channel.clients:
+            queued += len(client.backlog)
+        for subscription in channel.subscriptions:
+            lost += subscription.lost_in_all
         return (
             self.sent,
             self.done,
@@ -54,4 +67,13 @@ class Counts:
             self.unclaimed,
             self.remote_requests,
             self.remote_requests_refused,
+            in_flight,
+            queued,
+            0,
+            0,
+            (),
+            0,
+            dict(channel.freed),
+            lost,
+            channel.out_of_step,
         )

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 from mboxio.blame import held_tags
-from mboxio.counts import Counts
 from mboxio.states import DONE, HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT
 
 
@@ -69,22 +68,13 @@ def collect(channels: Any, queues: Any) -> dict[str, ChannelStats]:
 
 
 def _count(channel: Any, in_flight: int, held: list[Any]) -> ChannelStats:
-    counts: Counts = channel.counts
-    queued = lost = 0
-    for client in channel.clients:
-        queued += len(client.backlog)
-    for subscription in channel.subscriptions:
-        lost += subscription.lost_in_all
+    counted = ChannelStats._make(channel.counts.tally(channel, in_flight))
+    if not held:  # as nearly always: a monitor asks for all channels again and again
+        return counted
     holds = [request.holds for request in held]
-    return ChannelStats(
-        *counts.all(),
-        in_flight,
-        queued,
-        sum(1 for each in holds if each & HOLDS_SLOT) if holds else 0,
-        sum(1 for each in holds if each & HOLDS_CREDIT) if holds else 0,
-        tuple(held_tags(held, channel.ties)) if holds else (),
-        sum(1 for each in holds if each & HOLDS_MEMORY) if holds else 0,
-        dict(channel.freed),
-        channel.lost_by_subscribers + lost,
-        channel.out_of_step,
+    return counted._replace(
+        held_slots=sum(1 for each in holds if each & HOLDS_SLOT),
+        held_credits=sum(1 for each in holds if each & HOLDS_CREDIT),
+        held_tags=tuple(held_tags(held, channel.ties)),
+        held_memory=sum(1 for each in holds if each & HOLDS_MEMORY),
     )
