@@ -16,7 +16,6 @@ cdef class Gate:
     cpdef bint wait_for_lock(self) except -1
     cpdef bint leave(self) except -1
     cpdef bint leave_eventful(self) except -1
-    cdef bint raise_interrupted(self) except -1
     cpdef bint defer(self, error) except -1
     cpdef void settle(self) except *
     cpdef unlock_and_act(self)

@@ -100,24 +100,23 @@ class Gate:
             self.lock.release()
 
     def leave_eventful(self) -> None:
-        """See `leave`; something may have been set off."""
+        """See `leave`; something may have been set off.
+
+        What a signal handler raised while the lock was held is raised here, on its own thread.
+        """
+        interrupted: BaseException | None = None
         try:
             self.eventful = False
             self.settle()
         finally:
+            interrupted = self.interrupted  # once the lock is free, others leave as well
+            self.interrupted = None
             if self.wakes or self.kicks or self.ports:
                 self.unlock_and_act()
             else:
                 self.lock.release()
-        if self.interrupted is not None:
-            self.raise_interrupted()
-
-    def raise_interrupted(self) -> None:
-        """Raise what a signal handler wanted raised while the lock was held. Without the lock."""
-        error = self.interrupted
-        self.interrupted = None
-        if error is not None:
-            raise error
+        if interrupted is not None:
+            raise interrupted
 
     def defer(self, error: BaseException) -> bool:
         """Keep what a signal handler raised until the state is whole. Under the lock.
