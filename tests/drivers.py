@@ -348,7 +348,7 @@ class AckMailbox(Fake):
     capabilities = Capabilities(depth=1, tx_done=TxDone.ACK, message_bytes=32)
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"correlator": InOrder, **options})
+        super().__init__(**{"correlator": lambda: InOrder(8), **options})
 
     def report_tx_done(self, done: list[tuple[int, int]]) -> None:
         """The hardware does not tell."""

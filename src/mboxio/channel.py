@@ -85,6 +85,7 @@ class Channel(BaseChannel):
     def correlate_with(self, correlator: Correlator | None) -> None:
         """Choose how replies are tied to requests."""
         self.correlator = correlator or Correlator()
+        self.correlator.trust(self.queue.capabilities.replies_in_order)
         self.ties = self.correlator.ties
         self.identifies = self.ties or self.queue.capabilities.matches_replies
         self.in_sequence = self.identifies and (

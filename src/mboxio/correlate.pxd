@@ -4,6 +4,7 @@ from mboxio.native cimport with_word, word_at
 from mboxio.request cimport Request
 
 cdef int VERDICTS_KEPT
+cdef long long FOREVER
 
 
 cdef class Verdict:
@@ -16,6 +17,7 @@ cdef class Correlator:
     cdef public object free
     cdef public dict busy
     cdef public bint in_order, own_tags, ties
+    cdef public long long in_flight, in_flight_max
 
     cpdef bint check(self, bytes message) except -1
     cpdef bytes stamp(self, bytes message, long long tag)
@@ -30,7 +32,7 @@ cdef class Correlator:
 
 
 cdef class InOrder(Correlator):
-    pass
+    cdef long long _given
 
 
 cdef class Tagged(Correlator):

@@ -4,6 +4,7 @@ from collections import deque
 from typing import Any
 
 from mboxio.native import with_word, word_at
+from mboxio.states import FOREVER
 
 REPLY, REMOTE_REQUEST, NOTIFICATION = range(3)
 VERDICTS_KEPT = 256
@@ -50,14 +51,19 @@ class Correlator:
     An instance belongs to one channel. It is called under the channel's lock and only computes.
     """
 
-    __slots__ = ("busy", "free", "in_order", "own_tags", "ties")
+    __slots__ = ("busy", "free", "in_flight", "in_flight_max", "in_order", "own_tags", "ties")
 
     def __init__(self, tags: Any = (), *, in_order: bool = False, own_tags: bool = False) -> None:
         self.free: deque[int] = deque(tags)
         self.busy: dict[int, Any] = {}
+        self.in_flight = 0  # in order: how many replies are to come
+        self.in_flight_max = FOREVER
         self.in_order = in_order
         self.own_tags = own_tags
         self.ties = in_order or own_tags or bool(self.free)
+
+    def trust(self, replies_in_order: bool) -> None:
+        """Hear whether the hardware of the channel vouches that no reply is lost."""
 
     def check(self, message: bytes) -> None:
         """Refuse a message that cannot be stamped.
@@ -87,6 +93,9 @@ class Correlator:
     def take(self, request: Any) -> bool:
         """Give ``request`` a tag; False if all are in use or held."""
         if self.in_order:
+            if self.in_flight >= self.in_flight_max:
+                return False
+            self.in_flight += 1
             return True
         if self.own_tags:
             tag = self.tag_of(request.data)
@@ -102,6 +111,8 @@ class Correlator:
 
     def exhausted(self) -> bool:
         """Tell whether there are tags, and all are in use or held."""
+        if self.in_order:
+            return self.in_flight >= self.in_flight_max
         return bool(self.busy) and not (self.free or self.own_tags)
 
     def find(self, tag: int) -> Any:
@@ -110,7 +121,9 @@ class Correlator:
 
     def put_back(self, request: Any) -> None:
         """Undo a `take`: the message was never handed over, so its tag is the next one again."""
-        if not self.in_order:
+        if self.in_order:
+            self.in_flight -= 1
+        else:
             del self.busy[request.tag]
             if not self.own_tags:
                 self.free.appendleft(request.tag)
@@ -118,7 +131,9 @@ class Correlator:
     def give_back(self, request: Any) -> None:
         """Free the tag of ``request``; the longest unused tag is the next to be taken."""
         tag = request.tag
-        if self.busy.get(tag) is request:
+        if self.in_order:
+            self.in_flight -= 1
+        elif self.busy.get(tag) is request:
             del self.busy[tag]
             if not self.own_tags:
                 self.free.append(tag)
@@ -127,13 +142,27 @@ class Correlator:
 class InOrder(Correlator):
     """Replies come in the order of the requests, without a tag.
 
-    One lost reply makes all later ones doubtful: see `OutOfStep`.
+    One lost reply makes all later ones doubtful: see `OutOfStep`. With several in flight the next
+    reply is taken for the lost one before anything can be noticed, so there is one at a time unless
+    the hardware vouches for the order (``replies_in_order``) or the caller for the wire.
+
+    Args:
+        in_flight: how many requests may await their replies at once; None: one, or any number
+            where the hardware loses none.
     """
 
-    __slots__ = ()
+    __slots__ = ("_given",)
 
-    def __init__(self) -> None:
+    def __init__(self, in_flight: int | None = None) -> None:
+        if in_flight is not None and in_flight < 1:
+            raise ValueError("in_flight is 1 or more")
         super().__init__(in_order=True)
+        self._given = 0 if in_flight is None else in_flight
+        self.in_flight_max = self._given or 1
+
+    def trust(self, replies_in_order: bool) -> None:
+        """See `Correlator.trust`."""
+        self.in_flight_max = self._given or (FOREVER if replies_in_order else 1)
 
     def classify(self, message: bytes) -> Verdict:
         """Every message is the oldest request's reply; with none in flight, a notification."""

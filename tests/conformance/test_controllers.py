@@ -1,6 +1,7 @@
 """The conformance suite on everything that claims to be a controller."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -34,7 +35,7 @@ def loopback_tagged() -> Bench:
 
 def loopback_in_order() -> Bench:
     controller = Loopback(options=Loopback.Options(depth=4))
-    return Bench(controller=controller, correlator=InOrder(), notify=controller.notify)
+    return Bench(controller=controller, correlator=InOrder(4), notify=controller.notify)
 
 
 def stacked() -> Bench:
@@ -56,7 +57,7 @@ FACTORIES: dict[str, Callable[[], Bench]] = {
     "loopback tagged": loopback_tagged,
     "loopback in order": loopback_in_order,
     "register mailbox": lambda: bench(RegisterMailbox()),
-    "register mailbox in order": lambda: bench(RegisterMailbox(correlator=InOrder)),
+    "register mailbox in order": lambda: bench(RegisterMailbox(correlator=partial(InOrder, 8))),
     "IRQ FIFO": lambda: bench(IrqFifo()),
     "count FIFO": lambda: bench(CountFifo()),
     "ACK mailbox": lambda: bench(AckMailbox()),

@@ -381,7 +381,7 @@ def test_channels_may_be_one_way(can_send: bool, can_receive: bool) -> None:
 
 
 def test_several_channels_share_a_queue() -> None:
-    driver = Manual(depth=2, matches_replies=False, correlators=(InOrder(), InOrder()))
+    driver = Manual(depth=2, matches_replies=False, correlators=(InOrder(2), InOrder(2)))
     with attach(driver) as connection:
         one, two = connection.client(0), connection.client(1)
         first, second = one.submit(b"1"), two.submit(b"2")

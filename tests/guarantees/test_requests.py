@@ -222,7 +222,7 @@ def test_5_tx_done_by_number_takes_the_oldest() -> None:
 
 @pytest.mark.parametrize("ended_by", ["time-out", "cancelled, then silence"])
 def test_6_a_lost_reply_puts_an_in_order_channel_out_of_step(ended_by: str) -> None:
-    driver = Manual(matches_replies=False, correlators=(InOrder(),), depth=4)
+    driver = Manual(matches_replies=False, correlators=(InOrder(in_flight=4),), depth=4)
     with attach(driver) as connection:
         client = connection.client(0, timeout_s=1.0)
         lost = client.submit(b"1")
@@ -246,7 +246,7 @@ def test_6_a_lost_reply_puts_an_in_order_channel_out_of_step(ended_by: str) -> N
 
 
 def test_6_a_cancelled_request_swallows_its_own_reply() -> None:
-    driver = Manual(matches_replies=False, correlators=(InOrder(),), depth=4)
+    driver = Manual(matches_replies=False, correlators=(InOrder(in_flight=4),), depth=4)
     with attach(driver) as connection:
         client = connection.client(0)
         cancelled, other = client.submit(b"1"), client.submit(b"2")
@@ -257,7 +257,7 @@ def test_6_a_cancelled_request_swallows_its_own_reply() -> None:
 
 
 def test_6_a_refused_message_leaves_no_place_in_the_order() -> None:
-    driver = Manual(matches_replies=False, correlators=(InOrder(),), depth=4)
+    driver = Manual(matches_replies=False, correlators=(InOrder(in_flight=4),), depth=4)
     with attach(driver) as connection:
         client = connection.client(0)
         driver.outcomes = [Busy("event"), Busy("event")]
@@ -268,6 +268,42 @@ def test_6_a_refused_message_leaves_no_place_in_the_order() -> None:
         request = client.submit(b"taken")
         driver.received(driver.channels[0], [b"reply"])
         assert request.result() == b"reply"
+
+
+@pytest.mark.parametrize(
+    ("correlator", "vouches", "several"),
+    [(InOrder(), False, False), (InOrder(), True, True), (InOrder(2), False, True)],
+    ids=["as it comes", "the hardware loses none", "the caller says so"],
+)
+def test_6_one_in_flight_where_the_wire_may_lose_a_reply(
+    correlator: InOrder, vouches: bool, several: bool
+) -> None:
+    driver = Manual(
+        matches_replies=False, replies_in_order=vouches, correlators=(correlator,), depth=4
+    )
+    with attach(driver) as connection:
+        client = connection.client(0)
+        first = client.submit(b"1")
+        if several:
+            assert client.submit(b"2").status == "sent"
+            return
+        with pytest.raises(QueueFull, match="replies come in order") as caught:
+            client.submit(b"2")
+        assert caught.value.reason == "tags"
+        assert client.post(b"one-way").status == "sent"
+        waiting = connection.client(0, backlog=1).submit(b"3", timeout_s=1.0)
+        driver.received(driver.channels[0], [b"for the first"])
+        assert first.result() == b"for the first"
+        assert waiting.status == "sent"
+        # The reply is lost: the next message is nobody's, and never the next request's.
+        assert isinstance(waiting.exception(), RequestTimeout)
+        with pytest.raises(OutOfStep):
+            client.submit(b"4")
+        driver.received(driver.channels[0], [b"late"])
+        client.resync()
+        fresh = client.submit(b"5")
+        driver.received(driver.channels[0], [b"for the fresh one"])
+        assert fresh.result() == b"for the fresh one"
 
 
 # -- 7: two clocks

@@ -21,7 +21,7 @@ STAGES = ("queued", "sending", "sent", "copying", "at rest", "awaiting reply")
 AT_REST = STAGES[-2:]  # nobody is inside a call
 EVENTS = ("complete", "tx done", "time-out", "cancel", "close", "link lost", "new epoch")
 PAIRS = list(itertools.product(EVENTS, repeat=2))
-TIES = {"hardware": lambda: None, "tagged": lambda: Tagged(bits=4), "in order": InOrder}
+TIES = {"hardware": lambda: None, "tagged": lambda: Tagged(bits=4), "in order": lambda: InOrder(8)}
 
 MESSAGE = b"\0\0\0\0message"
 TIMEOUT_S = 1.0
