@@ -14,7 +14,9 @@ OUT_OF_STEP = "out of step: a reply was lost; a restart of the remote or resync(
 def number_of(request: Any) -> int | None:
     """Return which message of its queue a request is, counted from 1; None if it never was one."""
     handle: int = request.handle
-    return None if handle < 0 else (handle >> 1) + 1
+    if handle < 0:
+        return None
+    return (handle >> 1) - int(request.owner.queue.window.leapt) + 1
 
 
 def place_of(channel: Any, request: Any) -> str:
@@ -127,10 +129,13 @@ def queue_full(channel: Any, backlog_limit: int, reason: str) -> QueueFull:
     named = f"held after their requests ended: {held or 'none'}"
     if backlog_limit:
         reason = "backlog"
+    tags = f"all tags are in use; {named}"
+    if channel.correlator.in_order:
+        tags = "replies come in order, and the one before is not there yet (see InOrder)"
     detail = {
         "slots": f"all {queue.depth} slots are in use",
         "credits": f"all {queue.credits} reply credits are in use; {named}",
-        "tags": f"all tags are in use; {named}",
+        "tags": tags,
         "hardware": "the hardware takes no message now",
         "backlog": f"the queue and the backlog of {backlog_limit} are full",
     }[reason]

@@ -10,7 +10,7 @@ cdef int HOLDS_MEMORY
 cdef class Window:
     cdef public list table
     cdef public dict aside, loans
-    cdef public long long mask, next_seq, used
+    cdef public long long leapt, mask, next_seq, used
 
     @cython.locals(request=Request)
     cpdef Request find(self, long long handle)
@@ -18,6 +18,7 @@ cdef class Window:
     cpdef Request find_seq(self, long long seq)
     @cython.locals(position=Py_ssize_t, old=Request)
     cpdef bint add(self, Request request) except -1
+    cpdef bint leap(self, long long count) except -1
     cpdef bint undo(self, Request request) except -1
     @cython.locals(position=Py_ssize_t)
     cpdef bint remove(self, Request request) except -1

@@ -15,7 +15,7 @@ class Window:
         size: how many messages are expected to be held at once.
     """
 
-    __slots__ = ("aside", "loans", "mask", "next_seq", "table", "used")
+    __slots__ = ("aside", "leapt", "loans", "mask", "next_seq", "table", "used")
 
     def __init__(self, size: int) -> None:
         slots = 2
@@ -26,6 +26,7 @@ class Window:
         self.aside: dict[int, Any] = {}
         self.loans: dict[int, Any] = {}  # memory that the driver lent, by handle
         self.next_seq = 0
+        self.leapt = 0  # how many numbers were left out, so that nobody could guess the next ones
         self.used = 0  # how many requests stand here
 
     def find(self, handle: int) -> Any:
@@ -54,6 +55,11 @@ class Window:
         request.handle = (self.next_seq << 1) | (1 if request.tied else 0)
         self.next_seq += 1
         self.used += 1
+
+    def leap(self, count: int) -> None:
+        """Leave so many numbers out."""
+        self.leapt += count
+        self.next_seq += count
 
     def undo(self, request: Any) -> None:
         """Take the latest request out again: it was never handed over."""

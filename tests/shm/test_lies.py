@@ -105,6 +105,18 @@ def test_a_reply_to_nothing_is_counted(remote, tag):
         assert connection.stats()["a"].failed == 0
 
 
+def test_replies_that_were_there_before_their_questions(remote):
+    """Numbers begin anywhere in each life, so nobody can name the first ones beforehand."""
+    with mboxio.connect("shm:t") as connection:
+        for tag in (1, 3):
+            assert remote.lie("a", "tag", tag) == 1
+        client = connection.client("a")
+        for number in range(3):
+            assert client.request(numbered(number)) == answer(numbered(number))
+        counts = connection.stats()["a"]
+        assert (counts.late + counts.unknown, counts.failed) == (2, 0)
+
+
 def look(connection: mboxio.Connection, channel: str) -> int:
     connection.pump.look()
     counts = connection.stats()[channel]

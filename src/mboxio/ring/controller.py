@@ -5,6 +5,7 @@ A subclass says where the rings lie and how the doorbell rings; this class moves
 """
 
 import errno
+from os import urandom
 from typing import Any
 
 from mboxio.controller import EVENT, SENT, Busy, Controller, Outcome, Probe
@@ -60,6 +61,8 @@ class RingController(Controller):
         """Say which queue and channel a lane is."""
         lane.queue = queue
         lane.channel = channel
+        if lane.framed:  # the numbers are the tags: what lay there before can name none of them
+            queue.leap(int.from_bytes(urandom(3), "little"))
         queue.context = queue.probe = lane
         channel.context = lane
         self.lanes.append(lane)
