@@ -1,6 +1,7 @@
 """The conformance suite itself: every check finds a driver that breaks its rule."""
 
 import re
+import unittest
 
 import pytest
 
@@ -62,3 +63,15 @@ def test_a_driver_without_capabilities_is_told() -> None:
 
     with pytest.raises(AssertionError, match="opens and declares"):
         check_controller(Bare, only=["opens and declares sane channels"])
+
+
+def test_a_check_that_cannot_run_is_skipped_for_the_test_runner() -> None:
+    report = check_controller(Loopback, only=["notifications arrive in order"])
+    with pytest.raises(unittest.SkipTest, match=r"in order: the bench has no notify\(\)"):
+        report.or_skip()
+    check_controller(Loopback, only=["a request gets its own reply"]).or_skip()
+
+
+def test_strict_refuses_a_check_that_cannot_run() -> None:
+    with pytest.raises(AssertionError, match=r"in order: skipped, .*no notify\(\)"):
+        check_controller(Loopback, only=["notifications arrive in order"], strict=True)

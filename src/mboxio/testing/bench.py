@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from unittest import SkipTest
 
 from mboxio.controller import Controller
 from mboxio.correlate import Correlator
@@ -74,3 +75,12 @@ class Report:
 
     passed: list[str] = field(default_factory=list[str])
     skipped: dict[str, str] = field(default_factory=dict[str, str])
+
+    def or_skip(self) -> None:
+        """Tell the test runner if nothing ran: pytest and unittest then show a skipped test.
+
+        Raises:
+            unittest.SkipTest: every check was skipped; names the reasons.
+        """
+        if self.skipped and not self.passed:
+            raise SkipTest("; ".join(f"{name}: {why}" for name, why in self.skipped.items()))

@@ -47,16 +47,19 @@ def checks() -> tuple[str, ...]:
     return tuple(CHECKS)
 
 
-def check_controller(factory: Factory, *, only: Iterable[str] | None = None) -> Report:
+def check_controller(
+    factory: Factory, *, only: Iterable[str] | None = None, strict: bool = False
+) -> Report:
     """Run every check, each on a new controller.
 
     Args:
         factory: returns a new, unopened controller, or a `Bench` with one; called at least once
             per check.
         only: names of the checks to run; all if left out.
+        strict: whether a check that cannot run is a failure.
 
     Returns:
-        What passed and what was skipped.
+        What passed and what was skipped; `Report.or_skip` tells the test runner of the latter.
 
     Raises:
         AssertionError: the driver breaks a rule; names the check and what was wrong.
@@ -69,6 +72,8 @@ def check_controller(factory: Factory, *, only: Iterable[str] | None = None) -> 
     report = Report()
     for name in wanted:
         lacking = _run(CHECKS[name], factory)
+        if lacking and strict:
+            raise AssertionError(f"{name}: skipped, which strict=True forbids: {lacking}")
         if lacking:
             report.skipped[name] = lacking
         else:
