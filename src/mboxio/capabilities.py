@@ -1,6 +1,7 @@
 """What a controller's queue can do, as data: the core adapts to it."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from enum import Enum
 
 POLL_ACCESSES = 8
@@ -16,6 +17,31 @@ class TxDone(Enum):
     """The controller is asked every ``poll_s`` while a slot is in use."""
     ACK = "ack"
     """The client knows: by the reply, or it calls `Client.tx_done`."""
+
+
+_EXPECTED: dict[str, str] = {}
+"""What each field takes, in words; filled below the class."""
+
+
+def _fits(value: object, default: object) -> bool:
+    """Whether a value is of its field's kind, which is that of the default."""
+    if default is None:
+        return True  # these have a kind of their own, see `Capabilities.__post_init__`
+    if isinstance(default, float):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return math.isfinite(value)
+    if isinstance(default, int) and not isinstance(default, bool):
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, type(default))
+
+
+def _expected(default: object) -> str:
+    if isinstance(default, bool):
+        return "True or False"
+    if isinstance(default, Enum):
+        return " or ".join(str(each) for each in type(default))
+    return "a whole number" if isinstance(default, int) else "a finite number of seconds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +89,10 @@ class Capabilities:
     access_s: float = 0.0
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            value: object = getattr(self, each.name)
+            if not _fits(value, each.default):
+                raise ValueError(f"{each.name}={value!r}: {_EXPECTED[each.name]} is expected")
         if self.depth < 1 or (self.reply_credits is not None and self.reply_credits < 1):
             raise ValueError("a queue has at least one slot and one reply credit")
         if self.message_bytes < 0 or self.poll_s <= 0 or self.timeout_s <= 0:
@@ -82,3 +112,6 @@ class Capabilities:
     def period_s(self) -> float:
         """How often the queue is polled, in seconds: ``poll_s``, or longer where looks are dear."""
         return max(self.poll_s, POLL_ACCESSES * self.access_s)
+
+
+_EXPECTED.update({each.name: _expected(each.default) for each in fields(Capabilities)})

@@ -296,3 +296,20 @@ def test_a_queue_may_be_looked_at_less_often_while_nothing_is_in_flight() -> Non
     assert Capabilities(poll_s=0.002, idle_poll_s=0.001).periods_ns == (2_000_000, 2_000_000)
     with pytest.raises(ValueError, match="idle_poll_s"):
         Capabilities(idle_poll_s=0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("tx_done", "poll", "TxDone.POLL"),
+        ("depth", True, "whole number"),
+        ("depth", 4.0, "whole number"),
+        ("poll_s", float("nan"), "finite"),
+        ("timeout_s", float("inf"), "finite"),
+        ("spin_s", "1", "finite"),
+        ("matches_replies", 1, "True or False"),
+    ],
+)
+def test_a_capability_of_the_wrong_kind_is_named(field: str, value: Any, expected: str) -> None:
+    with pytest.raises(ValueError, match=f"{field}=.*{expected}"):
+        Capabilities(**{field: value})
