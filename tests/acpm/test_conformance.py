@@ -74,7 +74,7 @@ def polled() -> Bench:
         resume=firmware.resume,
         restart=firmware.restart,
         kill=firmware.kill,
-        patience_s=10.0,
+        patience_s=20.0,
     )
 
 
@@ -100,7 +100,7 @@ def peer(polled: bool) -> Bench:
         resume=lambda: firmware.do("silence", False),
         restart=restart,
         kill=lambda: firmware.do("stop"),
-        patience_s=10.0,
+        patience_s=20.0,
     )
 
 
@@ -115,7 +115,7 @@ def mailbox() -> Bench:
         taken=lambda: [b""] * registers.rung[0],
         close=registers.close,
         message=lambda number: b"",
-        patience_s=10.0,
+        patience_s=20.0,
     )
 
 

@@ -44,6 +44,7 @@ def property_buffers(*, interrupts: bool) -> Bench:
         stall=core.stall,
         resume=core.resume,
         close=core.close,
+        patience_s=20.0,
     )
 
 
@@ -60,6 +61,7 @@ def words(*, interrupts: bool) -> Bench:
         stall=core.stall,
         resume=core.resume,
         close=core.close,
+        patience_s=20.0,
     )
 
 
@@ -75,6 +77,7 @@ def doorbells(*, interrupts: bool) -> Bench:
         stall=block.stall,
         resume=block.resume,
         close=block.close,
+        patience_s=20.0,
     )
 
 
@@ -91,6 +94,7 @@ def mhu_words(*, interrupts: bool) -> Bench:
         stall=block.stall,
         resume=block.resume,
         close=block.close,
+        patience_s=20.0,
     )
 
 
@@ -110,5 +114,5 @@ def vcio() -> Bench:
         shortest_bytes=12,
         taken=lambda: kernel.buffers,
         close=close,
-        patience_s=10.0,
+        patience_s=20.0,
     )

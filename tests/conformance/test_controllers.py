@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -23,19 +24,16 @@ from tests.drivers import (
 )
 
 
-def loopback() -> Bench:
+def loopback(depth: int = 1, **more: Any) -> Bench:
+    controller = Loopback(options=Loopback.Options(depth=depth))
+    return Bench(controller=controller, notify=controller.notify, patience_s=20.0, **more)
+
+
+def loopback_asks() -> Bench:
     controller = Loopback()
-    return Bench(controller=controller, notify=controller.notify, ask=controller.ask)
-
-
-def loopback_tagged() -> Bench:
-    controller = Loopback(options=Loopback.Options(depth=4))
-    return Bench(controller=controller, correlator=Tagged(bits=3), notify=controller.notify)
-
-
-def loopback_in_order() -> Bench:
-    controller = Loopback(options=Loopback.Options(depth=4))
-    return Bench(controller=controller, correlator=InOrder(4), notify=controller.notify)
+    return Bench(
+        controller=controller, notify=controller.notify, ask=controller.ask, patience_s=20.0
+    )
 
 
 def stacked() -> Bench:
@@ -53,9 +51,9 @@ def stacked() -> Bench:
 
 
 FACTORIES: dict[str, Callable[[], Bench]] = {
-    "loopback": loopback,
-    "loopback tagged": loopback_tagged,
-    "loopback in order": loopback_in_order,
+    "loopback": loopback_asks,
+    "loopback tagged": lambda: loopback(4, correlator=Tagged(bits=3)),
+    "loopback in order": lambda: loopback(4, correlator=InOrder(4)),
     "register mailbox": lambda: bench(RegisterMailbox()),
     "register mailbox in order": lambda: bench(RegisterMailbox(correlator=partial(InOrder, 8))),
     "IRQ FIFO": lambda: bench(IrqFifo()),

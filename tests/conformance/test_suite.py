@@ -1,15 +1,19 @@
 """The conformance suite itself: every check finds a driver that breaks its rule."""
 
 import re
+import traceback
 import unittest
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from mboxio import Capabilities
+from mboxio import Busy, Capabilities, Outcome
 from mboxio.controllers.loopback import Loopback
 from mboxio.testing import Bench, check_controller, checks
 from tests.conformance.benches import bench
-from tests.conformance.broken import BROKEN, Fifo
+from tests.conformance.broken import BROKEN, Fifo, NeverTxDone, of
+from tests.drivers import CountFifo, Fake, IrqFifo
 
 
 def test_every_check_has_a_broken_driver() -> None:
@@ -75,3 +79,128 @@ def test_a_check_that_cannot_run_is_skipped_for_the_test_runner() -> None:
 def test_strict_refuses_a_check_that_cannot_run() -> None:
     with pytest.raises(AssertionError, match=r"in order: skipped, .*no notify\(\)"):
         check_controller(Loopback, only=["notifications arrive in order"], strict=True)
+
+
+# -- a first draft
+
+
+class Draft(Fifo):
+    """The template with an empty service()."""
+
+    def service(self, queue: Any, why: str) -> None:
+        pass
+
+
+class NeverCompletes(Fifo):
+    """Reports TX done only."""
+
+    def report_received(self, channel: Any, handle: int, message: Any) -> None:
+        pass
+
+
+class Deaf(CountFifo):
+    """Does not drain what the correlator would sort."""
+
+    def report_received(self, channel: Any, handle: int, message: Any) -> None:
+        pass
+
+
+class AlwaysBusy(Fifo):
+    """Looks at the wrong bit."""
+
+    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+        return Busy("event")
+
+
+class WontOpen(Fifo):
+    """Fails in a way of its own."""
+
+    def open(self) -> None:
+        raise KeyError("no such register")
+
+
+class NotWatched(IrqFifo):
+    """Forgets to watch its interrupt line."""
+
+    def watch(self, *descriptors: int) -> None:
+        pass
+
+
+class WrongTag(CountFifo):
+    """Puts the tag of the answer elsewhere than that of the request."""
+
+    def report_received(self, channel: Any, handle: int, message: Any) -> None:
+        super().report_received(channel, handle, (15).to_bytes(4, "little") + message[4:])
+
+
+REPLY = "a request gets its own reply"
+ONE_WAY = "a one-way message is over at TX done"
+SOON_S = 0.05
+
+
+@pytest.mark.parametrize(
+    ("driver", "name", "hint"),
+    [
+        (Draft, REPLY, "tx_done() was never called for it"),
+        (NeverTxDone, ONE_WAY, "tx_done() was never called for it"),
+        (NeverCompletes, REPLY, "complete() was never called for it"),
+        (Deaf, REPLY, "received() was never called"),
+        (WrongTag, REPLY, "whose tag no request has"),
+        (AlwaysBusy, REPLY, "send() said Busy"),
+        (NotWatched, REPLY, "was nobody woken? make a descriptor"),
+        (Draft, "notifications arrive in order", "received() was never called"),
+    ],
+)
+def test_a_failure_names_the_likely_mistake(
+    driver: Callable[[], Fake], name: str, hint: str
+) -> None:
+    with pytest.raises(AssertionError, match=f"(?s)^{re.escape(name)}: .*\nlikely: .*") as failure:
+        check_controller(of(driver, patience_s=SOON_S), only=[name])
+    assert hint in str(failure.value)
+
+
+def test_a_failure_names_what_is_often_wrong_there() -> None:
+    with pytest.raises(AssertionError, match="\noften: TX done of one-way messages is never"):
+        check_controller(of(NeverTxDone, patience_s=SOON_S), only=[ONE_WAY])
+
+
+@pytest.mark.parametrize("driver", [Draft, WontOpen])
+def test_a_failure_is_printed_once(driver: Callable[[], Fake]) -> None:
+    with pytest.raises(AssertionError) as failure:
+        check_controller(of(driver, patience_s=SOON_S))
+    printed = "".join(traceback.format_exception(failure.value))
+    assert printed.count("Error: ") == str(failure.value).count("Error: ") + 1
+    assert "During handling" not in printed
+    assert "direct cause" not in printed
+
+
+def draft() -> Bench:
+    return bench(Draft(), patience_s=SOON_S)
+
+
+def test_what_builds_on_a_failed_check_is_not_run() -> None:
+    with pytest.raises(AssertionError, match=f"^{REPLY}"):
+        check_controller(draft, only=[REPLY])
+    for name in (ONE_WAY, "ops return at once"):
+        report = check_controller(draft, only=[name])
+        assert report.skipped == {name: f"not run, as it builds on {REPLY!r}, which failed"}
+    others = (
+        "opens and declares sane channels",
+        "close() copes with an open() that failed half-way",
+    )
+    assert check_controller(draft, only=others).passed == [*others]
+    with pytest.raises(AssertionError, match=f"^{REPLY}"):
+        check_controller(draft, only=[REPLY])
+
+
+def test_a_run_that_stops_says_what_it_left_out() -> None:
+    left = len(checks()) - 2
+    with pytest.raises(AssertionError, match=f"^{REPLY}(?s:.*)build on it: the {left} checks"):
+        check_controller(of(Draft, patience_s=SOON_S))
+
+
+def test_a_failed_driver_does_not_stop_another_one() -> None:
+    """Functions of the same code are one factory only if nothing else tells them apart."""
+    with pytest.raises(AssertionError, match=f"^{REPLY}"):
+        check_controller(of(Draft, patience_s=SOON_S), only=[REPLY])
+    assert check_controller(of(Fifo), only=["ops return at once"]).passed

@@ -38,7 +38,8 @@ class Bench:
         restart: the far side starts a new life at once; it is not stalled then.
         kill: the far side dies for good.
         close: cleans up after the controller was closed.
-        patience_s: how long anything may take that should happen, in seconds.
+        patience_s: how long anything may take that should happen, in seconds; more for a far side
+            that is slow, or on a machine that is busy.
         op_s: how long an op of the driver may take, in seconds.
     """
 
@@ -56,7 +57,7 @@ class Bench:
     restart: Callable[[], object] | None = None
     kill: Callable[[], object] | None = None
     close: Callable[[], object] | None = None
-    patience_s: float = 30.0
+    patience_s: float = 2.0
     op_s: float = 0.5
 
     def __post_init__(self) -> None:

@@ -6,6 +6,8 @@ from mboxio.testing.suite import check
 from mboxio.testing.trial import Trial, fail, require
 from mboxio.testing.watch import Log, Watched
 
+__tracebackhide__ = True  # pytest shows the test and the driver, not what lies between
+
 STEPS_MAX = 64
 
 

@@ -7,6 +7,8 @@ from mboxio.deputies import acting
 from mboxio.testing.suite import check
 from mboxio.testing.trial import PAUSE_NS, Trial, require
 
+__tracebackhide__ = True  # pytest shows the test and the driver, not what lies between
+
 FEW = 4
 
 

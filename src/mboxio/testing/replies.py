@@ -8,6 +8,8 @@ from mboxio.errors import OutOfStep, RequestTimeout
 from mboxio.testing.suite import check
 from mboxio.testing.trial import Trial, fail, require
 
+__tracebackhide__ = True  # pytest shows the test and the driver, not what lies between
+
 SHORT_S = 0.01
 ROUNDS = 20
 

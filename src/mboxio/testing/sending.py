@@ -11,6 +11,8 @@ from mboxio.errors import MessageTooLong, QueueFull
 from mboxio.testing.suite import check
 from mboxio.testing.trial import Skip, Trial, fail, require
 
+__tracebackhide__ = True  # pytest shows the test and the driver, not what lies between
+
 FEW = 4
 
 

@@ -10,10 +10,12 @@ from mboxio.bell import Bell
 from mboxio.capabilities import TxDone
 from mboxio.client import Client
 from mboxio.controller import EVENT, LOOK, POLL, Controller
-from mboxio.errors import QueueFull, RemoteGone
+from mboxio.errors import QueueFull, RemoteGone, RequestTimeout
 from mboxio.request import Owner
 from mboxio.testing.bench import Bench
 from mboxio.testing.watch import Log, Watched
+
+__tracebackhide__ = True  # pytest shows the test and the driver, not what lies between
 
 Factory = Callable[[], Controller | Bench]
 PAUSE_NS = 2_000_000
@@ -21,6 +23,10 @@ PAUSE_NS = 2_000_000
 
 class Skip(Exception):
     """The check cannot be made here; says why."""
+
+
+class Overdue(AssertionError):
+    """Something did not happen in time: worth a look at what the driver has not reported."""
 
 
 def fail(text: str) -> NoReturn:
@@ -63,6 +69,8 @@ class Trial:
         self.log = Log()
         self.before = left_open()
         self.connected = False
+        self.opened = False
+        self.stalled = False
         self.closed = False
         self.others: list[Trial] = []
 
@@ -73,6 +81,7 @@ class Trial:
         self.channel = self.host.find_channel(self.bench.channel)
         self.queue = self.channel.queue
         self.client = self.new_client()
+        self.opened = True
 
     def other(self) -> "Trial":
         """Make another controller."""
@@ -178,7 +187,8 @@ class Trial:
         """Drive the controller until the condition holds; fail if it takes too long."""
         until_ns = self.now_ns() + int(self.patience_s * 1e9)
         while not condition():
-            require(self.now_ns() < until_ns, f"{text} (waited {self.patience_s} s)")
+            if self.now_ns() >= until_ns:
+                raise Overdue(f"{text} (waited {self.patience_s} s)")
             self.host.pump.wait(Bell(Owner()), self.now_ns() + PAUSE_NS)
 
     def submit(self, message: bytes, client: Client | None = None) -> Any:
@@ -196,16 +206,19 @@ class Trial:
 
         try:
             self.soon(attempt, "no place")
-        except AssertionError:
-            fail(f"no request was accepted for {self.patience_s} s: {refused[0]}")
+        except Overdue:
+            text = f"no request was accepted for {self.patience_s} s: {refused[0]}"
+            raise Overdue(text) from None
         return accepted[0]
 
     def own_reply(self, message: bytes, request: Any) -> None:
         """Require that a request ends with the reply to its own message."""
-        require(request.wait(self.patience_s), f"request {message!r} is not over: {request!r}")
+        if not request.wait(self.patience_s):
+            raise Overdue(f"request {message!r} is not over: {request!r}")
         error = request.exception()
         if error is not None:
-            fail(f"request {message!r} got no reply but {type(error).__name__}: {error}")
+            kind = Overdue if isinstance(error, RequestTimeout) else AssertionError
+            raise kind(f"request {message!r} got no reply but {type(error).__name__}: {error}")
         assert self.bench.reply is not None
         on_wire = message
         if self.channel.ties:
@@ -222,7 +235,8 @@ class Trial:
     def over(self, requests: list[Any], what: str) -> None:
         """Require that all of these end well."""
         for request in requests:
-            require(request.wait(self.patience_s), f"{what} is not over: {request!r}")
+            if not request.wait(self.patience_s):
+                raise Overdue(f"{what} is not over: {request!r}")
             request.result()
 
     def use(self) -> None:
@@ -240,9 +254,11 @@ class Trial:
         """Stall the far side if that is possible."""
         if self.bench.stall is not None:
             self.bench.stall()
+            self.stalled = True
 
     def resume(self) -> None:
         """Let the far side go on."""
+        self.stalled = False
         if self.bench.resume is not None:
             self.bench.resume()
 

@@ -31,6 +31,7 @@ class Log:
         self.tx_done: list[int] = []
         self.tx_done_counted = 0
         self.completed: list[int] = []
+        self.received = 0
         self.events = 0
         self.on_sleep: Callable[[int], object] | None = None  # called with the thread's id
 
@@ -43,6 +44,10 @@ class Log:
     def reports(self) -> tuple[int, int, int]:
         """Return how many reports of each kind there were."""
         return len(self.tx_done), self.tx_done_counted, len(self.completed)
+
+    def heard(self) -> tuple[int, ...]:
+        """Return how many reports there were, received messages included."""
+        return *self.reports(), self.received
 
     def trace(self, point: str, subject: object) -> None:
         """Say who goes to sleep; see `Gate`."""
@@ -76,7 +81,7 @@ class WatchedQueue(Queue):
 
 
 class WatchedChannel(Channel):
-    """A channel that writes down completions."""
+    """A channel that writes down completions, and how many messages came."""
 
     log: Log
 
@@ -84,6 +89,12 @@ class WatchedChannel(Channel):
         """See `Channel.take_completion`."""
         self.log.completed.append(handle)
         super().take_completion(handle, status, reply)
+
+    def take_batch(self, messages: Iterable[Any]) -> None:
+        """See `Channel.take_batch`."""
+        messages = list(messages)
+        self.log.received += len(messages)
+        super().take_batch(messages)
 
 
 class Watched(Connection):
