@@ -71,6 +71,7 @@ BASE = {
     "window",
     "line",
     "answers",
+    "handlers",
     "interrupts",
     "deputies",
 }

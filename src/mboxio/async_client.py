@@ -53,6 +53,8 @@ class AsyncClient(Verbs):
     loop. ``submit`` and ``post`` never wait and are plain calls.
     """
 
+    awaits_handlers = True
+
     def settle_in(self) -> None:
         """Take the running loop as the place of this client's user code."""
         if self.at_home is None or self.at_home.loop.is_closed():

@@ -263,6 +263,7 @@ class Client(Verbs):
 
         Raises:
             AddressError: the channel has a handler already.
+            TypeError: it is a coroutine function, which only async clients await.
         """
         self.set_handler(handler, limit)
         return handler

@@ -8,6 +8,9 @@ from typing import Any, NoReturn
 from mboxio.bell import Bell
 from mboxio.errors import ClosedError, MailboxError, MessagesLost, no_copy
 from mboxio.gate import complain
+from mboxio.handlers import Misreturned, answer_of, named
+
+SLOW_NS = 1_000_000_000
 
 
 class Subscription:
@@ -116,6 +119,7 @@ class Handler:
         self.client = client
         self.function = function
         self.limit = limit
+        self.warned = False
 
     def ask(self, tag: int, message: bytes) -> None:
         """Have the function called where the client's user code runs. Under the lock."""
@@ -123,12 +127,21 @@ class Handler:
 
     def run(self, tag: int, message: bytes, life: int) -> Any:
         """Call the function and send its answer."""
+        clock = self.client.gate.clock
+        began_ns = clock.now_ns()
         try:
             answer = self.function(message)
         except Exception as error:
             self.failed(error, tag, life)
             return None
-        if hasattr(answer, "__await__"):
+        if not self.warned and clock.now_ns() - began_ns > SLOW_NS:
+            self.warned = True
+            complain(
+                "%s kept the thread for more than a second on which all callbacks run",
+                f"channel {self.client.channel.name!r}: the handler {named(self.function)}",
+                None,
+            )
+        if self.client.awaits_handlers and hasattr(answer, "__await__"):
             return self.finish(answer, tag, life)
         self.reply(answer, tag, life)
         return None
@@ -146,10 +159,12 @@ class Handler:
 
     def reply(self, answer: Any, tag: int, life: int) -> None:
         """Send an answer, or an error if it is no message."""
+        place = f"channel {self.client.channel.name!r}"
         try:
-            message = b"" if answer is None else bytes(memoryview(answer))
-        except TypeError as error:
-            self.failed(error, tag, life)
+            message = b"" if answer is None else answer_of(answer, self.function, place)
+        except Misreturned as error:
+            complain("%s", error, None)
+            self.client.answer(tag, str(error).encode()[:200], errno.EIO, life)
             return
         self.client.answer(tag, message, 0, life)
 

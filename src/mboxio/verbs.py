@@ -7,6 +7,7 @@ from mboxio.answers import reserve_a_slot
 from mboxio.bell import Bell
 from mboxio.deputies import deputise
 from mboxio.errors import AddressError, ClosedError, RemoteGone, RequestTimeout, no_copy
+from mboxio.handlers import require_callable, require_plain
 from mboxio.native import COMPILED
 from mboxio.request import Request as CoreRequest
 from mboxio.sender import Sender
@@ -33,6 +34,9 @@ else:
 
 class Verbs(Sender):
     """The verbs that never wait, which blocking and async clients share."""
+
+    awaits_handlers = False
+    """Whether a handler of remote requests may be a coroutine function."""
 
     if TYPE_CHECKING:
 
@@ -140,6 +144,11 @@ class Verbs(Sender):
 
     def set_handler(self, function: Callable[[bytes], Any], limit: int) -> None:
         """See ``on_request``."""
+        place = f"channel {self.channel.name!r}"
+        if self.awaits_handlers:
+            require_callable(function, place)
+        else:
+            require_plain(function, place, ", or use an async client")
         self.gate.run(self.add_handler, function, limit)
 
     def add_subscription(self, subscription: Subscription) -> None:

@@ -3,6 +3,7 @@
 import functools
 import os
 import socket
+from collections.abc import Sequence
 from threading import RLock, get_ident
 from time import monotonic_ns
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from mboxio.io.peer import HOST_ARMED, PAGE_BYTES, PEER_HELLO, REMOTE_ARMED, pre
 from mboxio.io.sockets import ring_doorbell
 from mboxio.remote.handshake import mapped, memfd, seal
 from mboxio.remote.server import Server, log
-from mboxio.remote.sram import Sram
+from mboxio.remote.slow import SlowHandlers
+from mboxio.remote.sram import AcpmRemoteChannel, Sram
 from mboxio.remote.stats import RemoteStats
 from mboxio.remote.waiter import Waiter
 from mboxio.ring import armed
@@ -58,6 +60,10 @@ class PeerServer(Server[Sram]):
         finally:
             os.close(descriptor)
 
+    def served(self) -> Sequence[AcpmRemoteChannel]:
+        """See `Server.served`."""
+        return self._remote.channels
+
     def srams(self) -> list[Sram]:
         """Return what is served now."""
         return [link.connection for link in self.live()]
@@ -92,6 +98,7 @@ class FileServer:
         except BaseException:
             self._memory.close()
             raise
+        self._slow = SlowHandlers(remote.address)
         self._sram = remote.sram(self._memory, layout)
 
     def srams(self) -> list[Sram]:
@@ -127,6 +134,8 @@ class FileServer:
                     next_ns = self._sram.next_ns()
                 if worked:
                     busy_ns = now_ns
+                    if not self._slow.warned:
+                        self._slow.check(now_ns, lambda: self._remote.channels)
                     continue
                 pause_ns = POLL_NS if now_ns - busy_ns < BUSY_NS else IDLE_POLL_NS
                 if next_ns is not None:

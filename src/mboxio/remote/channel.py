@@ -6,8 +6,10 @@ import logging
 import struct
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from mboxio.errors import RemoteError
+from mboxio.handlers import Misreturned, answer_of
 from mboxio.io.sockets import HOST_NEVER_RECEIVES, HOST_NEVER_SENDS, LEGACY
 from mboxio.remote.faults import Disturbance, Faults
 from mboxio.ring.layout import ChannelSpec, plan
@@ -75,6 +77,11 @@ class RemoteChannel:
         """How many messages the simulated firmware works on at the same time."""
         return len(self.free_ns)
 
+    @property
+    def answers(self) -> bool:
+        """Whether it has a handler."""
+        return self.handler != self._no_handler
+
     def simulate(self, latency_s: float, workers: int) -> None:
         """Have every message occupy one of `workers` parallel units for `latency_s`.
 
@@ -92,10 +99,17 @@ class RemoteChannel:
         heapq.heapreplace(self.free_ns, due_ns)
         return due_ns
 
+    def answer_of(self, reply: Any) -> bytes:
+        """Return what the handler returned as bytes; raises what names the handler."""
+        return answer_of(reply, self.handler, f"channel {self.name!r}")
+
     def failed(self, error: Exception) -> bytes:
         """Return the error reply for what a handler raised."""
         if isinstance(error, RemoteError) and error.status is not None:
             return error_message(error.status, str(error), self.spec.message_bytes)
+        if isinstance(error, Misreturned):
+            log.warning("%s", str(error))
+            return error_message(errno.EIO, str(error), self.spec.message_bytes)
         log_failure("the handler", self.name, error)
         return error_message(errno.EIO, repr(error), self.spec.message_bytes)
 

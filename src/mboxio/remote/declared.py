@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from mboxio.errors import AddressError
+from mboxio.handlers import require_plain
 from mboxio.remote.channel import Handler, RemoteChannel
 from mboxio.remote.faults import Faults
 
@@ -82,12 +83,16 @@ class Declared:
 
         Raises:
             ValueError: a negative latency, or no worker.
+            TypeError: the function is async or a generator.
         """
+        if not isinstance(channel, str):
+            raise TypeError(f"{channel!r} is no name of a channel: write @remote.handler('name')")
         with self._lock:
             declared = self._channels.get(channel) or self.channel(channel)
             declared.simulate(latency_s, workers)
 
         def decorate(handler: AnyHandler) -> AnyHandler:
+            require_plain(handler, f"channel {channel!r}", "; latency_s= simulates slow firmware")
             declared.handler = handler
             return handler
 

@@ -186,7 +186,7 @@ class Lane:
             try:
                 reply = handler(message)
                 if reply is not None and type(reply) is not bytes:
-                    reply = bytes(memoryview(reply))
+                    reply = channel.answer_of(reply)
             except Exception as error:
                 stats.failures += 1
                 answer, reply = ERROR, channel.failed(error)

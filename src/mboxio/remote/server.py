@@ -19,6 +19,7 @@ from mboxio.remote.connection import Connection
 from mboxio.remote.faults import Greeting
 from mboxio.remote.handshake import Peer, check_peer, greet, new_memory, send_away
 from mboxio.remote.rounds import Rounds, Served
+from mboxio.remote.slow import SlowHandlers
 from mboxio.remote.stats import RemoteStats
 from mboxio.remote.waiter import Waiter
 
@@ -72,6 +73,7 @@ class Server(Generic[End]):
         self._lock = lock
         self._spin_ns = self._budget_ns = spin_ns
         self._resume_ns: int | None = None
+        self._slow = SlowHandlers(self.address)
         self._rounds = Rounds()
         self._waiter = Waiter()
         try:
@@ -153,8 +155,11 @@ class Server(Generic[End]):
         waiter, rounds = self._waiter, self._rounds
         polled_ns = 0
         while not rounds.stopping:
+            began_ns = max(rounds.now_ns, polled_ns)
             if self._serve():
                 self._learn(rounds.waited_ns)
+                if not self._slow.warned:
+                    self._slow.check(began_ns, self.served)
             now_ns = rounds.now_ns
             if now_ns - polled_ns > CHUNK_NS:
                 polled_ns = now_ns
@@ -299,6 +304,10 @@ class Server(Generic[End]):
         """
         raise NotImplementedError(f"{type(self).__name__} welcomes nobody")
 
+    def served(self) -> Sequence[RemoteChannel]:
+        """Return the channels whose handlers run on the serving thread."""
+        raise NotImplementedError(f"{type(self).__name__} serves nothing")
+
     def _drop(self, link: Link[End]) -> None:
         with self._lock:
             link.connection.close()
@@ -374,6 +383,10 @@ class ShmServer(Server[Connection]):
         self.greeting = Greeting.GOOD
         self._channels = channels
         super().__init__("shm", name, stats, lock, spin_ns)
+
+    def served(self) -> Sequence[RemoteChannel]:
+        """See `Server.served`."""
+        return self._channels()
 
     def welcome(self, link: socket.socket) -> tuple[Connection, int]:
         """See `Server.welcome`."""

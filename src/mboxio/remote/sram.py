@@ -1,9 +1,11 @@
 """ACPM firmware's end of one SRAM: rings and channels, without sockets or threads."""
 
+import functools
 from collections.abc import Callable, Sequence
 from random import Random
 from threading import RLock
 
+from mboxio.handlers import answer_of, require_plain
 from mboxio.io import Region
 from mboxio.remote.channel import Handler, RemoteChannel
 from mboxio.remote.faults import scribble
@@ -51,15 +53,20 @@ class AcpmRemoteChannel(RemoteChannel):
         It gets all bytes of the slot. None, or an exception, is no reply.
         """
 
+        place = f"channel {self.name!r}"
+        require_plain(handler, place, "; latency_s= simulates slow firmware")
+
         def answer(message: bytes) -> bytes | None:
             reply = handler(message)
             if reply is None:
                 return None
             if reply is message:
                 return message
-            return tagged(bytes(reply), message)
+            if type(reply) is not bytes:
+                reply = answer_of(reply, handler, place)
+            return tagged(reply, message)
 
-        self.handler = answer
+        self.handler = functools.update_wrapper(answer, handler, updated=())
 
 
 class Sram(Served):
