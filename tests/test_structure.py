@@ -59,6 +59,7 @@ BASE = {
     "leftovers",
     "request",
     "correlate",
+    "declaring",
     "backlog",
     "ports",
     "stats",

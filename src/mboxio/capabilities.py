@@ -21,12 +21,14 @@ class TxDone(Enum):
 
 _EXPECTED: dict[str, str] = {}
 """What each field takes, in words; filled below the class."""
+_OPTIONAL: dict[str, object] = {"reply_credits": 1, "epoch_source": "", "idle_poll_s": 0.0}
+"""Something of the kind that a field takes besides None, its default."""
+_COUNTED = {"depth": "slot", "reply_credits": "reply credit"}
+_POSITIVE = ("poll_s", "idle_poll_s", "timeout_s")
 
 
 def _fits(value: object, default: object) -> bool:
     """Whether a value is of its field's kind, which is that of the default."""
-    if default is None:
-        return True  # these have a kind of their own, see `Capabilities.__post_init__`
     if isinstance(default, float):
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
@@ -39,9 +41,20 @@ def _fits(value: object, default: object) -> bool:
 def _expected(default: object) -> str:
     if isinstance(default, bool):
         return "True or False"
+    if isinstance(default, str):
+        return "a text"
     if isinstance(default, Enum):
         return " or ".join(str(each) for each in type(default))
     return "a whole number" if isinstance(default, int) else "a finite number of seconds"
+
+
+def _check_range(name: str, value: float) -> None:
+    if name in _COUNTED and value < 1:
+        raise ValueError(f"{name}={value}: a queue has at least one {_COUNTED[name]}")
+    if name in _POSITIVE and value <= 0:
+        raise ValueError(f"{name}={value}: it has to be positive")
+    if value < 0:
+        raise ValueError(f"{name}={value}: it must not be negative")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,16 +104,12 @@ class Capabilities:
     def __post_init__(self) -> None:
         for each in fields(self):
             value: object = getattr(self, each.name)
-            if not _fits(value, each.default):
+            if value is None and each.default is None:
+                continue
+            if not _fits(value, _OPTIONAL.get(each.name, each.default)):
                 raise ValueError(f"{each.name}={value!r}: {_EXPECTED[each.name]} is expected")
-        if self.depth < 1 or (self.reply_credits is not None and self.reply_credits < 1):
-            raise ValueError("a queue has at least one slot and one reply credit")
-        if self.message_bytes < 0 or self.poll_s <= 0 or self.timeout_s <= 0:
-            raise ValueError("message_bytes, poll_s and timeout_s are positive")
-        if self.idle_poll_s is not None and self.idle_poll_s <= 0:
-            raise ValueError("idle_poll_s is positive")
-        if self.min_gap_s < 0 or self.spin_s < 0 or self.access_s < 0:
-            raise ValueError("min_gap_s, spin_s and access_s are not negative")
+            if isinstance(value, int | float):
+                _check_range(each.name, value)
 
     @property
     def periods_ns(self) -> tuple[int, int]:
@@ -114,4 +123,7 @@ class Capabilities:
         return max(self.poll_s, POLL_ACCESSES * self.access_s)
 
 
-_EXPECTED.update({each.name: _expected(each.default) for each in fields(Capabilities)})
+for each in fields(Capabilities):
+    _EXPECTED[each.name] = _expected(_OPTIONAL.get(each.name, each.default))
+    if each.default is None:
+        _EXPECTED[each.name] += " or None"

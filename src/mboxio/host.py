@@ -13,6 +13,7 @@ from mboxio.channel import Channel
 from mboxio.clock import SYSTEM, Clock
 from mboxio.controller import Controller
 from mboxio.correlate import Correlator
+from mboxio.declaring import check_channel, check_descriptors, check_queue
 from mboxio.deputies import deputise
 from mboxio.endpoint import Endpoint
 from mboxio.errors import AddressError, ClosedError, ForkedError, RemoteGone
@@ -78,6 +79,7 @@ class Host:
 
     def add_queue(self, capabilities: Capabilities, name: str) -> Queue:
         """See `Controller.add_queue`."""
+        check_queue(capabilities, name)
         queue = self.queue_class(self.gate, self.controller, capabilities, name, self.pump)
         self.queues.append(queue)
         self.pump.queues = list(self.queues)
@@ -100,6 +102,7 @@ class Host:
         context: Any,
     ) -> Channel:
         """See `Controller.add_channel`."""
+        check_channel(name, queue, correlator, self.queues)
         if name in self.channels:
             raise AddressError(f"there is a channel {name!r} already")
         channel = self.channel_class(
@@ -119,6 +122,7 @@ class Host:
 
     def watch(self, descriptors: tuple[int, ...]) -> None:
         """See `Controller.watch`."""
+        check_descriptors(descriptors)
         self.gate.call(self.pump.watch, tuple(descriptors))
 
     def find_channel(self, name: str | int) -> Channel:

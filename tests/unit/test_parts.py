@@ -1,6 +1,9 @@
 """The pure parts on their own: state table, errors, correlators, addresses, names exported."""
 
 import pickle
+import re
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from mboxio import (
     AddressError,
     ByAddress,
     Capabilities,
+    Connection,
     Correlator,
     InOrder,
     MailboxError,
@@ -20,6 +24,7 @@ from mboxio import (
     errors,
     states,
 )
+from mboxio.controllers.loopback import Loopback
 from mboxio.correlate import NOTIFICATION, REMOTE_REQUEST, REPLY
 from mboxio.native import with_word, word_at
 from mboxio.registry import Address, found, load
@@ -308,8 +313,67 @@ def test_a_queue_may_be_looked_at_less_often_while_nothing_is_in_flight() -> Non
         ("timeout_s", float("inf"), "finite"),
         ("spin_s", "1", "finite"),
         ("matches_replies", 1, "True or False"),
+        ("reply_credits", 2.5, "a whole number or None"),
+        ("reply_credits", False, "a whole number or None"),
+        ("idle_poll_s", "often", "finite number of seconds or None"),
+        ("epoch_source", True, "a text or None"),
+        ("epoch_source", 7, "a text or None"),
+        ("depth", None, "whole number"),
+        ("depth", 0, "at least one slot"),
+        ("reply_credits", 0, "at least one reply credit"),
+        ("message_bytes", -1, "not be negative"),
+        ("poll_s", 0, "positive"),
+        ("idle_poll_s", -0.5, "positive"),
+        ("timeout_s", -1, "positive"),
+        ("min_gap_s", -1, "not be negative"),
+        ("spin_s", -1, "not be negative"),
+        ("access_s", -1e-9, "not be negative"),
     ],
 )
 def test_a_capability_of_the_wrong_kind_is_named(field: str, value: Any, expected: str) -> None:
-    with pytest.raises(ValueError, match=f"{field}=.*{expected}"):
+    with pytest.raises(ValueError, match=f"^{field}={re.escape(repr(value))}: .*{expected}"):
         Capabilities(**{field: value})
+
+
+class Declares(Loopback):
+    """Calls one of the functions with which drivers declare."""
+
+    def __init__(self, declare: Callable[[Any], object]) -> None:
+        super().__init__()
+        self.declare = declare
+
+    def open(self) -> None:
+        super().open()
+        self.declare(self)
+
+
+@pytest.mark.parametrize(
+    ("declare", "told"),
+    [
+        (lambda it: it.add_queue(8), r"add_queue\(\): 8 is no Capabilities"),
+        (lambda it: it.add_queue(Capabilities), r"Capabilities \(not Capabilities\(...\)\)"),
+        (lambda it: it.add_queue(Capabilities(), 3), "add_queue.*name=3 is no str"),
+        (lambda it: it.add_channel(7, it.queue), "add_channel.*name=7 is no str"),
+        (lambda it: it.add_channel(it.queue, "main"), "add_channel.*name=.* is no str"),
+        (lambda it: it.add_channel("", it.queue), "add_channel.*not empty"),
+        (lambda it: it.add_channel("main", Capabilities()), "'main'.*Capabilities.* is no queue"),
+        (lambda it: it.add_channel("main", None), "'main'.*None is no queue"),
+        (
+            lambda it: it.add_channel("main", it.queue, correlator=Tagged),
+            r"'main'.*correlator=the class Tagged \(not Tagged\(...\)\)",
+        ),
+        (
+            lambda it: it.add_channel("main", it.queue, correlator="in order"),
+            "'main'.*correlator='in order' is no Correlator",
+        ),
+        (lambda it: it.watch([3]), r"watch.*\[3\] is no descriptor: write watch\(one, two\)"),
+        (lambda it: it.watch(sys.stdout), r"watch.*write watch\(each.fileno\(\), ...\)"),
+        (lambda it: it.watch(-1), "watch.*-1 is no open descriptor"),
+    ],
+)
+def test_a_driver_that_declares_nonsense_is_told(
+    declare: Callable[[Any], object], told: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=told) as caught:
+        Connection(Declares(declare))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,55 @@
+"""What a driver may declare: slips of its author are refused in one line, when it opens."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mboxio.capabilities import Capabilities
+from mboxio.correlate import Correlator
+
+__all__ = ["check_channel", "check_descriptors", "check_queue"]
+
+
+def check_queue(capabilities: Any, name: Any) -> None:
+    """Refuse what `Controller.add_queue` cannot take, with TypeError."""
+    if not isinstance(capabilities, Capabilities):
+        raise TypeError(f"add_queue(): {_shown(capabilities)} is no Capabilities(...)")
+    if not isinstance(name, str):
+        raise TypeError(f"add_queue(): name={name!r} is no str")
+
+
+def check_channel(name: Any, queue: Any, correlator: Any, queues: Iterable[Any]) -> None:
+    """Refuse what `Controller.add_channel` cannot take.
+
+    Raises:
+        TypeError: something of another kind, or a queue of another controller.
+        ValueError: an empty name.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"add_channel(): name={name!r} is no str")
+    if not name:
+        raise ValueError("add_channel(): a channel has a name, which is not empty")
+    if not any(queue is each for each in queues):
+        what = _shown(queue)
+        raise TypeError(
+            f"add_channel({name!r}): {what} is no queue that this controller got from add_queue()"
+        )
+    if correlator is not None and not isinstance(correlator, Correlator):
+        what = _shown(correlator)
+        raise TypeError(f"add_channel({name!r}): correlator={what} is no Correlator, and not None")
+
+
+def check_descriptors(descriptors: Iterable[Any]) -> None:
+    """Refuse what `Controller.watch` cannot take, with TypeError or ValueError."""
+    for each in descriptors:
+        if not isinstance(each, int) or isinstance(each, bool):
+            ways = "watch(each.fileno(), ...)" if hasattr(each, "fileno") else "watch(one, two)"
+            raise TypeError(f"watch(): {_shown(each)} is no descriptor: write {ways}")
+        if each < 0:
+            raise ValueError(f"watch(): {each} is no open descriptor")
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message; a class is often meant to be called."""
+    if isinstance(value, type):
+        return f"the class {value.__name__} (not {value.__name__}(...))"
+    return repr(value)
