@@ -13,6 +13,7 @@ from mboxio import (
     Busy,
     Capabilities,
     Controller,
+    Done,
     Outcome,
     Probe,
     RemoteError,
@@ -152,6 +153,34 @@ class HidesNews(CountFifo):
     def open(self) -> None:
         super().open()
         self.queue.probe = Blind()
+
+
+class HandsUpSlots(Fifo):
+    """Does not look at the length in the slot."""
+
+    def report_received(self, channel: Any, handle: int, message: Any) -> None:
+        super().report_received(channel, handle, message + bytes(64))
+
+
+class HandsUpWords(CountFifo):
+    """Takes the register for the message."""
+
+    def report_received(self, channel: Any, handle: int, message: Any) -> None:
+        self.received(channel, [int.from_bytes(message[:4], "little")])
+
+
+class HandsUpOne(CountFifo):
+    """Takes received() for one message."""
+
+    def report_received(self, channel: Any, handle: int, message: Any) -> None:
+        self.received(channel, message)
+
+
+class SaysDoneWithSlots(Fifo):
+    """Answers at once, with all that lies there."""
+
+    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+        return Done(message + bytes(64))
 
 
 class LeavesTheCause(IrqFifo):
@@ -349,6 +378,10 @@ BROKEN: dict[str, tuple[Callable[[], Bench], str]] = {
     ),
     "arm() notices what came after service()": (of(DoesNotLookAgain), "look again"),
     "the probe tells of what came": (of(HidesNews), "queue.probe has no news"),
+    "what is handed up is bytes, no longer than declared": (
+        of(HandsUpSlots),
+        r"complete\(\) was given 72 bytes, and message_bytes=64 is declared",
+    ),
     "descriptors are readable until the queue was serviced": (
         of(LeavesTheCause),
         "clear the cause",

@@ -9,11 +9,20 @@ from typing import Any
 import pytest
 
 from mboxio import Busy, Capabilities, Outcome
+from mboxio.controller import POLL
 from mboxio.controllers.loopback import Loopback
 from mboxio.testing import Bench, check_controller, checks
 from tests.conformance.benches import bench
-from tests.conformance.broken import BROKEN, Fifo, NeverTxDone, of
-from tests.drivers import CountFifo, Fake, IrqFifo
+from tests.conformance.broken import (
+    BROKEN,
+    Fifo,
+    HandsUpOne,
+    HandsUpWords,
+    NeverTxDone,
+    SaysDoneWithSlots,
+    of,
+)
+from tests.drivers import CountFifo, Fake
 
 
 def test_every_check_has_a_broken_driver() -> None:
@@ -40,7 +49,7 @@ def test_a_bare_controller_will_do() -> None:
 
 
 def test_a_silent_far_side_is_skipped_not_failed() -> None:
-    report = check_controller(lambda: Bench(controller=Loopback(), reply=None))
+    report = check_controller(lambda: Bench(controller=Loopback(), reply=None, patience_s=20.0))
     assert report.skipped["a request gets its own reply"] == "the far side does not answer"
 
 
@@ -81,6 +90,20 @@ def test_strict_refuses_a_check_that_cannot_run() -> None:
         check_controller(Loopback, only=["notifications arrive in order"], strict=True)
 
 
+@pytest.mark.parametrize(
+    ("driver", "told"),
+    [
+        (HandsUpWords, r"received\(\) was given int 1, not bytes"),
+        (HandsUpOne, r"received\(\) was given bytes, not a list of messages"),
+        (SaysDoneWithSlots, r"Done\(\) was given 72 bytes, and message_bytes=64"),
+    ],
+)
+def test_what_no_driver_may_hand_up_is_told(driver: Callable[[], Fake], told: str) -> None:
+    name = "what is handed up is bytes, no longer than declared"
+    with pytest.raises(AssertionError, match=f"^{name}: {told}"):
+        check_controller(of(driver), only=[name])
+
+
 # -- a first draft
 
 
@@ -119,11 +142,23 @@ class WontOpen(Fifo):
         raise KeyError("no such register")
 
 
-class NotWatched(IrqFifo):
-    """Forgets to watch its interrupt line."""
+class NotDeclared(Fifo):
+    """Has to be polled and does not say so."""
 
-    def watch(self, *descriptors: int) -> None:
+    def service(self, queue: Any, why: str) -> None:
+        if why == POLL:
+            super().service(queue, why)
+
+
+class Late(Fifo):
+    """Looks when the time is up."""
+
+    def service(self, queue: Any, why: str) -> None:
         pass
+
+    def abort(self, channel: Any, handle: int) -> bool:
+        super().service(self.queue, POLL)
+        return False
 
 
 class WrongTag(CountFifo):
@@ -147,7 +182,8 @@ SOON_S = 0.05
         (Deaf, REPLY, "received() was never called"),
         (WrongTag, REPLY, "whose tag no request has"),
         (AlwaysBusy, REPLY, "send() said Busy"),
-        (NotWatched, REPLY, "was nobody woken? make a descriptor"),
+        (NotDeclared, REPLY, "nobody was woken for: make a descriptor"),
+        (Late, REPLY, "was nobody woken? make a descriptor"),
         (Draft, "notifications arrive in order", "received() was never called"),
     ],
 )
@@ -203,4 +239,5 @@ def test_a_failed_driver_does_not_stop_another_one() -> None:
     """Functions of the same code are one factory only if nothing else tells them apart."""
     with pytest.raises(AssertionError, match=f"^{REPLY}"):
         check_controller(of(Draft, patience_s=SOON_S), only=[REPLY])
-    assert check_controller(of(Fifo), only=["ops return at once"]).passed
+    fine = of(Fifo, patience_s=20.0)
+    assert check_controller(fine, only=["an extra service() changes nothing"]).passed

@@ -46,6 +46,9 @@ USUAL = {
     "the probe tells of what came": "the probe looks at something else",
     "descriptors are readable until the queue was serviced": "the cause is not cleared",
     "a sleeping waiter is woken": "a message is put into a list, and nobody calls event()",
+    "what is handed up is bytes, no longer than declared": (
+        "a word is handed up as an integer, or a whole slot in place of the message in it"
+    ),
     "a restart ends what is pending, and the channel works again": (
         "a new epoch is seen and not reported"
     ),

@@ -2,14 +2,93 @@
 
 import threading
 from functools import partial
+from typing import Any
 
+from mboxio.correlate import Verdict
 from mboxio.deputies import acting
 from mboxio.testing.suite import check
-from mboxio.testing.trial import PAUSE_NS, Trial, require
+from mboxio.testing.trial import PAUSE_NS, Skip, Trial, fail, require
 
 __tracebackhide__ = True  # pytest shows the test and the driver, not what lies between
 
 FEW = 4
+BYTES_LIKE = (str, bytes, bytearray, memoryview)
+
+
+@check("what is handed up is bytes, no longer than declared")
+def _handed_up(trial: Trial) -> None:
+    wrong: list[str] = []
+    _look_at_reports(trial, wrong)
+    try:
+        got = _traffic(trial)
+    except Exception:
+        if not wrong:
+            raise
+        got = []
+    if wrong:
+        fail(wrong[0])
+    if not got:
+        raise Skip("nothing is received")
+    for message in got:
+        _look_at(trial.channel, message, "Done()", wrong)
+    if wrong:
+        fail(wrong[0])
+
+
+def _look_at_reports(trial: Trial, wrong: list[str]) -> None:
+    """Look at what the driver hands up before the core refuses it."""
+    controller: Any = trial.bench.controller
+    received, complete = controller.received, controller.complete
+
+    def hear(channel: Any, messages: Any) -> None:
+        kind: Any = messages.__class__
+        if hasattr(kind, "__iter__") and kind not in BYTES_LIKE:
+            messages = list(messages)
+            for message in messages:
+                payload = message.message if isinstance(message, Verdict) else message
+                if payload is not None:
+                    _look_at(channel, payload, "received()", wrong)
+        else:
+            wrong.append(f"received() was given {kind.__name__}, not a list of messages")
+        received(channel, messages)
+
+    def hear_one(channel: Any, handle: int, status: int, reply: Any = b"") -> None:
+        _look_at(channel, reply, "complete()", wrong)
+        complete(channel, handle, status, reply)
+
+    controller.received, controller.complete = hear, hear_one
+
+
+def _look_at(channel: Any, message: Any, report: str, wrong: list[str]) -> None:
+    try:
+        size_bytes = memoryview(message).nbytes
+    except TypeError:
+        wrong.append(f"{report} was given {type(message).__name__} {message!r}, not bytes")
+        return
+    if size_bytes > channel.message_bytes:
+        wrong.append(
+            f"{report} was given {size_bytes} bytes, and message_bytes={channel.message_bytes} is "
+            "declared"
+        )
+
+
+def _traffic(trial: Trial) -> list[Any]:
+    """Have the far side say all that it can say, and return that."""
+    got: list[Any] = []
+    bench = trial.bench
+    if trial.has("reply"):
+        got += [trial.submit(trial.message(number)).result() for number in range(2)]
+    if trial.has("receive") and bench.notify is not None:
+        with trial.client.subscribe() as messages:
+            bench.notify(bench.channel, trial.message(1))
+            got.append(messages.get(trial.patience_s))
+    if trial.has("receive") and bench.ask is not None:
+        asked: list[bytes] = []
+        trial.client.on_request(asked.append)
+        bench.ask(bench.channel, trial.message(2), lambda reply, status: None)
+        trial.soon(lambda: asked, "the remote's request reached no handler")
+        got += asked
+    return got
 
 
 @check("notifications arrive in order", "notify", "receive")
