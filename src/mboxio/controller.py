@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from operator import index
 from typing import Any
 
-from mboxio.correlate import Verdict
+from mboxio.correlate import Verdict, bytes_of
 from mboxio.errors import AddressError
 from mboxio.leftovers import adopt
 
@@ -44,7 +44,7 @@ then that of the queue. TX done without an error and a reply say so as well.
 
 def Done(reply: bytes = b"") -> Outcome:
     """The message was handed over and everything about it is over, the reply included."""
-    return Outcome(reply=reply)
+    return Outcome(reply=reply if type(reply) is bytes else bytes_of(reply, "the reply of Done()"))
 
 
 def Busy(retry: str = "tx_done", *, at_ns: int = 0) -> Outcome:

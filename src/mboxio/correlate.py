@@ -38,7 +38,17 @@ def RemoteRequest(tag: int, message: bytes | None = None) -> Verdict:
         message: the payload, where a driver has it apart from the tag and hands the verdict up
             in place of a message.
     """
+    if message is not None and type(message) is not bytes:
+        message = bytes_of(message, "the message of a RemoteRequest")
     return Verdict(REMOTE_REQUEST, tag, message)
+
+
+def bytes_of(message: Any, what: str) -> bytes:
+    """Return a copy of what is bytes-like; TypeError: it is not (bytes(7) are seven zeros)."""
+    try:
+        return bytes(memoryview(message))
+    except TypeError:
+        raise TypeError(f"{what} is bytes, not {type(message).__name__}") from None
 
 
 Notification = Verdict(NOTIFICATION, -1, None)

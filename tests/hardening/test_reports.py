@@ -9,10 +9,12 @@ import pytest
 from mboxio import (
     ACCEPTED,
     Busy,
+    Done,
     DriverError,
     Outcome,
     QueueFull,
     RemoteError,
+    RemoteRequest,
     ReplyTooLong,
     RequestTimeout,
 )
@@ -76,6 +78,22 @@ def test_what_is_handed_up_is_copied_at_once() -> None:
         with client.subscribe() as messages:
             client.send(b"")
             assert messages.get() == b"first"
+
+
+@pytest.mark.parametrize("wrong", [7, "ok", [1, 2]])
+def test_done_and_questions_are_bytes(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=rf"Done\(\) is bytes, not {type(wrong).__name__}"):
+        Done(wrong)
+    with pytest.raises(TypeError, match=f"RemoteRequest is bytes, not {type(wrong).__name__}"):
+        RemoteRequest(1, wrong)
+
+
+def test_done_and_questions_are_copied_at_once() -> None:
+    buffer = bytearray(b"first")
+    outcome, question = Done(memoryview(buffer)), RemoteRequest(1, buffer)
+    buffer[:] = b"other"
+    assert (outcome.reply, question.message) == (b"first", b"first")
+    assert RemoteRequest(1).message is None
 
 
 def test_what_a_driver_raises_keeps_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
