@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -54,6 +55,52 @@ def test_a_channel_is_not_found() -> None:
         assert find(listed([elsewhere]), 0) == -linux.EPROBE_DEFER
         assert find_name(listed([]), "two") == -errno.EINVAL
         assert find_name(listed([linux.of_phandle_args(node, [0])]), "one") == -errno.EBUSY
+
+
+def test_logs_call_devices_by_their_names(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "mboxio.linux")
+    node = linux.device_node([linux.of_phandle_args(linux.device_node(), [0])], ["one"])
+    user = linux.mbox_client(dev=linux.device("user", node))
+    polls = linux.mbox_controller(
+        dev=linux.device("mbox", node),
+        ops=linux.mbox_chan_ops(send_data=takes),
+        num_chans=1,
+        txdone_poll=True,
+    )
+    linux.mbox_request_channel_byname(user, "rx")
+    linux.mbox_request_channel(user, 7)
+    linux.mbox_request_channel_byname(linux.mbox_client(dev=linux.device("bare")), "rx")
+    linux.mbox_request_channel(linux.mbox_client(dev=linux.device("bare")), 0)
+    linux.mbox_request_channel(linux.mbox_client(), 0)
+    linux.mbox_controller_register(polls)
+    linux.mbox_controller_unregister(polls)
+    assert [each.message for each in caplog.records] == [
+        "user: has no channel 'rx'; there are: one",
+        "user: has no mboxes[7]",
+        "bare: has no node",
+        "bare: has no node",
+        "nobody's device: has no node",
+        "mbox: polls without last_tx_done",
+        "mbox: is not registered",
+    ]
+
+
+@dataclass
+class Driver:
+    """Its repr shows all that it has, as that of a bound method does then."""
+
+    registers: bytes = bytes(4096)
+
+    def send_data(self, chan: Any, mssg: Any) -> int:
+        raise OSError("no such register")
+
+
+def test_an_op_that_raises_is_called_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
+    with Bench(send_data=Driver().send_data) as bench:
+        linux.mbox_send_message(bench.chan, b"x")
+    (record,) = caplog.records
+    assert record.message.startswith(f"op Driver.send_data at {__file__}:")
+    assert len(record.message) < len(__file__) + 60
 
 
 def test_a_driver_translates_specifiers() -> None:

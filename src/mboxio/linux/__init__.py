@@ -35,6 +35,7 @@ from mboxio.linux.structs import (
     mbox_controller,
     mbox_request,
     module,
+    name_of,
     of_phandle_args,
 )
 from mboxio.linux.waiting import (
@@ -109,7 +110,8 @@ def mbox_controller_register(mbox: mbox_controller | None) -> int:
     elif mbox.txdone_poll and not requests:
         method = TXDONE.BY_POLL
         if ops.last_tx_done is None:
-            log.error("%s: polls without last_tx_done", mbox.dev, extra={"code": "no_last_tx_done"})
+            name = name_of(mbox.dev)
+            log.error("%s: polls without last_tx_done", name, extra={"code": "no_last_tx_done"})
             return -EINVAL
     with _lock:
         if mbox.registered:
@@ -128,7 +130,7 @@ def mbox_controller_unregister(mbox: mbox_controller | None) -> None:
         return
     with _lock:
         if mbox not in _controllers:
-            log.warning("%s is not registered", mbox.dev)
+            log.warning("%s: is not registered", name_of(mbox.dev))
             return
         _controllers.remove(mbox)
     for chan in mbox.chans:
@@ -227,10 +229,11 @@ def mbox_request_channel(cl: mbox_client, index: int) -> mbox_chan | int:
     """
     node = cl.dev.of_node if cl.dev is not None else None
     if node is None:
-        log.debug("%s has no node", cl.dev, extra={"code": "no_owner_node"})
+        log.debug("%s: has no node", name_of(cl.dev), extra={"code": "no_owner_node"})
         return -ENODEV
     if not 0 <= index < len(node.mboxes):
-        log.debug("%s has no mboxes[%d]", cl.dev, index, extra={"code": "cannot_parse_mboxes"})
+        extra = {"code": "cannot_parse_mboxes"}
+        log.debug("%s: has no mboxes[%d]", name_of(cl.dev), index, extra=extra)
         return -ENODEV
     sp = node.mboxes[index]
     with _lock:
@@ -252,10 +255,12 @@ def mbox_request_channel_byname(cl: mbox_client, name: str) -> mbox_chan | int:
     """As `mbox_request_channel`, by a name in ``mbox_names``; -EINVAL if there is none."""
     node = cl.dev.of_node if cl.dev is not None else None
     if node is None:
-        log.error("%s has no node", cl.dev, extra={"code": "no_owner_node"})
+        log.error("%s: has no node", name_of(cl.dev), extra={"code": "no_owner_node"})
         return -EINVAL
     if name not in node.mbox_names:
-        log.error("%s has no channel %r", cl.dev, name, extra={"code": "no_such_name"})
+        known = ", ".join(node.mbox_names) or "none"
+        text = "%s: has no channel %r; there are: %s"
+        log.error(text, name_of(cl.dev), name, known, extra={"code": "no_such_name"})
         return -EINVAL
     return mbox_request_channel(cl, list(node.mbox_names).index(name))
 

@@ -343,4 +343,4 @@ class mbox_chan:
             self.sent.pop(number, None)
 
     def __repr__(self) -> str:
-        return f"<mbox_chan {self.mbox.dev.name}/{self.index}>"
+        return f"<mbox_chan {getattr(self.mbox.dev, 'name', None)}/{self.index}>"

@@ -62,6 +62,11 @@ class device:
             undo(what)
 
 
+def name_of(dev: device | None) -> str:
+    """Return what a log calls a device: never what hangs on it, which may be a whole tree."""
+    return "nobody's device" if dev is None else dev.name
+
+
 @dataclass(eq=False, kw_only=True)
 class mbox_chan_ops:
     """What a driver implements; each op gets the channel first.

@@ -7,6 +7,7 @@ from typing import Any
 
 from mboxio.clock import Clock
 from mboxio.gate import complain
+from mboxio.handlers import named
 
 # -- where a call comes from
 
@@ -46,7 +47,7 @@ def call_op(op: Callable[..., Any] | None, *args: Any) -> int:
     try:
         result = None if op is None else op(*args)
     except Exception as error:
-        complain("op %r raised", op, error)
+        complain("op %s raised", named(op), error)
         return -EIO
     return 0 if result is None else int(result)
 
@@ -58,7 +59,7 @@ def call_back(function: Callable[..., Any] | None, *args: Any) -> None:
             try:
                 function(*args)
             except Exception as error:
-                complain("callback %r raised", function, error)
+                complain("callback %s raised", named(function), error)
 
 
 # -- the poll timer
