@@ -168,6 +168,7 @@ def __getattr__(name: str) -> object:
 
             found: object = getattr(import_module(f"mboxio.{module}"), name)
             globals()[name] = found
+            _build.hide_frames()
             return found
     raise AttributeError(f"module 'mboxio' has no attribute {name!r}")
 

@@ -7,12 +7,13 @@ board may have byte code only: a source that is not there cannot be newer than w
 """
 
 import os
+import sys
 import zlib
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
-__all__ = ["check", "checksums", "describe", "modules", "name", "sources", "summary"]
+__all__ = ["check", "checksums", "describe", "hide_frames", "modules", "name", "sources", "summary"]
 
 _ROOT = os.path.dirname(__file__)
 _SHARED = (".pxd", ".h")
@@ -40,6 +41,17 @@ def check() -> None:
         raise ImportError(
             f"stale build of mboxio in {_ROOT}: {told}: run `pip install .` again, or `make build`"
         )
+
+
+def hide_frames() -> None:
+    """Keep pytest from showing the frames of the compiled modules that are loaded.
+
+    It has no lines of theirs and would show ``???`` for each, between a test and what it is told.
+    """
+    stamp = _stamp()
+    for each in stamp.MODULES if stamp else ():
+        if each in sys.modules:
+            vars(sys.modules[each])["__tracebackhide__"] = True
 
 
 def name() -> str:

@@ -6,6 +6,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from mboxio import _build
 from mboxio.client import Client, Connection
 from mboxio.clock import SYSTEM, Clock
 from mboxio.controller import Controller
@@ -119,7 +120,9 @@ def load(name: str) -> Any:
     module, _, attribute = where.partition(":")
     from importlib import import_module
 
-    return getattr(import_module(module), attribute)
+    kind = getattr(import_module(module), attribute)
+    _build.hide_frames()
+    return kind
 
 
 def _load_from_outside(name: str) -> Any:

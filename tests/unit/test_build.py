@@ -6,13 +6,15 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import mboxio
-from mboxio import _build
+from mboxio import _build, errors, gate, registry
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = Path(mboxio.__file__).parent
@@ -201,3 +203,18 @@ def test_from_an_archive_the_package_runs_interpreted(image: Path, suffix: str) 
     assert (result.stdout, result.stderr) == ("b'x' pure\n", "")
     result = python("print(__import__('mboxio')._build.describe())", archive / "mboxio")
     assert result.stdout == "pure Python, from an archive\n"
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda: mboxio.__getattr__("Client"), lambda: registry.load("loopback")]
+)
+def test_frames_without_source_are_hidden_from_pytest(
+    ask: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (gate, errors):
+        monkeypatch.setattr(module, "__tracebackhide__", False, raising=False)
+    stamp = SimpleNamespace(MODULES={"mboxio.gate": 1, "mboxio.never_loaded": 2})
+    monkeypatch.setattr(_build, "_stamp", lambda: stamp)
+    ask()
+    assert vars(gate)["__tracebackhide__"]
+    assert not vars(errors)["__tracebackhide__"], "a module in Python has lines to show"
