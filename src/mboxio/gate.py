@@ -45,6 +45,24 @@ def interrupt_of(error: BaseException) -> BaseException | None:
         return later
 
 
+def surely(function: Any, *args: Any) -> None:
+    """Call what must not be left out, again and again if signal handlers interrupt it.
+
+    What a handler raised is raised at the end.
+    """
+    interrupted: BaseException | None = None
+    for _ in range(TRIES_MAX):
+        try:
+            function(*args)
+            break
+        except BaseException as error:
+            interrupted = interrupt_of(error)
+            if interrupted is None:
+                raise
+    if interrupted is not None:
+        raise interrupted
+
+
 class Gate:
     """The mutex of one controller with its notes, wakes, kicks and port calls.
 

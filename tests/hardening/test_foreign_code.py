@@ -16,8 +16,9 @@ import pytest
 import mboxio
 from mboxio import Connection, Outcome, Ports, RequestTimeout, Tagged, WouldDeadlock
 from mboxio.gate import is_foreign
+from mboxio.io import sockets
 from mboxio.native import COMPILED
-from mboxio.remote import Remote
+from mboxio.remote import Remote, server
 from mboxio.sim import VirtualClock
 from mboxio.trace import POINTS, PUMP_SLEEPING
 from tests.race.manual import Manual
@@ -382,3 +383,33 @@ def test_thousands_of_time_limits_on_one_connection() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_the_doorbell_of_a_remote_is_rung_though_a_handler_raises(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The message lies in the ring already, and the host asks for one doorbell only."""
+    remote = Remote("bell")
+    remote.channel("a", depth=4, message_bytes=32)
+    struck: list[int] = []
+    ring = sockets.ring_doorbell
+
+    def bell(connection: Any) -> None:
+        if threading.current_thread() is threading.main_thread() and not struck:
+            struck.append(1)
+            signal.raise_signal(signal.SIGUSR1)
+        ring(connection)
+
+    monkeypatch.setattr(server, "ring_doorbell", bell)
+    with remote, mboxio.open("shm:bell/a", timeout_s=PATIENCE_S) as client:
+        asleep = threading.Event()
+        client.host.gate.trace = lambda point, _: point == PUMP_SLEEPING and asleep.set()
+        heard: list[bytes] = []
+        with client.subscribe() as messages:
+            listener = threading.Thread(target=lambda: heard.append(messages.get(PATIENCE_S)))
+            listener.start()
+            assert asleep.wait(PATIENCE_S)
+            with handling(limit), pytest.raises(TooLong):
+                remote.notify("a", b"news")
+            listener.join()
+        assert heard == [b"news"]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from threading import RLock
 
+from mboxio.gate import surely
 from mboxio.io import Region
 from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.faults import scribble
@@ -103,7 +104,7 @@ class Connection(Served):
     def ring(self) -> None:
         """Wake the host if it sleeps."""
         if self._armed.peer_armed():
-            self._doorbell()
+            surely(self._doorbell)  # `peer_armed` asks for it once
 
     def has(self, channel: str) -> bool:
         """Tell whether this connection is young enough to have a channel."""

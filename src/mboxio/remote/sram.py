@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from threading import RLock
 
+from mboxio.gate import surely
 from mboxio.handlers import answer_of, require_plain
 from mboxio.io import Region
 from mboxio.remote.channel import Handler, RemoteChannel
@@ -140,7 +141,7 @@ class Sram(Served):
     def ring(self) -> None:
         """Interrupt the host if it sleeps."""
         if self._interrupt is not None and (self._armed is None or self._armed.peer_armed()):
-            self._interrupt()
+            surely(self._interrupt)  # `peer_armed` asks for it once
 
     def put(self, channel: int, message: bytes) -> bool:
         """Put an entry into the ring to the host as it is; False: there is no place now.
