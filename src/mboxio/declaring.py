@@ -17,8 +17,8 @@ def check_queue(capabilities: Any, name: Any) -> None:
         raise TypeError(f"add_queue(): name={name!r} is no str")
 
 
-def check_channel(name: Any, queue: Any, correlator: Any, queues: Iterable[Any]) -> None:
-    """Refuse what `Controller.add_channel` cannot take.
+def check_channel(name: Any, queue: Any, correlator: Any, queues: Iterable[Any]) -> str:
+    """Refuse what `Controller.add_channel` cannot take; return the name.
 
     Raises:
         TypeError: something of another kind, or a queue of another controller.
@@ -36,16 +36,18 @@ def check_channel(name: Any, queue: Any, correlator: Any, queues: Iterable[Any])
     if correlator is not None and not isinstance(correlator, Correlator):
         what = _shown(correlator)
         raise TypeError(f"add_channel({name!r}): correlator={what} is no Correlator, and not None")
+    return name
 
 
-def check_descriptors(descriptors: Iterable[Any]) -> None:
-    """Refuse what `Controller.watch` cannot take, with TypeError or ValueError."""
+def check_descriptors(descriptors: Iterable[Any]) -> tuple[int, ...]:
+    """Refuse what `Controller.watch` cannot take, with TypeError or ValueError; return it."""
     for each in descriptors:
         if not isinstance(each, int) or isinstance(each, bool):
             ways = "watch(each.fileno(), ...)" if hasattr(each, "fileno") else "watch(one, two)"
             raise TypeError(f"watch(): {_shown(each)} is no descriptor: write {ways}")
         if each < 0:
             raise ValueError(f"watch(): {each} is no open descriptor")
+    return tuple(descriptors)
 
 
 def _shown(value: Any) -> str:

@@ -102,8 +102,7 @@ class Host:
         context: Any,
     ) -> Channel:
         """See `Controller.add_channel`."""
-        check_channel(name, queue, correlator, self.queues)
-        if name in self.channels:
+        if check_channel(name, queue, correlator, self.queues) in self.channels:
             raise AddressError(f"there is a channel {name!r} already")
         channel = self.channel_class(
             self, name, len(self.channels), queue, correlator, can_send, can_receive, context
@@ -122,8 +121,7 @@ class Host:
 
     def watch(self, descriptors: tuple[int, ...]) -> None:
         """See `Controller.watch`."""
-        check_descriptors(descriptors)
-        self.gate.call(self.pump.watch, tuple(descriptors))
+        self.gate.call(self.pump.watch, check_descriptors(descriptors))
 
     def find_channel(self, name: str | int) -> Channel:
         """Look a channel up by name or number.

@@ -3,7 +3,6 @@
 import functools
 import os
 import socket
-from collections.abc import Sequence
 from threading import RLock, get_ident
 from time import monotonic_ns
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from mboxio.io.sockets import ring_doorbell
 from mboxio.remote.handshake import mapped, memfd, seal
 from mboxio.remote.server import Server, log
 from mboxio.remote.slow import SlowHandlers
-from mboxio.remote.sram import AcpmRemoteChannel, Sram
+from mboxio.remote.sram import Sram
 from mboxio.remote.stats import RemoteStats
 from mboxio.remote.waiter import Waiter
 from mboxio.ring import armed
@@ -39,6 +38,7 @@ class PeerServer(Server[Sram]):
 
     def __init__(self, remote: "AcpmRemote", stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
         self._remote = remote
+        self.served = lambda: remote.channels
         super().__init__("peer", remote.name, stats, lock, spin_ns)
 
     def welcome(self, link: socket.socket) -> tuple[Sram, int]:
@@ -59,10 +59,6 @@ class PeerServer(Server[Sram]):
             return sram, self._remote.boot
         finally:
             os.close(descriptor)
-
-    def served(self) -> Sequence[AcpmRemoteChannel]:
-        """See `Server.served`."""
-        return self._remote.channels
 
     def srams(self) -> list[Sram]:
         """Return what is served now."""
@@ -134,8 +130,7 @@ class FileServer:
                     next_ns = self._sram.next_ns()
                 if worked:
                     busy_ns = now_ns
-                    if not self._slow.warned:
-                        self._slow.check(now_ns, lambda: self._remote.channels)
+                    self._slow.check(now_ns, lambda: self._remote.channels)
                     continue
                 pause_ns = POLL_NS if now_ns - busy_ns < BUSY_NS else IDLE_POLL_NS
                 if next_ns is not None:

@@ -68,6 +68,7 @@ class Server(Generic[End]):
         self.links: dict[int, Link[End]] = {}
         self.draining = True
         self.thread: int | None = None
+        self.served: Callable[[], Sequence[RemoteChannel]]  # whose handlers run here
         self.left_behind: bool  # in the parent of this process, which forked
         self._stats = stats
         self._lock = lock
@@ -158,8 +159,7 @@ class Server(Generic[End]):
             began_ns = max(rounds.now_ns, polled_ns)
             if self._serve():
                 self._learn(rounds.waited_ns)
-                if not self._slow.warned:
-                    self._slow.check(began_ns, self.served)
+                self._slow.check(began_ns, self.served)
             now_ns = rounds.now_ns
             if now_ns - polled_ns > CHUNK_NS:
                 polled_ns = now_ns
@@ -304,10 +304,6 @@ class Server(Generic[End]):
         """
         raise NotImplementedError(f"{type(self).__name__} welcomes nobody")
 
-    def served(self) -> Sequence[RemoteChannel]:
-        """Return the channels whose handlers run on the serving thread."""
-        raise NotImplementedError(f"{type(self).__name__} serves nothing")
-
     def _drop(self, link: Link[End]) -> None:
         with self._lock:
             link.connection.close()
@@ -381,16 +377,12 @@ class ShmServer(Server[Connection]):
         spin_ns: int,
     ) -> None:
         self.greeting = Greeting.GOOD
-        self._channels = channels
+        self.served = channels
         super().__init__("shm", name, stats, lock, spin_ns)
-
-    def served(self) -> Sequence[RemoteChannel]:
-        """See `Server.served`."""
-        return self._channels()
 
     def welcome(self, link: socket.socket) -> tuple[Connection, int]:
         """See `Server.welcome`."""
-        channels = self._channels()
+        channels = self.served()
         memory, layout, descriptor = new_memory([channel.spec for channel in channels])
         try:
             # No bound method of ours: a cycle would keep the memory until it is collected.

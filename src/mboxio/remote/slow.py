@@ -30,14 +30,13 @@ class SlowHandlers:
         self.warned = False
 
     def check(self, began_ns: int, served: Callable[[], Sequence[RemoteChannel]]) -> None:
-        """Warn if what was served since then took too long. On the serving thread.
+        """Warn, once, if what was served since then took too long. On the serving thread.
 
         Args:
             began_ns: the monotonic clock, a moment before.
             served: returns the channels that were.
         """
-        took_ns = monotonic_ns() - began_ns
-        if took_ns < SLOW_NS:
+        if self.warned or (took_ns := monotonic_ns() - began_ns) < SLOW_NS:
             return
         self.warned = True
         names = [f"{named(each.handler)} ({each.name})" for each in served() if each.answers]
