@@ -121,6 +121,11 @@ class Queue(Line):
                 raise TypeError(
                     f"send() returned {outcome!r}, not SENT, ACCEPTED, Done() or Busy()"
                 )
+            if outcome is not SENT:
+                reply = outcome.reply
+                if reply is not None and len(reply) > channel.message_bytes:
+                    size = f"{len(reply)} bytes, more than {channel.message_bytes}"
+                    raise ValueError(f"send() returned a reply of {size}")
         except BaseException as error:
             if not self.gate.defer(error):
                 self.take_raised(request, channel, error)

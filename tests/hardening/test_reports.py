@@ -263,3 +263,13 @@ def test_a_tracer_that_raises_changes_nothing(caplog: pytest.LogCaptureFixture) 
         driver.answer(b"!")
         assert request.result() == b"!"
     assert any("request.sending" in record.getMessage() for record in caplog.records)
+
+
+def test_an_immediate_reply_is_no_longer_than_declared() -> None:
+    driver = Manual(message_bytes=4)
+    with attach(driver) as connection:
+        client = connection.client(0)
+        driver.outcomes = [Done(b"12345"), Done(b"1234")]
+        with pytest.raises(DriverError, match="a reply of 5 bytes, more than 4"):
+            client.request(b"")
+        assert client.request(b"") == b"1234"
