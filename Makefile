@@ -65,9 +65,12 @@ build/i386/.deps build/arm64/.deps: build/%/.deps: $(DEPS) tools/foreign_python.
 	    --target "$$(build/$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	touch $@
 
-# A million words of an SRAM change while traffic runs over it; `test` does it for a moment.
+# A million words of an SRAM change while traffic runs over it, and whatever texts QEMU and debuggers may
+# send; `test` does it for a moment.
 fuzz: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled $(BIN)/python -m tests.acpm.fuzz 1000000
+	MBOXIO_EXPECT_BUILD=compiled MBOXIO_TEXTS=20000 \
+	    $(BIN)/pytest --override-ini=timeout=1800 -k whatever tests/io/test_hostile_texts.py
 
 # ACPM firmware is killed a hundred times in each mode; `test` does it a few times.
 recovery: $(BUILT)

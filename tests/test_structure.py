@@ -49,6 +49,7 @@ each_augmented = pytest.mark.parametrize("path", AUGMENTED, ids=name_of)
 BASE = {
     "_build",
     "errors",
+    "texts",
     "native",
     "descriptors",
     "whose",

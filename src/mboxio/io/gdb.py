@@ -14,17 +14,17 @@ from collections.abc import Sequence
 
 from mboxio.errors import AddressError, RemoteError, RemoteGone
 from mboxio.io.access import number, options
+from mboxio.io.far_region import RemoteRegion
 from mboxio.io.gdb_step import STEP_EXCHANGES, Processor
-from mboxio.io.link import UNASKED, Link, RemoteRegion
+from mboxio.io.link import ANSWER_S, UNASKED, Link
 from mboxio.io.packets import Packets, body_of, framed
+from mboxio.texts import REMOTE_MAX, remote_text
 
 __all__ = ["Gdb", "GdbRegion", "open_gdb"]
 
 OUTPUT = re.compile(rb"O[0-9a-fA-F]*")
 STRAY = re.compile(rb"O[0-9a-fA-F]*|[TSWX][0-9a-fA-F]{2}.*", re.DOTALL)
 """Console output and reports of the processor, which may come between question and answer."""
-CONSOLE_MAX = 400
-"""Characters of the console's last output that are kept for error texts."""
 
 REFUSAL = re.compile(rb"E[0-9a-fA-F]{2}|E\..*", re.DOTALL)
 WORD = re.compile(rb"[0-9a-fA-F]{8}")
@@ -77,7 +77,8 @@ class Gdb(Link):
         """
         with self.choosing:
             if not self.regions:
-                self._choose(step)
+                with self.within(ANSWER_S):
+                    self._choose(step)
             elif step != (self.processor and self.processor.scratch):
                 raise AddressError(
                     f"gdb:{self.where}: regions of one connection make their accesses in one way:"
@@ -96,11 +97,16 @@ class Gdb(Link):
                 return
             processor, self.processor = self.processor, None
             try:
-                processor.restore()
+                with self.within(ANSWER_S):
+                    processor.restore()
             except (RemoteError, RemoteGone):
                 return  # it ended meanwhile
 
     # -- accesses
+
+    def greeting_s(self) -> float:
+        """See `Link.greeting_s`; a probe may look for its target first."""
+        return ANSWER_S * (1 + len(commands(self.where)))
 
     def greet(self) -> None:
         """See `Link.greet`."""
@@ -125,9 +131,10 @@ class Gdb(Link):
             answer = self.ask(b"vAttach;%x" % number(value), stops=True)
             refused = answer[:1] not in (b"T", b"S") and answer != b"OK"
         if refused:
-            said = f"; it said: {self.console.strip()}" if self.console.strip() else ""
+            said = remote_text(self.console.strip())
             raise AddressError(
-                f"gdb:{self.where}: the stub refuses {name}={value}: {_text(answer)}{said}"
+                f"gdb:{self.where}: the stub refuses {name}={value}: {_text(answer)}"
+                + (f"; it said: {said}" if said else "")
             )
 
     def _choose(self, step: int | None) -> None:
@@ -222,7 +229,7 @@ class Gdb(Link):
             elif said == b"-":
                 if not heard:
                     repeats = self._once_more(repeats)
-                    self.socket.sendall(question)
+                    self.send(question)
             elif said.startswith(b"$"):
                 body = self._body(said)
                 if body is None:
@@ -248,18 +255,18 @@ class Gdb(Link):
 
     def _body(self, frame: bytes) -> bytes | None:
         """Return what a packet carries, None if it arrived damaged; the stub is told."""
-        self.heard = 0
         body = body_of(frame)
         if self.acks:
-            self.socket.sendall(b"-" if body is None else b"+")
+            self.send(b"-" if body is None else b"+")
         return body
 
     def _is(self, stray: re.Pattern[bytes], body: bytes) -> bool:
         if not stray.fullmatch(body):
             return False
         if body.startswith(b"O"):
-            text = bytes.fromhex(body[1 : len(body) | 1].decode()).decode(errors="replace")
-            self.console = (self.console + text)[-CONSOLE_MAX:]
+            whole = (len(body) - 1) // 2 * 2  # who sends half of a byte means nothing by it
+            text = bytes.fromhex(body[1 : 1 + whole].decode()).decode(errors="replace")
+            self.console = (self.console + text)[-REMOTE_MAX:]
         return True
 
     def _once_more(self, repeats: int) -> int:
@@ -300,14 +307,16 @@ class GdbRegion(RemoteRegion):
 
     def write(self, offset: int, value: int, width: int) -> None:
         """See `Region.write`."""
-        super().write(offset, value, width)
-        if self.verify:
-            self._verify(offset, [value])
+        with self._time_for(2 if self.verify else 1):
+            super().write(offset, value, width)
+            if self.verify:
+                self._verify(offset, [value])
 
     def write_words(self, offset: int, words: Sequence[int]) -> None:
-        super().write_words(offset, words)
-        if self.verify:
-            self._verify(offset, words)
+        with self._time_for(len(words) * (2 if self.verify else 1)):
+            super().write_words(offset, words)
+            if self.verify:
+                self._verify(offset, words)
 
     def _verify(self, offset: int, words: Sequence[int]) -> None:
         for index, word in enumerate(words):
@@ -325,7 +334,7 @@ def _text(answer: bytes) -> str:
             "'EFF', which a Black Magic Probe answers while it is attached to no target; then give"
             " it its commands: gdb:PORT,monitor=swdp_scan,attach=1@ADDRESS+SIZE"
         )
-    return repr(answer[:CONSOLE_MAX].decode(errors="replace")) if answer else "it does not know how"
+    return f"'{remote_text(answer)}'" if answer else "it does not know how"
 
 
 def commands(where: str) -> list[tuple[str, str]]:

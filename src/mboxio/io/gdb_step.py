@@ -10,11 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mboxio.errors import AddressError, RemoteError
+from mboxio.texts import remote_text
 
 __all__ = ["STEP_EXCHANGES", "Processor"]
 
 STEP_EXCHANGES = 6
 """Questions to the stub for one access."""
+
+THREAD = re.compile(rb"QC[-.0-9a-fA-Fp]{1,40}")
+"""What is said of the current thread, and said again to step it."""
 
 ADDRESS, VALUE = 0, 1
 """Registers that the instructions use."""
@@ -108,8 +112,10 @@ class Processor:
 
     def _get(self, number: int) -> int:
         answer = self.ask(b"p%x" % number)
-        if not re.fullmatch(rb"([0-9a-fA-F]{2})+", answer):
-            raise RemoteError(f"the stub does not tell register {number}: {answer!r}")
+        if not re.fullmatch(rb"[0-9a-fA-F]{%d}" % (2 * self.code.register_bytes), answer):
+            raise RemoteError(
+                f"the stub does not tell register {number}: {remote_text(repr(answer))}"
+            )
         return int.from_bytes(bytes.fromhex(answer.decode()), "little")
 
     def _set(self, number: int, value: int) -> None:
@@ -122,7 +128,9 @@ class Processor:
         for index in range(len(self.code.words)):
             answer = self.ask(b"m%x,4" % (self.scratch + 4 * index))
             if not re.fullmatch(rb"[0-9a-fA-F]{8}", answer):
-                raise AddressError(f"step={self.scratch:#x} is no memory: {answer!r}")
+                raise AddressError(
+                    f"step={self.scratch:#x} is no memory: {remote_text(repr(answer))}"
+                )
             found.append(int.from_bytes(bytes.fromhex(answer.decode()), "little"))
         return tuple(found)
 
@@ -144,6 +152,6 @@ class Processor:
 
     def _step_packet(self) -> bytes:
         current = self.ask(b"qC")
-        if b";s" in self.ask(b"vCont?") and current.startswith(b"QC"):
+        if b";s" in self.ask(b"vCont?") and THREAD.fullmatch(current):
             return b"vCont;s:" + current[2:]
         return b"s"

@@ -11,6 +11,7 @@ import stat
 from mboxio.descriptors import exhausted, refuse_exhausted
 from mboxio.errors import RemoteError, RemoteGone
 from mboxio.io.sockets import REFUSAL, REFUSAL_BYTES_MAX
+from mboxio.texts import remote_text
 
 __all__ = ["SIZE_MAX", "readable", "receive_memory"]
 
@@ -51,12 +52,12 @@ def receive_memory(
         if not said and not descriptors:
             raise RemoteGone(f"{where}: the remote hung up without a word")
         if said.startswith(REFUSAL):
-            why = said.removeprefix(REFUSAL).decode(errors="replace")
-            raise RemoteGone(f"{where}: the remote refuses: {why if why.isprintable() else '?'}")
+            why = remote_text(said.removeprefix(REFUSAL))
+            raise RemoteGone(f"{where}: the remote refuses: {why}")
         if flags & socket.MSG_CTRUNC and len(descriptors) < DESCRIPTORS_MAX:
             raise exhausted(where)  # the kernel had no number for what came
         if said != hello or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-            raise RemoteError(f"{where}: this is no hello of mboxio: {said!r}")
+            raise RemoteError(f"{where}: this is no hello of mboxio: {remote_text(repr(said))}")
         if len(descriptors) != 1:
             raise RemoteError(f"{where}: {len(descriptors)} descriptors, not one")
         return _map(descriptors[0], least_bytes, where)

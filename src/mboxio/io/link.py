@@ -3,6 +3,8 @@
 Such a program talks to one client, so all regions of this process behind the same address share
 one `Link`. Threads take turns, and an exchange that broke off in the middle ends the connection:
 later answers could not be told apart.
+
+Nobody there is trusted: an access has one deadline and takes so many bytes, however they come.
 """
 
 import os
@@ -11,28 +13,49 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+from contextlib import AbstractContextManager, contextmanager
+from typing import ClassVar, Self
 
 from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.io.handover import readable
-from mboxio.io.region import Kind, Region
 from mboxio.io.serial import SerialPort, is_serial_port
 from mboxio.whose import why
 
-__all__ = ["ANSWER_S", "UNASKED", "Link", "RemoteRegion"]
+__all__ = ["ANSWER_S", "UNASKED", "Link"]
 
 ANSWER_S = 5.0
-"""How long an answer may take, whatever comes before it; who is slower is taken for dead."""
+"""How long an access of one word may take in all; who is slower is taken for dead."""
+
+SLOWER = 10
+"""For each further word, so many times its usual cost is granted on top of that."""
 
 RECEIVED_MAX = 1 << 20
-"""Bytes that mean nothing, in one piece; they show that the other side speaks something else."""
+"""Bytes that an access takes at the most, whatever they mean, ..."""
+WORD_RECEIVED_MAX = 1 << 10
+"""... and so many more for each word of it."""
+PIECE_BYTES = 1 << 13
+"""What is taken to pieces before the clock is read again."""
 
 UNASKED = "sent an answer that nothing asked for"
 
 PINGS = 5
 """Exchanges after which the cost of one is known well enough."""
+
+
+class Allowance(threading.local):
+    """What the access of the running thread may still take.
+
+    Attributes:
+        granted_s: how long it may take in all, in seconds; 0: there is no access.
+        until_s: when its time is over.
+        left_bytes: what it may still receive.
+    """
+
+    granted_s = 0.0
+    until_s = 0.0
+    left_bytes = 0
+
 
 _shared: dict[tuple[type, str], "Link"] = {}
 _sharing = threading.Lock()
@@ -61,14 +84,15 @@ class Link(ABC):
         self.broken = ""
         self.at_end: list[Callable[[], object]] = []  # wakes those who sleep on the connection
         self.owed = 0  # answers that have not come
-        self.until_s = 0.0
+        self.access_s = 0.0  # not known yet
+        self.allowance = Allowance()
         self.lock = threading.Lock()
         self.received = bytearray()
-        self.heard = 0  # bytes since the last that meant something
         self.socket = self._connected(self.place_of(where))
         try:
-            self.greet()
-            self.access_s = self._measure()
+            with self.within(self.greeting_s()):
+                self.greet()
+                self.access_s = self._measure()
         except RemoteGone as error:
             self.socket.close()
             raise RemoteGone(f"{error}; {self.how_to_start}") from None
@@ -123,6 +147,10 @@ class Link(ABC):
     def greet(self) -> None:
         """Begin the conversation."""
 
+    def greeting_s(self) -> float:
+        """Return how long that may take, and the measuring after it, in seconds."""
+        return ANSWER_S
+
     @abstractmethod
     def ping(self) -> None:
         """Make one exchange that touches nothing of the target."""
@@ -147,20 +175,47 @@ class Link(ABC):
     # -- exchanges
 
     @contextmanager
-    def talking(self) -> Generator[None]:
+    def within(self, seconds: float, words: int = 1) -> Generator[None]:
+        """Have one deadline for all that this thread asks inside; of several the outermost counts.
+
+        Args:
+            seconds: how long it may take, waiting for other threads not counted.
+            words: how many are asked for.
+        """
+        mine = self.allowance
+        if mine.granted_s:
+            yield
+            return
+        mine.granted_s = seconds
+        mine.until_s = time.monotonic() + seconds
+        mine.left_bytes = RECEIVED_MAX + words * WORD_RECEIVED_MAX
+        try:
+            yield
+        finally:
+            mine.granted_s = 0.0
+
+    def access(self, words: int, access_s: float) -> AbstractContextManager[None]:
+        """Begin an access of so many words that cost ``access_s`` seconds each; see `within`."""
+        return self.within(ANSWER_S + SLOWER * max(0, words - 1) * access_s, words)
+
+    @contextmanager
+    def talking(self, words: int = 1) -> Generator[None]:
         """Hold the connection for one exchange.
 
         Raises:
             RemoteGone: the connection broke, now or earlier.
         """
-        with self.lock:
+        came_s = time.monotonic()
+        with self.access(words, self.access_s), self.lock:
+            self.allowance.until_s += time.monotonic() - came_s
             if self.broken:
                 raise RemoteGone(self.broken)
-            self.owed = self.heard = 0
+            self.owed = 0
             try:
                 yield
             except TimeoutError:
-                raise self.end(f"does not answer within {ANSWER_S:g} s") from None
+                granted_s = self.allowance.granted_s
+                raise self.end(f"does not answer within {granted_s:.3g} s") from None
             except RemoteGone:
                 raise  # it has been ended
             except OSError as error:
@@ -172,25 +227,33 @@ class Link(ABC):
     def say(self, data: bytes, answers: int) -> None:
         """Send what is answered ``answers`` times. Inside `talking`."""
         self.owed += answers
-        self.until_s = time.monotonic() + ANSWER_S
+        self.send(data)
+
+    def send(self, data: bytes) -> None:
+        """Send what is not answered. Inside `talking`."""
+        self.socket.settimeout(self._left_s())
         self.socket.sendall(data)
 
     def answered(self) -> None:
         """Count an answer that came. Inside `talking`."""
         self.owed -= 1
-        self.until_s = time.monotonic() + ANSWER_S
 
     def hear(self) -> None:
         """Wait for more bytes and add them to ``received``. Inside `talking`."""
-        data = self.socket.recv(65536)
+        self.socket.settimeout(self._left_s())
+        data = self.socket.recv(PIECE_BYTES)
         if not data:
             raise ConnectionResetError("it hung up")
         self.received += data
-        self.heard += len(data)
-        if self.owed and time.monotonic() > self.until_s:
-            raise TimeoutError
-        if self.heard > RECEIVED_MAX:
+        self.allowance.left_bytes -= len(data)
+        if self.allowance.left_bytes < 0:
             raise ConnectionAbortedError("it sends without end")
+
+    def _left_s(self) -> float:
+        left_s = self.allowance.until_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        return left_s
 
     def arrived(self) -> Iterator[None]:
         """Hear what came unasked, piece by piece: before a question is sent. Inside `talking`.
@@ -198,10 +261,9 @@ class Link(ABC):
         Raises:
             RemoteGone: it goes on and on.
         """
-        until_s = time.monotonic() + ANSWER_S
         yield  # with the last answer, maybe
         while readable(self.socket.fileno(), 0):
-            if time.monotonic() > until_s:
+            if time.monotonic() > self.allowance.until_s:
                 raise self.end("sends without end")
             self.hear()
             yield
@@ -233,8 +295,8 @@ class Link(ABC):
                     f"{self.scheme}:{where} is neither the path of a socket or of a serial port"
                     " (with a '/') nor HOST:PORT"
                 )
-            connection = socket.create_connection((host.strip("[]") or "localhost", int(port)), 5.0)
-            connection.settimeout(ANSWER_S)
+            place = host.strip("[]") or "localhost", int(port)
+            connection = socket.create_connection(place, ANSWER_S)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return connection
         except (OSError, OverflowError) as error:
@@ -259,100 +321,6 @@ class Link(ABC):
     def __repr__(self) -> str:
         state = "broken" if self.broken else f"{self.access_s * 1e6:.0f} us per access"
         return f"<{type(self).__name__} {self.where}, {state}>"
-
-
-class RemoteRegion(Region):
-    """Memory or registers behind a `Link`.
-
-    Accesses raise RemoteGone when the connection is lost.
-
-    Args:
-        link: the connection; the region gives it up when it is closed.
-        address: where the region begins there.
-        size_bytes: its size in bytes.
-    """
-
-    kind = Kind.REMOTE
-
-    def __init__(self, link: Link, address: int, size_bytes: int) -> None:
-        self.link = link
-        self.address = address
-        self.size_bytes = size_bytes
-        self.access_s = link.access_s
-        self.place = "", (link.scheme, link.place_of(link.where)), address
-        self.closed = False
-
-    def read(self, offset: int, width: int) -> int:
-        self._check_access(offset, width)
-        return self.link.read(self.address + offset, width)
-
-    def write(self, offset: int, value: int, width: int) -> None:
-        self._check_access(offset, width)
-        if not 0 <= value < 1 << 8 * width:
-            raise ValueError(f"{value:#x} does not fit into {width} bytes")
-        self.link.write(self.address + offset, value, width)
-
-    def read_words(self, offset: int, count: int) -> list[int]:
-        self._check_open()
-        self.check(offset, 4 * count, 4)
-        return self.link.read_words(self.address + offset, count)
-
-    def write_words(self, offset: int, words: Sequence[int]) -> None:
-        self._check_open()
-        self.check(offset, 4 * len(words), 4)
-        for word in words:
-            if not 0 <= word < 1 << 32:
-                raise ValueError(f"{word:#x} is not a 32-bit word")
-        self.link.write_words(self.address + offset, words)
-
-    @property
-    def lost(self) -> bool:
-        """See `Region.lost`."""
-        return bool(self.link.broken) and not self.closed
-
-    def reopen(self) -> None:
-        """See `Region.reopen`."""
-        if not self.lost:
-            return
-        link = type(self.link).share(self.link.where)
-        try:
-            same = self.same_over(link)
-        finally:
-            link.release()
-        lost, self.link = self.link, same.link  # with its use of the connection
-        interrupt, self.interrupt = self.interrupt, same.interrupt
-        self.access_s = same.access_s
-        if interrupt is not None:
-            interrupt.close()
-        lost.release()
-
-    @abstractmethod
-    def same_over(self, link: Any) -> "RemoteRegion":
-        """Return a region for the same window, set up the same way, over a new connection.
-
-        Raises:
-            RemoteGone, AddressError: it is not possible any more.
-        """
-
-    def close(self) -> None:
-        """See `Region.close`."""
-        if not self.closed:
-            self.closed = True
-            super().close()
-            self.link.release()
-
-    def _check_access(self, offset: int, width: int) -> None:
-        self._check_open()
-        self.check_width(offset, width)
-        if width not in self.link.widths:
-            known = " or ".join(str(each) for each in sorted(self.link.widths))
-            raise ValueError(
-                f"{self.link.scheme}: does accesses of {known} bytes, not of {width} bytes"
-            )
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise ValueError("the region is closed")
 
 
 def _forget_links() -> None:

@@ -1,14 +1,22 @@
-"""The frames of GDB's remote protocol: ``$body#checksum``, and what stands between them."""
+"""What arrives as text, in pieces: lines, and the frames of GDB's protocol, ``$body#checksum``.
+
+Whoever sends it is not trusted. A byte is looked at a fixed number of times, however it arrives,
+and what has no end is refused.
+"""
 
 import re
 
-__all__ = ["Packets", "body_of", "framed"]
+__all__ = ["Lines", "Packets", "body_of", "framed"]
 
 SIGNIFICANT = re.compile(rb"[-+$%]")
 """Acknowledgements, and what packets and notifications begin with."""
 HEX_PAIR = re.compile(rb"[0-9a-fA-F]{2}")
-EXPANDED_MAX = 1 << 20
+FRAME_BYTES_MAX = 1 << 16
+"""Stubs have buffers of 16 KiB at the most, and nobody asks for more than 4."""
+EXPANDED_MAX = 1 << 16
 """Bytes of a packet after its run-length code was undone, which makes up to 97 of 2."""
+LINE_BYTES_MAX = 1 << 14
+ENDLESS = "it sends without end"
 
 
 def framed(body: bytes) -> bytes:
@@ -16,8 +24,37 @@ def framed(body: bytes) -> bytes:
     return b"$%s#%02x" % (body, sum(body) & 0xFF)
 
 
+class Lines:
+    """Finds the first line of what was received.
+
+    Args:
+        received: what arrived; `drop` removes the line.
+    """
+
+    def __init__(self, received: bytearray) -> None:
+        self.received = received
+        self.looked = 0  # bytes without an end of line
+
+    def first(self) -> bytes | None:
+        """Return the first line, without its end; None: it has not come yet.
+
+        Raises:
+            ConnectionAbortedError: it has no end.
+        """
+        end = self.received.find(b"\n", self.looked)
+        self.looked = len(self.received) if end < 0 else end
+        if self.looked > LINE_BYTES_MAX:
+            raise ConnectionAbortedError(ENDLESS)
+        return None if end < 0 else bytes(self.received[:end])
+
+    def drop(self) -> None:
+        """Remove the line that `first` returned."""
+        del self.received[: self.looked + 1]
+        self.looked = 0
+
+
 class Packets:
-    """Takes apart what a stub sends. Each byte is looked at once, however it arrives.
+    """Takes apart what a stub sends.
 
     Args:
         received: what arrived; what was taken is removed from it.
@@ -29,7 +66,11 @@ class Packets:
         self.looked = 0  # bytes of it without an end
 
     def take(self) -> bytes | None:
-        """Return ``+``, ``-``, or a whole frame with its ``$`` or ``%``; None: not yet."""
+        """Return ``+``, ``-``, or a whole frame with its ``$`` or ``%``; None: not yet.
+
+        Raises:
+            ConnectionAbortedError: a frame has no end.
+        """
         received = self.received
         while True:
             if not self.inside:
@@ -38,9 +79,15 @@ class Packets:
                 if not found:
                     return None
                 if received[0] in b"+-":
-                    return bytes([received.pop(0)])
+                    sign = bytes(received[:1])
+                    del received[:1]  # pop(0) would move all the others
+                    return sign
                 self.inside, self.looked = True, 1
             end = received.find(b"#", self.looked)
+            if end < 0 and len(received) > FRAME_BYTES_MAX:
+                del received[: max(0, received.rfind(b"$"))]  # earlier ones were cut off
+                if len(received) > FRAME_BYTES_MAX:
+                    raise ConnectionAbortedError(ENDLESS)
             if end < 0 or len(received) < end + 3:
                 self.looked = len(received) if end < 0 else end
                 return None

@@ -13,8 +13,12 @@ from collections.abc import Sequence
 from mboxio.descriptors import eventfd, refuse_exhausted
 from mboxio.errors import AddressError, RemoteError
 from mboxio.io.access import number, options
+from mboxio.io.far_region import RemoteRegion
+from mboxio.io.handover import readable
 from mboxio.io.interrupts import Interrupt
-from mboxio.io.link import UNASKED, Link, RemoteRegion
+from mboxio.io.link import UNASKED, Link
+from mboxio.io.packets import Lines
+from mboxio.texts import remote_text
 
 __all__ = ["Qtest", "QtestInterrupt", "QtestRegion", "open_qtest"]
 
@@ -24,6 +28,9 @@ AT_ONCE = 64
 NUMBER = re.compile(r"(0x)?[0-9a-fA-F]{1,16}")
 REPORT = b"IRQ "
 """How a line begins that is no answer."""
+IRQ = re.compile(rb"IRQ (raise|lower) ([0-9]{1,5})")
+IRQS_MAX = 1 << 12
+"""More than any device of QEMU has: of those with higher numbers no note is taken."""
 
 LETTERS = {1: "b", 2: "w", 4: "l"}
 # An access of 8 bytes exists, but QEMU makes two of 4 out of it for most devices.
@@ -50,9 +57,11 @@ class Qtest(Link):
 
     def greet(self) -> None:
         """See `Link.greet`."""
+        self.lines = Lines(self.received)
         order = self.command("endianness")
         if order != "little":
-            raise AddressError(f"qtest:{self.where}: the machine is {order}-endian, not little")
+            said = remote_text(order)
+            raise AddressError(f"qtest:{self.where}: the machine is {said}-endian, not little")
 
     def ping(self) -> None:
         """See `Link.ping`."""
@@ -114,7 +123,13 @@ class Qtest(Link):
         self._set_up(f"set_irq_in {device} {name} {line} {level}")
 
     def interrupt(self, line: int) -> "QtestInterrupt":
-        """Return a line of the intercepted device as a source of events."""
+        """Return a line of the intercepted device as a source of events.
+
+        Raises:
+            AddressError: no device has so many.
+        """
+        if not 0 <= line < IRQS_MAX:
+            raise AddressError(f"qtest: a line of interrupts has a number below {IRQS_MAX}")
         return QtestInterrupt(self.again(), line)
 
     def region(self, address: int, size_bytes: int) -> "QtestRegion":
@@ -122,16 +137,26 @@ class Qtest(Link):
         return QtestRegion(self.again(), address, size_bytes)
 
     def catch_up(self) -> None:
-        """Take note of interrupts that were reported since the last access; does not wait."""
+        """Take note of interrupts that were reported since the last access; does not wait.
+
+        Of many a part: what stays behind shows on the socket, and is for the next look.
+        """
         with self.talking():
-            self._overhear()
+            self._take_reports()
+            if readable(self.socket.fileno(), 0):
+                self.hear()
+                self._take_reports()
+            self._refuse_unasked()
 
     # -- conversation
 
     def _overhear(self) -> None:
         """Take what came unasked, so that it is not taken for the next answer."""
         for _ in self.arrived():
-            self._take_lines()
+            self._take_reports()
+        self._refuse_unasked()
+
+    def _refuse_unasked(self) -> None:
         if not (REPORT.startswith(self.received) or self.received.startswith(REPORT)):
             raise self.end(UNASKED)
 
@@ -147,48 +172,46 @@ class Qtest(Link):
             RemoteGone: the connection is lost.
         """
         answers: list[str] = []
-        with self.talking():
+        with self.talking(len(lines)):
             self._overhear()
             for begin in range(0, len(lines), AT_ONCE):
                 batch = lines[begin : begin + AT_ONCE]
                 self.say("".join(f"{line}\n" for line in batch).encode(), len(batch))
                 answers += [self._answer() for _ in batch]
-            self._take_lines()  # nothing may stay behind that the socket does not show any more
+            self._take_reports()  # nothing may stay behind that the socket does not show any more
             if len(lines) > 1 and b"\n" in self.received:
                 raise self.end(UNASKED)  # which of them are answers, nobody knows
         for line, answer in zip(lines, answers, strict=True):
             if not answer.startswith("OK"):
-                raise RemoteError(f"qtest:{self.where}: {line!r} is answered by {answer!r}")
+                said = remote_text(answer)
+                raise RemoteError(f"qtest:{self.where}: {line!r} is answered by '{said}'")
         return [answer[3:] for answer in answers]
 
     def _numbers(self, lines: Sequence[str], width: int) -> list[int]:
         answers = self.commands(lines)
-        wrong = [each for each in answers if not NUMBER.fullmatch(each)]
-        found = [] if wrong else [int(each, 16) for each in answers]
-        if wrong or max(found) >> 8 * width:
-            raise RemoteError(f"qtest:{self.where}: {answers!r} are no numbers of {width} bytes")
-        return found
+        wrong = [
+            each for each in answers if not NUMBER.fullmatch(each) or int(each, 16) >> 8 * width
+        ]
+        if wrong:
+            said = remote_text(repr(wrong[:4]))
+            raise RemoteError(f"qtest:{self.where}: {said} are no numbers of {width} bytes")
+        return [int(each, 16) for each in answers]
 
     def _answer(self) -> str:
-        while True:
-            self._take_lines()
-            end = self.received.find(b"\n")
-            if end >= 0:
-                line = self.received[:end].decode(errors="replace")
-                del self.received[: end + 1]
-                self.heard = 0
-                self.answered()
-                return line
+        while (line := self._take_reports()) is None:
             self.hear()
+        self.lines.drop()
+        self.answered()
+        return line.decode(errors="replace")
 
-    def _take_lines(self) -> None:
-        """Take reports of interrupts from the front of what was received."""
-        while self.received.startswith(REPORT) and (end := self.received.find(b"\n")) >= 0:
-            words = self.received[:end].decode(errors="replace").split()
-            del self.received[: end + 1]
-            self.heard = 0
-            if len(words) == 3 and words[2].isdecimal() and len(words[2]) < 10:
-                self._line_is(int(words[2]), words[1] == "raise")
+    def _take_reports(self) -> bytes | None:
+        """Take reports of interrupts from the front; return the line behind them, None: not yet."""
+        while (line := self.lines.first()) is not None and line.startswith(REPORT):
+            self.lines.drop()
+            report = IRQ.fullmatch(line.strip())
+            if report and int(report[2]) < IRQS_MAX:
+                self._line_is(int(report[2]), report[1] == b"raise")
+        return line
 
     def _line_is(self, line: int, raised: bool) -> None:
         if not raised:

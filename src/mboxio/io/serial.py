@@ -31,7 +31,7 @@ class SerialPort:
 
     Args:
         path: for example ``/dev/ttyACM0``.
-        timeout_s: how long to wait for a byte, or for room to send one.
+        timeout_s: see `settimeout`.
 
     Raises:
         AddressError: another program has it, this one may not, or it is no serial port.
@@ -69,6 +69,10 @@ class SerialPort:
     def fileno(self) -> int:
         """Return the descriptor, -1 once it is closed."""
         return self.descriptor
+
+    def settimeout(self, timeout_s: float) -> None:
+        """Choose how long the next call waits for bytes, or for room to send them, in seconds."""
+        self.timeout_s = timeout_s
 
     def recv(self, size_bytes: int) -> bytes:
         """Wait for bytes; ``b""``: the device is gone.

@@ -18,6 +18,7 @@ import struct
 from mboxio.descriptors import refuse_exhausted, require
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.io.elsewhere import invoker, looked_at, of_invoker
+from mboxio.texts import remote_text
 from mboxio.whose import myself, user, why
 
 __all__ = [
@@ -282,7 +283,7 @@ def _lock(address: str, path: str) -> int:
                 return lock
         except BlockingIOError:
             if _is_named(lock, path):
-                owner = os.read(lock, 32).decode(errors="replace").strip() or "unknown"
+                owner = remote_text(os.read(lock, 32).strip()) or "unknown"
         except BaseException:
             os.close(lock)
             raise
