@@ -40,6 +40,7 @@ from mboxio.states import (
     UNKNOWN,
     UNSENT,
 )
+from mboxio.texts import remote_text
 from mboxio.trace import REQUEST_COPYING, REQUEST_ENDED
 
 
@@ -349,7 +350,7 @@ class Channel(BaseChannel):
 
     def take_refusal(self, request: Any, status: int, reply: bytes) -> None:
         """End a request that the remote answered with an error."""
-        text = reply.decode("utf-8", "replace") or "no reason given"
+        text = remote_text(reply) or "no reason given"
         text = f"the remote answered with error {status}: {text}"
         more: dict[str, Any] = {"answered": True, "status": status, "errno": abs(status)}
         self.fail(request, self.error(RemoteError, request, text, **more))

@@ -6,6 +6,7 @@ from typing import Any
 from mboxio.devicetree import EPROBE_DEFER, DeviceTree, Node
 from mboxio.errors import DeviceTreeError
 from mboxio.registry import BUILT_IN, Address, found, load
+from mboxio.texts import remote_text
 
 __all__ = ["COMPATIBLE", "GROUP", "driver", "drivers", "resolve"]
 
@@ -70,11 +71,12 @@ def resolve(address: Address) -> tuple[Address, Any]:
         node, which = specifier.provider, ""
     name = driver(node, driven)
     if name is None:
+        what = remote_text(", ".join(node.compatible)) or "anonymous"
         raise DeviceTreeError(
-            f"no controller here drives {node.path} ({', '.join(node.compatible) or 'anonymous'})",
+            f"no controller here drives {node.shown} ({what})",
             errno=EPROBE_DEFER,
         )
     if not node.enabled:
-        raise DeviceTreeError(f"{node.path} is disabled in the device tree", errno=EPROBE_DEFER)
+        raise DeviceTreeError(f"{node.shown} is disabled in the device tree", errno=EPROBE_DEFER)
     options = {**load(name).tree_options(tree, node, specifier), **options}
     return Address(name, "", which, options), specifier

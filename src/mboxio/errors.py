@@ -29,6 +29,8 @@
 import errno as _errno
 from typing import Any
 
+from mboxio.texts import printable
+
 __all__ = [
     "AddressError",
     "ClosedError",
@@ -55,7 +57,7 @@ class MailboxError(Exception):
     """Base of all errors of mboxio.
 
     Args:
-        message: one line for people.
+        message: one line for people; what a terminal would obey in it is escaped.
         errno: the errno that a C caller would see; every class has its own default.
         stage: ``queue``, ``tx_done``, ``reply`` or None.
         handed_over: ``no``, ``yes``, ``unknown`` or None where no message is concerned.
@@ -85,7 +87,7 @@ class MailboxError(Exception):
         request: int | None = None,
         **details: Any,
     ) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.errno = self.default_errno if errno is None else errno
         self.stage = stage
         self.handed_over = handed_over

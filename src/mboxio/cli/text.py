@@ -6,28 +6,15 @@ from typing import Any
 
 import click
 
+from mboxio.texts import LINE_MAX, printable
+
 __all__ = ["LINE_MAX", "WORD_MAX", "json_line", "note", "printable", "register_plain", "word"]
 
-LINE_MAX = 2000
-"""A line has so many characters at the most; an error may list the channels of a controller."""
 WORD_MAX = 200
 """A name has so many."""
 
 PLAIN = {"×": "x", "µ": "u", "°": "", "…": "..."}
 """What stands for our own characters where the encoding of the output lacks them."""
-
-
-def printable(text: str, limit: int = LINE_MAX) -> str:
-    """Return one line that a terminal shows as it is, whoever wrote the text.
-
-    Control characters, C0 and C1 (decoded from UTF-8, they are the same to many terminals), the
-    controls of writing direction, separators of lines, lone surrogates and whatever else has no
-    look of its own are shown as escapes. What is longer than ``limit`` is cut, and says so.
-    """
-    left = len(text) - limit
-    words = " ".join(text[:limit].split("\n"))
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
-    return f"{shown}... ({left} more characters)" if left > 0 else shown
 
 
 def word(text: str) -> str:

@@ -16,7 +16,7 @@ class AcpmNode(RingController):
         sram = consumer.shmem[0] if consumer.shmem else None
         provider = consumer.channels[0].provider if consumer.channels else None
         if sram is None or provider is None:
-            raise AddressError(f"{node.path} names no {'mboxes' if sram else 'shmem'}")
+            raise AddressError(f"{node.shown} names no {'mboxes' if sram else 'shmem'}")
         mailbox = super().tree_options(tree, provider, None)["at"]
         found = super().tree_options(tree, sram, None)
         return {**found, "mbox": f"exynos_mbox:?at={mailbox}"}

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 
 from mboxio.errors import DeviceTreeError
+from mboxio.texts import remote_text
 
 __all__ = ["BYTES_MAX", "MAGIC", "Node", "parse"]
 
@@ -47,6 +48,11 @@ class Node:
             names = [each.name for each in self.lineage()][-2::-1]
             self._path = "/" + "/".join(names)
         return self._path
+
+    @property
+    def shown(self) -> str:
+        """Its path in a message."""
+        return remote_text(self.path)
 
     @property
     def enabled(self) -> bool:
@@ -94,7 +100,7 @@ class Node:
         return [text(each) for each in value.removesuffix(b"\0").split(b"\0")] if value else []
 
     def __repr__(self) -> str:
-        return f"<Node {self.path}>"
+        return f"<Node {self.shown}>"
 
 
 def text(value: bytes) -> str:

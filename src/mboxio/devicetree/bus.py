@@ -94,7 +94,7 @@ class Wiring:
                     return None
                 if self._looked_at > WINDOWS_MAX:
                     raise DeviceTreeError(
-                        f"{bus.path}: more addresses through more windows than on any board: "
+                        f"{bus.shown}: more addresses through more windows than on any board: "
                         f"over {WINDOWS_MAX:,} windows to look at"
                     )
             bus = bus.parent

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from mboxio.devicetree.blob import BYTES_MAX, MAGIC, VERSION_MAX, VERSION_MIN, Node
 from mboxio.errors import DeviceTreeError
+from mboxio.texts import remote_text
 
 __all__ = ["GZIP", "HEAD_BYTES", "explain", "fit", "long_fit", "unpack"]
 
@@ -116,7 +117,7 @@ def fit(root: Node) -> str | None:
     if images is None or root.child("configurations") is None:
         return None
     trees = [
-        (at, each.name)
+        (at, remote_text(each.name))
         for at, each in enumerate(images.children)
         if "flat_dt" in each.strings("type")
     ]

@@ -12,6 +12,7 @@ from mboxio.devicetree.blob import Node
 from mboxio.devicetree.bus import Interrupt, Range
 from mboxio.devicetree.overlay import UNRESOLVED, Overlay, place
 from mboxio.errors import DeviceTreeError
+from mboxio.texts import remote_text
 
 __all__ = ["EPROBE_DEFER", "Consumer", "Provider", "Specifier", "find_channel", "scmi_roles"]
 
@@ -146,7 +147,7 @@ def specifiers(node: Node, find: Find, overlay: Overlay | None) -> Iterator[Spec
             wrong = _wrong(phandle, provider, length, len(cells) - at)
             count = length or 0
         if wrong is not None:
-            raise DeviceTreeError(f"{node.path}: mboxes[{index}]: {wrong}")
+            raise DeviceTreeError(f"{node.shown}: mboxes[{index}]: {wrong}")
         own = cells[at : at + min(count, ARGUMENTS_MAX)]
         name = names[index] if index < len(names) else None
         yield Specifier(index, name, provider, own, _children(provider, own, find))
@@ -161,7 +162,7 @@ def _wrong(phandle: int, provider: Node | None, length: int | None, left: int) -
     if provider is None:
         return f"no node has phandle {phandle:#x}"
     if length is None:
-        return f"{provider.path} has no #mbox-cells"
+        return f"{provider.shown} has no #mbox-cells"
     return f"the list ends after {left} of {length} cells" if length > left else None
 
 
@@ -177,10 +178,10 @@ def find_channel(node: Node, which: int | str, find: Find, overlay: Overlay | No
         if specifier.index == index:
             break
     else:
-        raise DeviceTreeError(f"{node.path} has no mboxes[{index}]", errno=errno.ENOENT)
+        raise DeviceTreeError(f"{node.shown} has no mboxes[{index}]", errno=errno.ENOENT)
     if specifier.provider is None:
         raise DeviceTreeError(
-            f"{node.path}: mboxes[{index}] is left empty (phandle 0)", errno=errno.ENOENT
+            f"{node.shown}: mboxes[{index}] is left empty (phandle 0)", errno=errno.ENOENT
         )
     return specifier
 
@@ -188,10 +189,10 @@ def find_channel(node: Node, which: int | str, find: Find, overlay: Overlay | No
 def _index(node: Node, name: str) -> int:
     names = node.strings("mbox-names")
     if not names:
-        raise DeviceTreeError(f"{node.path} has no mbox-names: its channels have an index only")
+        raise DeviceTreeError(f"{node.shown} has no mbox-names: its channels have an index only")
     if name not in names:
         raise DeviceTreeError(
-            f"{node.path} has no channel {name!r}; there are: {', '.join(names)}",
+            f"{node.shown} has no channel {name!r}; there are: {remote_text(', '.join(names))}",
             errno=errno.ENODATA,
         )
     return names.index(name)
@@ -204,7 +205,7 @@ def scmi_roles(consumer: Consumer) -> dict[str, Specifier]:
         DeviceTreeError: EINVAL: SCMI knows no such number of channels and shared memories, two
             shared memories are the same, or the list is broken.
     """
-    path, shmem = consumer.node.path, consumer.shmem
+    path, shmem = consumer.node.shown, consumer.shmem
     if consumer.error is not None:
         raise consumer.error
     roles = SCMI_ROLES.get((len(consumer.channels), len(shmem)))

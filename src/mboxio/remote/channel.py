@@ -13,6 +13,7 @@ from mboxio.handlers import Misreturned, answer_of
 from mboxio.io.sockets import HOST_NEVER_RECEIVES, HOST_NEVER_SENDS, LEGACY
 from mboxio.remote.faults import Disturbance, Faults
 from mboxio.ring.layout import ChannelSpec, plan
+from mboxio.texts import printable
 
 __all__ = ["Handler", "RemoteChannel", "error_message", "log_failure", "read_error"]
 
@@ -120,7 +121,8 @@ class RemoteChannel:
 def log_failure(what: str, channel: str, error: Exception) -> None:
     """Log an error in user code, with its traceback."""
     # As text: whoever keeps the record would keep the memory, by way of the traceback.
-    text = "".join(traceback.format_exception(error))
+    told = "".join(traceback.format_exception(error)).splitlines()
+    text = "\n".join(map(printable, told))
     log.warning("%s of channel %s failed:\n%s", what, channel, text)
 
 

@@ -19,6 +19,7 @@ from mboxio.remote.handshake import Peer
 from mboxio.remote.lane import Answered
 from mboxio.remote.server import Link, ShmServer
 from mboxio.remote.serving import Serving
+from mboxio.texts import remote_text
 
 __all__ = ["Remote"]
 
@@ -151,7 +152,7 @@ class Remote(Serving[ShmServer], Declared):
         if status == errno.EPIPE:
             raise RemoteGone("the host went away", stage="reply", handed_over="yes")
         if status:
-            raise RemoteError(reply.decode(errors="replace"), status=status, channel=channel)
+            raise RemoteError(remote_text(reply), status=status, channel=channel)
         return reply
 
     # -- misbehaving
