@@ -315,13 +315,13 @@ if not COMPILED:
 # An event loop keeps what it calls: a connection that is forgotten must be able to go.
 
 
-def _look(port: "weakref.ref[LoopPort]", why: str) -> None:
+def _look(port: "weakref.ref[Any]", why: str) -> None:
     found = port()
     if found is not None:
         found.look(why)
 
 
-def _on_timer(port: "weakref.ref[LoopPort]") -> None:
+def _on_timer(port: "weakref.ref[Any]") -> None:
     found = port()
     if found is not None:
         found.on_timer()
