@@ -101,8 +101,8 @@ class Channel(BaseChannel):
         self.clients.append(client)
         if client.ports is not None:
             client.attend(1)
-        if client.ports is not None and client.ports.received is not None:
-            self.receivers.append(client.ports.received)
+            if client.ports.received is not None:
+                self.receivers.append(client.ports.received)
 
     def remove_client(self, client: Any) -> None:
         """A client leaves."""
@@ -116,11 +116,8 @@ class Channel(BaseChannel):
 
     def held(self) -> list[Any]:
         """Return the requests of this channel that are over and still hold something."""
-        return [
-            request
-            for request in self.queue.in_flight()
-            if request.owner.channel is self and request.state > DONE
-        ]
+        in_flight = self.queue.in_flight()
+        return [each for each in in_flight if each.owner.channel is self and each.state > DONE]
 
     # -- towards the hardware
 
@@ -350,8 +347,8 @@ class Channel(BaseChannel):
 
     def take_refusal(self, request: Any, status: int, reply: bytes) -> None:
         """End a request that the remote answered with an error."""
-        text = remote_text(reply) or "no reason given"
-        text = f"the remote answered with error {status}: {text}"
+        said = remote_text(reply) or "no reason given"
+        text = f"the remote answered with error {status}: {said}"
         more: dict[str, Any] = {"answered": True, "status": status, "errno": abs(status)}
         self.fail(request, self.error(RemoteError, request, text, **more))
 

@@ -124,8 +124,8 @@ class Queue(Line):
             if outcome is not SENT:
                 reply = outcome.reply
                 if reply is not None and len(reply) > channel.message_bytes:
-                    size = f"{len(reply)} bytes, more than {channel.message_bytes}"
-                    raise ValueError(f"send() returned a reply of {size}")
+                    size = f"{len(reply)} bytes, and message_bytes={channel.message_bytes}"
+                    raise ValueError(f"Done() was given {size}")
         except BaseException as error:
             if not self.gate.defer(error):
                 self.take_raised(request, channel, error)
