@@ -37,9 +37,9 @@ def interrupt_of(error: BaseException) -> BaseException | None:
     Judging takes Python code, which may be interrupted as well: then it is the later exception, and
     whatever the first one came out of is to be done again.
     """
-    from mboxio.interrupts import interrupts  # only where something was raised
-
     try:
+        from mboxio.interrupts import interrupts  # only where something was raised
+
         return error if interrupts(error) else None
     except BaseException as later:
         return later
