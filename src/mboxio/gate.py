@@ -51,7 +51,7 @@ def surely(function: Any, *args: Any) -> None:
     What a handler raised is raised at the end.
     """
     interrupted: BaseException | None = None
-    for _ in range(TRIES_MAX):
+    while True:
         try:
             function(*args)
             break
@@ -191,17 +191,7 @@ class Gate:
 
     def call_surely(self, decide: Any, *args: Any) -> None:
         """As `call`, for cleaning up: signal handlers wait until it is done. May run twice."""
-        interrupted: BaseException | None = None
-        while True:
-            try:
-                self.call(decide, *args)
-                break
-            except BaseException as error:
-                interrupted = interrupt_of(error)
-                if interrupted is None:
-                    raise
-        if interrupted is not None:
-            raise interrupted
+        surely(self.call, decide, *args)
 
     def note(self, decide: Any, *args: Any) -> None:
         """Leave ``decide(*args)`` for the next `leave`, whoever makes it (finalizers)."""
