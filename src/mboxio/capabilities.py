@@ -19,8 +19,6 @@ class TxDone(Enum):
     """The client knows: by the reply, or it calls `Client.tx_done`."""
 
 
-_EXPECTED: dict[str, str] = {}
-"""What each field takes, in words; filled below the class."""
 _OPTIONAL: dict[str, object] = {"reply_credits": 1, "epoch_source": "", "idle_poll_s": 0.0}
 """Something of the kind that a field takes besides None, its default."""
 _COUNTED = {"depth": "slot", "reply_credits": "reply credit"}
@@ -106,8 +104,10 @@ class Capabilities:
             value: object = getattr(self, each.name)
             if value is None and each.default is None:
                 continue
-            if not _fits(value, _OPTIONAL.get(each.name, each.default)):
-                raise ValueError(f"{each.name}={value!r}: {_EXPECTED[each.name]} is expected")
+            kind = _OPTIONAL.get(each.name, each.default)
+            if not _fits(value, kind):
+                expected = _expected(kind) + (" or None" if each.default is None else "")
+                raise ValueError(f"{each.name}={value!r}: {expected} is expected")
             if isinstance(value, int | float):
                 _check_range(each.name, value)
 
@@ -121,9 +121,3 @@ class Capabilities:
     def period_s(self) -> float:
         """How often the queue is polled, in seconds: ``poll_s``, or longer where looks are dear."""
         return max(self.poll_s, POLL_ACCESSES * self.access_s)
-
-
-for each in fields(Capabilities):
-    _EXPECTED[each.name] = _expected(_OPTIONAL.get(each.name, each.default))
-    if each.default is None:
-        _EXPECTED[each.name] += " or None"
