@@ -6,7 +6,11 @@ import sys
 
 from mboxio.errors import MailboxError
 
-__all__ = ["eventfd", "exhausted", "refuse_exhausted", "require", "spare"]
+__all__ = ["NONE_LEFT", "eventfd", "exhausted", "refuse_exhausted", "require", "spare"]
+
+
+NONE_LEFT = frozenset({errno.EMFILE, errno.ENFILE})
+"""What the kernel says where there are no descriptors left."""
 
 
 def require(*names: str) -> None:
@@ -72,6 +76,6 @@ def refuse_exhausted(error: BaseException, what: str) -> None:
     if (
         isinstance(error, OSError)
         and not isinstance(error, MailboxError)  # those say already what is wrong
-        and error.errno in (errno.EMFILE, errno.ENFILE)
+        and error.errno in NONE_LEFT
     ):
         raise exhausted(what, error.errno) from None

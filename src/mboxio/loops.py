@@ -1,7 +1,6 @@
 """An event loop's side of a pump: a descriptor of its own, one wake-up per batch, one timer."""
 
 import asyncio
-import errno
 import os
 import weakref
 from collections import deque
@@ -12,14 +11,12 @@ from typing import Any
 from mboxio.clock import Watcher
 from mboxio.controller import EVENT, LOOK
 from mboxio.deputies import deputise, left_for_caller
-from mboxio.descriptors import refuse_exhausted
+from mboxio.descriptors import NONE_LEFT, refuse_exhausted
 from mboxio.errors import MailboxError
 from mboxio.gate import Gate, complain, is_foreign
 from mboxio.native import COMPILED
 from mboxio.pump import Pump
 from mboxio.states import DONE, FOREVER
-
-OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class Arrival(Watcher):
@@ -166,7 +163,7 @@ class LoopPort:
             try:
                 copy = os.dup(descriptor)
             except OSError as error:
-                self.stale = error.errno in OUT_OF_DESCRIPTORS  # the next verb tries again
+                self.stale = error.errno in NONE_LEFT  # the next verb tries again
                 refuse_exhausted(error, self.pump.host.address)
                 continue  # closed meanwhile; its successor makes the port stale again
             self.readers.append(copy)

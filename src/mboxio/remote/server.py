@@ -1,6 +1,5 @@
 """The thread that serves: accepts hosts, looks at their rings, and sleeps in between."""
 
-import errno
 import functools
 import logging
 import os
@@ -11,7 +10,7 @@ from threading import RLock, get_ident
 from time import monotonic_ns
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from mboxio.descriptors import exhausted, spare
+from mboxio.descriptors import NONE_LEFT, exhausted, spare
 from mboxio.errors import MailboxError, RemoteError
 from mboxio.io.sockets import listen, ring_doorbell, socket_path, unlisten
 from mboxio.remote.channel import RemoteChannel
@@ -252,7 +251,7 @@ class Server(Generic[End]):
         except OSError as error:
             # Most likely no descriptors are left, and the listening socket stays readable.
             why = str(error)
-            if error.errno in (errno.EMFILE, errno.ENFILE):
+            if error.errno in NONE_LEFT:
                 why = str(exhausted("a new connection", error.errno))
                 if self._short:  # still, after a pause
                     self._turn_away(why)
