@@ -48,7 +48,7 @@ def hide_frames() -> None:
 
     It has no lines of theirs and would show ``???`` for each, between a test and what it is told.
     """
-    stamp = _stamp()
+    stamp = _stamp() if "_pytest" in sys.modules else None
     for each in stamp.MODULES if stamp else ():
         if each in sys.modules:
             vars(sys.modules[each])["__tracebackhide__"] = True
