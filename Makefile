@@ -77,11 +77,8 @@ recovery: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled MBOXIO_ACPM_KILLS=100 $(BIN)/pytest -k killed tests/acpm/test_recovery.py
 
 # A hundred thousand signals at random on each build; `test` does it for a moment.
-interrupts: $(BUILT)
-	MBOXIO_EXPECT_BUILD=compiled MBOXIO_INTERRUPTS=100000 $(BIN)/pytest tests/hardening/test_random_interrupts.py
-	MBOXIO_EXPECT_BUILD=pure MBOXIO_INTERRUPTS=100000 PYTHONPATH=$(CURDIR)/src \
-	    PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache \
-	    $(BIN)/pytest tests/hardening/test_random_interrupts.py
+interrupts:
+	MBOXIO_INTERRUPTS=100000 $(MAKE) test ARGS=tests/hardening/test_random_interrupts.py
 
 # The tests come last: their summary is what a reader of the log looks for.
 check: lint types test
