@@ -50,6 +50,8 @@ BASE = {
     "_build",
     "errors",
     "texts",
+    "plain",
+    "address",
     "native",
     "descriptors",
     "whose",

@@ -1,10 +1,12 @@
 """Addresses by device tree: ``dt:NODE``, and which controller drives a node."""
 
 import logging
+import os
+import stat
 from typing import Any
 
 from mboxio.devicetree import EPROBE_DEFER, DeviceTree, Node
-from mboxio.errors import DeviceTreeError
+from mboxio.errors import AddressError, DeviceTreeError
 from mboxio.registry import BUILT_IN, Address, found, load
 from mboxio.texts import remote_text
 
@@ -60,7 +62,7 @@ def resolve(address: Address) -> tuple[Address, Any]:
         DeviceTreeError: the tree does not say; EPROBE_DEFER: no controller here drives it.
     """
     options = dict(address.options)
-    tree = DeviceTree.open(options.pop("dtb", None))
+    tree = DeviceTree.open(_file(options.pop("dtb", None)))
     which = options.pop("channel", "")
     node = tree.node(f"{address.name}/{address.channel}".removesuffix("/") or "/")
     driven = drivers()
@@ -80,3 +82,12 @@ def resolve(address: Address) -> tuple[Address, Any]:
         raise DeviceTreeError(f"{node.shown} is disabled in the device tree", errno=EPROBE_DEFER)
     options = {**load(name).tree_options(tree, node, specifier), **options}
     return Address(name, "", which, options), specifier
+
+
+def _file(path: str | None) -> str | None:
+    """Refuse what is neither a file nor a folder: whoever writes into a pipe may never end."""
+    if path is not None and os.path.exists(path):
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise AddressError(f"dtb={path} is neither a file nor a folder")
+    return path

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mboxio import _build
+from mboxio.address import Address as Address
 from mboxio.client import Client, Connection
 from mboxio.clock import SYSTEM, Clock
 from mboxio.controller import Controller
@@ -30,6 +31,7 @@ GROUP = "mboxio.controllers"
 
 SECONDS_MAX = 1e6
 """Longer than anybody waits, and what the kernel can still count in milliseconds."""
+SPIN_MAX_S = 1.0
 BYTES_MAX = 1 << 30
 COUNTS = frozenset({"channels", "depth", "slots"})
 COUNT_MAX = 1 << 16
@@ -38,54 +40,6 @@ NUMBER_MAX = (1 << 64) - 1
 """No address of any machine is larger."""
 
 YES_OR_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-
-
-@dataclasses.dataclass(frozen=True)
-class Address:
-    """The parts of ``controller:name/channel?option=value``."""
-
-    controller: str
-    name: str
-    channel: str
-    options: dict[str, str]
-
-    @classmethod
-    def parse(cls, text: str) -> "Address":
-        """Take an address apart.
-
-        Raises:
-            AddressError: it has no ``controller:`` or an option without ``=``.
-        """
-        from urllib.parse import unquote
-
-        head, _, query = text.partition("?")
-        controller, colon, rest = head.partition(":")
-        if not colon or not controller:
-            raise AddressError(
-                f"{text!r} is no address: write controller:name/channel?option=value, "
-                "for example shm:demo/pmic"
-            )
-        if rest.startswith("//"):
-            right = f", as in shm:{rest[2:]}" if controller == "shm" else ""
-            raise AddressError(f"{text!r}: leave out the //{right}")
-        name, _, channel = rest.partition("/")
-        options: dict[str, str] = {}
-        for option in query.split("&") if query else ():
-            key, equals, value = option.partition("=")
-            if not equals:
-                raise AddressError(f"{text!r}: options are written ?name=value&name=value")
-            # A plus stays one, unlike in a form of the web: at=devmem:@0x1000+0x40
-            options[unquote(key)] = unquote(value)
-        return cls(controller, name, channel, options)
-
-    def __str__(self) -> str:
-        from urllib.parse import quote
-
-        tail = f"/{self.channel}" if self.channel else ""
-        query = "&".join(
-            f"{quote(key, '')}={quote(value, '/:@+,')}" for key, value in self.options.items()
-        )
-        return f"{self.controller}:{self.name}{tail}{'?' + query if query else ''}"
 
 
 def found() -> dict[str, str]:
@@ -205,6 +159,8 @@ def _check(what: str, field: "dataclasses.Field[Any]", value: object) -> None:
     """Refuse numbers that make no sense for their unit."""
     if not isinstance(value, (int, float)):
         return
+    if field.name == "spin_s" and value > SPIN_MAX_S:
+        raise AddressError(f"{what}: spinning keeps a CPU busy, {SPIN_MAX_S:g} s at most")
     if field.name.endswith("_s"):
         if not (value == 0 or 1e-9 <= value <= SECONDS_MAX):
             raise AddressError(

@@ -3,6 +3,7 @@
 import os
 import pwd
 import socket
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ def public() -> Iterator[Path]:
             listening.bind(str(folder / "socket"))
             (folder / "socket").chmod(0o600)
             listening.listen()
+            os.mknod(folder / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))
             yield folder
 
 
@@ -77,7 +79,7 @@ OPENINGS: dict[str, Callable[[Path], object]] = {
     "uio": lambda folder: UioRegion("board", root=folder),
     "devmem": lambda folder: map_physical(0x1000, 4, root=folder),
     "serial": lambda folder: SerialPort(str(folder / "file"), 1.0),
-    "vcio": lambda folder: mboxio.Connection(Vcio("", VcioOptions(device=f"{folder}/file"))),
+    "vcio": lambda folder: mboxio.Connection(Vcio("", VcioOptions(device=f"{folder}/device"))),
     "tree": lambda folder: DeviceTree.open(folder / "file"),
     "tree in a closed folder": lambda folder: DeviceTree.open(folder / "closed" / "file"),
     "firmware's file": lambda folder: firmware(f"{folder}/file"),
@@ -90,6 +92,7 @@ AT = {
     "gdb": "socket",
     "uio": "dev/uio0",
     "devmem": "dev/mem",
+    "vcio": "device",
     "firmware's new file": "",
 }
 

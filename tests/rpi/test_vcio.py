@@ -106,13 +106,12 @@ def test_a_device_of_others_names_the_group(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr("mboxio.controllers.vcio.os.open", refuse)
     with pytest.raises(AddressError, match="join its group: usermod -aG video USER"):
-        Connection(Vcio())
+        Connection(Vcio(options=Vcio.Options(device=os.devnull)))
 
 
-def test_the_real_ioctl_takes_what_it_is_given(tmp_path: Path) -> None:
-    """A plain file knows no ioctl, which is an answer of the real kernel."""
-    (tmp_path / "file").touch()
-    with Connection(Vcio(options=Vcio.Options(device=str(tmp_path / "file")))) as connection:
+def test_the_real_ioctl_takes_what_it_is_given() -> None:
+    """This device knows no such ioctl, which is an answer of the real kernel."""
+    with Connection(Vcio(options=Vcio.Options(device=os.devnull))) as connection:
         assert connection.controller.ioctl is fcntl.ioctl
         with pytest.raises(RemoteError, match="the kernel says: Inappropriate ioctl"):
             RpiProperty(connection.client("property")).read(tags.BOARD_MODEL)

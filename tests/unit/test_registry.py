@@ -60,7 +60,7 @@ def fields(controller: str) -> set[str]:
             "^shm:x.connect_timeout_s=-1: connect_timeout_s is 0 or more seconds, at most 1000000$",
         ),
         ("shm:x?timeout_s=-1", "^shm: option timeout_s=-1.0: this is a time of 0 or more seconds"),
-        ("shm:x?spin_s=2000000", "this is a time of 0 or more seconds, at most 1000000"),
+        ("shm:x?timeout_s=2000000", "this is a time of 0 or more seconds, at most 1000000"),
         ("shm:x?connect_timeout_s=1e-12", "this is a time of 0 or more seconds"),
         ("loopback:?channels=0", "at least one channel"),
         ("loopback:?channels=1000000000", "write a number from 0 to 65536"),

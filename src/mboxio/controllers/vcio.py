@@ -8,6 +8,7 @@ drivers/char/broadcom/vcio.c (facts only).
 import errno
 import fcntl
 import os
+import stat
 import struct
 import threading
 import weakref
@@ -20,7 +21,8 @@ from mboxio.capabilities import Capabilities
 from mboxio.controller import ACCEPTED, Controller, Outcome
 from mboxio.controllers.property_buffers import check_buffer
 from mboxio.descriptors import refuse_exhausted
-from mboxio.errors import AddressError
+from mboxio.errors import AddressError, MailboxError
+from mboxio.io.paths import open_checked
 from mboxio.whose import why
 
 __all__ = ["PROPERTY_IOCTL", "Vcio", "VcioOptions"]
@@ -93,8 +95,10 @@ class Vcio(Controller):
         """Open the device and declare its channel."""
         device = self.options.device
         try:
-            self.descriptor = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+            self.descriptor = open_checked(device, os.O_RDONLY, stat.S_ISCHR, device)
         except OSError as error:
+            if isinstance(error, MailboxError):
+                raise
             refuse_exhausted(error, device)
             hint = HINTS.get(error.errno or 0, "")
             text = f"{device}: {why(error, device)}" + (f": {hint}" if hint else "")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError
+from mboxio.plain import refuse_controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ def open_region(text: str, size_bytes: int | None = None) -> "Region":
     Raises:
         AddressError: no such access path, or it cannot be opened; the text says why.
     """
+    refuse_controls(text)
     scheme, colon, rest = text.partition(":")
     if not colon or scheme not in SCHEMES:
         known = ", ".join(f"{each}:" for each in SCHEMES)
@@ -96,12 +98,14 @@ def number(text: str) -> int:
     """Read a number as people write them in addresses: 4096, 0x1000.
 
     Raises:
-        AddressError: it is none, or negative.
+        AddressError: it is none, or negative, or more than 64 bits.
     """
     try:
         found = int(text, 0)
         if found < 0:
             raise ValueError
-        return found
     except ValueError:
         raise AddressError(f"{text[:40]!r} is no number; write 4096 or 0x1000") from None
+    if found > ADDRESS_END:
+        raise AddressError(f"{text[:40]!r} is more than 64 bits")
+    return found

@@ -39,6 +39,8 @@ PIECE_BYTES = 1 << 13
 
 UNASKED = "sent an answer that nothing asked for"
 
+PORT_MAX = 65535
+
 PINGS = 5
 """Exchanges after which the cost of one is known well enough."""
 
@@ -295,6 +297,8 @@ class Link(ABC):
                     f"{self.scheme}:{where} is neither the path of a socket or of a serial port"
                     " (with a '/') nor HOST:PORT"
                 )
+            if len(port) > 5 or not 0 < int(port) <= PORT_MAX:
+                raise AddressError(f"{self.scheme}:{where[:80]}: a port is 1 to {PORT_MAX}")
             place = host.strip("[]") or "localhost", int(port)
             connection = socket.create_connection(place, ANSWER_S)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -329,6 +329,9 @@ def open_qtest(where: str, offset: int, size_bytes: int | None) -> QtestRegion:
         raise AddressError(f"qtest:{where}: say how large it is: qtest:PATH@ADDRESS+SIZE")
     if ("line" in given) != ("irq_in" in given or "irq_out" in given):
         raise AddressError("qtest: an interrupt takes irq_in= or irq_out=, and line=")
+    for each in ("irq_in", "irq_out"):
+        if any(map(str.isspace, given.get(each, ""))):
+            raise AddressError(f"qtest: {each}={given[each]!r} is no path of a device: one word")
     link = Qtest.share(path)
     try:
         region = link.region(offset, size_bytes)

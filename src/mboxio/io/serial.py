@@ -11,6 +11,7 @@ import tty
 
 from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError
+from mboxio.io.paths import require_terminal
 from mboxio.whose import why
 
 __all__ = ["SerialPort", "is_serial_port"]
@@ -42,6 +43,7 @@ class SerialPort:
         self.timeout_s = timeout_s
         flags = os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC
         try:
+            require_terminal(path)
             self.descriptor = os.open(path, flags)
         except PermissionError as error:
             raise AddressError(

@@ -22,6 +22,8 @@ from mboxio.whose import why
 
 __all__ = ["UioInterrupt", "UioRegion", "open_uio"]
 
+DIGITS_MAX = 10
+"""Of the number of a device, which has 32 bits."""
 ROOT = Path("/")
 """Where ``dev`` and ``sys`` are."""
 
@@ -281,6 +283,12 @@ def _lies_at(device: str, address: int) -> bool:
     return any(each.lies_at(0, address) for each in _called(devices(ROOT), device))
 
 
+def _device_number(text: str) -> int:
+    if len(text) > DIGITS_MAX:
+        raise AddressError(f"uio: {text[:40]}... is no number of a device")
+    return int(text)
+
+
 def open_uio(where: str, offset: int, size_bytes: int | None) -> UioRegion:
     """Open ``uio:N/M@offset+size``: map M (0 if left out) of the device with number or name N.
 
@@ -293,7 +301,7 @@ def open_uio(where: str, offset: int, size_bytes: int | None) -> UioRegion:
         raise AddressError("uio: say which device: uio:N/M, or uio:NAME/M")
     map_number = number(map_text) if map_text else 0
     if device.isdecimal():
-        return UioRegion(int(device), map_number, offset, size_bytes)
+        return UioRegion(_device_number(device), map_number, offset, size_bytes)
     address = number(address_text) if at else None
     # What follows the name may be an offset, too: then no device lies at such an address.
     if address is None and offset and not map_text and _lies_at(device, offset):
