@@ -94,7 +94,7 @@ HOST = CHANNEL | {"endpoint", "sender", "host", "verbs"}
 USERS = HOST | {"client", "async_client", "distant_client", "protocols", "linux"}
 MEMORY = BASE | {"ring", "io"}
 CONTROLLERS = CORE | MEMORY | {"ring.controller", "controllers"}
-LIBRARY = USERS | CONTROLLERS | {"patience", "registry", "async_open", "devicetree", "dt"}
+LIBRARY = USERS | CONTROLLERS | {"patience", "allowed", "registry", "async_open", "devicetree", "dt"}
 FAR_SIDE = {"sim", "remote", "testing"}
 MAY_IMPORT = {
     # Each line narrows the one before.
@@ -110,6 +110,7 @@ MAY_IMPORT = {
     "devicetree": BASE | {"devicetree"},
     "dt": LIBRARY,
     "patience": BASE | {"patience"},
+    "allowed": BASE | {"allowed"},
     "registry": LIBRARY,
     "async_open": LIBRARY,
     "mboxio": LIBRARY | {"mboxio"},

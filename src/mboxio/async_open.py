@@ -1,9 +1,10 @@
 """Connecting from an event loop: what blocks happens in a thread, pauses on the loop."""
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from typing import Any, NoReturn
 
+from mboxio.allowed import names_of
 from mboxio.async_client import AsyncClient
 from mboxio.client import Connection
 from mboxio.clock import SYSTEM, Clock
@@ -40,6 +41,7 @@ class connect_async:
         address: str,
         *,
         wait_s: float | None = None,
+        allow: Collection[str] | None = None,
         clock: Clock = SYSTEM,
         trace: Any = None,
     ) -> None:
@@ -47,7 +49,7 @@ class connect_async:
         Patience(wait_s)
         self.address = address
         self.wait_s = wait_s
-        self.settings: dict[str, Any] = {"clock": clock, "trace": trace}
+        self.settings: dict[str, Any] = {"allow": names_of(allow), "clock": clock, "trace": trace}
         self.connection: Connection | None = None
 
     async def _connect(self) -> Connection:
@@ -88,16 +90,20 @@ class open_async:
         timeout_s: float | None = DEFAULT,
         queue_timeout_s: float | None = DEFAULT,
         wait_s: float | None = None,
+        allow: Collection[str] | None = None,
     ) -> None:
         Address.parse(address)  # what is no address at all is told at once
         Patience(wait_s)
         self.address = address
         self.wait_s = wait_s
+        self.allow = names_of(allow)
         self.settings = (backlog, timeout_s, queue_timeout_s)
         self.client: AsyncClient | None = None
 
     async def _open(self) -> AsyncClient:
-        connection, channel = await _patiently(lambda: reach(self.address), self.wait_s)
+        connection, channel = await _patiently(
+            lambda: reach(self.address, allow=self.allow), self.wait_s
+        )
         try:
             kind = OwnedDistantClient if connection.pump.distant else OwnedAsyncClient
             client = kind(connection, channel, *self.settings, None)

@@ -5,6 +5,7 @@ import os
 import stat
 from typing import Any
 
+from mboxio.allowed import require_name
 from mboxio.devicetree import EPROBE_DEFER, DeviceTree, Node
 from mboxio.errors import AddressError, DeviceTreeError
 from mboxio.registry import BUILT_IN, Address, found, load
@@ -48,12 +49,16 @@ def driver(node: Node, driven: dict[str, str]) -> str | None:
     return next((driven[each] for each in node.compatible if each in driven), None)
 
 
-def resolve(address: Address) -> tuple[Address, Any]:
+def resolve(address: Address, allow: frozenset[str] | None = None) -> tuple[Address, Any]:
     """Turn ``dt:NODE?channel=…&dtb=FILE&option=value`` into the address of a controller.
 
     NODE is a path, or an alias or a label. A node that a controller drives is that controller; any
     other has to be a consumer, and is the controller that provides its channel. What is no option
     of ours is one of the controller, and goes before what the tree says.
+
+    Args:
+        address: of ``dt``.
+        allow: names of the controllers that may be meant; None: all. Others are not imported.
 
     Returns:
         The address, and the entry of ``mboxes`` if NODE is a consumer.
@@ -80,6 +85,7 @@ def resolve(address: Address) -> tuple[Address, Any]:
         )
     if not node.enabled:
         raise DeviceTreeError(f"{node.shown} is disabled in the device tree", errno=EPROBE_DEFER)
+    require_name(name, allow, str(address))
     options = {**load(name).tree_options(tree, node, specifier), **options}
     return Address(name, "", which, options), specifier
 

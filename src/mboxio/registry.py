@@ -1,13 +1,15 @@
 """Addresses: from ``controller:name/channel?option=value`` to an attached controller."""
 
 import dataclasses
+import functools
 import math
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from mboxio import _build
 from mboxio.address import Address as Address
+from mboxio.allowed import names_of, require_allowed
 from mboxio.client import Client, Connection
 from mboxio.clock import SYSTEM, Clock
 from mboxio.controller import Controller
@@ -99,7 +101,7 @@ def _load_from_outside(name: str) -> Any:
     raise AddressError(line)
 
 
-def make(address: Address) -> Controller:
+def make(address: Address, allow: frozenset[str] | None = None) -> Controller:
     """Build the controller that an address names, with its options checked and typed.
 
     A controller class has an ``Options`` dataclass; its constructor takes the name and those.
@@ -126,7 +128,7 @@ def make(address: Address) -> Controller:
     try:
         controller: Controller = kind(address.name, options)
         if hasattr(controller, "connect"):  # it stacks on other controllers
-            setattr(controller, "connect", connect)  # noqa: B010
+            setattr(controller, "connect", functools.partial(connect, allow=allow))  # noqa: B010
     except ValueError as error:
         raise AddressError(_with_address(address, error)) from None
     return controller
@@ -180,29 +182,48 @@ def _check(what: str, field: "dataclasses.Field[Any]", value: object) -> None:
         raise AddressError(f"{what}: write a number from {least} to {most}")
 
 
-def resolve(address: str) -> tuple[Address, Any]:
+def _names() -> set[str]:
+    from mboxio.io.access import SCHEMES
+
+    return {"dt", *SCHEMES, *found()}
+
+
+def resolve(address: str, allow: Collection[str] | None = None) -> tuple[Address, Any]:
     """Take an address apart; one by device tree becomes that of the controller there.
+
+    Args:
+        address: its text.
+        allow: see `connect`.
 
     Returns:
         The address of a controller, and what its `Controller.xlate` finds the channel by, or None.
 
     Raises:
-        AddressError: the address means nothing here.
+        AddressError: the address means nothing here, or is not allowed.
     """
+    names = names_of(allow)
     try:
         parsed = Address.parse(address)
+        require_allowed(parsed, names, _names)
         if parsed.controller != "dt":
             return parsed, None
         from mboxio import dt  # reading device trees is not for everybody
 
-        return dt.resolve(parsed)
+        parsed, specifier = dt.resolve(parsed, names)
+        require_allowed(parsed, names, _names)
+        return parsed, specifier
     except OSError as error:
         refuse_exhausted(error, address)  # of an import
         raise
 
 
 def connect(
-    address: str, *, wait_s: float | None = None, clock: Clock = SYSTEM, trace: Any = None
+    address: str,
+    *,
+    wait_s: float | None = None,
+    allow: Collection[str] | None = None,
+    clock: Clock = SYSTEM,
+    trace: Any = None,
 ) -> Connection:
     """Connect to the controller at an address.
 
@@ -217,6 +238,10 @@ def connect(
         address: ``controller:name?option=value``, for example ``shm:demo``, or ``dt:NODE``: the
             mailbox at this node of the device tree.
         wait_s: how long the remote may take to come up, in seconds; None or 0: it has to be there.
+        allow: for an address of somebody else: the names of the controllers and regions that it
+            may reach, such as ``("shm", "peer")``, also in its options and through a device tree
+            (``dt``; ``file``, too, for a ``dtb=``). None: all. What is not among them is refused
+            before anything is opened, read or imported.
         clock: owns all waits; a virtual one makes tests deterministic.
         trace: called at named points; see `Gate`.
 
@@ -224,26 +249,30 @@ def connect(
         The connection; a context manager, for ``with`` and ``async with``.
 
     Raises:
-        AddressError: the address means nothing here.
+        AddressError: the address means nothing here, or is not allowed.
         RemoteGone: nobody answers there; the text says how long that was waited for.
-        ValueError, TypeError: ``wait_s`` is no time.
+        ValueError, TypeError: ``wait_s`` is no time, or ``allow`` no collection of names.
     """
     patience = Patience(wait_s, clock, address)
-    parsed, _ = resolve(address)
+    names = names_of(allow)
+    parsed, _ = resolve(address, names)
     if parsed.channel:
         raise AddressError(
             f"{address!r} names a channel: mboxio.open() takes it, connect() takes "
             f"{parsed.controller}:{parsed.name}"
         )
-    return patiently(patience, lambda: _attach(parsed, clock, trace))
+    return patiently(patience, lambda: _attach(parsed, names, clock, trace))
 
 
-def reach(address: str, patience: Patience | None = None) -> tuple[Connection, Any]:
+def reach(
+    address: str, patience: Patience | None = None, allow: Collection[str] | None = None
+) -> tuple[Connection, Any]:
     """Connect to the controller at an address, and find the channel that it names."""
     patience = patience or Patience(None, what=address)
-    parsed, specifier = resolve(address)
+    names = names_of(allow)
+    parsed, specifier = resolve(address, names)
     whole = dataclasses.replace(parsed, channel="")
-    connection = patiently(patience, lambda: _attach(whole, SYSTEM, None))
+    connection = patiently(patience, lambda: _attach(whole, names, SYSTEM, None))
     try:
         if specifier is not None:
             return connection, connection.xlate(specifier)
@@ -266,8 +295,8 @@ def patiently(patience: Patience, attach: Callable[[], Connection]) -> Connectio
         patience.sleep(pause_ns)
 
 
-def _attach(address: Address, clock: Clock, trace: Any) -> Connection:
-    controller = make(address)
+def _attach(address: Address, allow: frozenset[str] | None, clock: Clock, trace: Any) -> Connection:
+    controller = make(address, allow)
     try:
         return Connection(controller, address=str(address), clock=clock, trace=trace)
     except ValueError as error:
@@ -299,6 +328,7 @@ def open(
     timeout_s: float | None = DEFAULT,
     queue_timeout_s: float | None = DEFAULT,
     wait_s: float | None = None,
+    allow: Collection[str] | None = None,
 ) -> Client:
     """Connect and open a client in one step; closing it closes the connection.
 
@@ -308,7 +338,7 @@ def open(
 
     The other arguments and errors are those of `connect` and `Connection.client`.
     """
-    connection, channel = reach(address, Patience(wait_s, what=address))
+    connection, channel = reach(address, Patience(wait_s, what=address), allow)
     try:
         client = OwnedClient(connection, channel, backlog, timeout_s, queue_timeout_s, None)
         client.at_home = connection.worker

@@ -165,10 +165,17 @@ def _abandon_stdout() -> None:
 
 @click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mboxio", message="%(prog)s %(version)s")
-def app() -> None:
+@click.option(
+    "--allow",
+    "kinds",
+    metavar="KINDS",
+    help="Controllers and regions that an ADDRESS may reach, like shm,peer; all if left out.",
+)
+def app(kinds: str | None) -> None:
     """Talk to firmware through hardware mailboxes.
 
-    An ADDRESS is controller:name/channel?option=value (for example shm:demo/pmic).
+    An ADDRESS is controller:name/channel?option=value (for example shm:demo/pmic). Trust it like a
+    command: it can open files, devices and connections. Those of others take --allow.
 
     Exit codes: 0 done; 1 the remote failed; 2 the command, an address or a message is wrong;
     130 Ctrl-C (143 SIGTERM); 141 whoever read the output has gone.

@@ -9,7 +9,7 @@ import click
 
 import mboxio
 from mboxio import AddressError, Controller, _build, registry
-from mboxio.cli.options import connected, wait_option
+from mboxio.cli.options import allowed, connected, wait_option
 from mboxio.cli.output import Column, Output
 from mboxio.cli.text import WORD_MAX, json_line, printable
 from mboxio.cli.tree import show_tree
@@ -92,7 +92,7 @@ def list_channels(
 
 
 def _list_channels(address: str, as_json: bool, wait_s: float) -> None:
-    whole, _ = registry.resolve(address)
+    whole, _ = registry.resolve(address, allowed())
     with connected(str(dataclasses.replace(whole, channel="")), wait_s) as connection:
         channels = [_describe(channel) for channel in connection.channels.values()]
     if as_json:

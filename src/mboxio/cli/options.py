@@ -16,6 +16,7 @@ from mboxio.timeouts import DEFAULT, nanoseconds
 
 __all__ = [
     "SECONDS",
+    "allowed",
     "connected",
     "opened",
     "payload_arguments",
@@ -83,11 +84,18 @@ def timeout(seconds: float | None) -> Any:
     return None if math.isinf(seconds) else seconds
 
 
+def allowed() -> tuple[str, ...] | None:
+    """Return what ``mboxio --allow`` names; None: it was not given."""
+    context = click.get_current_context(silent=True)
+    text = None if context is None else context.find_root().params.get("kinds")
+    return None if text is None else tuple(filter(None, text.replace(" ", "").split(",")))
+
+
 @contextmanager
 def opened(address: str, wait_s: float = 0.0) -> Generator[mboxio.Client]:
     """Open a client for a command."""
     with _sharing():
-        client = mboxio.open(address, wait_s=wait_s)
+        client = mboxio.open(address, wait_s=wait_s, allow=allowed())
     with client:
         yield client
 
@@ -96,7 +104,7 @@ def opened(address: str, wait_s: float = 0.0) -> Generator[mboxio.Client]:
 def connected(address: str, wait_s: float = 0.0) -> Generator[mboxio.Connection]:
     """Connect for a command."""
     with _sharing():
-        connection = mboxio.connect(address, wait_s=wait_s)
+        connection = mboxio.connect(address, wait_s=wait_s, allow=allowed())
     with connection:
         yield connection
 

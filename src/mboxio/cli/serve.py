@@ -12,6 +12,8 @@ from typing import Any
 import click
 
 from mboxio import AddressError
+from mboxio.allowed import names_of, require_allowed
+from mboxio.cli.options import allowed
 from mboxio.cli.text import json_line, printable
 from mboxio.io import access
 from mboxio.registry import Address
@@ -79,6 +81,7 @@ def serve(
 def _made(address: str) -> AnyRemote:
     """Make the remote of an address, without channels."""
     parsed = Address.parse(address)
+    require_allowed(parsed, names_of(allowed()), lambda: access.SCHEMES)
     if parsed.controller == "shm" and not parsed.channel and not parsed.options:
         return Remote(parsed.name)
     if parsed.controller == "acpm" and not parsed.name and not parsed.channel:
