@@ -189,7 +189,7 @@ def test_regions_share_one_connection(stub: FakeGdb) -> None:
         ("gdb:localhost:1@0+4", "nobody answers at gdb:localhost:1"),
         ("gdb:localhost@0+4", "neither the path of a socket"),
         ("gdb::x@0+4", "neither the path of a socket"),
-        ("gdb:localhost:99999@0+4", "nobody answers"),
+        ("gdb:localhost:99999@0+4", "a port is 1 to 65535"),
         ("gdb:localhost:1234", "how large"),
         ("gdb:localhost:1234,verify=perhaps@0+4", "verify is yes or no"),
     ],
