@@ -14,6 +14,7 @@ from typing import Any
 
 from mboxio.capabilities import Capabilities
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
+from mboxio.io.doorbells import let_go, refuses_descriptors, take_doorbell
 from mboxio.io.handover import readable, receive_memory
 from mboxio.io.region import Memory
 from mboxio.io.sockets import (
@@ -71,6 +72,7 @@ class SharedMemory(RingController):
         self.options = options or ShmOptions()
         self.socket: socket.socket | None = None
         self.pidfd = -1
+        self.sure = False  # that no message on the socket carries descriptors
         self.linked = False
         self.memory: mmap.mmap | None = None
 
@@ -99,7 +101,7 @@ class SharedMemory(RingController):
     def await_memory(self, knocking: socket.socket) -> None:
         """Watch a new connection, unless the link came up meanwhile. Under the lock."""
         if self.linked or self.host.closed:
-            knocking.close()
+            let_go(knocking)
             return
         self.hang_up()
         self.socket = knocking
@@ -115,6 +117,7 @@ class SharedMemory(RingController):
         assert self.socket is not None
         where = f"shm:{self.name}"
         self.memory = receive_memory(self.socket, HELLO, TABLE, where)
+        self.sure = refuses_descriptors(self.socket)
         region = Memory(self.memory)
         layout = read(region)
         found = {each.name or str(number): each for number, each in enumerate(layout.channels)}
@@ -191,14 +194,14 @@ class SharedMemory(RingController):
                 self.lose(str(error))
             return
         try:
-            if not self.socket.recv(64, socket.MSG_DONTWAIT):  # others are the next event
+            if not take_doorbell(self.socket, self.sure):  # others are the next event
                 self.lose("it closed the connection")
         except BlockingIOError:
             if self.pidfd >= 0 and readable(self.pidfd, 0):
                 self.lose("its process ended")
         except OSError as error:
             reset = isinstance(error, ConnectionResetError)
-            self.lose("it died" if reset else os.strerror(error.errno or 0))
+            self.lose("it died" if reset else error.strerror or str(error))
 
     def ring_doorbell(self, lane: Lane) -> None:
         """See `RingController.ring_doorbell`."""
@@ -217,7 +220,7 @@ class SharedMemory(RingController):
         self.linked = False
         self.watch()
         if self.socket is not None:
-            self.socket.close()
+            let_go(self.socket)
             self.socket = None
         if self.pidfd >= 0:
             os.close(self.pidfd)

@@ -10,6 +10,7 @@ import stat
 
 from mboxio.descriptors import exhausted, refuse_exhausted
 from mboxio.errors import RemoteError, RemoteGone
+from mboxio.io.doorbells import close_aside
 from mboxio.io.sockets import REFUSAL, REFUSAL_BYTES_MAX
 from mboxio.texts import remote_text
 
@@ -17,8 +18,8 @@ __all__ = ["SIZE_MAX", "readable", "receive_memory"]
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 SIZE_MAX = 0xFFFFFFFF
-DESCRIPTORS_MAX = 16
-"""More than anybody hands over; they are closed."""
+DESCRIPTORS_MAX = 253
+"""What the kernel passes at the most."""
 MILLISECONDS_MAX = (1 << 31) - 1
 
 
@@ -27,7 +28,7 @@ def receive_memory(
 ) -> mmap.mmap:
     """Take the one descriptor that comes with the hello message, and map its memory.
 
-    Does not wait: call it when the connection is readable.
+    Does not wait: call it when the connection is readable. After an error `let_go` is due.
 
     Args:
         hello: what the message has to be.
@@ -43,7 +44,8 @@ def receive_memory(
         said, ancillary, flags, _ = connection.recvmsg(
             max(len(hello) + 1, REFUSAL_BYTES_MAX),
             socket.CMSG_SPACE(DESCRIPTORS_MAX * array.array("i").itemsize),
-            socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC,
+            # A look only: what there is no number for stays in the message, and open.
+            socket.MSG_PEEK | socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC,
         )
     except OSError as error:
         raise RemoteGone(f"{where}: {error}") from None
@@ -60,10 +62,12 @@ def receive_memory(
             raise RemoteError(f"{where}: this is no hello of mboxio: {remote_text(repr(said))}")
         if len(descriptors) != 1:
             raise RemoteError(f"{where}: {len(descriptors)} descriptors, not one")
-        return _map(descriptors[0], least_bytes, where)
+        mapping = _map(descriptors[0], least_bytes, where)
+        connection.recv(len(hello), socket.MSG_DONTWAIT)
+        os.close(descriptors.pop())  # a memory that is mapped
+        return mapping
     finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
+        close_aside(descriptors)
 
 
 def readable(descriptor: int, timeout_s: float) -> bool:

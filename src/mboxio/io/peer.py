@@ -16,6 +16,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
+from mboxio.io.doorbells import let_go, refuses_descriptors, take_doorbell
 from mboxio.io.handover import readable, receive_memory
 from mboxio.io.interrupts import Doorbell, Interrupt
 from mboxio.io.region import Memory
@@ -54,6 +55,7 @@ class PeerInterrupt(Interrupt):
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
+        self.sure = refuses_descriptors(connection)
 
     def fileno(self) -> int:
         """See `Interrupt.fileno`."""
@@ -64,7 +66,7 @@ class PeerInterrupt(Interrupt):
         count = 0
         try:
             while count < RINGS_PER_LOOK:  # more wait for the next event
-                if not self.connection.recv(64, socket.MSG_DONTWAIT):
+                if not take_doorbell(self.connection, self.sure):
                     raise RemoteGone("it closed the connection")
                 count += 1
         except BlockingIOError:
@@ -82,7 +84,7 @@ class PeerInterrupt(Interrupt):
 
     def close(self) -> None:
         """See `Interrupt.close`."""
-        self.connection.close()
+        let_go(self.connection)
 
 
 class PeerRegion(Memory):
@@ -142,7 +144,7 @@ class PeerRegion(Memory):
     def close(self) -> None:
         """See `Region.close`."""
         if self.knocking is not None:
-            self.knocking.close()
+            let_go(self.knocking)
             self.knocking = None
         super().close()
 
@@ -156,7 +158,7 @@ def open_peer(where: str, offset: int, size_bytes: int | None) -> PeerRegion:
     require_ordered_memory()
     connection = connect(where, "peer")
     if not readable(connection.fileno(), CONNECT_S):
-        connection.close()
+        let_go(connection)
         raise RemoteGone(
             f"peer:{where}: the remote accepted the connection and handed over no memory "
             f"in {CONNECT_S:.0f} s"
@@ -172,7 +174,7 @@ def _receive(
         mapping = receive_memory(connection, PEER_HELLO, PAGE_BYTES + 4, where)
         return PeerRegion(name, connection, mapping, offset, size_bytes)
     except BaseException:
-        connection.close()
+        let_go(connection)
         raise
 
 

@@ -17,6 +17,7 @@ import struct
 
 from mboxio.descriptors import refuse_exhausted, require
 from mboxio.errors import AddressError, RemoteGone
+from mboxio.io.doorbells import let_go, refuse_descriptors
 from mboxio.io.elsewhere import invoker, looked_at, of_invoker
 from mboxio.texts import remote_text
 from mboxio.whose import myself, user, why
@@ -117,6 +118,7 @@ def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         listening.bind(path)
         os.chmod(path, 0o600)
+        refuse_descriptors(listening)
         listening.listen(16)
     except BaseException as error:
         if listening is not None:
@@ -137,8 +139,19 @@ def unlisten(path: str, listening: socket.socket, lock: int) -> None:
     # Who deleted the lock may have let another remote in: then the socket is that one's.
     if _is_named(lock, _lock_path(path)):
         _remove(path)
+    _send_home(listening)
     listening.close()
     _unlock(path, lock)
+
+
+def _send_home(listening: socket.socket) -> None:
+    """Let go of who still waits to be accepted."""
+    try:
+        listening.shutdown(socket.SHUT_RDWR)  # nobody more comes
+        while True:
+            let_go(listening.accept()[0])
+    except OSError:
+        pass  # that was the last, or there is no descriptor to accept one by
 
 
 def connect(name: str, scheme: str = "shm") -> socket.socket:

@@ -12,6 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from mboxio.descriptors import NONE_LEFT, exhausted, spare
 from mboxio.errors import MailboxError, RemoteError
+from mboxio.io.doorbells import let_go, refuse_descriptors, take_doorbell
 from mboxio.io.sockets import listen, ring_doorbell, socket_path, unlisten
 from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.connection import Connection
@@ -82,6 +83,8 @@ class Server(Generic[End]):
         except BaseException:
             self._waiter.close()
             raise
+        # A listening socket has no messages yet, and what it accepts inherits this.
+        self._sure = refuse_descriptors(self._listening)
         self._spare = spare()
         self._short = False  # of descriptors, when somebody wanted in
         self._waiter.add(self._listening.fileno())
@@ -237,7 +240,7 @@ class Server(Generic[End]):
     def _drain(self, link: socket.socket) -> bool:
         """Take a doorbell; False: the host is gone. It rings once for a sleep; more come again."""
         try:
-            return bool(link.recv(1, socket.MSG_DONTWAIT))
+            return bool(take_doorbell(link, self._sure))
         except BlockingIOError:
             return True
         except OSError:
@@ -268,7 +271,7 @@ class Server(Generic[End]):
             self._connect(link)
         except (MailboxError, OSError, ValueError) as error:
             send_away(link, str(error))
-            link.close()
+            let_go(link)
             self._stats.refused += 1
             log.warning("%s refused a host: %s", self.address, str(error))
 
@@ -277,8 +280,9 @@ class Server(Generic[End]):
         if self._spare >= 0:
             os.close(self._spare)
         try:
-            with self._listening.accept()[0] as link:
-                send_away(link, why)
+            link = self._listening.accept()[0]
+            send_away(link, why)
+            let_go(link)
         except OSError:
             pass  # the host has gone, or another thread was faster
         self._spare = spare()
@@ -310,7 +314,7 @@ class Server(Generic[End]):
             del self.links[link.socket.fileno()]
             self._rounds.ends.remove(link.connection)
             self._rounds.current = None
-            link.socket.close()
+            let_go(link.socket)
         link.connection.abandon()
 
     def close(self) -> None:

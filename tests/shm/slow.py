@@ -1,0 +1,56 @@
+"""A descriptor that whoever closes it last waits for, until the test lets it go."""
+
+import socket
+import struct
+import threading
+from types import TracebackType
+
+LINGER_S = 600
+"""Longer than a test may take: a receiver that closes it hangs."""
+
+
+class SlowDescriptor:
+    """A TCP socket with unread data that lingers; ``send`` gives the last reference away."""
+
+    def __init__(self) -> None:
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            listening.listen(1)
+            self.reader = socket.create_connection(listening.getsockname())
+            self.slow, _ = listening.accept()
+        self.slow.setblocking(False)
+        try:
+            while True:
+                self.slow.send(bytes(1 << 16))
+        except BlockingIOError:
+            pass
+        self.slow.setblocking(True)
+        self.slow.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("2i", 1, LINGER_S))
+
+    def __enter__(self) -> "SlowDescriptor":
+        return self
+
+    def send(self, connection: socket.socket, message: bytes, *, more: int = 0) -> None:
+        """Send it along with a message."""
+        socket.send_fds(connection, [message], [self.slow.fileno()] * (1 + more))
+        self.slow.close()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.let_go()
+
+    def let_go(self) -> None:
+        """End the wait of whoever closes it, and wait for that."""
+        self.reader.close()  # data unread: a reset
+        self.slow.close()  # if it was not sent
+        for thread in closing():
+            thread.join()
+
+
+def closing() -> list[threading.Thread]:
+    """Return the threads that close something slow."""
+    return [thread for thread in threading.enumerate() if thread.name == "mboxio-close"]
