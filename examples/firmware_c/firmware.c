@@ -1,4 +1,5 @@
-/* Firmware in C: serves `shm:NAME` to hosts on this machine, one after the other.
+/* Firmware in C: serves `shm:NAME` to hosts on this machine, one after the other. Who has asked nothing for
+ * SILENT_S makes room if somebody else waits.
  *
  * usage: firmware NAME [spin|sleep|LOOKS [CHANNELS [DEPTH [MESSAGE_BYTES]]]]
  *
@@ -7,7 +8,11 @@
  * is what a microcontroller runs as well; the rest is "The wire of shm" in docs/architecture.md.
  */
 #define _GNU_SOURCE
+#include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,15 +22,22 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mboxio_process.h"
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16 */
+#endif
+#ifndef SILENT_S
+#define SILENT_S 5
+#endif
 enum { BATCH = 16, LOOKS_PER_CHECK = 4096, CHANNELS_MAX = 1024, SIZE_MAX_BYTES = 1 << 30 };
 static struct channel {
     struct mboxio_ring in, out;
 } channels[CHANNELS_MAX];
-static uint32_t count = 1, depth = 32, message_bytes = 256, spin, patience, promised;
+static uint32_t count = 1, depth = 32, message_bytes = 256, spin, patience, promised, refused;
 
 /* Answer a batch. 1: something was done, 0: there is nothing to do now, -1: the host lied. */
 static int serve(struct channel *channel)
@@ -46,25 +58,53 @@ static int serve(struct channel *channel)
     return found < 0 || pushed < 0 ? -1 : taken > 0;
 }
 
-/* Serve one host until it goes away or lies. */
-static void run(struct mboxio_memory *memory, int doorbell)
+/* Take a doorbell that waits; false: the host is gone, or sends descriptors. To take one of those is to close it,
+ * which lasts as long as the host likes, so a message is looked at first. */
+static int hear(int doorbell)
 {
-    char bells[64]; uint32_t sleeps = 0, rung = 0;
+    char bells[64];
+    struct iovec room = {.iov_base = bells, .iov_len = sizeof bells};
+    struct msghdr looked = {.msg_iov = &room, .msg_iovlen = 1};
+    ssize_t got = refused ? 1 : recvmsg(doorbell, &looked, MSG_DONTWAIT | MSG_PEEK);
+    if (got > 0 && !(looked.msg_flags & MSG_CTRUNC)) got = recv(doorbell, bells, sizeof bells, MSG_DONTWAIT);
+    return !(looked.msg_flags & MSG_CTRUNC) && (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)));
+}
+
+/* Close a connection. What lies in it unread may take its time, on a thread of its own. */
+static void *close_it(void *host) { close((int)(intptr_t)host); return 0; }
+static void let_go(int host)
+{
+    pthread_t closing;
+    shutdown(host, SHUT_RDWR);
+    if (!pthread_create(&closing, 0, close_it, (void *)(intptr_t)host)) pthread_detach(closing);
+}
+
+static time_t now_s(void) { struct timespec now; clock_gettime(CLOCK_MONOTONIC, &now); return now.tv_sec; }
+
+/* Serve one host until it goes away, lies, or is silent while another one waits. */
+static void run(struct mboxio_memory *memory, int doorbell, int listening)
+{
+    uint32_t sleeps = 0, rung = 0, busy = 1; time_t asked_s = 0;
+    struct pollfd rings = {.fd = doorbell, .events = POLLIN}, waiting = {.fd = listening, .events = POLLIN};
     for (uint32_t looks = 1, idle = 0;; looks++) {
         int worked = 0, ready = 0;
         for (uint32_t i = 0; i < count; i++)
             if ((worked |= serve(&channels[i])) < 0) return; /* the host lied */
         if (worked && mboxio_doorbell_needed(&memory->host_armed, &rung))
             send(doorbell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (spin && looks % LOOKS_PER_CHECK == 0 && recv(doorbell, bells, sizeof bells, MSG_DONTWAIT) == 0)
-            return; /* who never sleeps has to ask whether the host is still there */
+        busy |= (uint32_t)worked;
+        if (looks % LOOKS_PER_CHECK == 0 || (!spin && !worked)) { /* before a sleep, and now and then */
+            if (busy) asked_s = now_s(), busy = 0;
+            if (now_s() - asked_s >= SILENT_S && poll(&waiting, 1, 0) > 0) return;
+            if (spin && !hear(doorbell)) return; /* who never sleeps has to ask whether the host is there */
+        }
         idle = worked ? 0 : idle + 1;
         if (spin || idle <= patience) continue;
         ready = promised ? !mboxio_arm_and_fence(&memory->remote_armed, &sleeps)
                          : (mboxio_arm(&memory->remote_armed, &sleeps), 0);
         for (uint32_t i = 0; i < count; i++) /* a negative number is a lie, which `serve` will meet */
             ready |= mboxio_pending(&channels[i].in) && mboxio_free(&channels[i].out);
-        if (!ready && recv(doorbell, bells, sizeof bells, 0) <= 0) return;
+        if (!ready && poll(&rings, 1, SILENT_S * 1000) != 0 && !hear(doorbell)) return;
         mboxio_disarm(&memory->remote_armed);
     }
 }
@@ -91,7 +131,7 @@ static void lay_out(struct mboxio_memory *memory, uint32_t size_bytes, uint32_t 
 }
 
 /* Make the memory of a connection, hand it over and serve. */
-static void welcome(int host)
+static void welcome(int host, int listening)
 {
     uint32_t slots = depth + 1, slot_bytes = MBOXIO_SLOT_HEADER_BYTES + (message_bytes + 7) / 8 * 8;
     uint32_t size_bytes = lines(sizeof(struct mboxio_memory) + count * sizeof(struct mboxio_channel_layout)) +
@@ -111,7 +151,7 @@ static void welcome(int host)
         mboxio_store(&memory->magic, MBOXIO_MAGIC);
         fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
         if (sendmsg(host, &message, MSG_NOSIGNAL) == (ssize_t)hello.iov_len)
-            run(memory, host);
+            run(memory, host, listening);
         munmap(memory, size_bytes);
     }
     close(memfd);
@@ -120,30 +160,40 @@ static void welcome(int host)
 int main(int argc, char **argv)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    struct stat folder, held, named; struct ucred peer; char user[32], path[80], lock[sizeof at.sun_path];
+    struct stat place, held, named; struct ucred peer; char path[4096], lock[80]; const char *name = argv[1];
     const char *own = getenv("MBOXIO_RUNTIME_DIR"), *session = getenv("XDG_RUNTIME_DIR");
-    uint32_t *numbers[] = {&count, &depth, &message_bytes};
-    int listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), lock_file, host;
+    uint32_t *numbers[] = {&count, &depth, &message_bytes}, letters = 0;
+    int listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), lock_file, folder, host;
     for (int i = 3; i < argc && i < 6; i++) *numbers[i - 3] = (uint32_t)atoi(argv[i]);
     spin = argc > 2 && !strcmp(argv[2], "spin");
     patience = argc > 2 ? (uint32_t)atoi(argv[2]) : 0; /* "sleep" is none */
-    if (argc < 2 || !count || count > CHANNELS_MAX || !depth || depth >= MBOXIO_SLOTS_MAX || message_bytes < 32 ||
-        message_bytes > MBOXIO_LENGTH_MAX || (uint64_t)count * (depth + 1) * (message_bytes + 16) > SIZE_MAX_BYTES)
+    while (argc > 1 && name[letters] && (isalnum((unsigned char)name[letters]) || strchr("._-", name[letters]))) letters++;
+    if (argc < 2 || !letters || letters > 64 || name[letters] || !count || count > CHANNELS_MAX || !depth ||
+        depth >= MBOXIO_SLOTS_MAX || message_bytes < 32 || message_bytes > MBOXIO_LENGTH_MAX ||
+        (uint64_t)count * (depth + 1) * (message_bytes + 16) > SIZE_MAX_BYTES)
         return fputs("usage: firmware NAME [spin|sleep|LOOKS [CHANNELS [DEPTH [MESSAGE_BYTES]]]]\n", stderr), 2;
-    snprintf(user, sizeof user, "/tmp/mboxio-%u", geteuid());
-    snprintf(path, sizeof path, "%s%s", own ? own : session ? session : user, own || !session ? "" : "/mboxio");
-    snprintf(lock, sizeof lock, "%s/%s.lock", path, argv[1]), snprintf(at.sun_path, sizeof at.sun_path, "%s/%s.sock", path, argv[1]);
+    if (own && *own) snprintf(path, sizeof path, "%s", own);
+    else if (session && *session == '/') snprintf(path, sizeof path, "%s/mboxio", session);
+    else snprintf(path, sizeof path, "/tmp/mboxio-%u", geteuid());
+    snprintf(lock, sizeof lock, "%s.lock", name), snprintf(at.sun_path, sizeof at.sun_path, "%s.sock", name);
     umask(077), mkdir(path, 0700); /* folder, lock and socket are the user's alone */
+    /* What is checked is what is used from here on, whatever becomes of its name meanwhile. */
+    if ((folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0 || fstat(folder, &place) ||
+        place.st_uid != geteuid() || place.st_mode & 077 || fchdir(folder))
+        return fprintf(stderr, "firmware: the folder %s is not private\n", path), 1;
     lock_file = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (stat(path, &folder) || folder.st_uid != geteuid() || folder.st_mode & 077 || flock(lock_file, LOCK_EX | LOCK_NB) ||
-        fstat(lock_file, &held) || stat(lock, &named) || held.st_ino != named.st_ino || /* its owner just ended */
+    if (flock(lock_file, LOCK_EX | LOCK_NB) || fstat(lock_file, &held) || lstat(lock, &named) ||
+        held.st_ino != named.st_ino || held.st_dev != named.st_dev || /* its owner just ended */
         ftruncate(lock_file, 0) || dprintf(lock_file, "%d\n", getpid()) < 0)
-        return fprintf(stderr, "firmware: %s is in use, or its folder is not private\n", lock), 1;
+        return fprintf(stderr, "firmware: %s/%s is in use\n", path, lock), 1;
+    if (!lstat(at.sun_path, &named) && !S_ISSOCK(named.st_mode))
+        return fprintf(stderr, "firmware: %s/%s is in the way: it is no socket\n", path, at.sun_path), 1;
     unlink(at.sun_path); /* left behind: the lock was free */
+    refused = !setsockopt(listening, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int)); /* and to all accepted */
     if (bind(listening, (struct sockaddr *)&at, sizeof at) || listen(listening, 16)) return perror(at.sun_path), 1;
-    for (puts("ready"), fflush(stdout); (host = accept(listening, 0, 0)) >= 0; close(host))
+    for (puts("ready"), fflush(stdout); (host = accept4(listening, 0, 0, SOCK_CLOEXEC)) >= 0; let_go(host))
         if (!getsockopt(host, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){sizeof peer}) &&
             (peer.uid == geteuid() || peer.uid == 0))
-            welcome(host);
+            welcome(host, listening);
     return perror("firmware: accept"), 1;
 }

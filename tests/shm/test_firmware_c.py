@@ -9,15 +9,17 @@ import pytest
 
 import mboxio
 from mboxio import RemoteError, RemoteGone
-from mboxio.io.sockets import listen, ring_doorbell
+from mboxio.io.doorbells import refuse_descriptors
+from mboxio.io.sockets import DOORBELL, connect, listen, ring_doorbell
 from mboxio.ring import REPLY, REQUEST
 from tests.remote.minihost import MiniHost
+from tests.shm.slow import SlowDescriptor
 from tests.shm.support import Program, numbered, until
 from tests.tools import HEADER_FOLDER, tool
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "firmware_c"
 PATIENCE_S = 20.0
-LINES_MAX = 150
+LINES_MAX = 200
 
 Start = Callable[..., "FirmwareInC"]
 
@@ -41,9 +43,12 @@ class FirmwareInC(Program):
         return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
 
-def build(out: Path, compiler: str) -> Path:
+def build(out: Path, compiler: str, flags: str = "-O2") -> Path:
     """Build the example as its page says."""
-    command = [tool("make"), "-C", EXAMPLE, f"OUT={out}", f"RING={HEADER_FOLDER}", f"CC={compiler}"]
+    command = [
+        *(tool("make"), "-C", EXAMPLE, f"OUT={out}", f"RING={HEADER_FOLDER}"),
+        *(f"CC={compiler}", f"CFLAGS={flags}"),
+    ]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return out / "firmware"
 
@@ -51,6 +56,13 @@ def build(out: Path, compiler: str) -> Path:
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("firmware_c"), "gcc")
+
+
+@pytest.fixture(scope="module")
+def program_on_old_kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the example as it is where the kernel passes all descriptors; it waits for nobody."""
+    flags = "-O2 -DSO_PASSRIGHTS=-1 -DSILENT_S=0"
+    return build(tmp_path_factory.mktemp("firmware_old"), "gcc", flags)
 
 
 @pytest.fixture(scope="module")
@@ -232,3 +244,69 @@ def test_a_host_that_lies_is_left(serve: Start) -> None:
         host.wait_gone()
     with mboxio.open("shm:t?connect_timeout_s=20", timeout_s=PATIENCE_S) as client:
         assert client.request(b"x") == b"x"
+
+
+@pytest.mark.parametrize("mode", ["sleep", "spin"])
+def test_a_slow_descriptor_stops_nothing(
+    serve: Start, program_on_old_kernels: Path, mode: str
+) -> None:
+    serve("t", mode, program=program_on_old_kernels)
+    with SlowDescriptor() as slow:
+        with MiniHost("t") as bad:
+            slow.send(bad.socket, DOORBELL)
+            bad.wait_gone()
+        with mboxio.open("shm:t?connect_timeout_s=20", timeout_s=PATIENCE_S) as client:
+            assert client.request(b"x") == b"x"
+
+
+def test_descriptors_are_refused_where_the_kernel_can(serve: Start) -> None:
+    serve("t")
+    with SlowDescriptor() as slow, MiniHost("t") as host:
+        if refuse_descriptors(host.socket):
+            with pytest.raises(PermissionError):
+                slow.send(host.socket, DOORBELL)
+        assert host.request(b"x", channel="echo") == (REPLY, 1, b"x")
+
+
+@pytest.mark.parametrize("mode", ["sleep", "spin"])
+def test_a_silent_host_makes_room(serve: Start, program_on_old_kernels: Path, mode: str) -> None:
+    serve("t", mode, program=program_on_old_kernels)
+    with connect("t") as silent, MiniHost("t") as idle:
+        ring_doorbell(silent)
+        with mboxio.open("shm:t?connect_timeout_s=20", timeout_s=PATIENCE_S) as client:
+            idle.wait_gone()
+            assert client.request(b"x") == b"x"
+
+
+def test_a_link_in_place_of_the_folder_is_refused(program: Path, sockets: str) -> None:
+    """Nothing in the folder that it leads to is touched."""
+    private = Path(f"{sockets}-private")
+    private.mkdir(mode=0o700)
+    (private / "t.lock").write_text("precious")
+    (private / "t.sock").write_text("precious")
+    Path(sockets).symlink_to(private)
+    refused = subprocess.run([program, "t"], capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "not private" in refused.stderr
+    assert [each.read_text() for each in sorted(private.iterdir())] == ["precious"] * 2
+
+
+@pytest.mark.parametrize("name", ["t.lock", "t.sock"])
+def test_a_file_in_the_way_stays(program: Path, sockets: str, name: str) -> None:
+    Path(sockets).mkdir(mode=0o700)
+    precious = Path(f"{sockets}-precious")
+    precious.write_text("precious")
+    if name == "t.lock":
+        Path(sockets, name).symlink_to(precious)
+    else:
+        precious.rename(precious := Path(sockets, name))
+    refused = subprocess.run([program, "t"], capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["../t", "", "a/b", "x" * 65, "a b"])
+def test_names_are_plain(program: Path, sockets: str, name: str) -> None:
+    refused = subprocess.run([program, name], capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert not Path(sockets).exists()
