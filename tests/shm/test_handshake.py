@@ -1,5 +1,6 @@
 """What a remote may hand over in place of a good memory: refused in one line, nothing leaks."""
 
+import ctypes
 import fcntl
 import os
 import socket
@@ -151,9 +152,13 @@ def with_descriptor(message: bytes, opened: Callable[[], list[int]], times: int 
     return hand_over
 
 
-def memfd(size_bytes: int, seals: int = SEALS) -> Callable[[], list[int]]:
+HUGE = os.MFD_HUGETLB
+HUGE_1G = os.MFD_HUGE_1GB
+
+
+def memfd(size_bytes: int, seals: int = SEALS, flags: int = 0) -> Callable[[], list[int]]:
     def opened() -> list[int]:
-        descriptor = os.memfd_create("bad", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        descriptor = os.memfd_create("bad", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING | flags)
         os.ftruncate(descriptor, size_bytes)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
         return [descriptor]
@@ -172,6 +177,10 @@ BAD |= {
     "a memfd of zeros": with_descriptor(HELLO, memfd(65536)),
     "a memfd that is too short": with_descriptor(HELLO, memfd(TABLE - 1)),
     "a huge memfd": with_descriptor(HELLO, memfd(1 << 40)),
+    "a memfd of huge pages": with_descriptor(HELLO, memfd(1 << 21, SEALS, HUGE)),
+    "a memfd of huge pages on request": with_descriptor(
+        HELLO, memfd(1 << 30, SEALS, HUGE | HUGE_1G)
+    ),
     "sealed against growing only": with_descriptor(HELLO, memfd(65536, fcntl.F_SEAL_GROW)),
     "sealed against writing": with_descriptor(HELLO, memfd(65536, SEALS | WRITE_SEAL)),
     "more descriptors than expected": with_descriptor(HELLO, memfd(65536), 17),
@@ -261,3 +270,35 @@ def test_heals_with_a_remote_that_answers(firmware):
             until(lambda: not lost(client), "the good one is found")
             message = name.encode()
             assert client.request(message, timeout_s=20, queue_timeout_s=20) == answer(message)
+
+
+def test_memory_of_huge_pages_is_told_as_that():
+    try:
+        os.close(os.memfd_create("huge", HUGE))
+    except OSError:
+        pytest.skip("this kernel has no huge pages")
+    with Impostor("t", BAD["a memfd of huge pages"]):
+        assert "huge pages" in refusal()
+
+
+def test_a_hole_in_the_memory_reads_as_zeros():
+    """What the remote takes away of ordinary pages comes back when it is read."""
+    kept: list[int] = []
+
+    def hand_over(connection: socket.socket) -> object:
+        memory, _, descriptor = new_memory(SPECS)
+        kept.append(os.dup(descriptor))
+        greet(connection, memory, descriptor)
+        os.close(descriptor)
+        return memory
+
+    with Impostor("t", hand_over), mboxio.connect("shm:t") as connection:
+        (descriptor,) = kept
+        punch = ctypes.CDLL(None, use_errno=True).fallocate
+        size = os.fstat(descriptor).st_size
+        keep_size, punch_hole = 1, 2
+        offset, length = ctypes.c_long(0), ctypes.c_long(size)
+        assert punch(descriptor, keep_size | punch_hole, offset, length) == 0
+        os.close(descriptor)
+        with pytest.raises(RequestTimeout):
+            connection.client("a").request(b"x", timeout_s=0.01)

@@ -79,13 +79,21 @@ def readable(descriptor: int, timeout_s: float) -> bool:
 
 
 def _map(descriptor: int, least_bytes: int, where: str) -> mmap.mmap:
-    """Check seals and size, and map. An unsealed memory could shrink under us: a SIGBUS."""
+    """Check seals, pages and size, and map: no access may end in a SIGBUS later.
+
+    A memory that could shrink would do that, and one of huge pages, which can run out after a hole
+    was punched. A hole in ordinary pages reads as zeros. Nothing but the seals is asked of what is
+    no memfd: the answer of another file system may never come.
+    """
     try:
         seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
     except OSError:
         raise RemoteError(f"{where}: the descriptor is no memfd") from None
     if seals & SEALS != SEALS:
         raise RemoteError(f"{where}: the memory is not sealed against shrinking")
+    # Not st_blksize, which is large as well where ordinary pages may be joined.
+    if os.fstatvfs(descriptor).f_bsize != mmap.PAGESIZE:
+        raise RemoteError(f"{where}: the memory is of huge pages, which can be taken away")
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or not least_bytes <= found.st_size <= SIZE_MAX:
         raise RemoteError(f"{where}: a memory of {found.st_size} bytes")
