@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from random import Random
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from mboxio.errors import (
 )
 from mboxio.io.sockets import connect, socket_path
 from mboxio.remote import Remote
+from mboxio.remote.admission import CONNECTIONS_MAX, HELLO_NS, SHARE_KEPT, Admission
 from mboxio.remote.channel import error_message
 from mboxio.remote.handshake import check_peer
 from mboxio.remote.server import ShmServer
@@ -195,7 +197,7 @@ def test_strangers_are_refused() -> None:
 
 
 def test_too_many_hosts(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mboxio.remote.server.CONNECTIONS_MAX", 1)
+    monkeypatch.setattr("mboxio.remote.admission.CONNECTIONS_MAX", 1)
     with MiniHost("demo") as first:
         with connect("demo") as second:
             readable(second)
@@ -206,6 +208,35 @@ def test_too_many_hosts(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None
             mboxio.connect("shm:demo")
         assert first.request(b"x") == (REPLY, 1, b"x")
     assert remote.stats().refused == 2
+
+
+def test_a_host_that_leaves_the_hello_unread_loses_its_place(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = cast(ShmServer, remote._server)
+    now_ns = time.monotonic_ns()
+    with MiniHost("demo") as idle, connect("demo") as silent, MiniHost("demo") as busy:
+        assert busy.request(b"x") == (REPLY, 1, b"x")
+        assert server._admission.next_ns() is not None
+        monkeypatch.setattr(
+            "mboxio.remote.server.monotonic_ns", lambda: now_ns + HELLO_NS + 60_000_000_000
+        )
+        server.wake()
+        until_gone(remote, but=2)
+        assert idle.request(b"x") == busy.request(b"x") == (REPLY, 1, b"x")
+        assert silent.recv(64) == b"MBX1"
+        assert silent.recv(64) == b""
+
+
+def test_one_user_leaves_places_for_others() -> None:
+    places = Admission()
+    share = CONNECTIONS_MAX - CONNECTIONS_MAX // SHARE_KEPT
+    places.check(1000, [1000] * (share - 1))
+    with pytest.raises(OSError, match=f"there are {share} connections of .*1000.* already"):
+        places.check(1000, [1000] * share)
+    places.check(0, [1000] * share)
+    with pytest.raises(OSError, match=f"there are {CONNECTIONS_MAX} connections already"):
+        places.check(0, [1000] * share + [0] * (CONNECTIONS_MAX - share))
 
 
 def test_accepting_again_after_an_error(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ from mboxio.errors import AddressError, RemoteError
 from mboxio.io import Memory
 from mboxio.io.files import MappedFile
 from mboxio.io.peer import HOST_ARMED, PAGE_BYTES, PEER_HELLO, REMOTE_ARMED, prepare
-from mboxio.io.sockets import ring_doorbell
 from mboxio.remote.handshake import mapped, memfd, seal
 from mboxio.remote.server import Server, log
 from mboxio.remote.slow import SlowHandlers
@@ -51,7 +50,7 @@ class PeerServer(Server[Sram]):
             prepare(whole)
             memory = Memory(memoryview(mapping)[PAGE_BYTES:])
             # No bound method of ours: a cycle would keep the memory until it is collected.
-            interrupt = functools.partial(ring_doorbell, link)
+            interrupt = functools.partial(self._admission.ring, link)
             words = armed(whole, REMOTE_ARMED, HOST_ARMED)
             sram = self._remote.sram(memory, layout, interrupt, words)
             seal(descriptor)

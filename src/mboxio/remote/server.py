@@ -13,11 +13,12 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from mboxio.descriptors import NONE_LEFT, exhausted, spare
 from mboxio.errors import MailboxError, RemoteError
 from mboxio.io.doorbells import let_go, refuse_descriptors, take_doorbell
-from mboxio.io.sockets import listen, ring_doorbell, socket_path, unlisten
+from mboxio.io.sockets import listen, socket_path, unlisten
+from mboxio.remote.admission import Admission
 from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.connection import Connection
 from mboxio.remote.faults import Greeting
-from mboxio.remote.handshake import Peer, check_peer, greet, new_memory, send_away
+from mboxio.remote.handshake import Peer, check_peer, greet, new_memory, send_away, turn_away
 from mboxio.remote.rounds import Rounds, Served
 from mboxio.remote.slow import SlowHandlers
 from mboxio.remote.stats import RemoteStats
@@ -25,7 +26,6 @@ from mboxio.remote.waiter import Waiter
 
 __all__ = ["Link", "Server", "ShmServer"]
 
-CONNECTIONS_MAX = 64
 CHUNK_NS = 50_000
 """How long the rings are looked at before the sockets are."""
 # A sleeping thread wakes about this late.
@@ -76,6 +76,7 @@ class Server(Generic[End]):
         self._resume_ns: int | None = None
         self._slow = SlowHandlers(self.address)
         self._rounds = Rounds()
+        self._admission = Admission()
         self._waiter = Waiter()
         try:
             self._path = socket_path(name, scheme)
@@ -215,7 +216,7 @@ class Server(Generic[End]):
 
     def _next_ns(self, now_ns: int) -> int | None:
         """Return when there is something to do without any event."""
-        times_ns = [] if self._resume_ns is None else [self._resume_ns]
+        times_ns = [at for at in (self._resume_ns, self._admission.next_ns()) if at is not None]
         if not self._rounds.silent:
             for link in self.links.values():
                 at_ns = link.connection.next_ns()
@@ -233,9 +234,18 @@ class Server(Generic[End]):
                     self._drop(link)
             elif descriptor == self._listening.fileno():
                 self._accept()
+        self._drop_silent()
         if self._resume_ns is not None and monotonic_ns() >= self._resume_ns:
             self._resume_ns = None
             self._waiter.mute(self._listening.fileno(), False)
+
+    def _drop_silent(self) -> None:
+        """Give up hosts that never took their memory; others need the place."""
+        if self._admission.unread:
+            for silent in self._admission.overdue(monotonic_ns()):
+                link = self.links[silent.fileno()]
+                log.warning("%s drops %r: it leaves the hello unread", self.address, link.peer)
+                self._drop(link)
 
     def _drain(self, link: socket.socket) -> bool:
         """Take a doorbell; False: the host is gone. It rings once for a sleep; more come again."""
@@ -257,7 +267,7 @@ class Server(Generic[End]):
             if error.errno in NONE_LEFT:
                 why = str(exhausted("a new connection", error.errno))
                 if self._short:  # still, after a pause
-                    self._turn_away(why)
+                    self._spare = turn_away(self._listening, self._spare, why)
                 self._short = True
             log.error("%s accepts nobody for a moment: %s", self.address, why)
             self._resume_ns = monotonic_ns() + ACCEPT_PAUSE_NS
@@ -266,8 +276,6 @@ class Server(Generic[End]):
         self._short = False
         try:
             link.setblocking(False)
-            if len(self.links) >= CONNECTIONS_MAX:
-                raise OSError(f"there are {CONNECTIONS_MAX} connections already")
             self._connect(link)
         except (MailboxError, OSError, ValueError) as error:
             send_away(link, str(error))
@@ -275,23 +283,13 @@ class Server(Generic[End]):
             self._stats.refused += 1
             log.warning("%s refused a host: %s", self.address, str(error))
 
-    def _turn_away(self, why: str) -> None:
-        """Tell the host that is next, though there is no descriptor to tell it by but a spare."""
-        if self._spare >= 0:
-            os.close(self._spare)
-        try:
-            link = self._listening.accept()[0]
-            send_away(link, why)
-            let_go(link)
-        except OSError:
-            pass  # the host has gone, or another thread was faster
-        self._spare = spare()
-
     def _connect(self, link: socket.socket) -> None:
         pid, uid = check_peer(link)
+        self._admission.check(uid, (each.peer.uid for each in self.links.values()))
         # What is sent from now on reaches whoever has seen the hello.
         with self._lock:
             connection, epoch = self.welcome(link)
+            self._admission.greeted(link, monotonic_ns())
             self._waiter.add(link.fileno())
             if not self.draining:
                 self._waiter.mute(link.fileno(), True)
@@ -311,6 +309,7 @@ class Server(Generic[End]):
         with self._lock:
             link.connection.close()
             self._waiter.remove(link.socket.fileno())
+            self._admission.forget(link.socket)
             del self.links[link.socket.fileno()]
             self._rounds.ends.remove(link.connection)
             self._rounds.current = None
@@ -389,7 +388,7 @@ class ShmServer(Server[Connection]):
         memory, layout, descriptor = new_memory([channel.spec for channel in channels])
         try:
             # No bound method of ours: a cycle would keep the memory until it is collected.
-            doorbell = functools.partial(ring_doorbell, link)
+            doorbell = functools.partial(self._admission.ring, link)
             connection = Connection(
                 channels, memory, layout, doorbell, self._stats, self._lock, self._spin_ns > 0
             )

@@ -1,0 +1,76 @@
+"""Who gets a place at a remote, and who loses it again because it never took what it came for."""
+
+import fcntl
+import socket
+import struct
+import termios
+from collections.abc import Iterable
+
+from mboxio.io.sockets import ring_doorbell
+from mboxio.whose import user
+
+__all__ = ["Admission"]
+
+CONNECTIONS_MAX = 64
+SHARE_KEPT = 4
+"""One part in so many is kept from the hosts of any one user, for those of others and of root."""
+HELLO_NS = 10_000_000_000
+"""How long a host may leave the hello unread."""
+
+
+class Admission:
+    """The places of a remote."""
+
+    def __init__(self) -> None:
+        self.unread: dict[socket.socket, int] = {}  # hellos, and when their time is up
+
+    def check(self, uid: int, present: Iterable[int]) -> None:
+        """Refuse a host of a user if there is no place.
+
+        Args:
+            uid: of the host.
+            present: the users of the hosts that are there.
+
+        Raises:
+            OSError: there is none; the text says why.
+        """
+        users = list(present)
+        if len(users) >= CONNECTIONS_MAX:
+            raise OSError(f"there are {CONNECTIONS_MAX} connections already")
+        share = CONNECTIONS_MAX - CONNECTIONS_MAX // SHARE_KEPT
+        if users.count(uid) >= share:
+            raise OSError(f"there are {share} connections of {user(uid)} already")
+
+    def greeted(self, link: socket.socket, now_ns: int) -> None:
+        """Note that a hello was sent."""
+        self.unread[link] = now_ns + HELLO_NS
+
+    def ring(self, link: socket.socket) -> None:
+        """Ring for a host that wants to be woken, so it has read the hello."""
+        if self.unread:
+            self.unread.pop(link, None)
+        ring_doorbell(link)
+
+    def forget(self, link: socket.socket) -> None:
+        """The connection ends."""
+        self.unread.pop(link, None)
+
+    def next_ns(self) -> int | None:
+        """Return when the time of the first unread hello is up; None: there is none."""
+        return next(iter(self.unread.values())) if self.unread else None
+
+    def overdue(self, now_ns: int) -> list[socket.socket]:
+        """Return the connections whose hosts have left the hello unread for too long."""
+        found: list[socket.socket] = []
+        for link, due_ns in tuple(self.unread.items()):
+            if now_ns < due_ns:
+                break  # they come in order
+            if self.unread.pop(link, None) is not None and _unread(link):
+                found.append(link)
+        return found
+
+
+def _unread(link: socket.socket) -> bool:
+    """Tell whether the host has not read all that was sent."""
+    waiting: tuple[int] = struct.unpack("i", fcntl.ioctl(link, termios.TIOCOUTQ, bytes(4)))
+    return waiting[0] > 0
