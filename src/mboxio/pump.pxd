@@ -8,7 +8,7 @@ from mboxio.request cimport Request
 from mboxio.sleepers cimport Sleepers, doze
 
 cdef int LOOKS_PER_TURN
-cdef str LOOK
+cdef str EVENT, LOOK
 cdef long long FOREVER
 
 

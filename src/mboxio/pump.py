@@ -11,7 +11,7 @@ from collections import deque
 from typing import Any
 
 from mboxio.clock import Parker
-from mboxio.controller import LOOK, Controller
+from mboxio.controller import EVENT, LOOK, Controller
 from mboxio.deputies import deputise
 from mboxio.gate import Gate
 from mboxio.native import COMPILED
@@ -339,6 +339,8 @@ class Pump(Sleepers):
             if self.leader is not parker:
                 return False  # the new leader may sleep already: disturb nothing
             self.listening = False
+            if why is EVENT and self.doubted(self.queues):
+                self.judge(self.arm())
             self.turn(now_ns, why)
             self.gate.settle()
             over = waitable.over or now_ns >= until_ns

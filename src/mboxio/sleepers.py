@@ -5,7 +5,7 @@ import select
 from typing import Any
 
 from mboxio.clock import Clock, Parker
-from mboxio.controller import EVENT, LOOK
+from mboxio.controller import EVENT, LOOK, Probe
 from mboxio.descriptors import eventfd
 from mboxio.states import FOREVER
 
@@ -14,6 +14,12 @@ SLEEP_MAX_MS = 3_600_000.0
 
 SHORT_MS, SELECT_MAX = 2.0, 1024
 """poll(2) sleeps for whole milliseconds; select(2) does not, and knows no higher descriptors."""
+
+EVENTS_PER_DOUBT = 64
+"""One event in so many is checked for being of use; if it is not, the next ones are as well."""
+USELESS_MAX = 16
+"""So many events in a row may be of no use; for the next ones sleepers are deaf for a while."""
+DEAF_MIN_NS, DEAF_MAX_NS = 62_500, 4_000_000
 
 
 class Sleepers:
@@ -31,6 +37,25 @@ class Sleepers:
         self.kick_fds = [-1, -1]
         self.asleep = 0  # how many sleep on descriptors
         self.closed = False
+        self.events = 0  # since one was checked
+        self.useless = 0  # events in a row
+        self.deaf_ns = 0  # how long the next sleep hears nothing but its kick
+
+    def doubted(self, queues: list[Any]) -> bool:
+        """Tell whether to check if an event is of use, which costs as much as another look."""
+        self.events += 1
+        if not self.useless and self.events < EVENTS_PER_DOUBT:
+            return False
+        self.events = 0
+        # A driver without a probe of its own cannot tell before it looks.
+        return Probe not in [type(queue.probe) for queue in queues]
+
+    def judge(self, useful: bool) -> None:
+        """Take note of an event that was checked: a flood of useless ones is heard ever less."""
+        self.useless = 0 if useful else self.useless + 1
+        over = self.useless - USELESS_MAX
+        if over > 0:
+            self.deaf_ns = min(DEAF_MIN_NS << min(over, 16), DEAF_MAX_NS)
 
     def hint(self) -> str:
         """Ask the descriptors without waiting, for callers who never sleep on them."""
@@ -88,6 +113,12 @@ class Sleepers:
         parker.kick_fd = self.kick_fd_for(parker)
         parker.poller = self.poller(parker.kick_fd)
         parker.watched = (*self.descriptors, parker.kick_fd)
+        if self.deaf_ns:
+            parker.wake_ns = min(parker.wake_ns, self.clock.now_ns() + self.deaf_ns)
+            parker.watched = (parker.kick_fd,)
+            parker.poller = select.poll()
+            parker.poller.register(parker.kick_fd, select.POLLIN)
+            self.deaf_ns = 0
         self.asleep += 1
 
     def close(self) -> None:
