@@ -90,7 +90,7 @@ CORE = BASE | {
     "subscribers",
 }
 CHANNEL = CORE | {"channel"}
-HOST = CHANNEL | {"endpoint", "sender", "host", "verbs"}
+HOST = CHANNEL | {"endpoint", "sender", "host", "verbs", "pace"}
 USERS = HOST | {"client", "async_client", "distant_client", "protocols", "linux"}
 MEMORY = BASE | {"ring", "io"}
 CONTROLLERS = CORE | MEMORY | {"ring.controller", "controllers"}

@@ -19,7 +19,8 @@ from mboxio.endpoint import Endpoint
 from mboxio.errors import AddressError, ClosedError, ForkedError, RemoteGone
 from mboxio.gate import Gate, complain, is_foreign
 from mboxio.native import COMPILED
-from mboxio.pump import CPUS, RECONNECT_MAX_NS, RECONNECT_MIN_NS, Pump
+from mboxio.pace import Pace
+from mboxio.pump import CPUS, Pump
 from mboxio.queue import Queue
 from mboxio.request import Request
 from mboxio.states import FOREVER
@@ -62,6 +63,7 @@ class Host:
         self.pump = Pump(self, controller)
         self.voices: dict[str, Endpoint] = {}
         self.reconnecting = False
+        self.pace = Pace()
         self.worker = Worker(self.pump)
         self.pump.worker = self.worker
         controller.host = self
@@ -221,8 +223,8 @@ class Host:
             was_lost = self.lost
             self.gate.lost = False
             self.epoch = epoch
-            self.pump.reconnect_ns = FOREVER
-            self.pump.reconnect_pause_ns = RECONNECT_MIN_NS
+            if was_lost:
+                self.pump.reconnect_ns = self.pace.found(self)
             for queue in self.queues:
                 queue.fault = None
                 queue.mark_dirty()
@@ -277,7 +279,7 @@ class Host:
     def want_remote(self) -> None:
         """Somebody misses the remote: try at the next occasion. Under the lock."""
         if self.lost and self.pump.reconnect_ns == FOREVER:
-            self.pump.reconnect_ns = self.gate.clock.now_ns()
+            self.pump.reconnect_ns = self.pace.lost(self)
             self.pump.kick()
 
     def try_reconnect(self) -> None:
@@ -321,8 +323,7 @@ class Host:
         if not self.lost or not able:
             self.pump.reconnect_ns = FOREVER
             return
-        self.pump.reconnect_ns = self.gate.clock.now_ns() + self.pump.reconnect_pause_ns
-        self.pump.reconnect_pause_ns = min(2 * self.pump.reconnect_pause_ns, RECONNECT_MAX_NS)
+        self.pump.reconnect_ns = self.pace.tried(self)
 
     # -- the end
 

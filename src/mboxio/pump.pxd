@@ -19,7 +19,7 @@ cdef class Pump(Sleepers):
     cdef public list queues, loops
     cdef public Parker leader
     cdef public bint listening, distant
-    cdef public long long spin_ns, spin_now_ns, reconnect_ns, reconnect_pause_ns
+    cdef public long long spin_ns, spin_now_ns, reconnect_ns
 
     @cython.locals(queue=Queue)
     cpdef bint turn(self, long long now_ns, str why) except -1

@@ -26,7 +26,6 @@ SAFETY_NS = 200_000_000
 LOOKS_PER_TURN = 32
 """A spinner reads the clock and looks at the other queues every so many looks."""
 
-RECONNECT_MIN_NS, RECONNECT_MAX_NS = 10_000_000, 1_000_000_000
 CPUS = os.cpu_count() or 1
 """Of the machine: this process may be bound to one of them and the remote to another."""
 
@@ -53,7 +52,6 @@ class Pump(Sleepers):
         self.spin_ns = 0
         self.spin_now_ns = 0
         self.reconnect_ns = FOREVER
-        self.reconnect_pause_ns = RECONNECT_MIN_NS
 
     # -- one turn, under the lock
 
