@@ -78,6 +78,7 @@ BASE = {
     "handlers",
     "interrupts",
     "deputies",
+    "endurance",
 }
 CORE = BASE | {
     "controller",
@@ -94,7 +95,9 @@ HOST = CHANNEL | {"endpoint", "sender", "host", "verbs", "pace"}
 USERS = HOST | {"client", "async_client", "distant_client", "protocols", "linux"}
 MEMORY = BASE | {"ring", "io"}
 CONTROLLERS = CORE | MEMORY | {"ring.controller", "controllers"}
-LIBRARY = USERS | CONTROLLERS | {"patience", "allowed", "registry", "async_open", "devicetree", "dt"}
+LIBRARY = (
+    USERS | CONTROLLERS | {"patience", "allowed", "registry", "async_open", "devicetree", "dt"}
+)
 FAR_SIDE = {"sim", "remote", "testing"}
 MAY_IMPORT = {
     # Each line narrows the one before.

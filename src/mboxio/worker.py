@@ -11,6 +11,7 @@ from typing import Any
 from mboxio.bell import Bell
 from mboxio.clock import Parker, Watcher
 from mboxio.controller import LOOK
+from mboxio.endurance import Endurance
 from mboxio.gate import Gate, complain
 from mboxio.pump import Pump
 from mboxio.request import Owner
@@ -176,9 +177,17 @@ class Seat:
 
 def serve(seat: Seat) -> None:
     """The thread: jobs first, then the pump, then sleep."""
-    why = LOOK
-    while seat.worker().step(why):
-        why = doze(seat.clock, seat.parker) if seat.parker.wake_ns else LOOK
+    why, goes_on = LOOK, True
+    endurance = Endurance()
+    while goes_on:
+        try:
+            goes_on = seat.worker().step(why)
+            why = doze(seat.clock, seat.parker) if goes_on and seat.parker.wake_ns else LOOK
+        except BaseException as error:  # also sys.exit() in a driver: others are to be served
+            complain("the service thread of %r goes on", seat.worker().pump.host, error)
+            pause_s = endurance.pause_after_error_s(seat.clock.now_ns() / 1e9)
+            seat.clock.park(Parker(), seat.clock.now_ns() + int(pause_s * 1e9))
+            why = LOOK
     seat.held = None
 
 

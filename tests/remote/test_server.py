@@ -240,18 +240,18 @@ def test_one_user_leaves_places_for_others() -> None:
 
 
 def test_accepting_again_after_an_error(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = cast(ShmServer, remote._server)
-    listening = server._listening
+    door = cast(ShmServer, remote._server)._door
+    listening = door.socket
 
     class Exhausted:
         def accept(self) -> None:
-            server._listening = listening
+            door.socket = listening
             raise OSError(errno.EMFILE, "Too many open files")
 
         def fileno(self) -> int:
             return listening.fileno()
 
-    monkeypatch.setattr(server, "_listening", Exhausted())
+    monkeypatch.setattr(door, "socket", Exhausted())
     with MiniHost("demo") as host:
         assert host.request(b"x") == (REPLY, 1, b"x")
 

@@ -7,6 +7,7 @@ from typing import Any
 from mboxio.capabilities import Capabilities
 from mboxio.controller import POLL, Controller
 from mboxio.errors import AddressError, MailboxError
+from mboxio.gate import complain
 from mboxio.io.access import nowhere, open_region
 from mboxio.io.claim import Claims
 from mboxio.io.interrupts import Interrupt
@@ -168,6 +169,10 @@ class RegisterController(Controller):
             self.set_up()
         except MailboxError as error:
             self.link(False, -1, str(error))
+            return
+        except BaseException as error:  # the next try makes another thread
+            complain("reconnect() of %r raised", self, error)
+            self.link(False, -1, repr(error))
             return
         self.host.gate.call(self.come_back)
 

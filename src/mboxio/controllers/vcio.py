@@ -22,6 +22,7 @@ from mboxio.controller import ACCEPTED, Controller, Outcome
 from mboxio.controllers.property_buffers import check_buffer
 from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError, MailboxError
+from mboxio.gate import complain
 from mboxio.io.paths import open_checked
 from mboxio.whose import why
 
@@ -169,6 +170,9 @@ class Vcio(Controller):
         except OSError as error:
             text = f"the kernel says: {error.strerror or error}"
             self.complete(self.channel, handle, error.errno or errno.EIO, text.encode())
+        except BaseException as error:  # the thread goes on, and the request is not left waiting
+            complain("the ioctl of %r raised", self, error)
+            self.complete(self.channel, handle, errno.EIO, repr(error).encode(errors="replace"))
         else:
             self.complete(self.channel, handle, 0, bytes(buffer))
 

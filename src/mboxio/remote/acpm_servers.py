@@ -12,8 +12,9 @@ from mboxio.errors import AddressError, RemoteError
 from mboxio.io import Memory
 from mboxio.io.files import MappedFile
 from mboxio.io.peer import HOST_ARMED, PAGE_BYTES, PEER_HELLO, REMOTE_ARMED, prepare
+from mboxio.remote.failures import go_on, log
 from mboxio.remote.handshake import mapped, memfd, seal
-from mboxio.remote.server import Server, log
+from mboxio.remote.server import Server
 from mboxio.remote.slow import SlowHandlers
 from mboxio.remote.sram import Sram
 from mboxio.remote.stats import RemoteStats
@@ -121,22 +122,25 @@ class FileServer:
         """Serve until `stop`; then close everything."""
         self.thread = get_ident()
         try:
-            busy_ns = monotonic_ns()
-            while not self.stopping:
-                now_ns = monotonic_ns()
-                with self._lock:
-                    worked = self._serve(now_ns)
-                    next_ns = self._sram.next_ns()
-                if worked:
-                    busy_ns = now_ns
-                    self._slow.check(now_ns, lambda: self._remote.channels)
-                    continue
-                pause_ns = POLL_NS if now_ns - busy_ns < BUSY_NS else IDLE_POLL_NS
-                if next_ns is not None:
-                    pause_ns = min(pause_ns, max(next_ns - now_ns, 0))
-                self._waiter.wait(pause_ns)
+            go_on(self._remote.address, self._loop, lambda: self.stopping)
         finally:
             self.close()
+
+    def _loop(self) -> None:
+        busy_ns = monotonic_ns()
+        while not self.stopping:
+            now_ns = monotonic_ns()
+            with self._lock:
+                worked = self._serve(now_ns)
+                next_ns = self._sram.next_ns()
+            if worked:
+                busy_ns = now_ns
+                self._slow.check(now_ns, lambda: self._remote.channels)
+                continue
+            pause_ns = POLL_NS if now_ns - busy_ns < BUSY_NS else IDLE_POLL_NS
+            if next_ns is not None:
+                pause_ns = min(pause_ns, max(next_ns - now_ns, 0))
+            self._waiter.wait(pause_ns)
 
     def close(self) -> None:
         """Close everything that is open."""

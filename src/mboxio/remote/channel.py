@@ -2,26 +2,23 @@
 
 import errno
 import heapq
-import logging
 import struct
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 from mboxio.errors import RemoteError
 from mboxio.handlers import Misreturned, answer_of
 from mboxio.io.sockets import HOST_NEVER_RECEIVES, HOST_NEVER_SENDS, LEGACY
+from mboxio.remote.failures import log, log_failure
 from mboxio.remote.faults import Disturbance, Faults
 from mboxio.ring.layout import ChannelSpec, plan
-from mboxio.texts import printable
 
-__all__ = ["Handler", "RemoteChannel", "error_message", "log_failure", "read_error"]
+__all__ = ["Handler", "RemoteChannel", "error_message", "read_error"]
 
 Handler = Callable[[bytes], bytes | bytearray | memoryview | None]
 """Gets a message and returns the reply; None: no reply. What it raises is the reply, too."""
 
 STATUS = struct.Struct("<i")
-log = logging.getLogger("mboxio.remote")
 
 
 class RemoteChannel:
@@ -111,19 +108,11 @@ class RemoteChannel:
         if isinstance(error, Misreturned):
             log.warning("%s", str(error))
             return error_message(errno.EIO, str(error), self.spec.message_bytes)
-        log_failure("the handler", self.name, error)
+        log_failure(f"the handler of channel {self.name} failed", error)
         return error_message(errno.EIO, repr(error), self.spec.message_bytes)
 
     def _no_handler(self, message: bytes) -> None:
         raise RemoteError(f"channel {self.name} has no handler", status=errno.EOPNOTSUPP)
-
-
-def log_failure(what: str, channel: str, error: Exception) -> None:
-    """Log an error in user code, with its traceback."""
-    # As text: whoever keeps the record would keep the memory, by way of the traceback.
-    told = "".join(traceback.format_exception(error)).splitlines()
-    text = "\n".join(map(printable, told))
-    log.warning("%s of channel %s failed:\n%s", what, channel, text)
 
 
 def error_message(status: int, text: str, message_bytes: int) -> bytes:

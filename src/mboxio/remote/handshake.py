@@ -8,9 +8,8 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mboxio.descriptors import refuse_exhausted, spare
+from mboxio.descriptors import refuse_exhausted
 from mboxio.io import Memory
-from mboxio.io.doorbells import let_go
 from mboxio.io.sockets import HELLO, REFUSAL, REFUSAL_BYTES_MAX
 from mboxio.remote.faults import Greeting
 from mboxio.ring.layout import MAGIC, VERSION, ChannelSpec, MemoryLayout, plan, write
@@ -25,7 +24,6 @@ __all__ = [
     "new_memory",
     "seal",
     "send_away",
-    "turn_away",
 ]
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
@@ -110,28 +108,6 @@ def send_away(connection: socket.socket, why: str) -> None:
         connection.send(text[:REFUSAL_BYTES_MAX], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
     except OSError:
         pass
-
-
-def turn_away(listening: socket.socket, given_up: int, why: str) -> int:
-    """Tell the host that is next, though there is no descriptor to tell it by but a spare.
-
-    Args:
-        listening: where it waits.
-        given_up: the spare, from `spare`.
-        why: it gets no memory.
-
-    Returns:
-        A new spare.
-    """
-    if given_up >= 0:
-        os.close(given_up)
-    try:
-        link = listening.accept()[0]
-        send_away(link, why)
-        let_go(link)
-    except OSError:
-        pass  # the host has gone, or another thread was faster
-    return spare()
 
 
 def _send_copy(connection: socket.socket, memory: Memory, greeting: Greeting) -> None:

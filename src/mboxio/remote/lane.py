@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from mboxio.errors import QueueFull, RemoteError
 from mboxio.io import Region
 from mboxio.native import Mutex
-from mboxio.remote.channel import RemoteChannel, error_message, log_failure, read_error
+from mboxio.remote.channel import RemoteChannel, error_message, read_error
+from mboxio.remote.failures import log_failure
 from mboxio.remote.faults import Disturbance, Rings, lie, oversize, push_header
 from mboxio.remote.stats import RemoteStats
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, Armed, consumer, producer
@@ -313,4 +314,4 @@ class Lane:
         try:
             answered(message, status)
         except Exception as error:
-            log_failure("a callback", self.channel.name, error)
+            log_failure(f"a callback of channel {self.channel.name} failed", error)

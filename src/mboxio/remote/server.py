@@ -1,7 +1,6 @@
 """The thread that serves: accepts hosts, looks at their rings, and sleeps in between."""
 
 import functools
-import logging
 import os
 import socket
 import weakref
@@ -10,15 +9,15 @@ from threading import RLock, get_ident
 from time import monotonic_ns
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from mboxio.descriptors import NONE_LEFT, exhausted, spare
-from mboxio.errors import MailboxError, RemoteError
-from mboxio.io.doorbells import let_go, refuse_descriptors, take_doorbell
-from mboxio.io.sockets import listen, socket_path, unlisten
+from mboxio.errors import RemoteError
+from mboxio.io.doorbells import let_go, take_doorbell
 from mboxio.remote.admission import Admission
 from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.connection import Connection
+from mboxio.remote.door import Door
+from mboxio.remote.failures import go_on, log, refused, surprised
 from mboxio.remote.faults import Greeting
-from mboxio.remote.handshake import Peer, check_peer, greet, new_memory, send_away, turn_away
+from mboxio.remote.handshake import Peer, check_peer, greet, new_memory, send_away
 from mboxio.remote.rounds import Rounds, Served
 from mboxio.remote.slow import SlowHandlers
 from mboxio.remote.stats import RemoteStats
@@ -31,9 +30,7 @@ CHUNK_NS = 50_000
 # A sleeping thread wakes about this late.
 SLACK_NS = 60_000
 UNDRAINED_NS = 1_000_000
-ACCEPT_PAUSE_NS = 100_000_000
 
-log = logging.getLogger("mboxio.remote")
 End = TypeVar("End", bound=Served)
 
 
@@ -73,22 +70,16 @@ class Server(Generic[End]):
         self._stats = stats
         self._lock = lock
         self._spin_ns = self._budget_ns = spin_ns
-        self._resume_ns: int | None = None
         self._slow = SlowHandlers(self.address)
         self._rounds = Rounds()
         self._admission = Admission()
         self._waiter = Waiter()
         try:
-            self._path = socket_path(name, scheme)
-            self._listening, self._lock_file = listen(name, scheme)
+            self._door = Door(scheme, name)
         except BaseException:
             self._waiter.close()
             raise
-        # A listening socket has no messages yet, and what it accepts inherits this.
-        self._sure = refuse_descriptors(self._listening)
-        self._spare = spare()
-        self._short = False  # of descriptors, when somebody wanted in
-        self._waiter.add(self._listening.fileno())
+        self._waiter.add(self._door.socket.fileno())
         self._closed = self.left_behind = False
         _LIVE.add(self)
 
@@ -151,7 +142,7 @@ class Server(Generic[End]):
         """Serve until `stop`; then close everything."""
         self.thread = get_ident()
         try:
-            self._loop()
+            go_on(self.address, self._loop, lambda: self._rounds.stopping)
         finally:
             self.close()
 
@@ -192,21 +183,29 @@ class Server(Generic[End]):
         """Look at everybody's rings for a while; False: there was nothing to do."""
         try:
             return self._rounds.look(self._budget_ns, CHUNK_NS)
-        except RemoteError as error:
-            for link in tuple(self.links.values()):
-                if link.connection is self._rounds.current:
-                    self.lied(link, error)
-                    self._drop(link)
+        except BaseException as error:
+            failed = [k for k in self.links.values() if k.connection is self._rounds.current]
+            if not failed:
+                raise
+            self._failed(failed[0], error)
             return True
+
+    def _failed(self, link: Link[End], error: BaseException) -> None:
+        """End a connection that cannot be served; the others have nothing to do with it."""
+        if isinstance(error, RemoteError):
+            self.lied(link, error)
+        else:
+            surprised(f"{self.address} drops {link.peer!r}", error)
+            self.hang_up(link)
+        self._drop(link)
 
     def _arm(self) -> bool:
         quiet = True
         for link in tuple(self.links.values()):
             try:
                 quiet = link.connection.arm() and quiet
-            except RemoteError as error:
-                self.lied(link, error)
-                self._drop(link)
+            except BaseException as error:
+                self._failed(link, error)
                 quiet = False
         return quiet
 
@@ -216,7 +215,9 @@ class Server(Generic[End]):
 
     def _next_ns(self, now_ns: int) -> int | None:
         """Return when there is something to do without any event."""
-        times_ns = [at for at in (self._resume_ns, self._admission.next_ns()) if at is not None]
+        times_ns = [
+            at for at in (self._door.resume_ns, self._admission.next_ns()) if at is not None
+        ]
         if not self._rounds.silent:
             for link in self.links.values():
                 at_ns = link.connection.next_ns()
@@ -232,12 +233,12 @@ class Server(Generic[End]):
             if link is not None:
                 if ended or not self._drain(link.socket):
                     self._drop(link)
-            elif descriptor == self._listening.fileno():
+            elif descriptor == self._door.socket.fileno():
                 self._accept()
         self._drop_silent()
-        if self._resume_ns is not None and monotonic_ns() >= self._resume_ns:
-            self._resume_ns = None
-            self._waiter.mute(self._listening.fileno(), False)
+        if self._door.resume_ns is not None and monotonic_ns() >= self._door.resume_ns:
+            self._door.resume_ns = None
+            self._waiter.mute(self._door.socket.fileno(), False)
 
     def _drop_silent(self) -> None:
         """Give up hosts that never took their memory; others need the place."""
@@ -250,38 +251,27 @@ class Server(Generic[End]):
     def _drain(self, link: socket.socket) -> bool:
         """Take a doorbell; False: the host is gone. It rings once for a sleep; more come again."""
         try:
-            return bool(take_doorbell(link, self._sure))
+            return bool(take_doorbell(link, self._door.sure))
         except BlockingIOError:
             return True
         except OSError:
             return False
 
     def _accept(self) -> None:
-        try:
-            link, _ = self._listening.accept()
-        except BlockingIOError:
+        link = self._door.accept()
+        if link is None:
+            if self._door.resume_ns is not None:
+                self._waiter.mute(self._door.socket.fileno(), True)
             return
-        except OSError as error:
-            # Most likely no descriptors are left, and the listening socket stays readable.
-            why = str(error)
-            if error.errno in NONE_LEFT:
-                why = str(exhausted("a new connection", error.errno))
-                if self._short:  # still, after a pause
-                    self._spare = turn_away(self._listening, self._spare, why)
-                self._short = True
-            log.error("%s accepts nobody for a moment: %s", self.address, why)
-            self._resume_ns = monotonic_ns() + ACCEPT_PAUSE_NS
-            self._waiter.mute(self._listening.fileno(), True)
-            return
-        self._short = False
         try:
             link.setblocking(False)
             self._connect(link)
-        except (MailboxError, OSError, ValueError) as error:
+        except BaseException as error:
+            self._admission.forget(link)
             send_away(link, str(error))
             let_go(link)
             self._stats.refused += 1
-            log.warning("%s refused a host: %s", self.address, str(error))
+            refused(self.address, error)
 
     def _connect(self, link: socket.socket) -> None:
         pid, uid = check_peer(link)
@@ -326,9 +316,7 @@ class Server(Generic[End]):
         with self._lock:
             self._closed = True
             self._waiter.close()
-        if self._spare >= 0:
-            os.close(self._spare)
-        unlisten(self._path, self._listening, self._lock_file)
+        self._door.close()
 
     def forked(self) -> None:
         """In a forked child: close its copies, which would keep the name and the hosts waiting.
@@ -343,10 +331,7 @@ class Server(Generic[End]):
         for link in self.links.values():
             link.socket.close()
         self._waiter.close()
-        if self._spare >= 0:
-            os.close(self._spare)
-        self._listening.close()
-        os.close(self._lock_file)
+        self._door.forked()
 
 
 _LIVE: "weakref.WeakSet[Server[Any]]" = weakref.WeakSet()

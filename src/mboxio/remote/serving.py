@@ -7,7 +7,7 @@ from typing import Generic, NoReturn, Protocol, Self, TypeVar
 
 from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import no_copy
-from mboxio.remote.server import log
+from mboxio.remote.failures import log
 from mboxio.remote.stats import RemoteStats
 from mboxio.ring import require_ordered_memory
 

@@ -1,18 +1,16 @@
 """Handlers that keep everybody waiting: said once, with their names."""
 
-import logging
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
 
 from mboxio.handlers import named
 from mboxio.remote.channel import RemoteChannel
+from mboxio.remote.failures import log
 
 __all__ = ["SlowHandlers"]
 
 SLOW_NS = 1_000_000_000
 NAMED_MAX = 3
-
-log = logging.getLogger("mboxio.remote")
 
 
 class SlowHandlers:
