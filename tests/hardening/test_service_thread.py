@@ -3,11 +3,15 @@
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from mboxio import Connection
+import pytest
+
+from mboxio import Connection, RemoteError
 from mboxio.sim import VirtualClock
 from tests.race.manual import Manual
+from tests.rpi.kernel import Kernel
 
 from .support import PATIENCE_S, SECOND, attach
 
@@ -50,3 +54,62 @@ def test_a_thread_that_cannot_start_is_started_later() -> None:
         driver.answer(b"", 1)
         clock.advance(SECOND)
         assert heard == [1, 2]
+
+
+class Exits(Manual):
+    """Its driver exits so many times."""
+
+    left = 0
+
+    def service(self, queue: Any, why: str) -> None:
+        if self.left:
+            self.left -= 1
+            sys.exit(0)
+        super().service(queue, why)
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_driver_that_exits_does_not_take_the_service_thread_along(
+    times: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = Exits(polls_events=True)
+    with attach(driver) as connection:
+        client = connection.client(0)
+        heard: list[Any] = []
+        client.submit(b"1", timeout_s=None).add_done_callback(lambda _: heard.append(1))
+        driver.left = times
+        connection.gate.clock.advance(20 * SECOND)
+        assert driver.left == 0
+        driver.answer(b"", 0)
+        connection.gate.clock.advance(SECOND)
+        assert heard == [1]
+    assert "goes on" in caplog.text
+
+
+def test_a_driver_that_always_exits_is_asked_seldom(caplog: pytest.LogCaptureFixture) -> None:
+    driver = Exits(polls_events=True)
+    with attach(driver) as connection:
+        connection.client(0).submit(b"1", timeout_s=None).add_done_callback(lambda _: None)
+        driver.left = 10**9
+        connection.gate.clock.advance(600 * SECOND)
+        driver.left = 0
+    assert 60 < sum("goes on" in each.getMessage() for each in caplog.records) < 70
+
+
+def test_the_thread_of_a_driver_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kernel = Kernel(tmp_path)
+    driver = kernel.driver()
+    with Connection(driver) as connection, connection.client(0) as client:
+        real = driver.ioctl
+        message = bytes.fromhex("1c000000 00000000 01000000 04000000 00000000 00000000 00000000")
+        assert client.request(message)
+
+        def broken(*args: Any) -> int:
+            raise ValueError("no such buffer")
+
+        driver.ioctl = broken
+        with pytest.raises(RemoteError, match="no such buffer"):
+            client.request(message)
+        driver.ioctl = real
+        assert client.request(message)
+    assert "ioctl" in caplog.text

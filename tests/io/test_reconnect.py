@@ -4,11 +4,12 @@ import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mboxio
-from mboxio import Client, Connection, RemoteGone
+from mboxio import Client, Connection, RemoteError, RemoteGone
 from mboxio.io import link, open_region
 from mboxio.io.gdb import GdbRegion
 from tests.hardening.support import until
@@ -118,6 +119,26 @@ def test_nobody_there_for_a_while(stub: Stub) -> None:
             client.post(b"")
         stub.frozen.clear()
         client.send(b"", queue_timeout_s=PATIENCE_S)
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), RemoteError("no"), SystemExit(0)])
+def test_a_try_that_fails_half_way_is_not_the_last(stub: Stub, error: BaseException) -> None:
+    with mboxio.connect(unit(stub)) as connection:
+        client = connection.client(0)
+        driver: Any = connection.controller
+        real, left = driver.set_up, [error] * 2
+
+        def set_up() -> None:
+            if left:
+                raise left.pop()
+            real()
+
+        driver.set_up = set_up
+        stub.hang_up()
+        use_until_it_is_gone(client, stub)
+        client.send(b"", queue_timeout_s=PATIENCE_S)
+        assert not left
+        assert not connection.lost
 
 
 def test_closing_while_nobody_is_there(stub: Stub) -> None:

@@ -68,6 +68,7 @@ class RegisterController(Controller):
         self.looked: set[Any] = set()  # queues that the last look was for
         self.life = 0  # the number of times that the registers were reached again
         self.reaching: threading.Thread | None = None
+        self.torn = False  # regions may be there again, and are not set up
 
     def reach(self, size_bytes: int) -> Region:
         """Open the registers, and watch their interrupt if they have one. For ``open``.
@@ -153,7 +154,7 @@ class RegisterController(Controller):
     def reconnect(self) -> bool:
         """See `Controller.reconnect`; a thread waits for answers, for as long as that takes."""
         if self.reaching is None or not self.reaching.is_alive():
-            if not self.lost_regions():
+            if not (self.torn or self.lost_regions()):
                 return False  # what was lost is nothing that is reached by a connection
             self.reaching = threading.Thread(
                 target=self.reach_again, name="mboxio reconnect", daemon=True
@@ -163,23 +164,23 @@ class RegisterController(Controller):
 
     def reach_again(self) -> None:
         """Make the connections again, and begin a new life with them."""
+        self.torn = True
         try:
             for region in self.lost_regions():
                 region.reopen()
             self.set_up()
+            self.host.gate.call(self.come_back)
         except MailboxError as error:
             self.link(False, -1, str(error))
-            return
         except BaseException as error:  # the next try makes another thread
             complain("reconnect() of %r raised", self, error)
             self.link(False, -1, repr(error))
-            return
-        self.host.gate.call(self.come_back)
 
     def come_back(self) -> None:
         """Report the new life. Under the lock."""
         if not self.host.closed and not self.lost_regions():
             self.looked = set()
+            self.torn = False
             self.life += 1
             self.listen()
             self.link(True, self.life)
