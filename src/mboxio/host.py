@@ -320,10 +320,7 @@ class Host:
 
     def plan_reconnect(self, able: bool) -> None:
         """Choose the time of the next try. Under the lock."""
-        if not self.lost or not able:
-            self.pump.reconnect_ns = FOREVER
-            return
-        self.pump.reconnect_ns = self.pace.tried(self)
+        self.pump.reconnect_ns = self.pace.tried(self) if able and self.lost else FOREVER
 
     # -- the end
 
