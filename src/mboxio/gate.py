@@ -73,6 +73,9 @@ class Gate:
     """
 
     def __init__(self, clock: Clock, trace: Callable[[str, Any], object] | None = None) -> None:
+        # Not where it is needed: signals that come fast would interrupt each import of it anew.
+        import mboxio.interrupts  # noqa: F401
+
         self.clock = clock
         self.deputies = None if COMPILED else Deputies("mboxio deputy")
         self.trace = None if trace is None else Tracer(self, trace)

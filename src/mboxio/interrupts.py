@@ -22,18 +22,16 @@ def interrupts(error: BaseException) -> bool:
     """
     if not isinstance(error, Exception):
         return True
-    codes: set[Any] | None = None
+    frames: list[FrameType] = []
     trace = error.__traceback__
     while trace is not None:
-        frame = trace.tb_frame
-        if _has_handlers_arguments(frame):
-            return True
-        if codes is None:
-            codes = _codes_of_handlers()
-        if frame.f_code in codes:
-            return True
+        frames.append(trace.tb_frame)
         trace = trace.tb_next
-    return False
+    frames.reverse()  # the handler's is among the last
+    if any(map(_has_handlers_arguments, frames)):
+        return True
+    codes = _codes_of_handlers()  # which takes long: signals may come faster than that
+    return any(frame.f_code in codes for frame in frames)
 
 
 def _has_handlers_arguments(frame: FrameType) -> bool:
