@@ -18,7 +18,7 @@ from mboxio import Connection, Outcome, Ports, RequestTimeout, Tagged, WouldDead
 from mboxio.gate import is_foreign
 from mboxio.io import sockets
 from mboxio.native import COMPILED
-from mboxio.remote import Remote, server
+from mboxio.remote import Remote, admission
 from mboxio.sim import VirtualClock
 from mboxio.trace import POINTS, PUMP_SLEEPING
 from tests.race.manual import Manual
@@ -403,7 +403,7 @@ def test_the_doorbell_of_a_remote_is_rung_though_a_handler_raises(
             rung.append(1)
         ring(connection)
 
-    monkeypatch.setattr(server, "ring_doorbell", bell)
+    monkeypatch.setattr(admission, "ring_doorbell", bell)
     with remote, mboxio.open("shm:bell/a", timeout_s=PATIENCE_S) as client:
         asleep = threading.Event()
         heard: list[bytes] = []
