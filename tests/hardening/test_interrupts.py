@@ -195,14 +195,17 @@ def test_ctrl_c_while_waiting_for_the_lock_leaves_it_free() -> None:
         holder.start()
         assert held.wait(PATIENCE_S)
 
+        asking = threading.Event()
+
         def waits() -> bool:
             # Compiled code has no frames: there it seems to be in what called it.
-            return main_thread_is_in("acquire", "take", "wait")
+            return asking.is_set() and main_thread_is_in("acquire", "take", "wait")
 
         with ctrl_c(waits, presses=400) as given_up:
             releaser = threading.Thread(target=lambda: (given_up.wait(), release.set()))
             releaser.start()
             with pytest.raises(KeyboardInterrupt):
+                asking.set()
                 messages.take()
         for thread in (releaser, holder):
             thread.join()
