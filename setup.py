@@ -48,7 +48,7 @@ def extensions() -> list[Extension]:
             [str(PACKAGE / file)],
             include_dirs=sorted({str(header.parent) for header in headers}),
             depends=[str(header) for header in headers],
-            extra_compile_args=["-O3", "-Wall"],
+            extra_compile_args=[os.environ.get("MBOXIO_OPTIMIZE", "-O3"), "-Wall"],
         )
         for name, file in _build.modules(str(PACKAGE)).items()
     ]
