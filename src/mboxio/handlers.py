@@ -7,6 +7,7 @@ __all__ = ["Misreturned", "answer_of", "named", "require_callable", "require_pla
 # The flags of a code object, as in `inspect`, whose import takes longer than that of the core.
 _ODD = {0x200: "an async generator", 0x180: "async", 0x20: "a generator"}
 _SHOWN_MAX = 60
+ANSWERS = " that returns the answer"
 
 
 class Misreturned(TypeError):
@@ -24,31 +25,35 @@ def named(function: Any) -> str:
     return name if code is None else f"{name} at {code.co_filename}:{code.co_firstlineno}"
 
 
-def require_plain(function: Any, place: str, otherwise: str = "") -> None:
-    """Refuse what cannot answer by returning.
+def require_plain(
+    function: Any, place: str, otherwise: str = "", *, role: str = "handler", does: str = ANSWERS
+) -> None:
+    """Refuse what does not do its work by being called.
 
     Args:
         function: the handler.
         place: where it is to answer.
         otherwise: what else its author may do.
+        role: what it is.
+        does: what it does, after "write a plain def".
 
     Raises:
         TypeError: it is not called, or returns something to await or to iterate over.
     """
-    require_callable(function, place)
+    require_callable(function, place, role)
     flags: int = getattr(getattr(_inner(function), "__code__", None), "co_flags", 0)
     for flag, kind in _ODD.items():
         if flags & flag:
             raise TypeError(
-                f"{place}: the handler {named(function)} is {kind}: write a plain def that "
-                f"returns the answer{otherwise}"
+                f"{place}: the {role} {named(function)} is {kind}: write a plain def{does}"
+                f"{otherwise}"
             )
 
 
-def require_callable(function: Any, place: str) -> None:
+def require_callable(function: Any, place: str, role: str = "handler") -> None:
     """Refuse what cannot be called, with TypeError."""
     if not callable(function):
-        raise TypeError(f"{place}: a handler is a function, not {function!r}")
+        raise TypeError(f"{place}: a {role} is a function, not {function!r}")
 
 
 def answer_of(answer: Any, function: Any, place: str) -> bytes:

@@ -260,6 +260,10 @@ class Request:
 
         It runs on the service thread (blocking clients) or the client's event loop (async
         clients), never on the thread of another user. Its exceptions are logged.
+
+        Raises:
+            TypeError: it cannot be called, or is a coroutine function, which only async clients
+                await.
         """
         self.owner.call_when_over(self, callback)
 

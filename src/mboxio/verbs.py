@@ -151,6 +151,13 @@ class Verbs(Sender):
             require_plain(function, place, ", or use an async client")
         self.gate.run(self.add_handler, function, limit)
 
+    def call_when_over(self, waitable: Any, callback: Callable[[Any], object]) -> None:
+        """See `Owner.call_when_over`."""
+        if not self.awaits_handlers:
+            place = f"channel {self.channel.name!r}"
+            require_plain(callback, place, ", or use an async client", role="callback", does="")
+        super().call_when_over(waitable, callback)
+
     def add_subscription(self, subscription: Subscription) -> None:
         """Start to receive. Takes the lock."""
         self.gate.run(self.start_receiving, subscription)

@@ -204,8 +204,8 @@ def test_ctrl_c_while_waiting_for_the_lock_leaves_it_free() -> None:
         with ctrl_c(waits, presses=400) as given_up:
             releaser = threading.Thread(target=lambda: (given_up.wait(), release.set()))
             releaser.start()
+            asking.set()
             with pytest.raises(KeyboardInterrupt):
-                asking.set()
                 messages.take()
         for thread in (releaser, holder):
             thread.join()

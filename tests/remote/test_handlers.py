@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+import mboxio
 from mboxio import Connection, subscribers
+from mboxio.controllers.loopback import Loopback
 from mboxio.handlers import Misreturned, named
 from mboxio.remote import Remote, slow
 from mboxio.remote.acpm import AcpmRemote
@@ -59,6 +61,9 @@ ODD = [
     (generator, "generator at .* is a generator"),
     (both, "both at .* is an async generator"),
     (b"", "a handler is a function, not b''"),
+]
+ODD_CALLBACKS = [
+    (odd, told.replace("a handler", "a callback").partition(": write")[0]) for odd, told in ODD
 ]
 odd_handlers = pytest.mark.parametrize(("handler", "told"), ODD)
 
@@ -199,3 +204,22 @@ def test_a_client_says_once_which_handler_kept_it(
         assert len(driver.answers) == 3
     (record,) = caplog.records
     assert f"the handler {named(plain)} kept the thread" in record.message
+
+
+@pytest.mark.parametrize(("callback", "told"), ODD_CALLBACKS)
+def test_odd_callbacks_are_refused(callback: Any, told: str) -> None:
+    """They would be called, and what they return would never run."""
+    with mboxio.open("loopback:/0") as client:
+        request = client.submit(b"?")
+        with pytest.raises(TypeError, match=told):
+            request.add_done_callback(callback)
+    remote = Remote("odd")
+    remote.handler("a")(bytes)
+    with remote, mboxio.connect("shm:odd"), pytest.raises(TypeError, match=told):
+        remote.ask("a", b"?", callback)
+
+
+@pytest.mark.parametrize(("far", "told"), [(odd, told) for odd, told in ODD if callable(odd)])
+def test_an_odd_far_side_is_refused(far: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        Loopback(far=far)

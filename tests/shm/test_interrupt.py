@@ -8,6 +8,7 @@ import pytest
 import mboxio
 from mboxio import QueueFull
 from mboxio.controllers.shm import SharedMemory
+from mboxio.gate import TRIES_MAX
 from tests.shm.support import Program, answer, until
 
 LOOKS = 20
@@ -63,6 +64,33 @@ def test_ctrl_c_in_the_middle_of_a_doorbell(firmware, verb):
                 controller.interrupts = 0
                 client.request(b"when there is room", timeout_s=20, queue_timeout_s=20)
         controller.interrupts = 0
+        message = b"afterwards"
+        assert client.request(message, timeout_s=20, queue_timeout_s=20) == answer(message)
+        assert client.host.stats()["a"].in_flight == 0
+
+
+def test_signals_that_come_faster_than_a_doorbell_is_rung(firmware):
+    """What cannot be begun anew for ever is made up for by whoever looks next."""
+
+    class Stormy(SharedMemory):
+        interrupts = 0
+
+        def ring_doorbell(self, lane: Any) -> None:
+            if self.interrupts:
+                self.interrupts -= 1
+                raise KeyboardInterrupt
+            super().ring_doorbell(lane)
+
+    firmware("t")
+    controller = Stormy("t")
+    with mboxio.Connection(controller) as connection, connection.client("a") as client:
+        for _ in range(100):
+            controller.interrupts = TRIES_MAX + 1
+            try:
+                client.request(b"x", timeout_s=20, queue_timeout_s=20)
+            except KeyboardInterrupt:
+                break
+        assert not controller.interrupts, "the remote never slept"
         message = b"afterwards"
         assert client.request(message, timeout_s=20, queue_timeout_s=20) == answer(message)
         assert client.host.stats()["a"].in_flight == 0

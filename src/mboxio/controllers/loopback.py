@@ -13,6 +13,7 @@ from typing import Any
 from mboxio.capabilities import Capabilities
 from mboxio.controller import SENT, Busy, Controller, Outcome, expects_reply
 from mboxio.correlate import RemoteRequest
+from mboxio.handlers import require_plain
 
 Far = Callable[[str, bytes], bytes | None]
 """The far side: gets the channel's name and a message, returns the reply or None for silence."""
@@ -45,6 +46,9 @@ class Loopback(Controller):
         options: see `LoopbackOptions`.
         far: the far side; it is called under the controller's lock, so it computes and returns.
             Left out, it echoes.
+
+    Raises:
+        TypeError: the far side cannot be called, or is a coroutine function.
     """
 
     Options = LoopbackOptions
@@ -53,6 +57,8 @@ class Loopback(Controller):
         self, name: str = "", options: LoopbackOptions | None = None, *, far: Far | None = None
     ) -> None:
         self.options = options or LoopbackOptions()
+        if far is not None:
+            require_plain(far, "loopback", role="far side", does=" that returns the reply")
         self.far: Far = far or (lambda channel, message: message)
         self.wire: deque[tuple[Any, int, bytes]] = deque()
         self.questions: dict[int, Callable[[bytes, int], object]] = {}

@@ -11,6 +11,7 @@ from mboxio.errors import (
     RequestTimeout,
     WouldDeadlock,
 )
+from mboxio.handlers import require_plain
 from mboxio.io.sockets import socket_path
 from mboxio.remote.connection import Connection
 from mboxio.remote.declared import Declared
@@ -114,10 +115,12 @@ class Remote(Serving[ShmServer], Declared):
         Raises:
             AddressError: there is no such channel.
             ValueError: the host never sends or never receives on it.
+            TypeError: `answered` cannot be called, or is a coroutine function.
             RemoteGone: no host is connected.
             QueueFull: the ring is full, or the host owes too many answers.
             MessageTooLong: longer than the channel carries.
         """
+        require_plain(answered, f"channel {channel!r}", role="callback", does="")
         self._ask(channel, message, answered)
 
     def ask_wait(self, channel: str, message: bytes, timeout_s: float | None = 1.0) -> bytes:

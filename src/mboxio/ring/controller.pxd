@@ -14,7 +14,7 @@ cdef Outcome SENT
 cdef class Lane(Probe):
     cdef public Producer producer
     cdef public Consumer consumer
-    cdef public bint framed
+    cdef public bint framed, owes
     cdef public Queue queue
     cdef public BaseChannel channel
 
@@ -28,6 +28,7 @@ cdef class RingController(Controller):
     cdef public Outcome busy, gone
 
     cpdef bint ring_doorbell(self, Lane lane) except -1
+    cdef bint ring_surely(self, Lane lane) except -1
     cpdef bint hear(self, queue) except -1
     cpdef bint attend(self, queue) except -1
     cpdef bint arm_for(self, queue) except -1

@@ -27,12 +27,13 @@ class Lane(Probe):
         framed: slots say what they hold (mboxio's own layout); else the correlator finds out.
     """
 
-    __slots__ = ("channel", "consumer", "framed", "producer", "queue")
+    __slots__ = ("channel", "consumer", "framed", "owes", "producer", "queue")
 
     def __init__(self, producer: Producer, consumer: Consumer, framed: bool) -> None:
         self.producer = producer
         self.consumer = consumer
         self.framed = framed
+        self.owes = False  # a doorbell, for something that lies in the ring
         self.queue: Any = None
         self.channel: Any = None
 
@@ -112,13 +113,19 @@ class RingController(Controller):
         return SENT
 
     def ring_surely(self, lane: Lane) -> None:
-        """Ring for a message that lies in the ring: it left, whatever a signal handler raises."""
+        """Ring for a message that lies in the ring: it left, whatever a signal handler raises.
+
+        Signals may come faster than a doorbell is rung; then whoever looks next rings it.
+        """
+        lane.owes = True
         try:
             self.ring_doorbell(lane)
         except BaseException as error:
             if not self.host.gate.defer(error):
+                lane.owes = False  # the bell is broken
                 raise
             self.host.gate.undisturbed(self.ring_doorbell, lane)
+        lane.owes = False
 
     def reply(self, channel: Any, handle: int, tag: int, message: bytes, status: int) -> Outcome:
         """See `Controller.reply`."""
@@ -147,6 +154,8 @@ class RingController(Controller):
         if lane is None or not self.linked:
             self.attend(queue)
             return
+        if lane.owes:
+            self.ring_surely(lane)
         if self.is_armed and self.armed is not None:
             self.armed.disarm()
             self.is_armed = False
