@@ -156,7 +156,7 @@ def test_cancelling_open_async_leaves_no_connection(monkeypatch: pytest.MonkeyPa
     made: list[Connection] = []
     entered, go_on = threading.Event(), threading.Event()
 
-    def slow(address: str) -> tuple[Connection, Any]:
+    def slow(*_: object, **__: object) -> tuple[Connection, Any]:
         entered.set()
         assert go_on.wait(PATIENCE_S)
         made.append(Connection(Manual(wired=True)))

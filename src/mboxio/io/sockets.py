@@ -115,7 +115,8 @@ def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
     listening = None
     try:
         _remove_stale(path)
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listening.setblocking(False)
         listening.bind(path)
         os.chmod(path, 0o600)
         refuse_descriptors(listening)
@@ -187,8 +188,9 @@ class Stranger(PermissionError):
 
 def _connected(path: str, owners: frozenset[int] | None) -> socket.socket:
     """Connect, and ask the kernel who is there: one of ``owners`` or root; None: anybody may be."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
+        connection.setblocking(False)  # said so, sockets of event libraries obey as well
         connection.connect(path)
         uid = CREDENTIALS.unpack(
             connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
