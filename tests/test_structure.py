@@ -85,6 +85,7 @@ CORE = BASE | {
     "queue",
     "sleepers",
     "pump",
+    "ears",
     "loops",
     "io_thread",
     "worker",

@@ -25,12 +25,11 @@ cdef class Job:
 
 cdef class LoopPort:
     cdef object __weakref__
-    cdef public object loop, thread_id, queue, timer
+    cdef public object loop, thread_id, queue, timer, ears
     cdef public Pump pump
     cdef public Gate gate
     cdef public bint scheduled, delivering, poked, stale, closed
     cdef public int needs, pending
-    cdef public list readers
     cdef public set tasks
     cdef public long long timer_ns
 
@@ -41,6 +40,7 @@ cdef class LoopPort:
     cpdef kick(self)
     cpdef deliver(self)
     cpdef register(self)
+    @cython.locals(deaf_ns=cython.longlong)
     cpdef look(self, str why)
     @cython.locals(due_ns=cython.longlong)
     cpdef set_timer(self)

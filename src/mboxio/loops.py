@@ -1,7 +1,6 @@
 """An event loop's side of a pump: a descriptor of its own, one wake-up per batch, one timer."""
 
 import asyncio
-import os
 import weakref
 from collections import deque
 from functools import partial
@@ -12,6 +11,7 @@ from mboxio.clock import Watcher
 from mboxio.controller import EVENT, LOOK
 from mboxio.deputies import deputise, left_for_caller
 from mboxio.descriptors import NONE_LEFT, refuse_exhausted
+from mboxio.ears import Ears
 from mboxio.errors import MailboxError
 from mboxio.gate import Gate, complain, is_foreign
 from mboxio.native import COMPILED
@@ -90,7 +90,8 @@ class LoopPort:
         self.closed = False
         self.needs = 0
         self.pending = 0
-        self.readers: list[int] = []
+        me = weakref.ref(self)
+        self.ears = Ears(loop, partial(_look, me, EVENT), partial(_look, me, LOOK))
         self.timer: asyncio.TimerHandle | None = None
         self.timer_ns = FOREVER
         self.tasks: set[asyncio.Task[Any]] = set()
@@ -158,16 +159,14 @@ class LoopPort:
     def register(self) -> None:
         """Watch the pump's descriptors of now, each as a private copy. On the loop."""
         self.stale = False
-        self.unregister()
+        self.ears.close()
         for descriptor in self.pump.descriptors:
             try:
-                copy = os.dup(descriptor)
+                self.ears.add(descriptor)
             except OSError as error:
                 self.stale = error.errno in NONE_LEFT  # the next verb tries again
                 refuse_exhausted(error, self.pump.host.address)
-                continue  # closed meanwhile; its successor makes the port stale again
-            self.readers.append(copy)
-            self.loop.add_reader(copy, _look, weakref.ref(self), EVENT)
+                # It was closed meanwhile; its successor makes the port stale again.
         self.look(LOOK)  # nothing that came before the registration may be missed
 
     def register_or_complain(self) -> None:
@@ -177,20 +176,14 @@ class LoopPort:
         except MailboxError as error:
             complain("%r cannot watch its descriptors", self, error)
 
-    def unregister(self) -> None:
-        """Stop watching and close the copies."""
-        for copy in self.readers:
-            if not self.loop.is_closed():
-                self.loop.remove_reader(copy)
-            os.close(copy)
-        self.readers.clear()
-
     def look(self, why: str) -> None:
         """The source fired or time passed: service the pump. On the loop."""
         if self.gate.forked or self.closed:
             return
         try:
-            self.pump.look_for(why)
+            deaf_ns = self.pump.look_for(why)
+            if deaf_ns and not self.closed:
+                self.ears.rest(deaf_ns)
             if self.pump.reconnect_ns != FOREVER:
                 self.pump.host.try_reconnect()
         finally:
@@ -265,9 +258,7 @@ class LoopPort:
 
     def forked(self) -> None:
         """In a forked child: close the copies, and leave the parent's loop alone."""
-        for copy in self.readers:
-            os.close(copy)
-        self.readers.clear()
+        self.ears.close(inherited=True)
 
     def task_over(self, task: "asyncio.Task[Any]") -> None:
         """Report what a coroutine handler raised."""
@@ -293,7 +284,7 @@ class LoopPort:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        self.unregister()
+        self.ears.close()
 
     def drop(self) -> None:
         """Forget the loop. Under the lock."""
@@ -302,7 +293,7 @@ class LoopPort:
             self.pump.loops.remove(self)
         if self.loop.is_closed():
             self.queue.clear()
-            self.unregister()
+            self.ears.close()
 
 
 if not COMPILED:

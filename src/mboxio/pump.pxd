@@ -32,7 +32,7 @@ cdef class Pump(Sleepers):
     @cython.locals(queue=Queue, ready=bint)
     cpdef bint arm(self) except -1
     cpdef bint look(self) except -1
-    cpdef bint look_for(self, str why) except -1
+    cpdef long long look_for(self, str why) except -1
     cpdef bint look_now(self, long long now_ns, str why=*) except -1
     cpdef bint rearm(self) except -1
     @cython.locals(queue=Queue, due=cython.longlong, busy=bint)

@@ -122,13 +122,22 @@ class Pump(Sleepers):
         """Do once, without waiting, what a waiter does. Takes the lock itself."""
         self.look_for(None)
 
-    def look_for(self, why: str | None) -> None:
-        """As `look`, for a caller that knows whether there was an event."""
+    def look_for(self, why: str | None) -> int:
+        """As `look`, for a caller that knows whether there was an event.
+
+        Returns:
+            for how many nanoseconds the caller had better hear nothing: it is being flooded.
+        """
+        deaf_ns = 0
         self.gate.enter()
         try:
+            if why is EVENT and self.doubted(self.queues):
+                self.judge(self.arm())
+                deaf_ns, self.deaf_ns = self.deaf_ns, 0
             self.look_now(self.clock.now_ns(), self.hint() if why is None else why)
         finally:
             self.gate.leave()
+        return deaf_ns
 
     def look_now(self, now_ns: int, why: str = LOOK) -> None:
         """Look, and leave the sleepers announced whatever happens. Under the lock."""

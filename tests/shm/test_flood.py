@@ -1,27 +1,33 @@
 """Doorbells without anything behind them: how often the host wakes for them is bounded."""
 
+import asyncio
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
 
 import mboxio
 from mboxio.bell import Bell
 from mboxio.clock import Parker
 from mboxio.controller import EVENT
+from mboxio.ears import Ears
 from mboxio.io import Memory
+from mboxio.io.sockets import DOORBELL
 from mboxio.remote.handshake import greet, new_memory
 from mboxio.request import Owner
 from mboxio.ring import MESSAGE, Producer, producer
 from mboxio.ring.layout import ChannelSpec, MemoryLayout
 from mboxio.sleepers import DEAF_MAX_NS, EVENTS_PER_DOUBT, USELESS_MAX
+from tests.hardening.support import reached
 from tests.shm.support import Impostor
 
 LATER_NS = 3_600_000_000_000
 
 
 @contextmanager
-def flooded() -> Iterator[tuple[mboxio.Connection, Producer]]:
+def flooded() -> Iterator[tuple[mboxio.Connection, Producer, socket.socket]]:
     """Connect; the other one sends messages as the remote would."""
     made: list[tuple[Memory, MemoryLayout]] = []
 
@@ -31,9 +37,10 @@ def flooded() -> Iterator[tuple[mboxio.Connection, Producer]]:
         greet(connection, memory, descriptor)
         os.close(descriptor)
 
-    with Impostor("t", greeted), mboxio.connect("shm:t") as connection:
+    with Impostor("t", greeted) as impostor, mboxio.connect("shm:t") as connection:
         memory, layout = made.pop()
-        yield (connection, producer(memory, layout.channels[0].to_host, None))
+        to_host = producer(memory, layout.channels[0].to_host, None)
+        yield (connection, to_host, impostor.sockets[0])
         del memory
 
 
@@ -54,7 +61,7 @@ def sleeps(connection: mboxio.Connection, events: int) -> list[bool]:
 
 
 def test_after_useless_doorbells_the_next_are_not_heard_for_a_while() -> None:
-    with flooded() as (connection, _remote):
+    with flooded() as (connection, *_):
         heard = sleeps(connection, EVENTS_PER_DOUBT + USELESS_MAX + 20)
         patience = EVENTS_PER_DOUBT + USELESS_MAX - 1
         assert heard[:patience] == [True] * patience
@@ -62,7 +69,7 @@ def test_after_useless_doorbells_the_next_are_not_heard_for_a_while() -> None:
 
 
 def test_a_deadline_is_not_slept_through() -> None:
-    with flooded() as (connection, _remote):
+    with flooded() as (connection, *_):
         sleeps(connection, EVENTS_PER_DOUBT + USELESS_MAX + 20)
         pump, parker = connection.pump, Parker()
         pump.leader = parker
@@ -74,8 +81,77 @@ def test_a_deadline_is_not_slept_through() -> None:
 
 
 def test_news_is_heard_again_at_once() -> None:
-    with flooded() as (connection, remote):
+    with flooded() as (connection, remote, _):
         sleeps(connection, EVENTS_PER_DOUBT + USELESS_MAX + 20)
         for _ in range(200):
             assert remote.push(MESSAGE, 0, b"news")
             assert sleeps(connection, 1) == [True]
+
+
+PATIENCE = EVENTS_PER_DOUBT + USELESS_MAX - 1
+"""So many doorbells in a row are heard, whatever they are about."""
+BELLS = PATIENCE + 40
+
+
+class CountedEars(Ears):
+    """Counts what a loop hears, and how often it rests."""
+
+    heard = rests = 0
+
+    def add(self, descriptor: int) -> None:
+        if not self.copies:
+            self.call, self._heard = self._heard, self.hear
+        super().add(descriptor)
+
+    def hear(self) -> None:
+        self.heard += 1
+        self.call()
+
+    def rest(self, pause_ns: int) -> None:
+        self.rests += 1
+        assert pause_ns <= DEAF_MAX_NS
+        super().rest(pause_ns)
+
+
+@asynccontextmanager
+async def flooded_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[tuple[CountedEars, asyncio.Task[bytes], Producer, socket.socket]]:
+    """As `flooded`, where an event loop awaits a message."""
+    monkeypatch.setattr("mboxio.loops.Ears", CountedEars)
+    with flooded() as (connection, remote, bell):
+        async with connection.async_client("a") as client, client.subscribe() as messages:
+            waiting = asyncio.create_task(messages.get())
+            await reached(lambda: connection.pump.loops and connection.pump.loops[0].ears.copies)
+            ears = connection.pump.loops[0].ears
+            yield ears, waiting, remote, bell
+            waiting.cancel()
+    await reached(lambda: not ears.copies)
+    assert ears.pause is None
+
+
+def ring(bell: socket.socket, count: int) -> None:
+    for _ in range(count):
+        bell.send(DOORBELL)
+
+
+def test_an_event_loop_rests_after_each_useless_doorbell(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        async with flooded_loop(monkeypatch) as (ears, waiting, remote, bell):
+            ring(bell, BELLS)
+            await reached(lambda: ears.heard == BELLS)
+            assert ears.rests == BELLS - PATIENCE
+            assert remote.push(MESSAGE, 0, b"news")  # and no doorbell: the pause ends by itself
+            ring(bell, not ears.pause)
+            assert await waiting == b"news"
+
+    asyncio.run(run())
+
+
+def test_an_event_loop_that_rests_closes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        async with flooded_loop(monkeypatch) as (ears, _waiting, _remote, bell):
+            ring(bell, BELLS)
+            await reached(lambda: ears.pause is not None)
+
+    asyncio.run(run())
