@@ -12,6 +12,7 @@ class Served:
     """What is served: the remote's end of a connection."""
 
     closed: bool
+    bells = 0  # that came since there was anything to do
 
     def stirs(self) -> bool:
         """Tell at little cost whether `serve` may have something to do."""
@@ -96,6 +97,7 @@ class Rounds:
                     now_ns = self.clock.now_ns()
                     if end.serve(now_ns):
                         busy = True
+                        end.bells = 0
             rounds += 1
             if busy:
                 if not worked:

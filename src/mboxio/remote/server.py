@@ -17,6 +17,7 @@ from mboxio.remote.connection import Connection
 from mboxio.remote.door import Door
 from mboxio.remote.failures import go_on, log, refused, surprised
 from mboxio.remote.faults import Greeting
+from mboxio.remote.floods import Floods
 from mboxio.remote.handshake import Peer, check_peer, greet, new_memory, send_away
 from mboxio.remote.rounds import Rounds, Served
 from mboxio.remote.slow import SlowHandlers
@@ -74,6 +75,7 @@ class Server(Generic[End]):
         self._rounds = Rounds()
         self._admission = Admission()
         self._waiter = Waiter()
+        self._floods = Floods(self._waiter)
         try:
             self._door = Door(scheme, name)
         except BaseException:
@@ -215,9 +217,8 @@ class Server(Generic[End]):
 
     def _next_ns(self, now_ns: int) -> int | None:
         """Return when there is something to do without any event."""
-        times_ns = [
-            at for at in (self._door.resume_ns, self._admission.next_ns()) if at is not None
-        ]
+        rests = (self._door.resume_ns, self._admission.next_ns(), self._floods.next_ns())
+        times_ns = [at for at in rests if at is not None]
         if not self._rounds.silent:
             for link in self.links.values():
                 at_ns = link.connection.next_ns()
@@ -233,9 +234,14 @@ class Server(Generic[End]):
             if link is not None:
                 if ended or not self._drain(link.socket):
                     self._drop(link)
+                else:
+                    self._floods.rang(descriptor, link.connection, monotonic_ns())
             elif descriptor == self._door.socket.fileno():
                 self._accept()
         self._drop_silent()
+        if self._floods.muted:
+            with self._lock:
+                self._floods.resume(monotonic_ns(), self.draining)
         if self._door.resume_ns is not None and monotonic_ns() >= self._door.resume_ns:
             self._door.resume_ns = None
             self._waiter.mute(self._door.socket.fileno(), False)
@@ -300,6 +306,7 @@ class Server(Generic[End]):
             link.connection.close()
             self._waiter.remove(link.socket.fileno())
             self._admission.forget(link.socket)
+            self._floods.forget(link.socket.fileno())
             del self.links[link.socket.fileno()]
             self._rounds.ends.remove(link.connection)
             self._rounds.current = None
