@@ -1,5 +1,6 @@
 """A descriptor that whoever closes it last waits for, until the test lets it go."""
 
+import os
 import socket
 import struct
 import threading
@@ -47,8 +48,12 @@ class SlowDescriptor:
         """End the wait of whoever closes it, and wait for that."""
         self.reader.close()  # data unread: a reset
         self.slow.close()  # if it was not sent
-        for thread in closing():
-            thread.join()
+        while threads := closing():
+            for thread in threads:
+                if thread.is_alive():
+                    thread.join()
+                else:  # its start is under way, and to join it then is an error
+                    os.sched_yield()
 
 
 def closing() -> list[threading.Thread]:
