@@ -16,7 +16,7 @@ def number_of(request: Any) -> int | None:
     handle: int = request.handle
     if handle < 0:
         return None
-    return (handle >> 1) - int(request.owner.queue.window.leapt) + 1
+    return (handle >> int(request.owner.queue.window.shift)) + 1
 
 
 def place_of(channel: Any, request: Any) -> str:

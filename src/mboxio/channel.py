@@ -320,7 +320,7 @@ class Channel(BaseChannel):
             or request.owner.channel is not self
             or not (request.tied or self.queue.always_replies)
         ):
-            known = 0 <= handle >> 1 < self.queue.window.next_seq
+            known = 0 <= handle >> self.queue.window.shift < self.queue.window.next_seq
             if known:
                 self.counts.late += 1
             else:

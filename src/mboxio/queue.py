@@ -99,11 +99,6 @@ class Queue(Line):
             self.gate.trace(REQUEST_SENDING, request)
         return self.hand_over(request, channel, now_ns)
 
-    def leap(self, count: int) -> None:
-        """Leave so many numbers of messages out: a life begins, and nothing is under way."""
-        self.window.leap(count)
-        self.tx_head = self.window.next_seq
-
     def hand_over(self, request: Any, channel: Any, now_ns: int) -> int:
         """Call the driver's ``send`` and act on what it says."""
         try:

@@ -10,15 +10,22 @@ cdef int HOLDS_MEMORY
 cdef class Window:
     cdef public list table
     cdef public dict aside, loans
-    cdef public long long leapt, mask, next_seq, used
+    cdef public long long mask, next_seq, used
+    cdef public int shift
+    cdef public bytes random
+    cdef public Py_ssize_t drawn
 
+    cpdef conceal(self)
+    @cython.locals(low=cython.longlong, high=cython.longlong)
+    cpdef long long nonce(self) except -1
     @cython.locals(request=Request)
     cpdef Request find(self, long long handle)
+    @cython.locals(request=Request)
+    cpdef Request find_end(self, long long end, long long mask)
     @cython.locals(request=Request)
     cpdef Request find_seq(self, long long seq)
     @cython.locals(position=Py_ssize_t, old=Request)
     cpdef bint add(self, Request request) except -1
-    cpdef bint leap(self, long long count) except -1
     cpdef bint undo(self, Request request) except -1
     @cython.locals(position=Py_ssize_t)
     cpdef bint remove(self, Request request) except -1

@@ -11,6 +11,7 @@ import mboxio
 from mboxio import MailboxError, QueueFull, RemoteError, RemoteGone, RequestTimeout
 from mboxio.controllers.shm import SharedMemory
 from mboxio.remote import Faults, Remote
+from mboxio.window import NONCE_BITS
 from tests.shm.support import Traffic, answer, numbered, until
 
 DEPTH, BYTES = 8, 64
@@ -105,16 +106,34 @@ def test_a_reply_to_nothing_is_counted(remote, tag):
         assert connection.stats()["a"].failed == 0
 
 
-def test_replies_that_were_there_before_their_questions(remote):
-    """Numbers begin anywhere in each life, so nobody can name the first ones beforehand."""
+NONCE_SHIFT = NONCE_BITS + 1
+
+
+@pytest.mark.parametrize("step", [0, 2, 1 << NONCE_SHIFT, (1 << NONCE_SHIFT) + 2])
+def test_replies_that_were_there_before_their_questions(remote, step, monkeypatch):
+    """Who has seen all numbers until now cannot name the next one."""
+    drawn = Random(1)
+    monkeypatch.setattr("mboxio.window.urandom", drawn.randbytes)
+    rounds = 20
     with mboxio.connect("shm:t") as connection:
-        for tag in (1, 3):
-            assert remote.lie("a", "tag", tag) == 1
         client = connection.client("a")
-        for number in range(3):
-            assert client.request(numbered(number)) == answer(numbered(number))
+        tag = 1
+        for number in range(rounds):
+            assert remote.lie("a", "tag", tag + step & 0xFFFFFFFF) == 1
+            request = client.submit(numbered(number))
+            assert request.result() == answer(numbered(number))
+            tag = request.handle & 0xFFFFFFFF
+        until(lambda: look(connection, "a") == rounds, "the last lie")
         counts = connection.stats()["a"]
-        assert (counts.late + counts.unknown, counts.failed) == (2, 0)
+        assert (counts.done, counts.failed) == (rounds, 0)
+
+
+def test_a_reply_that_was_guessed_is_believed(remote, monkeypatch):
+    """What is left to a liar: one chance in 32,768 with each reply that it has lying there."""
+    monkeypatch.setattr("mboxio.window.urandom", bytes)  # an unlucky life: all bits are 0
+    with mboxio.connect("shm:t") as connection:
+        assert remote.lie("a", "tag", 1) == 1
+        assert connection.client("a").request(numbered(1)) == b""
 
 
 def look(connection: mboxio.Connection, channel: str) -> int:
@@ -355,6 +374,23 @@ def test_late_replies_free_what_their_requests_held(remote):
         assert (counts.timed_out, counts.late, counts.unknown) == (DEPTH, DEPTH, 0)
         assert counts.freed_by["reply"] == DEPTH
         assert client.request(b"12", timeout_s=20) == b"21"
+
+
+def test_a_late_reply_is_found_when_the_numbers_have_come_round(remote):
+    remote.faults = Faults(late_probability=1, late_s=0.3)
+    with mboxio.connect("shm:t") as connection:
+        client = connection.client("a", timeout_s=20)
+        old = client.submit(b"old", timeout_s=0.01)
+        assert isinstance(old.exception(), RequestTimeout)
+        until(lambda: settled_slots(connection), "TX done")
+        remote.faults = None
+        (queue,) = (each for each in connection.queues if each.window.used)
+        queue.window.next_seq += 1 << 40
+        queue.tx_head += 1 << 40
+        for number in range(4 * DEPTH):
+            assert client.request(numbered(number)) == answer(numbered(number))
+        until(lambda: settled(connection, 1), "the late reply")
+        assert connection.stats()["a"].freed_by["reply"] == 1
 
 
 def test_reordered_replies_find_their_requests(remote):

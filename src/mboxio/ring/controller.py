@@ -5,7 +5,6 @@ A subclass says where the rings lie and how the doorbell rings; this class moves
 """
 
 import errno
-from os import urandom
 from typing import Any
 
 from mboxio.controller import EVENT, SENT, Busy, Controller, Outcome, Probe
@@ -62,8 +61,8 @@ class RingController(Controller):
         """Say which queue and channel a lane is."""
         lane.queue = queue
         lane.channel = channel
-        if lane.framed:  # the numbers are the tags: what lay there before can name none of them
-            queue.leap(int.from_bytes(urandom(3), "little"))
+        if lane.framed:  # handles are the tags: what lies there before its question can name none
+            queue.window.conceal()
         queue.context = queue.probe = lane
         channel.context = lane
         self.lanes.append(lane)
@@ -241,7 +240,17 @@ class RingController(Controller):
 
 
 def whole(lane: Lane, tag: int) -> int:
-    """Return the handle whose lowest 32 bits are ``tag``: the latest one that can be meant."""
-    latest: int = lane.queue.window.next_seq << 1 | 1
+    """Return the handle whose lowest 32 bits are ``tag``: the latest one that can be meant.
+
+    A request that is held for longer than the numbers last is found all the same.
+    """
+    window = lane.queue.window
+    latest: int = ((window.next_seq + 1) << window.shift) - 1
     handle = latest - (latest & TAG_MASK) + tag
-    return handle - TAG_SPAN if handle > latest else handle
+    if handle > latest:
+        handle -= TAG_SPAN
+    if window.aside and window.find(handle) is None:
+        held = window.find_end(tag, TAG_MASK)
+        if held is not None:
+            handle = held.handle
+    return handle
