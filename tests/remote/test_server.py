@@ -22,12 +22,20 @@ from mboxio.errors import (
     RequestTimeout,
     WouldDeadlock,
 )
-from mboxio.io.sockets import connect, socket_path
+from mboxio.io.sockets import REFUSAL, connect, socket_path
 from mboxio.remote import Remote
-from mboxio.remote.admission import CONNECTIONS_MAX, HELLO_NS, SHARE_KEPT, Admission
+from mboxio.remote.admission import (
+    CONNECTIONS_MAX,
+    HELLO_NS,
+    MADE_ROOM,
+    SHARE_KEPT,
+    UNASKED_NS,
+    Admission,
+)
 from mboxio.remote.channel import error_message
-from mboxio.remote.handshake import check_peer
-from mboxio.remote.server import ShmServer
+from mboxio.remote.handshake import Peer, check_peer
+from mboxio.remote.rounds import Served
+from mboxio.remote.server import Link, ShmServer
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST
 
 from .minihost import MiniHost, readable
@@ -237,6 +245,48 @@ def test_one_user_leaves_places_for_others() -> None:
     places.check(0, [1000] * share)
     with pytest.raises(OSError, match=f"there are {CONNECTIONS_MAX} connections already"):
         places.check(0, [1000] * share + [0] * (CONNECTIONS_MAX - share))
+
+
+MINUTE_NS = 60_000_000_000
+
+
+def test_who_never_asked_makes_room(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mboxio.remote.admission.CONNECTIONS_MAX", 4)  # one is kept for others
+    with MiniHost("demo") as asking, MiniHost("demo") as silent, MiniHost("demo") as younger:
+        assert asking.request(b"1") == (REPLY, 1, b"1")
+        with pytest.raises(RemoteGone, match=r"there are 3 connections of .* already"):
+            mboxio.connect("shm:demo")  # nobody has been silent for long
+        now_ns = time.monotonic_ns() + UNASKED_NS + MINUTE_NS
+        monkeypatch.setattr("mboxio.remote.server.monotonic_ns", lambda: now_ns)
+        with MiniHost("demo") as new:
+            assert new.request(b"2") == (REPLY, 1, b"2")
+            assert silent.socket.recv(64) == REFUSAL + MADE_ROOM.encode()
+            assert silent.socket.recv(64) == b""
+            for host in (asking, younger):
+                assert host.request(b"3") == (REPLY, 1, b"3")
+            with pytest.raises(RemoteGone, match=r"there are 3 connections of .* already"):
+                mboxio.connect("shm:demo")  # everybody has asked something
+
+
+def test_only_one_of_the_same_user_makes_room() -> None:
+    places = Admission()
+    share = CONNECTIONS_MAX - CONNECTIONS_MAX // SHARE_KEPT
+
+    def place(uid: int, since_ns: int, asked: bool) -> Any:
+        end = Served()
+        end.asked = asked
+        return Link(Peer(1, uid, 1), cast(socket.socket, None), end, since_ns)
+
+    busy = [place(1000, number, True) for number in range(share - 2)]
+    idle, young = place(1000, 5, False), place(1000, 6, False)
+    late_ns = UNASKED_NS + 5
+    assert places.makes_room(1000, [*busy, idle], late_ns) is None  # there is a place
+    assert places.makes_room(1000, [*busy, idle, young], late_ns - 1) is None
+    assert places.makes_room(1000, [*busy, idle, young], late_ns) is idle
+    assert places.makes_room(0, [*busy, idle, young], late_ns) is None  # it has a place
+    others = [place(1, 0, False) for _ in range(CONNECTIONS_MAX - share)]
+    assert places.makes_room(0, [*others, *busy, idle, young], late_ns) is None
+    assert places.makes_room(1, [*others, *busy, idle, young], late_ns) is others[0]
 
 
 def test_accepting_again_after_an_error(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,11 @@ import pytest
 
 import mboxio
 from mboxio import RemoteError, RemoteGone, RequestTimeout
-from mboxio.io.sockets import HELLO
+from mboxio.io.sockets import HELLO, REFUSAL
 from mboxio.remote import Greeting
 from mboxio.remote.handshake import SEALS, greet, new_memory
 from mboxio.ring.layout import ENTRY, MAGIC, TABLE, ChannelSpec
-from tests.shm.support import Impostor, answer, until
+from tests.shm.support import PATIENCE_S, Impostor, answer, until
 
 SPECS = (ChannelSpec("a", 8, 64), ChannelSpec("b", 8, 64))
 NAMES = {"a": (8, 64), "b": (8, 64)}
@@ -302,3 +302,17 @@ def test_a_hole_in_the_memory_reads_as_zeros():
         os.close(descriptor)
         with pytest.raises(RequestTimeout):
             connection.client("a").request(b"x", timeout_s=0.01)
+
+
+def test_a_remote_may_say_later_why_it_goes() -> None:
+    def greeted(connection: socket.socket) -> object:
+        memory, _, descriptor = new_memory([ChannelSpec("a", 8, 64)])
+        greet(connection, memory, descriptor)
+        os.close(descriptor)
+        connection.send(REFUSAL + b"no\x1b[2J more")
+        return memory
+
+    with Impostor("t", greeted) as remote, mboxio.connect("shm:t") as connection:
+        remote.greet = lambda connection: None
+        with pytest.raises(RemoteGone, match=r"it says: no\\x1b\[2J more"):
+            connection.client("a", timeout_s=PATIENCE_S).request(b"x")

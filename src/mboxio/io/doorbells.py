@@ -13,12 +13,23 @@ import struct
 import threading
 from collections.abc import Sequence
 
-__all__ = ["close_aside", "let_go", "refuse_descriptors", "refuses_descriptors", "take_doorbell"]
+from mboxio.texts import remote_text
+
+__all__ = [
+    "REFUSAL",
+    "close_aside",
+    "let_go",
+    "refuse_descriptors",
+    "refuses_descriptors",
+    "take_doorbell",
+]
 
 SO_PASSRIGHTS = 83
 """Of Linux 6.16 and later, where the numbers are those of most architectures."""
+REFUSAL = b"MBX!"
+"""How a message begins by which a remote sends a host away, at once or later; then comes why."""
 MESSAGE_BYTES = 64
-"""More than a doorbell has."""
+"""More than a doorbell has, and enough for a reason."""
 CREDENTIALS = socket.CMSG_SPACE(struct.calcsize("3i"))
 UNREAD_MAX = 1024
 """More messages than lie in a socket, unless somebody made its buffer larger."""
@@ -27,7 +38,7 @@ ASIDE_S = 0.02
 
 
 class Unwanted(ConnectionAbortedError):
-    """Somebody sends descriptors where only doorbells are agreed."""
+    """Somebody sends something else where only doorbells are agreed, and that is the end."""
 
 
 def refuse_descriptors(connection: socket.socket) -> bool:
@@ -63,14 +74,18 @@ def take_doorbell(connection: socket.socket, sure: bool) -> bytes:
         sure: no message there can carry descriptors.
 
     Raises:
-        Unwanted: it carries descriptors; it is left where it is. `let_go` ends this.
+        Unwanted: it carries descriptors, and is left where it is (`let_go` ends this), or it is
+            the reason why the other side goes.
         OSError: none waits, or the connection is broken.
     """
     if not sure:
         flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
         if connection.recvmsg(MESSAGE_BYTES, 0, flags)[2] & socket.MSG_CTRUNC:
             raise Unwanted(errno.ECONNABORTED, "it sends descriptors")
-    return connection.recv(MESSAGE_BYTES, socket.MSG_DONTWAIT)
+    message = connection.recv(MESSAGE_BYTES, socket.MSG_DONTWAIT)
+    if message.startswith(REFUSAL):
+        raise Unwanted(errno.ECONNABORTED, f"it says: {remote_text(message[len(REFUSAL) :])}")
+    return message
 
 
 def let_go(connection: socket.socket) -> None:

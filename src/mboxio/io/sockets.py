@@ -17,7 +17,7 @@ import struct
 
 from mboxio.descriptors import refuse_exhausted, require
 from mboxio.errors import AddressError, RemoteGone
-from mboxio.io.doorbells import let_go, refuse_descriptors
+from mboxio.io.doorbells import REFUSAL, let_go, refuse_descriptors
 from mboxio.io.elsewhere import invoker, looked_at, of_invoker
 from mboxio.texts import remote_text
 from mboxio.whose import myself, user, why
@@ -39,8 +39,6 @@ __all__ = [
 
 HELLO = b"MBX1"
 """The one message with which the remote hands over the descriptor of the memory."""
-REFUSAL = b"MBX!"
-"""How the one message begins with which a remote sends a host away; the reason follows, as text."""
 REFUSAL_BYTES_MAX = 256
 DOORBELL = b"\0"
 """Every message after that, in both directions."""

@@ -5,8 +5,11 @@ import socket
 import struct
 import termios
 from collections.abc import Iterable
+from typing import Protocol, TypeVar
 
 from mboxio.io.sockets import ring_doorbell
+from mboxio.remote.handshake import Peer
+from mboxio.remote.rounds import Served
 from mboxio.whose import user
 
 __all__ = ["Admission"]
@@ -16,6 +19,23 @@ SHARE_KEPT = 4
 """One part in so many is kept from the hosts of any one user, for those of others and of root."""
 HELLO_NS = 10_000_000_000
 """How long a host may leave the hello unread."""
+UNASKED_NS = 10_000_000_000
+"""How long a host has its place at least, if it asks nothing."""
+MADE_ROOM = "it asked nothing, and another host needed the place"
+
+
+class Present(Protocol):
+    """A connection that has a place."""
+
+    @property
+    def peer(self) -> Peer: ...
+    @property
+    def connection(self) -> Served: ...
+    @property
+    def since_ns(self) -> int: ...
+
+
+Place = TypeVar("Place", bound=Present)
 
 
 class Admission:
@@ -23,6 +43,24 @@ class Admission:
 
     def __init__(self) -> None:
         self.unread: dict[socket.socket, int] = {}  # hellos, and when their time is up
+
+    def makes_room(self, uid: int, present: Iterable[Place], now_ns: int) -> Place | None:
+        """Return which connection has to go for a host of a user; None: none need, or none can.
+
+        It is one of the same user, and has never asked or sent anything.
+
+        Args:
+            uid: of the host.
+            present: the connections that are there, the oldest first.
+            now_ns: the clock that they are `since_ns` of.
+        """
+        places = list(present)
+        own = [each for each in places if each.peer.uid == uid]
+        if len(places) >= CONNECTIONS_MAX or len(own) >= share():
+            for each in own:
+                if not each.connection.asked and now_ns - each.since_ns >= UNASKED_NS:
+                    return each
+        return None
 
     def check(self, uid: int, present: Iterable[int]) -> None:
         """Refuse a host of a user if there is no place.
@@ -37,9 +75,8 @@ class Admission:
         users = list(present)
         if len(users) >= CONNECTIONS_MAX:
             raise OSError(f"there are {CONNECTIONS_MAX} connections already")
-        share = CONNECTIONS_MAX - CONNECTIONS_MAX // SHARE_KEPT
-        if users.count(uid) >= share:
-            raise OSError(f"there are {share} connections of {user(uid)} already")
+        if users.count(uid) >= share():
+            raise OSError(f"there are {share()} connections of {user(uid)} already")
 
     def greeted(self, link: socket.socket, now_ns: int) -> None:
         """Note that a hello was sent."""
@@ -68,6 +105,11 @@ class Admission:
             if self.unread.pop(link, None) is not None and _unread(link):
                 found.append(link)
         return found
+
+
+def share() -> int:
+    """Return how many places the hosts of one user may have."""
+    return CONNECTIONS_MAX - CONNECTIONS_MAX // SHARE_KEPT
 
 
 def _unread(link: socket.socket) -> bool:

@@ -13,6 +13,7 @@ class Served:
 
     closed: bool
     bells = 0  # that came since there was anything to do
+    asked = False  # whether there was ever anything to do
 
     def stirs(self) -> bool:
         """Tell at little cost whether `serve` may have something to do."""
@@ -98,6 +99,7 @@ class Rounds:
                     if end.serve(now_ns):
                         busy = True
                         end.bells = 0
+                        end.asked = True
             rounds += 1
             if busy:
                 if not worked:

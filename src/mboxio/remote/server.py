@@ -11,7 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from mboxio.errors import RemoteError
 from mboxio.io.doorbells import let_go, take_doorbell
-from mboxio.remote.admission import Admission
+from mboxio.remote.admission import MADE_ROOM, Admission
 from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.connection import Connection
 from mboxio.remote.door import Door
@@ -41,6 +41,7 @@ class Link(NamedTuple, Generic[End]):
     peer: Peer
     socket: socket.socket
     connection: End
+    since_ns: int
 
 
 class Server(Generic[End]):
@@ -281,15 +282,21 @@ class Server(Generic[End]):
 
     def _connect(self, link: socket.socket) -> None:
         pid, uid = check_peer(link)
+        now_ns = monotonic_ns()
+        idle = self._admission.makes_room(uid, self.links.values(), now_ns)
+        if idle is not None:
+            log.warning("%s drops %r: %s", self.address, idle.peer, MADE_ROOM)
+            send_away(idle.socket, MADE_ROOM)
+            self._drop(idle)
         self._admission.check(uid, (each.peer.uid for each in self.links.values()))
         # What is sent from now on reaches whoever has seen the hello.
         with self._lock:
             connection, epoch = self.welcome(link)
-            self._admission.greeted(link, monotonic_ns())
+            self._admission.greeted(link, now_ns)
             self._waiter.add(link.fileno())
             if not self.draining:
                 self._waiter.mute(link.fileno(), True)
-            self.links[link.fileno()] = Link(Peer(pid, uid, epoch), link, connection)
+            self.links[link.fileno()] = Link(Peer(pid, uid, epoch), link, connection, now_ns)
             self._rounds.ends.append(connection)
             self._stats.connections += 1
 
