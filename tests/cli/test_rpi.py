@@ -84,7 +84,7 @@ def test_tags_that_run_code_want_a_word(invoke: Invoke, core: VideoCore) -> None
     assert len(result.output.splitlines()) == 1
     assert core.taken == []
     core.values[0x30010] = bytes(4)
-    result = invoke("rpi", ADDRESS, "--tag", "0x30010=00", "--allow", "execute-code")
+    result = invoke("rpi", ADDRESS, "--tag", "0x30010=00", "--allow-tag", "execute-code")
     assert (result.exit_code, result.output.split()) == (0, ["tag", "0x00030010", *["00"] * 4])
 
 

@@ -45,7 +45,8 @@ VALUES: dict[str, Wanted] = {
 @click.argument("what", nargs=-1, metavar="[ADDRESS] [VALUE]...")
 @click.option("--tag", "raw", multiple=True, help="Any tag, as NUMBER or NUMBER=HEX for its value.")
 @click.option(
-    "--allow",
+    "--allow-tag",
+    "allow",
     multiple=True,
     type=click.Choice(list(tags.RUNS_CODE)),
     metavar="TAG",
