@@ -1,6 +1,7 @@
 """Firmware that restarts, and hosts that do: nothing of an old life reaches a new one."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from mboxio import AddressError, RemoteError, RemoteGone, RequestTimeout
 from mboxio.io.files import MappedFile
 from mboxio.ring import acpm
 from mboxio.ring.acpm import AcpmSpec
+from mboxio.ring.controller import Lane
 
 from .support import BASE, MS, Board, Far, numbered, own, silence, submit, tag_of
 
@@ -259,3 +261,10 @@ def test_files_are_shared_with_whoever_maps_them(tmp_path: Path) -> None:
 def test_wrong_addresses(address: str, text: str) -> None:
     with pytest.raises(AddressError, match=text):
         mboxio.open(address)
+
+
+def test_a_spinner_that_finds_the_rings_gone_has_no_news() -> None:
+    """It looks without the lock, and another thread may have noticed the next life."""
+    gone: Any = None
+    for only_replies in (False, True):
+        assert not Lane(gone, gone, False).news(only_replies)

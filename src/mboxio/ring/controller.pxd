@@ -18,6 +18,7 @@ cdef class Lane(Probe):
     cdef public Queue queue
     cdef public BaseChannel channel
 
+    @cython.locals(consumer=Consumer, producer=Producer)
     cpdef bint news(self, bint only_replies) except -1
 
 

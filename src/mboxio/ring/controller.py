@@ -37,8 +37,12 @@ class Lane(Probe):
         self.channel: Any = None
 
     def news(self, only_replies: bool) -> bool:
-        """See `Probe.news`."""
-        return self.consumer.news() or (not only_replies and self.producer.news())
+        """See `Probe.news`. Called without the lock: the rings may go at any time."""
+        consumer: Any = self.consumer
+        producer: Any = self.producer
+        if consumer is None or producer is None:
+            return False
+        return consumer.news() or (not only_replies and producer.news())
 
 
 class RingController(Controller):
