@@ -24,7 +24,7 @@ GROUP ?= dev
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: test venv build demo test-compiled test-pure test-pythons i386 arm64 fuzz recovery interrupts check lint types docs format clean bench sanitize sanitize-threads
+.PHONY: test venv build demo test-compiled test-pure test-pythons i386 arm64 fuzz recovery interrupts hostile check lint types docs format clean bench sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -80,6 +80,13 @@ recovery: $(BUILT)
 # A hundred thousand signals at random on each build; `test` does it for a moment.
 interrupts:
 	MBOXIO_INTERRUPTS=100000 $(MAKE) test ARGS=tests/hardening/test_random_interrupts.py
+
+# Thousands of lives with an enemy on either side, everything under sanitizers; `test` does it for a moment.
+# MBOXIO_HOSTILE_SEED=N begins at life N.
+hostile:
+	MBOXIO_HOSTILE_LIVES=$${MBOXIO_HOSTILE_LIVES:-2000} \
+	    MBOXIO_HOSTILE_SEED=$${MBOXIO_HOSTILE_SEED:-$$(date +%s)} \
+	    MBOXIO_HOSTILE_CFLAGS="-O1 -g $(SANITIZERS)" $(MAKE) sanitize ARGS=tests/hostile
 
 # The tests come last: their summary is what a reader of the log looks for.
 check: lint types test
