@@ -58,9 +58,8 @@ static int serve(struct channel *channel)
     return found < 0 || pushed < 0 ? -1 : taken > 0;
 }
 
-/* Take a doorbell that waits; false: the host is gone, or sends descriptors. To take one of those is to close it,
- * which lasts as long as the host likes, so a message is looked at first. One for each look at the rings: a flood
- * costs the host as much as us, delays no message of its own, and there is no other host to keep waiting. */
+/* Take a doorbell; false: the host is gone, or sends descriptors. Who takes those closes them for as long as the host
+ * likes, so a message is looked at first. One for each look at the rings: a flood costs its sender as much as us. */
 static int hear(int doorbell)
 {
     char bells[64];
