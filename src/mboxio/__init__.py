@@ -161,16 +161,19 @@ _HOMES = {
 """Where each public name lives. A module is loaded when one of its names is first asked for."""
 
 
-def __getattr__(name: str) -> object:
-    for module, names in _HOMES.items():
-        if name in names:
-            from importlib import import_module
+# Hidden from type checkers: to them a module that has it has every name there is.
+if not TYPE_CHECKING:
 
-            found: object = getattr(import_module(f"mboxio.{module}"), name)
-            globals()[name] = found
-            _build.hide_frames()
-            return found
-    raise AttributeError(f"module 'mboxio' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        for module, names in _HOMES.items():
+            if name in names:
+                from importlib import import_module
+
+                found: object = getattr(import_module(f"mboxio.{module}"), name)
+                globals()[name] = found
+                _build.hide_frames()
+                return found
+        raise AttributeError(f"module 'mboxio' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
