@@ -79,6 +79,10 @@ BASE = {
     "interrupts",
     "deputies",
     "endurance",
+    "above",
+    "contracts",
+    "refusals",
+    "reporting",
 }
 CORE = BASE | {
     "controller",
@@ -89,10 +93,9 @@ CORE = BASE | {
     "loops",
     "io_thread",
     "worker",
-    "subscribers",
 }
 CHANNEL = CORE | {"channel"}
-HOST = CHANNEL | {"endpoint", "sender", "host", "verbs", "pace"}
+HOST = CHANNEL | {"attached", "endpoint", "sender", "host", "verbs", "pace", "subscribers"}
 USERS = HOST | {"client", "async_client", "distant_client", "protocols", "linux"}
 MEMORY = BASE | {"ring", "io"}
 CONTROLLERS = CORE | MEMORY | {"ring.controller", "controllers"}

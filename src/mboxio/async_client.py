@@ -5,17 +5,24 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from mboxio.errors import ClosedError, RequestTimeout
 from mboxio.loops import running_port
+from mboxio.request import Request
 from mboxio.states import FOREVER
 from mboxio.subscribers import Subscription
 from mboxio.timeouts import DEFAULT
 from mboxio.verbs import Verbs
 
 if TYPE_CHECKING:
+    from asyncio import Future
+
     from typing_extensions import Buffer
 
 
 class AsyncMessages(Subscription):
     """Unsolicited messages for ``async for``; see `Messages`."""
+
+    def __init__(self, client: "AsyncClient", limit: int) -> None:
+        super().__init__(client, limit)
+        self.awaiting = client
 
     async def get(self, timeout_s: float | None = None) -> bytes:
         """Wait for the next message; as `Messages.get`."""
@@ -24,7 +31,7 @@ class AsyncMessages(Subscription):
             message = self.take()
             if isinstance(message, bytes):
                 return message
-            if not await self.client.arrival(message, until_ns):
+            if not await self.awaiting.arrival(message, until_ns):
                 raise RequestTimeout(
                     f"channel {self.client.channel.name!r}: no message in {timeout_s} s",
                     channel=self.client.channel.name,
@@ -86,13 +93,22 @@ class AsyncClient(Verbs):
         queue_timeout_s: float | None = ...,
         into: "Buffer",
     ) -> int: ...
+    @overload
     async def request(
         self,
-        data: Any,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: "Buffer | None" = ...,
+    ) -> bytes | int: ...
+    async def request(
+        self,
+        data: "Buffer",
         *,
         timeout_s: float | None = DEFAULT,
         queue_timeout_s: float | None = DEFAULT,
-        into: Any = None,
+        into: "Buffer | None" = None,
     ) -> Any:
         """Send a message and await its reply; as `Client.request`. Cancelling cancels it."""
         return await self.carry_out(data, True, timeout_s, queue_timeout_s, into)
@@ -108,7 +124,12 @@ class AsyncClient(Verbs):
         await self.carry_out(data, False, timeout_s, queue_timeout_s, None)
 
     async def carry_out(
-        self, data: Any, tied: bool, timeout_s: Any, queue_timeout_s: Any, into: Any
+        self,
+        data: "Buffer",
+        tied: bool,
+        timeout_s: float | None,
+        queue_timeout_s: float | None,
+        into: "Buffer | None",
     ) -> Any:
         self.settle_in()
         request = self.draft(data, tied, timeout_s, queue_timeout_s, into)
@@ -130,7 +151,7 @@ class AsyncClient(Verbs):
             self.gate.call(self.stop_flush, flush)
         self.flushed(flush)
 
-    async def arrival(self, waitable: Any, until_ns: int) -> bool:
+    async def arrival(self, waitable: Request, until_ns: int) -> bool:
         """Wait until ``waitable`` is over; False if the time comes first."""
         if not waitable.over:
             future = running_port(self.pump).future_of(waitable, True)
@@ -162,12 +183,12 @@ class AsyncClient(Verbs):
         self.set_handler(handler, limit)
         return handler
 
-    def call_when_over(self, waitable: Any, callback: Any) -> None:
+    def call_when_over(self, waitable: Request, callback: Callable[[Any], object]) -> None:
         """See `Owner.call_when_over`; on a new loop the client moves there first."""
         self.find_home()
         super().call_when_over(waitable, callback)
 
-    def watch_for(self, waitable: Any, callback: Any) -> None:
+    def watch_for(self, waitable: Request, callback: Callable[[Any], object]) -> None:
         """See `Endpoint.watch_for`."""
         if self.at_home is None or self.at_home.loop.is_closed():
             raise RuntimeError("use the async client on its event loop before adding callbacks")
@@ -189,6 +210,6 @@ class AsyncClient(Verbs):
         self.close()
 
 
-def _give_up(future: Any) -> None:
+def _give_up(future: "Future[None]") -> None:
     if not future.done():
         future.set_result(None)

@@ -1,7 +1,8 @@
 """What a client has accepted but the queue has no place for: in order, bounded, opt-in."""
 
 from collections import deque
-from typing import Any
+
+from mboxio.request import Request
 
 BY_SUBMIT, BY_WAITER, BY_HANDLER = 1, 2, 3
 """Who queued a message: `submit` (counts against the limit), a caller that waits for a slot, or the
@@ -27,7 +28,7 @@ class Backlog:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.held = 0
-        self.line: deque[Any] = deque()
+        self.line: deque[Request] = deque()
 
     def __len__(self) -> int:
         return len(self.line)
@@ -36,14 +37,14 @@ class Backlog:
         """Tell whether `submit` may leave another request here."""
         return self.held < self.limit
 
-    def append(self, request: Any, queued_by: int) -> None:
+    def append(self, request: Request, queued_by: int) -> None:
         """Add a request at the end. Under the lock."""
         request.queued_by = queued_by
         if queued_by == BY_SUBMIT:
             self.held += 1
         self.line.append(request)
 
-    def pop(self) -> Any:
+    def pop(self) -> Request:
         """Take the oldest request out. Under the lock."""
         request = self.line.popleft()
         if request.queued_by == BY_SUBMIT:
@@ -51,14 +52,14 @@ class Backlog:
         request.queued_by = 0
         return request
 
-    def put_back(self, request: Any, queued_by: int) -> None:
+    def put_back(self, request: Request, queued_by: int) -> None:
         """Undo a `pop`: the request found no place. Under the lock."""
         request.queued_by = queued_by
         if queued_by == BY_SUBMIT:
             self.held += 1
         self.line.appendleft(request)
 
-    def remove(self, request: Any) -> None:
+    def remove(self, request: Request) -> None:
         """Take out a request that ended while it waited. Under the lock."""
         if request.queued_by:
             self.line.remove(request)

@@ -4,9 +4,10 @@ from mboxio.request cimport Request
 
 
 cdef class BaseChannel:
-    cdef public object name, context
+    cdef public object address, name, context
     cdef public Correlator correlator
     cdef public Counts counts
+    cdef public dict freed
     cdef public Py_ssize_t message_bytes
     cdef public bint stamps, ties, identifies, in_sequence, driver_ties_answers
 

@@ -5,19 +5,23 @@ from typing import Any
 
 from mboxio.correlate import Correlator, Verdict
 from mboxio.counts import Counts
+from mboxio.errors import MailboxError
+from mboxio.request import Request
 
 
 class BaseChannel:
     """What lies below `Channel` and is known there. Everything runs under the lock.
 
-    Drivers see ``name``, ``number``, ``queue`` and their own ``context``.
+    Drivers see it as a `DriverChannel`, which every `Channel` is.
     """
 
     __slots__ = (
+        "address",
         "context",
         "correlator",
         "counts",
         "driver_ties_answers",
+        "freed",
         "identifies",
         "in_sequence",
         "message_bytes",
@@ -27,9 +31,12 @@ class BaseChannel:
     )
 
     name: str
+    address: str
     context: Any
     correlator: Correlator
     counts: Counts
+    freed: dict[str, int]
+    """How many requests that were over were freed, by the proof."""
     message_bytes: int
     stamps: bool
     """`stamped` has something to do."""
@@ -44,27 +51,33 @@ class BaseChannel:
 
     # -- what the queue tells
 
-    def stamped(self, request: Any) -> bytes:
+    def stamped(self, request: Request) -> bytes:
         """Return the message as it goes out, with its tag in it."""
         raise NotImplementedError
 
-    def fail(self, request: Any, error: Any) -> None:
+    def error(
+        self, kind: type[MailboxError], request: Request, text: str, **more: Any
+    ) -> MailboxError:
+        """Make the error with which a request ends."""
+        raise NotImplementedError
+
+    def fail(self, request: Request, error: MailboxError) -> None:
         """End a request with an error."""
         raise NotImplementedError
 
-    def unexpect(self, request: Any) -> None:
+    def unexpect(self, request: Request) -> None:
         """The reply of this request will not come."""
         raise NotImplementedError
 
-    def overdue(self, request: Any) -> None:
+    def overdue(self, request: Request) -> None:
         """A deadline passed."""
         raise NotImplementedError
 
-    def take_tx_done(self, request: Any, status: int) -> None:
+    def take_tx_done(self, request: Request, status: int) -> None:
         """The message left its slot; with a status it never reached the remote."""
         raise NotImplementedError
 
-    def take_reply(self, request: Any, reply: bytes) -> None:
+    def take_reply(self, request: Request, reply: bytes) -> None:
         """End a request with its reply, copied to the caller's memory if that was given."""
         raise NotImplementedError
 

@@ -1,7 +1,5 @@
 """Other things than messages that are over at some time."""
 
-from typing import Any
-
 from mboxio.request import Owner, Request
 from mboxio.states import FOREVER
 
@@ -23,6 +21,6 @@ class Flush(Bell):
 
     __slots__ = ("waiting_for",)
 
-    def __init__(self, owner: Owner, waiting_for: list[Any]) -> None:
+    def __init__(self, owner: Owner, waiting_for: list[Request]) -> None:
         super().__init__(owner)
         self.waiting_for = waiting_for

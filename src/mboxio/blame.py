@@ -1,9 +1,12 @@
 """The errors with which requests end: what was stuck, what had left, on which channel."""
 
 import errno
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+from mboxio.base_channel import BaseChannel
+from mboxio.correlate import Correlator
 from mboxio.errors import DriverError, MailboxError, MessageTooLong, QueueFull
+from mboxio.request import Request
 from mboxio.states import AWAITING, FOREVER, HANDED_OVER_NAMES, HOLDS_TAG, PENDING, QUEUED, STAGES
 
 _STUCK = {"queue": "a slot", "tx_done": "TX done", "reply": "the reply"}
@@ -11,15 +14,41 @@ _STUCK = {"queue": "a slot", "tx_done": "TX done", "reply": "the reply"}
 OUT_OF_STEP = "out of step: a reply was lost; a restart of the remote or resync() mends it"
 
 
-def number_of(request: Any) -> int | None:
+E = TypeVar("E", bound=MailboxError)
+
+
+class Slots(Protocol):
+    """A queue, as an error says what it lacks."""
+
+    depth: int
+    credits: int
+
+
+class Crowded(Protocol):
+    """A channel that has no place."""
+
+    name: str
+    ties: bool
+    correlator: Correlator
+
+    @property
+    def queue(self) -> Slots:
+        """The queue that it uses."""
+        ...
+
+    def held(self) -> list[Request]:
+        """See `Channel.held`."""
+        ...
+
+
+def number_of(request: Request) -> int | None:
     """Return which message of its queue a request is, counted from 1; None if it never was one."""
-    handle: int = request.handle
-    if handle < 0:
+    if request.handle < 0:
         return None
-    return (handle >> int(request.owner.queue.window.shift)) + 1
+    return (request.handle >> request.owner.queue.window.shift) + 1
 
 
-def place_of(channel: Any, request: Any) -> str:
+def place_of(channel: BaseChannel, request: Request) -> str:
     """Say where something happened: address, channel and request."""
     number = number_of(request)
     where = f"{channel.address}, channel {channel.name!r}"
@@ -27,14 +56,14 @@ def place_of(channel: Any, request: Any) -> str:
 
 
 def ending(
-    channel: Any,
-    kind: type[MailboxError],
-    request: Any,
+    channel: BaseChannel,
+    kind: type[E],
+    request: Request,
     text: str,
     *,
     answered: bool = False,
     **more: Any,
-) -> Any:
+) -> E:
     """Make the error with which a request ends.
 
     Args:
@@ -44,8 +73,8 @@ def ending(
         answered: its answer came, so it waited for nothing else.
         more: attributes of that class.
     """
-    state: int = AWAITING if answered else request.state
-    left: int = request.handed
+    state = AWAITING if answered else request.state
+    left = request.handed
     stage = "queue" if left == PENDING and not answered else STAGES.get(state)
     handed = HANDED_OVER_NAMES[left]
     waiting = ""
@@ -61,14 +90,14 @@ def ending(
     )
 
 
-def after(request: Any) -> str:
+def after(request: Request) -> str:
     """Say how long a request that times out has waited at the stage where it is stuck."""
     early = request.state == QUEUED or request.handed == PENDING
-    waited_ns: int = request.queue_timeout_ns if early else request.timeout_ns
+    waited_ns = request.queue_timeout_ns if early else request.timeout_ns
     return "" if waited_ns == FOREVER else f" after {waited_ns / 1e9:.6g} s"
 
 
-def driver_raised(channel: Any, request: Any, error: BaseException) -> MailboxError:
+def driver_raised(channel: BaseChannel, request: Request, error: BaseException) -> MailboxError:
     """Turn what a driver or port raised on the way out into the request's error."""
     if not isinstance(error, MailboxError):
         cause = error
@@ -90,7 +119,7 @@ def driver_failed(error: BaseException) -> MailboxError:
     return fault
 
 
-def stopped(channel: Any, fault: MailboxError) -> MailboxError:
+def stopped(channel: BaseChannel, fault: MailboxError) -> MailboxError:
     """Return the error that refuses a message on a queue that has stopped for ``fault``."""
     refusal = fault.fresh()
     refusal.args = (f"{channel.address}, channel {channel.name!r}: the queue stopped: {fault}",)
@@ -99,14 +128,14 @@ def stopped(channel: Any, fault: MailboxError) -> MailboxError:
     return refusal
 
 
-def held_tags(held: list[Any], ties: bool) -> list[int]:
+def held_tags(held: list[Request], ties: bool) -> list[int]:
     """Return the tags (handles, where the hardware ties replies) of requests that are over."""
     return [
         request.tag if ties else request.handle for request in held if request.holds & HOLDS_TAG
     ]
 
 
-def too_long(channel: Any, length: int) -> MessageTooLong:
+def too_long(channel: BaseChannel, length: int) -> MessageTooLong:
     """Return the error that refuses a message of ``length`` bytes."""
     return MessageTooLong(
         f"channel {channel.name!r}: the message has {length} bytes, the channel carries "
@@ -116,7 +145,7 @@ def too_long(channel: Any, length: int) -> MessageTooLong:
     )
 
 
-def queue_full(channel: Any, backlog_limit: int, reason: str) -> QueueFull:
+def queue_full(channel: Crowded, backlog_limit: int, reason: str) -> QueueFull:
     """Return the error that refuses a message, with what is held named. Under the lock.
 
     Args:

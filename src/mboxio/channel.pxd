@@ -14,7 +14,7 @@ cdef long long FOREVER
 
 
 cdef class Channel(BaseChannel):
-    cdef public object host, address, number, handler, expected
+    cdef public object host, number, handler, expected
     cdef public Gate gate
     cdef public Queue queue
     cdef public Controller controller
@@ -22,7 +22,6 @@ cdef class Channel(BaseChannel):
     cdef public list clients, receivers, subscriptions
     cdef public int users, asked
     cdef public long long lost_by_subscribers
-    cdef public dict freed
 
     cpdef bytes stamped(self, Request request)
     cpdef bint finish(self, Request request, int event, value) except -1

@@ -2,10 +2,11 @@
 
 import errno
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from mboxio.answers import reserve_a_slot, take_remote_request
+from mboxio.above import ChannelHost, Member, Reader
+from mboxio.answers import Asked, reserve_a_slot, take_remote_request
 from mboxio.base_channel import BaseChannel
 from mboxio.blame import OUT_OF_STEP, after, ending
 from mboxio.capabilities import TxDone
@@ -21,6 +22,7 @@ from mboxio.errors import (
 )
 from mboxio.gate import Gate, complain
 from mboxio.queue import Queue
+from mboxio.request import Request
 from mboxio.states import (
     AWAITING,
     COMPLETE,
@@ -49,7 +51,7 @@ class Channel(BaseChannel):
 
     def __init__(
         self,
-        host: Any,
+        host: ChannelHost,
         name: str,
         number: int,
         queue: Queue,
@@ -69,18 +71,18 @@ class Channel(BaseChannel):
         self.can_send = can_send
         self.can_receive = can_receive
         self.context = context
-        self.clients: list[Any] = []
+        self.clients: list[Member] = []
         self.users = 0
-        self.subscriptions: list[Any] = []
-        self.receivers: list[Any] = []  # ports of clients that are drivers themselves
-        self.handler: Any = None
+        self.subscriptions: list[Reader] = []
+        self.receivers: list[Callable[[bytes], object]] = []  # of drivers above
+        self.handler: Asked | None = None
         self.driver_ties_answers = False
         self.asked = 0  # remote requests that the handler has not answered
         self.out_of_step = False
         self.lost_by_subscribers = 0  # by those that are closed now
         self.counts = Counts()
         self.freed: dict[str, int] = {}
-        self.expected: deque[Any] = deque()  # requests whose replies come in this order
+        self.expected: deque[Request] = deque()  # requests whose replies come in this order
         self.correlate_with(correlator)
 
     def correlate_with(self, correlator: Correlator | None) -> None:
@@ -96,7 +98,7 @@ class Channel(BaseChannel):
         self.ties_replies = self.can_receive and self.identifies
         self.stamps = self.in_sequence or type(self.correlator) is not Correlator
 
-    def add_client(self, client: Any) -> None:
+    def add_client(self, client: Member) -> None:
         """A client joins."""
         self.clients.append(client)
         if client.ports is not None:
@@ -104,7 +106,7 @@ class Channel(BaseChannel):
             if client.ports.received is not None:
                 self.receivers.append(client.ports.received)
 
-    def remove_client(self, client: Any) -> None:
+    def remove_client(self, client: Member) -> None:
         """A client leaves."""
         self.clients.remove(client)
         if self.handler is not None and self.handler.client is client:
@@ -114,16 +116,16 @@ class Channel(BaseChannel):
         if client.ports is not None and client.ports.received is not None:
             self.receivers.remove(client.ports.received)
 
-    def held(self) -> list[Any]:
+    def held(self) -> list[Request]:
         """Return the requests of this channel that are over and still hold something."""
         in_flight = self.queue.in_flight()
         return [each for each in in_flight if each.owner.channel is self and each.state > DONE]
 
     # -- towards the hardware
 
-    def stamped(self, request: Any) -> bytes:
+    def stamped(self, request: Request) -> bytes:
         """Return the message as it goes out, with its tag in it."""
-        message: bytes = request.data
+        message = request.data
         if request.remote_tag >= 0:
             if self.driver_ties_answers:
                 return message
@@ -135,13 +137,15 @@ class Channel(BaseChannel):
                 return self.correlator.stamp(message, request.tag)
         return message
 
-    def error(self, kind: type[MailboxError], request: Any, text: str, **more: Any) -> Any:
+    def error(
+        self, kind: type[MailboxError], request: Request, text: str, **more: Any
+    ) -> MailboxError:
         """Make the error with which a request ends; see `blame.ending`."""
         if request.handed == PENDING:
             self.recall(request)
         return ending(self, kind, request, text, **more)
 
-    def recall(self, request: Any) -> None:
+    def recall(self, request: Request) -> None:
         """A request ends whose message the driver has accepted: whether it left is asked first."""
         if not self.gate.lost and self.proven_dead(request):
             self.queue.release(request, request.holds, "abort")
@@ -149,10 +153,10 @@ class Channel(BaseChannel):
         else:
             request.handed = UNKNOWN
 
-    def proven_dead(self, request: Any) -> bool:
+    def proven_dead(self, request: Request) -> bool:
         """Ask the driver whether the remote is surely finished with a message."""
         try:
-            driver: Any = self.controller
+            driver = self.controller
             return bool(self.gate.undisturbed(driver.abort, self, request.handle))
         except Exception as fault:
             self.gate.post(complain, "abort() of %r raised", self, fault)
@@ -160,7 +164,7 @@ class Channel(BaseChannel):
 
     # -- ends of requests
 
-    def finish(self, request: Any, event: int, value: Any) -> bool:
+    def finish(self, request: Request, event: int, value: object) -> bool:
         """End a request, once; False if it had ended. Frees nothing but its user's memory."""
         if request.queued_by:
             self.queue.leave_line(request)
@@ -180,17 +184,17 @@ class Channel(BaseChannel):
             self.gate.trace(REQUEST_ENDED, request)
         if request.owner.attentive:
             request.owner.request_over(request)
-        request.data = None
+        request.data = b""
         request.over = True
         if request.watchers is not None:
             request.finish(self.gate)
         return True
 
-    def fail(self, request: Any, error: MailboxError) -> None:
+    def fail(self, request: Request, error: MailboxError) -> None:
         """End a request with an error."""
         self.finish(request, FAIL, error)
 
-    def withdraw(self, request: Any, event: int, error: MailboxError) -> None:
+    def withdraw(self, request: Request, event: int, error: MailboxError) -> None:
         """End a request from this side; ask the driver whether it can prove the message dead."""
         in_flight = request.holds
         ended = self.finish(request, event, error)
@@ -200,7 +204,7 @@ class Channel(BaseChannel):
             self.queue.release(request, request.holds, "abort")
             self.unexpect(request)
 
-    def overdue(self, request: Any) -> None:
+    def overdue(self, request: Request) -> None:
         """A deadline passed."""
         if request.state >= DONE:
             if self.in_sequence and self.correlator.in_order and request.holds & HOLDS_TAG:
@@ -218,10 +222,8 @@ class Channel(BaseChannel):
         self.out_of_step = True
         for request in list(self.expected):
             self.fail(request, self.error(ReplyUnsure, request, "an earlier reply was lost"))
-        for client in self.clients:
-            for request in list(client.backlog.line):
-                if request.tied:
-                    self.fail(request, self.error(OutOfStep, request, OUT_OF_STEP))
+        for request in [r for client in self.clients for r in client.backlog.line if r.tied]:
+            self.fail(request, self.error(OutOfStep, request, OUT_OF_STEP))
 
     def resync(self, proof: str) -> None:
         """Somebody vouches that no reply is under way any more: start afresh."""
@@ -233,14 +235,14 @@ class Channel(BaseChannel):
         self.expected.clear()
         self.out_of_step = False
 
-    def unexpect(self, request: Any) -> None:
+    def unexpect(self, request: Request) -> None:
         """The reply of this request will not come."""
         if self.in_sequence and request in self.expected:
             self.expected.remove(request)
 
     # -- from the hardware
 
-    def take_tx_done(self, request: Any, status: int) -> None:
+    def take_tx_done(self, request: Request, status: int) -> None:
         """The message left its slot; with a status it never reached the remote."""
         if status:
             if request.handed == HANDED_OVER:
@@ -277,14 +279,14 @@ class Channel(BaseChannel):
             return
         self.take_verdict(verdict, message)
 
-    def classified(self, message: bytes) -> Any:
+    def classified(self, message: bytes) -> Verdict:
         """Return what the correlator says; a signal handler that raises in it changes nothing."""
         try:
             return self.correlator.classify(message)
         except BaseException as error:
             if not self.gate.defer(error):
                 raise
-        correlator: Any = self.correlator
+        correlator = self.correlator
         return self.gate.undisturbed(correlator.classify, message)
 
     def take_verdict(self, verdict: Verdict, payload: bytes) -> None:
@@ -328,7 +330,7 @@ class Channel(BaseChannel):
         else:
             self.accept(request, status, reply)
 
-    def accept(self, request: Any, status: int, reply: bytes) -> None:
+    def accept(self, request: Request, status: int, reply: bytes) -> None:
         """A reply came: for its request if that still lives, and as the proof for what it holds."""
         if request.handed == PENDING:
             self.queue.left(request)
@@ -345,14 +347,14 @@ class Channel(BaseChannel):
             self.prove_older(request)
         self.queue.release(request, request.holds, "reply")
 
-    def take_refusal(self, request: Any, status: int, reply: bytes) -> None:
+    def take_refusal(self, request: Request, status: int, reply: bytes) -> None:
         """End a request that the remote answered with an error."""
         said = remote_text(reply) or "no reason given"
         text = f"the remote answered with error {status}: {said}"
         more: dict[str, Any] = {"answered": True, "status": status, "errno": abs(status)}
         self.fail(request, self.error(RemoteError, request, text, **more))
 
-    def prove_older(self, request: Any) -> None:
+    def prove_older(self, request: Request) -> None:
         """Replies come in order, so the older requests' replies will never come."""
         while self.expected:
             oldest = self.expected.popleft()
@@ -362,7 +364,7 @@ class Channel(BaseChannel):
             self.fail(oldest, self.error(RemoteError, oldest, text))
             self.queue.release(oldest, oldest.holds, "order")
 
-    def take_reply(self, request: Any, reply: bytes) -> None:
+    def take_reply(self, request: Request, reply: bytes) -> None:
         """End a request with its reply, copied to the caller's memory if that was given."""
         if request.into is None:
             self.finish(request, COMPLETE, reply if request.tied else b"")

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
 
+from mboxio.channel import Channel
+from mboxio.contracts import TreeSpecifier
 from mboxio.correlate import Correlator
 from mboxio.deputies import deputise
 from mboxio.errors import AddressError, ClosedError, RequestTimeout, no_copy
@@ -76,7 +78,7 @@ class Connection(Host):
         self.join(found, client)
         return client
 
-    def choose(self, name: str | int, correlator: Correlator | None) -> Any:
+    def choose(self, name: str | int, correlator: Correlator | None) -> Channel:
         """Find a channel and agree on its correlator."""
         self.check_open()
         found = self.find_channel(name)
@@ -89,10 +91,27 @@ class Connection(Host):
             found.correlate_with(correlator)
         return found
 
+    def xlate(self, specifier: TreeSpecifier) -> Channel:
+        """Return the channel that an entry of a device tree means on this controller.
+
+        Args:
+            specifier: from ``DeviceTree.channel``.
+
+        Raises:
+            AddressError: there is none; ``errno`` is that of Linux.
+        """
+        found = self.controller.xlate(specifier)
+        if isinstance(found, str):
+            return self.find_channel(found)
+        if found >= len(self.channels):
+            raise AddressError(
+                f"{self.address!r} has {len(self.channels)} channels, no number {found}"
+            )
+        return list(self.channels.values())[found]
+
     def stats(self) -> dict[str, ChannelStats]:
         """Return the counts of every channel, by name."""
-        counts: dict[str, ChannelStats] = self.gate.run(self.take_stats)
-        return counts
+        return self.gate.run(self.take_stats)
 
     def take_stats(self) -> dict[str, ChannelStats]:
         """Count everything. Under the lock."""
@@ -216,7 +235,16 @@ class Client(Verbs):
             queue_timeout_s: float | None = ...,
             into: "Buffer",
         ) -> int: ...
-        def request(self, data: Any, **options: Any) -> Any:
+        @overload
+        def request(
+            self,
+            data: "Buffer",
+            *,
+            timeout_s: float | None = ...,
+            queue_timeout_s: float | None = ...,
+            into: "Buffer | None" = ...,
+        ) -> bytes | int: ...
+        def request(self, data: "Buffer", **options: Any) -> Any:
             """See `Sender.request`."""
 
         def send(

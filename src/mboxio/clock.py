@@ -11,6 +11,21 @@ from mboxio.native import Monotonic
 from mboxio.states import FOREVER
 
 
+class Waitable(Protocol):
+    """What is over at some time: a `Request`, as those see it who are told."""
+
+    over: bool
+    state: int
+    value: Any
+
+
+class Wakes(Protocol):
+    """Who wakes threads once the lock is released: the gate."""
+
+    def wake(self, parker: "Parker") -> None:
+        """See `Gate.wake`."""
+
+
 class Watcher:
     """Somebody who is told when a `Request` is over.
 
@@ -19,7 +34,7 @@ class Watcher:
 
     __slots__ = ()
 
-    def fire(self, core: Any, waitable: Any) -> None:
+    def fire(self, core: Wakes, waitable: Waitable) -> None:
         """Note that ``waitable`` is over. Runs under the lock: no user code, no waiting."""
         raise TypeError(f"{type(self).__name__} does not say whom it tells")
 
@@ -37,13 +52,13 @@ class Parker(Watcher):
         self.watched: tuple[int, ...] = ()
         self.wake_ns = 0  # when it wants to wake; 0: it does not sleep now
         self.thread_id = get_ident()
-        self.below: Any = None  # whom this one relieves on the same thread
+        self.below: Parker | None = None  # whom this one relieves on the same thread
         if ERRANDS:
             errand = ERRANDS.get(self.thread_id)
             if errand is not None:
                 errand.parker = self
 
-    def fire(self, core: Any, waitable: Any) -> None:
+    def fire(self, core: Wakes, waitable: Waitable) -> None:
         """Have the parked thread woken after the lock is released."""
         core.wake(self)
 

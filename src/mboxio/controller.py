@@ -8,12 +8,21 @@ Ops go down (the core calls the driver), reports go up. Unless its docstring say
 """
 
 from collections.abc import Iterable
-from operator import index
-from typing import Any
 
-from mboxio.correlate import Verdict, bytes_of
+from mboxio.capabilities import Capabilities
+from mboxio.contracts import (
+    DriverChannel,
+    DriverHost,
+    DriverQueue,
+    TreeNode,
+    TreeReader,
+    TreeSpecifier,
+)
+from mboxio.correlate import Correlator, Verdict, bytes_of
 from mboxio.errors import AddressError
 from mboxio.leftovers import adopt
+from mboxio.reporting import Misreported, each_of, handle_of, message_of, reported
+from mboxio.request import Lent
 
 EVENT, LOOK, POLL = "event", "look", "poll"
 """Why `Controller.service` is called: the wait source fired, somebody looks, the poll timer."""
@@ -59,50 +68,6 @@ def Busy(retry: str = "tx_done", *, at_ns: int = 0) -> Outcome:
     return Outcome(retry=retry, retry_ns=at_ns)
 
 
-class Misreported(TypeError):
-    """A driver reported what no driver may."""
-
-
-def each_of(messages: Any) -> Any:
-    """Return an iterator over a batch; the likeliest slip is to leave out the list."""
-    kind: Any = messages.__class__
-    if kind in (bytes, bytearray, memoryview, str) or not hasattr(kind, "__iter__"):
-        raise Misreported(f"received() takes a list of bytes, not {kind.__name__}")
-    return messages
-
-
-def reported(channel: Any, message: Any) -> Any:
-    """Return what a driver hands up as it is taken: bytes of its own, no longer than allowed.
-
-    Raises:
-        Misreported: not bytes-like (an integer, too: ``bytes(7)`` is seven zeros), or too long.
-    """
-    if isinstance(message, Verdict):
-        if message.message is not None:
-            reported(channel, message.message)
-        return message
-    if type(message) is not bytes:
-        try:
-            message = bytes(memoryview(message))
-        except TypeError:
-            kind = type(message).__name__
-            raise Misreported(f"a message that is handed up is bytes, not {kind}") from None
-    if len(message) > channel.message_bytes:
-        raise Misreported(
-            f"a message of {len(message)} bytes was handed up on channel {channel.name!r}, which "
-            f"carries {channel.message_bytes}"
-        )
-    return message
-
-
-def handle_of(handle: Any) -> int:
-    """Return a handle that a driver reports."""
-    try:
-        return index(handle)
-    except TypeError:
-        raise Misreported(f"a handle is an integer, not {type(handle).__name__}") from None
-
-
 def expects_reply(handle: int) -> bool:
     """Tell from a handle whether the client awaits an answer to this message."""
     return bool(handle & 1)
@@ -133,7 +98,7 @@ class Controller:
     integers that the core makes: valid before ``send`` is called, never used again while held.
     """
 
-    host: Any
+    host: DriverHost
     """The connection this driver is attached to; set before ``open``."""
 
     # -- ops
@@ -151,23 +116,23 @@ class Controller:
         Also called after a failed ``open``, so it copes with half of everything.
         """
 
-    def start(self, channel: Any) -> None:
+    def start(self, channel: DriverChannel) -> None:
         """The first client takes the channel. Without the lock; an exception refuses the client.
 
         It may ask for channels of other controllers.
         """
 
-    def stop(self, channel: Any) -> None:
+    def stop(self, channel: DriverChannel) -> None:
         """The last client left the channel. Without the lock. Not called if ``start`` failed."""
 
-    def check(self, channel: Any, message: bytes) -> None:
+    def check(self, channel: DriverChannel, message: bytes) -> None:
         """Refuse a message that can never be sent. Called without the lock, before it is accepted.
 
         Raises:
             WrongMessage: says what is wrong with it.
         """
 
-    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """Hand one message to the hardware and ring the doorbell: data, index, doorbell.
 
         Returns:
@@ -179,7 +144,9 @@ class Controller:
         """
         raise NotImplementedError(f"{type(self).__name__} cannot send")
 
-    def reply(self, channel: Any, handle: int, tag: int, message: bytes, status: int) -> Outcome:
+    def reply(
+        self, channel: DriverChannel, handle: int, tag: int, message: bytes, status: int
+    ) -> Outcome:
         """Answer the remote's request ``tag``; only for wires with a field of their own for it.
 
         Args:
@@ -187,7 +154,7 @@ class Controller:
         """
         return self.send(channel, handle, message)
 
-    def ring(self, channel: Any) -> None:
+    def ring(self, channel: DriverChannel) -> None:
         """Ring the doorbell without a message. Rings may merge into one.
 
         Raises:
@@ -195,7 +162,7 @@ class Controller:
         """
         raise AddressError(f"channel {channel.name!r} has no doorbell apart from its messages")
 
-    def service(self, queue: Any, why: str) -> None:
+    def service(self, queue: DriverQueue, why: str) -> None:
         """Do a bounded amount of work: clear causes, drain RX, report TX progress.
 
         Args:
@@ -206,7 +173,7 @@ class Controller:
             RemoteError: the remote lied; this queue stops until a new epoch, others go on.
         """
 
-    def arm(self, queue: Any) -> bool:
+    def arm(self, queue: DriverQueue) -> bool:
         """Ask to be woken by the wait source from now on: announce the sleep, look again.
 
         Returns:
@@ -215,7 +182,7 @@ class Controller:
         """
         return False
 
-    def abort(self, channel: Any, handle: int) -> bool:
+    def abort(self, channel: DriverChannel, handle: int) -> bool:
         """Try to take a message back whose request ended without its reply.
 
         Returns:
@@ -223,7 +190,7 @@ class Controller:
         """
         return False
 
-    def xlate(self, specifier: Any) -> str | int:
+    def xlate(self, specifier: TreeSpecifier) -> str | int:
         """Say which channel an entry of a device tree means. Without the lock, after ``open``.
 
         The base takes the first cell for the number of the channel.
@@ -240,11 +207,12 @@ class Controller:
         """
         if not specifier.cells:
             raise AddressError("the entry has no cells, and so no number of a channel")
-        number: int = specifier.cells[0]
-        return number
+        return specifier.cells[0]
 
     @classmethod
-    def tree_options(cls, tree: Any, node: Any, specifier: Any) -> dict[str, str]:
+    def tree_options(
+        cls, tree: TreeReader, node: TreeNode, specifier: TreeSpecifier | None
+    ) -> dict[str, str]:
         """Say which options of an address a node of a device tree means; before there is a driver.
 
         The base reaches the first registers through ``/dev/mem``: ``at=devmem:@ADDRESS+SIZE``.
@@ -282,20 +250,20 @@ class Controller:
 
     # -- what open() declares with
 
-    def add_queue(self, capabilities: Any, name: str = "") -> Any:
+    def add_queue(self, capabilities: Capabilities, name: str = "") -> DriverQueue:
         """Declare a queue of the hardware; returns the `Queue` that ops are called with."""
         return self.host.add_queue(capabilities, name)
 
     def add_channel(
         self,
         name: str,
-        queue: Any,
+        queue: DriverQueue,
         *,
-        correlator: Any = None,
+        correlator: Correlator | None = None,
         can_send: bool = True,
         can_receive: bool = True,
-        context: Any = None,
-    ) -> Any:
+        context: object = None,
+    ) -> DriverChannel:
         """Declare a channel on a queue, also at run time. Channels are numbered from 0.
 
         Args:
@@ -313,10 +281,9 @@ class Controller:
 
     def now_ns(self) -> int:
         """Return the time of the connection's clock, for `Busy`."""
-        now: int = self.host.gate.clock.now_ns()
-        return now
+        return self.host.gate.clock.now_ns()
 
-    def lend(self, queue: Any, handle: int, memory: Any) -> None:
+    def lend(self, queue: DriverQueue, handle: int, memory: Lent) -> None:
         """Say that a message lends memory to the remote. Only inside ``send`` and ``reply``.
 
         Call it before the remote can know of the memory. ``memory.give_back()`` is called under
@@ -327,7 +294,7 @@ class Controller:
 
     # -- reports: from any thread, at any time, also from inside ops
 
-    def received(self, channel: Any, messages: Iterable[bytes | Verdict]) -> None:
+    def received(self, channel: DriverChannel, messages: Iterable[bytes | Verdict]) -> None:
         """Hand up a batch of received messages in their order.
 
         A driver that knows what a message is may hand up a ``RemoteRequest(tag, message)``.
@@ -339,7 +306,7 @@ class Controller:
         else:
             self.host.gate.call(channel.take_batch, batch)
 
-    def tx_done(self, queue: Any, handles: Iterable[int] | int, status: int = 0) -> None:
+    def tx_done(self, queue: DriverQueue, handles: Iterable[int] | int, status: int = 0) -> None:
         """Report that messages left their slots.
 
         Args:
@@ -354,18 +321,20 @@ class Controller:
         else:
             self.host.gate.call(queue.take_tx_done, done, status)
 
-    def handed_over(self, queue: Any, handles: Iterable[int]) -> None:
+    def handed_over(self, queue: DriverQueue, handles: Iterable[int]) -> None:
         """Report that messages leave now for which ``send`` said `ACCEPTED`."""
         self.host.gate.call(queue.take_handed_over, list(handles))
 
-    def complete(self, channel: Any, handle: int, status: int, reply: bytes = b"") -> None:
+    def complete(
+        self, channel: DriverChannel, handle: int, status: int, reply: bytes = b""
+    ) -> None:
         """Report the end of one request on hardware that matches replies itself.
 
         Args:
             status: 0, or the remote's error number; then ``reply`` may hold a text.
         """
         try:
-            number, message = handle_of(handle), reported(channel, reply)
+            number, message = handle_of(handle), message_of(channel, reply)
         except Misreported as error:
             self.host.gate.call(channel.queue.take_fault, error)
         else:
@@ -378,7 +347,7 @@ class Controller:
         """
         self.host.gate.call(self.host.take_link, up, epoch, reason)
 
-    def left_behind(self, channel: Any, tag: int) -> None:
+    def left_behind(self, channel: DriverChannel, tag: int) -> None:
         """Report a message in the queue that an earlier user of the hardware left there.
 
         It holds its slot, a reply credit and its tag until their proofs come, as if its request
@@ -389,7 +358,7 @@ class Controller:
         """
         self.host.gate.call(adopt, channel, tag)
 
-    def fault(self, queue: Any, error: Exception) -> None:
+    def fault(self, queue: DriverQueue, error: Exception) -> None:
         """Report that the remote broke the rules on this queue: it stops until a new epoch."""
         self.host.gate.call(queue.take_fault, error)
 

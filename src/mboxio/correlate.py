@@ -1,10 +1,15 @@
 """Correlators: the optional part of a channel that ties a reply to the request that caused it."""
 
 from collections import deque
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from mboxio.native import with_word, word_at
+from mboxio.request import Request
 from mboxio.states import FOREVER
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 REPLY, REMOTE_REQUEST, NOTIFICATION = range(3)
 VERDICTS_KEPT = 256
@@ -43,7 +48,7 @@ def RemoteRequest(tag: int, message: bytes | None = None) -> Verdict:
     return Verdict(REMOTE_REQUEST, tag, message)
 
 
-def bytes_of(message: Any, what: str) -> bytes:
+def bytes_of(message: "Buffer", what: str) -> bytes:
     """Return a copy of what is bytes-like; TypeError: it is not (bytes(7) are seven zeros)."""
     try:
         return bytes(memoryview(message))
@@ -63,9 +68,11 @@ class Correlator:
 
     __slots__ = ("busy", "free", "in_flight", "in_flight_max", "in_order", "own_tags", "ties")
 
-    def __init__(self, tags: Any = (), *, in_order: bool = False, own_tags: bool = False) -> None:
+    def __init__(
+        self, tags: Iterable[int] = (), *, in_order: bool = False, own_tags: bool = False
+    ) -> None:
         self.free: deque[int] = deque(tags)
-        self.busy: dict[int, Any] = {}
+        self.busy: dict[int, Request] = {}
         self.in_flight = 0  # in order: how many replies are to come
         self.in_flight_max = FOREVER
         self.in_order = in_order
@@ -100,7 +107,7 @@ class Correlator:
 
     # -- the tags in use; a tag is taken with its request and freed by a proof, by nothing else
 
-    def take(self, request: Any) -> bool:
+    def take(self, request: Request) -> bool:
         """Give ``request`` a tag; False if all are in use or held."""
         if self.in_order:
             if self.in_flight >= self.in_flight_max:
@@ -125,11 +132,11 @@ class Correlator:
             return self.in_flight >= self.in_flight_max
         return bool(self.busy) and not (self.free or self.own_tags)
 
-    def find(self, tag: int) -> Any:
+    def find(self, tag: int) -> Request | None:
         """Return the request that holds ``tag``, or None."""
         return self.busy.get(tag)
 
-    def put_back(self, request: Any) -> None:
+    def put_back(self, request: Request) -> None:
         """Undo a `take`: the message was never handed over, so its tag is the next one again."""
         if self.in_order:
             self.in_flight -= 1
@@ -138,7 +145,7 @@ class Correlator:
             if not self.own_tags:
                 self.free.appendleft(request.tag)
 
-    def give_back(self, request: Any) -> None:
+    def give_back(self, request: Request) -> None:
         """Free the tag of ``request``; the longest unused tag is the next to be taken."""
         tag = request.tag
         if self.in_order:

@@ -1,8 +1,42 @@
 """What a channel counts while messages pass: plain numbers, because every message touches them."""
 
-from typing import Any
+from collections.abc import Sequence, Sized
+from typing import Protocol
 
 from mboxio.states import CANCEL, CLOSE, COMPLETE, FAIL, TIME_OUT
+
+
+class Waiting(Protocol):
+    """A client, as its channel is counted."""
+
+    @property
+    def backlog(self) -> Sized:
+        """What waits."""
+        ...
+
+
+class Reading(Protocol):
+    """A subscription, as its channel is counted."""
+
+    lost_in_all: int
+
+
+class Tallied(Protocol):
+    """What is counted of a channel."""
+
+    freed: dict[str, int]
+    lost_by_subscribers: int
+    out_of_step: bool
+
+    @property
+    def clients(self) -> Sequence[Waiting]:
+        """Its clients."""
+        ...
+
+    @property
+    def subscriptions(self) -> Sequence[Reading]:
+        """Its subscriptions."""
+        ...
 
 
 class Counts:
@@ -41,7 +75,7 @@ class Counts:
         elif event == CLOSE:
             self.closed += 1
 
-    def tally(self, channel: Any, in_flight: int) -> tuple[Any, ...]:
+    def tally(self, channel: Tallied, in_flight: int) -> tuple[object, ...]:
         """Return the fields of `ChannelStats` for a channel of which nothing is held.
 
         Args:

@@ -1,7 +1,6 @@
 """What a driver may declare: slips of its author are refused in one line, when it opens."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from mboxio.capabilities import Capabilities
 from mboxio.correlate import Correlator
@@ -9,7 +8,7 @@ from mboxio.correlate import Correlator
 __all__ = ["check_channel", "check_descriptors", "check_queue"]
 
 
-def check_queue(capabilities: Any, name: Any) -> None:
+def check_queue(capabilities: object, name: object) -> None:
     """Refuse what `Controller.add_queue` cannot take, with TypeError."""
     if not isinstance(capabilities, Capabilities):
         raise TypeError(f"add_queue(): {_shown(capabilities)} is no Capabilities(...)")
@@ -17,7 +16,7 @@ def check_queue(capabilities: Any, name: Any) -> None:
         raise TypeError(f"add_queue(): name={name!r} is no str")
 
 
-def check_channel(name: Any, queue: Any, correlator: Any, queues: Iterable[Any]) -> str:
+def check_channel(name: object, queue: object, correlator: object, queues: Iterable[object]) -> str:
     """Refuse what `Controller.add_channel` cannot take; return the name.
 
     Raises:
@@ -39,18 +38,20 @@ def check_channel(name: Any, queue: Any, correlator: Any, queues: Iterable[Any])
     return name
 
 
-def check_descriptors(descriptors: Iterable[Any]) -> tuple[int, ...]:
+def check_descriptors(descriptors: Iterable[object]) -> tuple[int, ...]:
     """Refuse what `Controller.watch` cannot take, with TypeError or ValueError; return it."""
+    found: list[int] = []
     for each in descriptors:
         if not isinstance(each, int) or isinstance(each, bool):
             ways = "watch(each.fileno(), ...)" if hasattr(each, "fileno") else "watch(one, two)"
             raise TypeError(f"watch(): {_shown(each)} is no descriptor: write {ways}")
         if each < 0:
             raise ValueError(f"watch(): {each} is no open descriptor")
-    return tuple(descriptors)
+        found.append(each)
+    return tuple(found)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     """Return a value for a message; a class is often meant to be called."""
     if isinstance(value, type):
         return f"the class {value.__name__} (not {value.__name__}(...))"

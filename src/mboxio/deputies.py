@@ -20,7 +20,7 @@ from functools import wraps
 from queue import SimpleQueue
 from threading import RLock, Thread, current_thread, main_thread
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 __all__ = [
     "ERRANDS",
@@ -34,6 +34,49 @@ __all__ = [
 
 CLEAN_UP_S = 2.0
 """How long an interrupted caller waits for its deputy to give up; an op may hang."""
+
+
+T = TypeVar("T")
+
+
+class Kicked(Protocol):
+    """What a deputy sleeps on."""
+
+    def kick(self) -> None:
+        """See `Parker.kick`."""
+
+
+class Lock(Protocol):
+    """The mutex of a gate, which lies above."""
+
+    def acquire(self) -> None:
+        """See `Mutex.acquire`."""
+
+    def release(self) -> None:
+        """See `Mutex.release`."""
+
+
+class Unparks(Protocol):
+    """A clock, as it wakes a deputy."""
+
+    def unpark(self, parker: Any) -> None:
+        """See `Clock.unpark`."""
+
+
+class Guard(Protocol):
+    """The gate of a connection, as its deputies need it."""
+
+    forked: bool
+
+    @property
+    def lock(self) -> Lock:
+        """See `Gate`."""
+        ...
+
+    @property
+    def clock(self) -> Unparks:
+        """See `Gate`."""
+        ...
 
 
 class Forsaken(BaseException):
@@ -57,7 +100,9 @@ class Errand:
         "sent",
     )
 
-    def __init__(self, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[..., object], args: tuple[Any, ...], options: dict[str, Any]
+    ) -> None:
         self.function = function
         self.args = args
         self.options = options
@@ -66,7 +111,7 @@ class Errand:
         self.sent = self.forsaken = self.ended = False
         self.result: Any = None
         self.error: BaseException | None = None
-        self.parker: Any = None  # on which the deputy sleeps
+        self.parker: Kicked | None = None  # on which the deputy sleeps
         self.afterwards: list[Callable[[], object]] = []  # for the caller's own thread
 
     def wait(self, timeout_s: float = -1) -> None:
@@ -142,8 +187,13 @@ class Deputies:
         self.ended = False
 
     def run(
-        self, gate: Any, function: Any, args: tuple[Any, ...], options: Any, undo: Any = None
-    ) -> Any:
+        self,
+        gate: Guard,
+        function: Callable[..., T],
+        args: tuple[Any, ...],
+        options: dict[str, Any],
+        undo: Callable[..., object] | None = None,
+    ) -> T:
         """Have ``function(*args, **options)`` called by a deputy. On the main thread.
 
         Args:
@@ -175,13 +225,14 @@ class Deputies:
         if not sent:
             return function(*args, **options)
         if errand.error is None:
-            return errand.result
+            result: T = errand.result
+            return result
         try:
             raise errand.error
         finally:
             del errand  # the error's traceback leads here
 
-    def send(self, gate: Any, errand: Errand) -> bool:
+    def send(self, gate: Guard, errand: Errand) -> bool:
         """Send a deputy on an errand; False if there is none, and can be none."""
         with self.lock:
             if self.ended or gate.forked or sys.is_finalizing():
@@ -232,7 +283,7 @@ def _hire(staff: list[Thread], inbox: "SimpleQueue[Errand | None]", name: str) -
     Thread(target=_work, args=(staff, inbox), name=name, daemon=True).start()
 
 
-def _recall(gate: Any, errand: Errand) -> None:
+def _recall(gate: Guard, errand: Errand) -> None:
     # Without a parker it has not slept yet, and asks before it does.
     parker = errand.parker
     if parker is None or errand.ended:
@@ -283,7 +334,9 @@ def deputise(cls: type[Any], *names: str, undo: Callable[..., object] | None = N
         setattr(cls, name, _deputised(getattr(cls, name), undo))
 
 
-def _deputised(method: Callable[..., Any], undo: Any) -> Callable[..., Any]:
+def _deputised(
+    method: Callable[..., Any], undo: Callable[..., object] | None
+) -> Callable[..., Any]:
     @wraps(method)
     def call(self: Any, *args: Any, **options: Any) -> Any:
         if get_ident() != _main:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mboxio.async_client import AsyncClient, AsyncMessages
 from mboxio.errors import RequestTimeout
@@ -11,18 +11,25 @@ from mboxio.loops import running_port
 from mboxio.request import Request
 from mboxio.timeouts import DEFAULT
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 
 class DistantMessages(AsyncMessages):
     """Unsolicited messages; the loop does not wait for the lock to read them."""
+
+    def __init__(self, client: "DistantClient", limit: int) -> None:
+        super().__init__(client, limit)
+        self.port = client.port
 
     async def get(self, timeout_s: float | None = None) -> bytes:
         """Wait for the next message; as `Messages.get`."""
         until_ns = self.client.deadline_after(timeout_s)
         while True:
-            message = await self.client.port().away(self.take)
+            message = await self.port().away(self.take)
             if isinstance(message, bytes):
                 return message
-            if not await self.client.arrival(message, until_ns):
+            if not await self.awaiting.arrival(message, until_ns):
                 raise RequestTimeout(
                     f"channel {self.client.channel.name!r}: no message in {timeout_s} s",
                     channel=self.client.channel.name,
@@ -43,7 +50,12 @@ class DistantClient(AsyncClient):
         return port
 
     async def carry_out(
-        self, data: Any, tied: bool, timeout_s: Any, queue_timeout_s: Any, into: Any
+        self,
+        data: "Buffer",
+        tied: bool,
+        timeout_s: float | None,
+        queue_timeout_s: float | None,
+        into: "Buffer | None",
     ) -> Any:
         """See `AsyncClient.carry_out`."""
         self.settle_in()
@@ -86,7 +98,7 @@ class DistantClient(AsyncClient):
         if self.at_home is not None:
             self.at_home.post_away(super().answer, tag, message, status, life)
 
-    def call_when_over(self, waitable: Any, callback: Callable[[Any], object]) -> None:
+    def call_when_over(self, waitable: Request, callback: Callable[[Any], object]) -> None:
         """See `Owner.call_when_over`."""
         self.find_home()
         if self.at_home is None or self.at_home.loop.is_closed():
@@ -94,7 +106,7 @@ class DistantClient(AsyncClient):
         else:
             self.at_home.post_away(super().call_when_over, waitable, callback)
 
-    def look_at(self, waitable: Any) -> None:
+    def look_at(self, waitable: Request) -> None:
         """See `Owner.look_at`: the service thread looks as long as there is this client."""
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,8 +1,12 @@
 """What blocking and async clients have in common: accepting messages and ending them."""
 
 import errno
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+from mboxio import refusals
+from mboxio.above import Reader
+from mboxio.attached import Attached
 from mboxio.backlog import (
     BY_HANDLER,
     BY_SUBMIT,
@@ -14,28 +18,28 @@ from mboxio.backlog import (
     Backlog,
 )
 from mboxio.bell import Flush
-from mboxio.blame import OUT_OF_STEP, queue_full, stopped, too_long
+from mboxio.blame import queue_full, stopped, too_long
 from mboxio.channel import Channel
 from mboxio.controller import Controller
 from mboxio.deputies import deputise
 from mboxio.errors import (
-    AddressError,
     ClosedError,
-    MailboxError,
-    OutOfStep,
-    RemoteGone,
     RequestCancelled,
 )
 from mboxio.gate import Gate
 from mboxio.native import COMPILED
 from mboxio.ports import Ports
-from mboxio.pump import Pump
 from mboxio.queue import Queue
-from mboxio.request import Owner, Request
+from mboxio.request import Lent, Owner, Request
 from mboxio.states import CANCEL, CANCELLED, CLOSE, DONE, FOREVER, HOLDS_SLOT, NEW, QUEUE
 from mboxio.timeouts import DEFAULT, nanoseconds
 from mboxio.trace import REQUEST_QUEUED
 from mboxio.worker import Callback
+
+if TYPE_CHECKING:
+    from asyncio import Future
+
+    from typing_extensions import Buffer
 
 
 class Endpoint(Owner):
@@ -52,7 +56,7 @@ class Endpoint(Owner):
 
     def __init__(
         self,
-        host: Any,
+        host: Attached,
         channel: Channel,
         backlog: int,
         timeout_s: float | None,
@@ -62,10 +66,10 @@ class Endpoint(Owner):
         if backlog < 0:
             raise ValueError("a backlog has 0 places or more")
         self.host = host
-        self.gate: Gate = host.gate
+        self.gate = host.gate
         self.channel = channel
         self.queue = channel.queue
-        self.pump: Pump = channel.queue.pump
+        self.pump = host.pump
         self.checks = type(channel.controller).check is not Controller.check
         self.backlog = Backlog(backlog)
         self.at_home: Any = None
@@ -75,7 +79,7 @@ class Endpoint(Owner):
         self.closed = False
         self.joined = False
         self.flushes: list[Flush] = []
-        self.subscriptions: list[Any] = []
+        self.subscriptions: list[Reader] = []
         if timeout_s is DEFAULT:
             timeout_s = self.queue.capabilities.timeout_s
         self.timeout_ns = nanoseconds(timeout_s)
@@ -97,12 +101,12 @@ class Endpoint(Owner):
 
     def draft(
         self,
-        data: Any,
+        data: "Buffer",
         tied: bool,
-        timeout_s: Any,
-        queue_timeout_s: Any,
-        into: Any,
-        lent: Any = None,
+        timeout_s: float | None,
+        queue_timeout_s: float | None,
+        into: "Buffer | None",
+        lent: Lent | None = None,
     ) -> Request:
         """Make a request of a message that this channel can carry. Nothing is accepted yet.
 
@@ -210,42 +214,22 @@ class Endpoint(Owner):
         channel: Channel = self.channel
         queue: Queue = self.queue
         if self.closed:
-            raise ClosedError(
-                f"channel {channel.name!r}: the client is closed",
-                channel=channel.name,
-                handed_over="no",
-            )
-        unable = "is listen-only"
-        if channel.can_send:
-            unable = (
-                "cannot tie replies to requests: use send() or post(), or give the client a "
-                "correlator"
-            )
-        if not channel.can_send or (request.tied and not channel.ties_replies):
-            raise AddressError(
-                f"channel {channel.name!r} {unable}",
-                errno=errno.EOPNOTSUPP,
-                channel=channel.name,
-            )
+            raise refusals.closed(channel)
+        if not channel.can_send:
+            raise refusals.listen_only(channel)
+        if request.tied and not channel.ties_replies:
+            raise refusals.untied(channel)
         if queue.fault is not None:
-            raise stopped(self.channel, queue.fault)
+            raise stopped(channel, queue.fault)
         if request.tied and channel.out_of_step:
-            raise OutOfStep(
-                f"channel {channel.name!r} is {OUT_OF_STEP}",
-                channel=channel.name,
-                handed_over="no",
-            )
+            raise refusals.out_of_step(channel)
         if self.gate.lost and not waits:
-            raise RemoteGone(
-                f"channel {channel.name!r}: the remote is gone ({self.host.lost_reason})",
-                channel=channel.name,
-                handed_over="no",
-            )
+            raise refusals.gone(channel, self.host.lost_reason)
         if now_ns >= queue.next_deadline_ns:
             queue.on_time(now_ns)
             self.gate.settle()
 
-    def prepare(self, request: Any) -> None:
+    def prepare(self, request: Request) -> None:
         """See `Owner.prepare`."""
         if self.ports is not None and self.ports.tx_prepare is not None:
             self.ports.tx_prepare(request.data)
@@ -281,7 +265,9 @@ class Endpoint(Owner):
         """A request of this client ended. Under the lock."""
         if self.ports is not None and self.ports.tx_done is not None and not request.tied:
             error = request.value
-            status = 0 if request.state == DONE else getattr(error, "status", None) or error.errno
+            status = (
+                0 if request.state == DONE else int(getattr(error, "status", None) or error.errno)
+            )
             self.gate.post(self.ports.tx_done, request.data, status)
         if self.flushes and not request.holds & HOLDS_SLOT:
             self.slot_freed(request)
@@ -343,30 +329,30 @@ class Endpoint(Owner):
 
     def close_request(self, request: Request, why: str) -> None:
         """End one request as closed. Under the lock."""
-        error: MailboxError = self.channel.error(ClosedError, request, why)
+        error = self.channel.error(ClosedError, request, why)
         self.channel.withdraw(request, CLOSE, error)
 
     # -- what requests ask of their owner
 
-    def wait_for(self, waitable: Any, until_ns: int) -> bool:
+    def wait_for(self, waitable: Request, until_ns: int) -> bool:
         """See `Owner.wait_for`."""
         return self.pump.wait(waitable, until_ns)
 
-    def look_at(self, waitable: Any) -> None:
+    def look_at(self, waitable: Request) -> None:
         """See `Owner.look_at`."""
         if not self.gate.lock.mine() and not self.gate.forked:
             self.pump.look()
 
-    def cancel(self, request: Any) -> bool:
+    def cancel(self, request: Request) -> bool:
         """See `Owner.cancel`."""
         self.gate.call_surely(self.decide_cancel, request)
         return bool(request.state == CANCELLED)
 
-    def call_when_over(self, waitable: Any, callback: Any) -> None:
+    def call_when_over(self, waitable: Request, callback: Callable[[Any], object]) -> None:
         """See `Owner.call_when_over`."""
         self.gate.call(self.watch_for, waitable, callback)
 
-    def watch_for(self, waitable: Any, callback: Any) -> None:
+    def watch_for(self, waitable: Request, callback: Callable[[Any], object]) -> None:
         """Have the callback posted when it is over, now if it is. Under the lock."""
         if waitable.over:
             self.at_home.post(callback, waitable)
@@ -374,11 +360,11 @@ class Endpoint(Owner):
             self.attend(1)
             waitable.add_watcher(Callback(self, callback))
 
-    def future_of(self, waitable: Any, bare: bool) -> Any:
+    def future_of(self, waitable: Request, bare: bool) -> "Future[Any]":
         """See `Owner.future_of`."""
         return self.host.loop_port(self.pump).future_of(waitable, bare)
 
-    def forget_future(self, waitable: Any, future: Any) -> None:
+    def forget_future(self, waitable: Request, future: "Future[Any]") -> None:
         """See `Owner.forget_future`."""
         self.host.forget_future(self.pump, waitable, future)
 

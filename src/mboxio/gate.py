@@ -8,15 +8,35 @@ leaves a note, so the stack stays flat and no state is seen half-way.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
-from mboxio.clock import Clock
+from mboxio.clock import Clock, Parker
 from mboxio.deputies import Deputies, deputise
 from mboxio.errors import ForkedError, WouldDeadlock
 from mboxio.native import COMPILED, Mutex
 
 TRIES_MAX = 100
 """How often an op is begun anew that signal handlers interrupt: an end for what never ends."""
+
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Refilled(Protocol):
+    """A queue whose waiting messages may go out now."""
+
+    dirty: bool
+
+    def refill(self) -> None:
+        """See `Line.refill`."""
+
+
+class Kicked(Protocol):
+    """Who is told, once the lock is released, that something changed."""
+
+    def kick(self) -> None:
+        """Have it look."""
 
 
 def complain(text: str, subject: object, error: BaseException | None) -> None:
@@ -45,7 +65,7 @@ def interrupt_of(error: BaseException) -> BaseException | None:
         return later
 
 
-def surely(function: Any, *args: Any) -> None:
+def surely(function: Callable[[Unpack[Ts]], object], *args: Unpack[Ts]) -> None:
     """Call what must not be left out, again and again if signal handlers interrupt it.
 
     What a handler raised is raised at the end.
@@ -80,12 +100,12 @@ class Gate:
         self.deputies = None if COMPILED else Deputies("mboxio deputy")
         self.trace = None if trace is None else Tracer(self, trace)
         self.lock = Mutex()
-        self.notes: deque[tuple[Any, tuple[Any, ...]]] = deque()
+        self.notes: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self.eventful = False  # leaving may take more than releasing the lock
-        self.dirty: list[Any] = []
-        self.wakes: list[Any] = []
-        self.kicks: list[Any] = []
-        self.ports: deque[tuple[Any, tuple[Any, ...]]] = deque()
+        self.dirty: list[Refilled] = []
+        self.wakes: list[Parker] = []
+        self.kicks: list[Kicked] = []
+        self.ports: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self.draining = Mutex()
         self.forked = False
         self.lost = False  # the remote is gone
@@ -152,7 +172,7 @@ class Gate:
         self.eventful = True
         return True
 
-    def undisturbed(self, function: Any, *args: Any) -> Any:
+    def undisturbed(self, function: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]) -> T:
         """Return ``function(*args)``, begun anew if a signal handler raises in it. Under the lock.
 
         What the handler raised comes out when the lock is released.
@@ -165,7 +185,7 @@ class Gate:
                     raise
         return function(*args)
 
-    def call(self, decide: Any, *args: Any) -> None:
+    def call(self, decide: Callable[[Unpack[Ts]], object], *args: Unpack[Ts]) -> None:
         """Run ``decide(*args)`` under the lock; from inside, leave it as a note for `leave`.
 
         This is how drivers report and how anything enters that may come at any moment.
@@ -181,7 +201,7 @@ class Gate:
         finally:
             self.leave()
 
-    def run(self, decide: Any, *args: Any) -> Any:
+    def run(self, decide: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]) -> T:
         """Return ``decide(*args)``, made under the lock. Raises as `enter`.
 
         Modules that are not compiled use it: no signal can come between lock and ``try`` here.
@@ -192,33 +212,33 @@ class Gate:
         finally:
             self.leave()
 
-    def call_surely(self, decide: Any, *args: Any) -> None:
+    def call_surely(self, decide: Callable[[Unpack[Ts]], object], *args: Unpack[Ts]) -> None:
         """As `call`, for cleaning up: signal handlers wait until it is done. May run twice."""
         surely(self.call, decide, *args)
 
-    def note(self, decide: Any, *args: Any) -> None:
+    def note(self, decide: Callable[[Unpack[Ts]], object], *args: Unpack[Ts]) -> None:
         """Leave ``decide(*args)`` for the next `leave`, whoever makes it (finalizers)."""
         self.notes.append((decide, args))
         self.eventful = True
 
     # -- what is to be done when the lock is released; under the lock
 
-    def refill(self, queue: Any) -> None:
+    def refill(self, queue: Refilled) -> None:
         """Have ``queue.refill()`` called before the lock is released."""
         self.dirty.append(queue)
         self.eventful = True
 
-    def wake(self, parker: Any) -> None:
+    def wake(self, parker: Parker) -> None:
         """Wake a thread that sleeps."""
         self.wakes.append(parker)
         self.eventful = True
 
-    def kick(self, party: Any) -> None:
+    def kick(self, party: Kicked) -> None:
         """Call ``party.kick()``."""
         self.kicks.append(party)
         self.eventful = True
 
-    def post(self, port: Any, *args: Any) -> None:
+    def post(self, port: Callable[[Unpack[Ts]], object], *args: Unpack[Ts]) -> None:
         """Call ``port(*args)``, in the order of these calls."""
         self.ports.append((port, args))
         self.eventful = True
@@ -316,7 +336,7 @@ class Tracer:
         self.gate = gate
         self.listener = listener
 
-    def __call__(self, point: str, subject: Any) -> None:
+    def __call__(self, point: str, subject: object) -> None:
         """Tell the listener."""
         try:
             self.listener(point, subject)

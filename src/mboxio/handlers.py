@@ -14,7 +14,7 @@ class Misreturned(TypeError):
     """A handler returned what is no message; the text names it, so a traceback adds nothing."""
 
 
-def named(function: Any) -> str:
+def named(function: object) -> str:
     """Return a function's name and where it is written."""
     inner = _inner(function)
     while hasattr(inner, "__wrapped__"):
@@ -26,7 +26,7 @@ def named(function: Any) -> str:
 
 
 def require_plain(
-    function: Any, place: str, otherwise: str = "", *, role: str = "handler", does: str = ANSWERS
+    function: object, place: str, otherwise: str = "", *, role: str = "handler", does: str = ANSWERS
 ) -> None:
     """Refuse what does not do its work by being called.
 
@@ -50,13 +50,13 @@ def require_plain(
             )
 
 
-def require_callable(function: Any, place: str, role: str = "handler") -> None:
+def require_callable(function: object, place: str, role: str = "handler") -> None:
     """Refuse what cannot be called, with TypeError."""
     if not callable(function):
         raise TypeError(f"{place}: a {role} is a function, not {function!r}")
 
 
-def answer_of(answer: Any, function: Any, place: str) -> bytes:
+def answer_of(answer: Any, function: object, place: str) -> bytes:
     """Return a handler's answer as bytes.
 
     Raises:

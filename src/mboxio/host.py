@@ -5,8 +5,9 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mboxio.above import Joining, LoopSide
 from mboxio.backlog import BY_SUBMIT
 from mboxio.capabilities import Capabilities
 from mboxio.channel import Channel
@@ -25,6 +26,9 @@ from mboxio.queue import Queue
 from mboxio.request import Request
 from mboxio.states import FOREVER
 from mboxio.worker import Worker
+
+if TYPE_CHECKING:
+    from asyncio import Future
 
 _LIVE: "weakref.WeakSet[Host]" = weakref.WeakSet()
 
@@ -48,7 +52,7 @@ class Host:
         *,
         address: str = "",
         clock: Clock = SYSTEM,
-        trace: Callable[[str, Any], object] | None = None,
+        trace: Callable[[str, object], object] | None = None,
     ) -> None:
         self.controller = controller
         self.address = address or type(controller).__name__.lower()
@@ -118,7 +122,7 @@ class Host:
         """Whether the remote is gone."""
         return self.gate.lost
 
-    def declared(self, what: Any) -> None:
+    def declared(self, what: Queue | Channel) -> None:
         """A driver declared a queue or channel; for those who watch."""
 
     def watch(self, descriptors: tuple[int, ...]) -> None:
@@ -141,27 +145,9 @@ class Host:
             )
         return channel
 
-    def xlate(self, specifier: Any) -> Channel:
-        """Return the channel that an entry of a device tree means on this controller.
-
-        Args:
-            specifier: from ``DeviceTree.channel``.
-
-        Raises:
-            AddressError: there is none; ``errno`` is that of Linux.
-        """
-        found = self.controller.xlate(specifier)
-        if isinstance(found, str):
-            return self.find_channel(found)
-        if found >= len(self.channels):
-            raise AddressError(
-                f"{self.address!r} has {len(self.channels)} channels, no number {found}"
-            )
-        return list(self.channels.values())[found]
-
     # -- clients come and go
 
-    def join(self, channel: Channel, client: Any) -> None:
+    def join(self, channel: Channel, client: Joining) -> None:
         """Add a client; the first one starts the channel. Without the lock."""
         with self.admin:
             self.check_open()
@@ -194,13 +180,13 @@ class Host:
             self.voices[channel.name] = Endpoint(self, channel, 0, None, None, None)
         return self.voices[channel.name]
 
-    def loop_port(self, pump: Pump) -> Any:
+    def loop_port(self, pump: Pump) -> LoopSide:
         """Return the port of the running event loop at ``pump``."""
         from mboxio.loops import running_port
 
         return running_port(pump)
 
-    def forget_future(self, pump: Pump, waitable: Any, future: Any) -> None:
+    def forget_future(self, pump: Pump, waitable: Request, future: "Future[Any]") -> None:
         """Give up a future that `loop_port` made."""
         from mboxio.loops import forget
 

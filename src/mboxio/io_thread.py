@@ -10,9 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import current_thread
 from typing import Any, TypeVar
 
+from mboxio.clock import Waitable, Wakes
 from mboxio.gate import complain
 from mboxio.loops import Arrival, LoopPort
 from mboxio.pump import Pump
+from mboxio.request import Request
 
 T = TypeVar("T")
 
@@ -20,7 +22,7 @@ T = TypeVar("T")
 class DistantArrival(Arrival):
     """A future whose arrival the service thread looks after."""
 
-    def fire(self, core: Any, waitable: Any) -> None:
+    def fire(self, core: Wakes, waitable: Waitable) -> None:
         """See `Arrival.fire`."""
         self.port.pump.worker.attend(-1)
         super().fire(core, waitable)
@@ -61,7 +63,7 @@ class DistantPort(LoopPort):
         except RuntimeError:
             return None  # it was closed just now
 
-    def future_of(self, waitable: Any, bare: bool) -> "asyncio.Future[Any]":
+    def future_of(self, waitable: Request, bare: bool) -> "asyncio.Future[Any]":
         """See `LoopPort.future_of`."""
         future: asyncio.Future[Any] = self.loop.create_future()
         self.post_away(
@@ -71,12 +73,12 @@ class DistantPort(LoopPort):
             future.add_done_callback(lambda done: self.drop_cancelled(waitable, done))
         return future
 
-    def drop_cancelled(self, waitable: Any, future: "asyncio.Future[Any]") -> None:
+    def drop_cancelled(self, waitable: Request, future: "asyncio.Future[Any]") -> None:
         """Forget a future that nobody awaits any more."""
         if future.cancelled():
             self.forget(waitable, future)
 
-    def forget(self, waitable: Any, future: "asyncio.Future[Any]") -> None:
+    def forget(self, waitable: Request, future: "asyncio.Future[Any]") -> None:
         """See `LoopPort.forget`."""
         self.post_away(super().forget, waitable, future)
 
@@ -101,7 +103,7 @@ class DistantPort(LoopPort):
     def poke(self) -> None:
         """See `LoopPort.poke`: the service thread is told as well."""
 
-    def await_arrival(self, arrival: Arrival, waitable: Any) -> None:
+    def await_arrival(self, arrival: Arrival, waitable: Request) -> None:
         """See `LoopPort.await_arrival`."""
         self.pump.worker.attend(1)
         if waitable.over:
@@ -109,7 +111,7 @@ class DistantPort(LoopPort):
         else:
             waitable.add_watcher(arrival)
 
-    def drop_arrival(self, waitable: Any, future: "asyncio.Future[Any]") -> None:
+    def drop_arrival(self, waitable: Request, future: "asyncio.Future[Any]") -> None:
         """See `LoopPort.drop_arrival`."""
         for watcher in waitable.watchers or ():
             if isinstance(watcher, DistantArrival) and watcher.future is future:

@@ -1,8 +1,9 @@
 """What an earlier user of the hardware left in a queue, and the remote will still answer."""
 
-from typing import Any
+from typing import Any, Protocol
 
-from mboxio.request import Request
+from mboxio.correlate import Correlator
+from mboxio.request import Owner, Request
 from mboxio.states import (
     CLOSE,
     FOREVER,
@@ -12,9 +13,44 @@ from mboxio.states import (
     HOLDS_TAG,
     SEND,
 )
+from mboxio.window import Window
 
 
-def adopt(channel: Any, tag: int) -> None:
+class Places(Protocol):
+    """A queue, as far as a message occupies it."""
+
+    credits: int
+    credits_used: int
+    slots_used: int
+    window: Window
+
+
+class Speaker(Protocol):
+    """The connection: who speaks for a channel where no client of it does."""
+
+    def voice(self, channel: Any) -> Owner:
+        """See `Host.voice`."""
+        ...
+
+
+class Adopting(Protocol):
+    """A channel on which somebody else has sent."""
+
+    correlator: Correlator
+    ties: bool
+
+    @property
+    def host(self) -> Speaker:
+        """The connection."""
+        ...
+
+    @property
+    def queue(self) -> Places:
+        """The queue that it uses."""
+        ...
+
+
+def adopt(channel: Adopting, tag: int) -> None:
     """Hold what a message occupies that nobody here sent, until the proofs come.
 
     Under the lock. It stands in the window like a request that was closed, so `stats` shows it.

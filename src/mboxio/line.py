@@ -1,12 +1,28 @@
 """Who waits for a place in a queue, and who goes next."""
 
-from typing import Any
+from typing import Protocol
 
-from mboxio.backlog import BY_HANDLER, BY_SUBMIT, NO_SLOT, NOT_NOW, PLACED
+from mboxio.backlog import BY_HANDLER, BY_SUBMIT, NO_SLOT, NOT_NOW, PLACED, Backlog
+from mboxio.base_channel import BaseChannel
 from mboxio.clock import Clock
 from mboxio.errors import MailboxError
 from mboxio.gate import Gate
+from mboxio.request import Request
 from mboxio.states import FOREVER
+
+
+class InLine(Protocol):
+    """A client whose messages wait for a place."""
+
+    backlog: Backlog
+
+    @property
+    def channel(self) -> BaseChannel:
+        """The channel that it sends on."""
+        ...
+
+    def attend(self, change: int) -> None:
+        """See `Endpoint.attend`."""
 
 
 class Line:
@@ -18,13 +34,13 @@ class Line:
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
         self.clock: Clock = gate.clock
-        self.line: list[Any] = []  # clients with waiting requests, in turn
-        self.answers: list[Any] = []  # our replies to the remote; they go first
+        self.line: list[InLine] = []  # clients with waiting requests, in turn
+        self.answers: list[Request] = []  # our replies to the remote; they go first
         self.dirty = False
         self.fault: MailboxError | None = None  # the remote lied; stops this queue only
         self.next_deadline_ns = FOREVER
 
-    def place(self, request: Any, channel: Any, now_ns: int) -> int:
+    def place(self, request: Request, channel: BaseChannel, now_ns: int) -> int:
         """Hand a request to the hardware; see `Queue.place`."""
         raise NotImplementedError
 
@@ -34,7 +50,7 @@ class Line:
             self.dirty = True
             self.gate.refill(self)
 
-    def stand_in_line(self, client: Any, request: Any, queued_by: int) -> None:
+    def stand_in_line(self, client: InLine, request: Request, queued_by: int) -> None:
         """Put a request at the end of its client's line, and the client into the turn."""
         if not client.backlog.line:
             self.line.append(client)
@@ -45,9 +61,9 @@ class Line:
             self.next_deadline_ns = request.deadline_ns
         self.mark_dirty()  # those before it may lack what this one does not need
 
-    def leave_line(self, request: Any) -> None:
+    def leave_line(self, request: Request) -> None:
         """Take out a request that ended while it waited."""
-        client = request.owner
+        client: InLine = request.owner  # type: ignore[assignment]  # only clients queue
         if request.queued_by:
             if request.queued_by == BY_SUBMIT:
                 client.attend(-1)

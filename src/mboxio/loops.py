@@ -3,19 +3,21 @@
 import asyncio
 import weakref
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from threading import get_ident
 from typing import Any
 
-from mboxio.clock import Watcher
+from mboxio.clock import Waitable, Wakes, Watcher
 from mboxio.controller import EVENT, LOOK
 from mboxio.deputies import deputise, left_for_caller
 from mboxio.descriptors import NONE_LEFT, refuse_exhausted
 from mboxio.ears import Ears
 from mboxio.errors import MailboxError
-from mboxio.gate import Gate, complain, is_foreign
+from mboxio.gate import complain, is_foreign
 from mboxio.native import COMPILED
 from mboxio.pump import Pump
+from mboxio.request import Request
 from mboxio.states import DONE, FOREVER
 
 
@@ -26,9 +28,9 @@ class Arrival(Watcher):
         self.port = port
         self.future = future
         self.bare = bare
-        self.waitable: Any = None
+        self.waitable: Waitable
 
-    def fire(self, core: Any, waitable: Any) -> None:
+    def fire(self, core: Wakes, waitable: Waitable) -> None:
         """Queue the delivery; one wake-up serves all that are queued."""
         self.waitable = waitable
         self.port.queue_up(self)
@@ -49,7 +51,9 @@ class Arrival(Watcher):
 class Job:
     """User code of an async client, to run on its loop."""
 
-    def __init__(self, port: "LoopPort", function: Any, args: tuple[Any, ...]) -> None:
+    def __init__(
+        self, port: "LoopPort", function: Callable[..., object], args: tuple[Any, ...]
+    ) -> None:
         self.port = port
         self.function = function
         self.args = args
@@ -74,15 +78,18 @@ class Job:
             task.add_done_callback(self.port.task_over)
 
 
+Delivery = Arrival | Job
+
+
 class LoopPort:
     """The registration of one event loop at one pump."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pump: Pump) -> None:
         self.loop = loop
         self.pump = pump
-        self.gate: Gate = pump.gate
+        self.gate = pump.gate
         self.thread_id = get_ident()
-        self.queue: deque[Any] = deque()
+        self.queue: deque[Delivery] = deque()
         self.scheduled = False
         self.delivering = False
         self.poked = False
@@ -103,11 +110,11 @@ class LoopPort:
         self.needs += change
         self.prod()
 
-    def post(self, function: Any, *args: Any) -> None:
+    def post(self, function: Callable[..., object], *args: object) -> None:
         """Have user code called on the loop."""
         self.queue_up(Job(self, function, args))
 
-    def queue_up(self, item: Any) -> None:
+    def queue_up(self, item: Delivery) -> None:
         """Add a delivery and see that the loop wakes, once."""
         self.queue.append(item)
         self.prod()
@@ -207,7 +214,7 @@ class LoopPort:
         self.timer_ns = FOREVER
         self.look(LOOK)
 
-    def future_of(self, waitable: Any, bare: bool) -> "asyncio.Future[Any]":
+    def future_of(self, waitable: Request, bare: bool) -> "asyncio.Future[Any]":
         """Return a future that resolves when ``waitable`` is over. On the loop."""
         future: asyncio.Future[Any] = self.loop.create_future()
         arrival = Arrival(self, future, bare)
@@ -224,7 +231,7 @@ class LoopPort:
         self.set_timer()
         return future
 
-    def expect(self, arrival: Arrival, waitable: Any) -> None:
+    def expect(self, arrival: Arrival, waitable: Request) -> None:
         """See `await_arrival`. Takes the lock."""
         self.gate.enter()
         try:
@@ -232,7 +239,7 @@ class LoopPort:
         finally:
             self.gate.leave()
 
-    def await_arrival(self, arrival: Arrival, waitable: Any) -> None:
+    def await_arrival(self, arrival: Arrival, waitable: Request) -> None:
         """Look once, then have the arrival told when it is over. Under the lock.
 
         Where other futures wait already, the descriptors are armed and tell of news by themselves.
@@ -244,11 +251,11 @@ class LoopPort:
         else:
             waitable.add_watcher(arrival)
 
-    def forget(self, waitable: Any, future: "asyncio.Future[Any]") -> None:
+    def forget(self, waitable: Request, future: "asyncio.Future[Any]") -> None:
         """Nobody waits for this future any more."""
         self.gate.call(self.drop_arrival, waitable, future)
 
-    def drop_arrival(self, waitable: Any, future: "asyncio.Future[Any]") -> None:
+    def drop_arrival(self, waitable: Request, future: "asyncio.Future[Any]") -> None:
         """Take the watcher of a future away, if it is still there. Under the lock."""
         for watcher in waitable.watchers or ():
             if isinstance(watcher, Arrival) and watcher.future is future:
@@ -315,7 +322,7 @@ def _on_timer(port: "weakref.ref[Any]") -> None:
         found.on_timer()
 
 
-def forget(pump: Pump, waitable: Any, future: "asyncio.Future[Any]") -> None:
+def forget(pump: Pump, waitable: Request, future: "asyncio.Future[Any]") -> None:
     """Give up a bare future, at the port of the loop that made it: another loop may run by now."""
     loop = future.get_loop()
     for port in pump.loops:
@@ -343,8 +350,8 @@ def running_port(pump: Pump) -> LoopPort:
     loop = running_loop()
     for port in pump.loops:
         if port.loop is loop:
-            found: LoopPort = port
-            return found
+            assert isinstance(port, LoopPort)
+            return port
     if pump.distant:
         from mboxio.io_thread import DistantPort
 

@@ -1,7 +1,10 @@
 """When a lost remote is looked for: at once, and then ever more seldom until one lives."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Protocol
 
+from mboxio.counts import Counts
+from mboxio.gate import Gate
 from mboxio.states import FOREVER
 
 __all__ = ["Pace"]
@@ -12,6 +15,23 @@ PROVEN_NS = 1_000_000_000
 
 Some do nothing but start and die.
 """
+
+
+class Counted(Protocol):
+    """A channel."""
+
+    counts: Counts
+
+
+class Seeking(Protocol):
+    """The connection whose remote is looked for."""
+
+    gate: Gate
+
+    @property
+    def channels(self) -> Mapping[str, Counted]:
+        """All channels, by name."""
+        ...
 
 
 class Pace:
@@ -27,28 +47,28 @@ class Pace:
         self.came_ns = -PROVEN_NS
         self.heard = 0
 
-    def lost(self, host: Any) -> int:
+    def lost(self, host: Seeking) -> int:
         """A life is over: return when to try first."""
-        now_ns: int = host.gate.clock.now_ns()
+        now_ns = host.gate.clock.now_ns()
         if now_ns - self.came_ns >= PROVEN_NS:
             self.pause_ns, self.next_ns = PAUSE_MIN_NS, now_ns
         elif heard(host) != self.heard:
             self.pause_ns, self.next_ns = PAUSE_MIN_NS, self.came_ns + PAUSE_MIN_NS
         return max(now_ns, self.next_ns)
 
-    def tried(self, host: Any) -> int:
+    def tried(self, host: Seeking) -> int:
         """A try begins: return when the next one does."""
         self.next_ns = host.gate.clock.now_ns() + self.pause_ns
         self.pause_ns = min(2 * self.pause_ns, PAUSE_MAX_NS)
         return self.next_ns
 
-    def found(self, host: Any) -> int:
+    def found(self, host: Seeking) -> int:
         """A life begins: return when to try next, which is never."""
         self.came_ns, self.heard = host.gate.clock.now_ns(), heard(host)
         return FOREVER
 
 
-def heard(host: Any) -> int:
+def heard(host: Seeking) -> int:
     """Count what the remote has done for us so far."""
     counts = [each.counts for each in host.channels.values()]
     return sum(each.done + each.notifications + each.remote_requests for each in counts)

@@ -10,12 +10,13 @@ import os
 from collections import deque
 from typing import Any
 
+from mboxio.above import LoopSide, PumpHost
 from mboxio.clock import Parker
 from mboxio.controller import EVENT, LOOK, Controller
 from mboxio.deputies import deputise
-from mboxio.gate import Gate
 from mboxio.native import COMPILED
 from mboxio.queue import Queue
+from mboxio.request import Request
 from mboxio.sleepers import Sleepers, doze
 from mboxio.states import FOREVER
 from mboxio.trace import PUMP_SLEEPING
@@ -38,15 +39,15 @@ class Pump(Sleepers):
         controller: the driver whose ``service`` and ``arm`` it calls.
     """
 
-    def __init__(self, host: Any, controller: Controller) -> None:
+    def __init__(self, host: PumpHost, controller: Controller) -> None:
         super().__init__(host.gate.clock)
         self.host = host
-        self.gate: Gate = host.gate
+        self.gate = host.gate
         self.controller = controller
         self.queues: list[Queue] = []
         self.leader: Parker | None = None
         self.parked: deque[Parker] = deque()
-        self.loops: list[Any] = []
+        self.loops: list[LoopSide] = []
         self.listening = False  # somebody sleeps on the descriptors and wants to be woken
         self.distant = False  # an access takes long: no spinning, no accesses on an event loop
         self.spin_ns = 0
@@ -82,12 +83,12 @@ class Pump(Sleepers):
         try:
             if not self.gate.defer(error):
                 raise error
-            driver: Any = self.controller
+            driver = self.controller
             self.gate.undisturbed(driver.service, queue, why)
         except Exception as fault:
             queue.take_fault(fault)
 
-    def glance(self, waitable: Any, queue: Queue, first: bool) -> None:
+    def glance(self, waitable: Request, queue: Queue, first: bool) -> None:
         """Look as a spinner does: where its answer must come from."""
         self.serve_spinner(queue, waitable.tied)
         # Who finds the answer at once is behind: then other queues' answers are there as well.
@@ -174,7 +175,7 @@ class Pump(Sleepers):
 
     # -- waiting
 
-    def wait(self, waitable: Any, until_ns: int) -> bool:
+    def wait(self, waitable: Request, until_ns: int) -> bool:
         """Wait until ``waitable`` is over, driving the source if nobody else does.
 
         Returns:
@@ -183,7 +184,7 @@ class Pump(Sleepers):
         self.gate.may_wait()
         return self.drive(waitable, until_ns)
 
-    def drive(self, waitable: Any, until_ns: int) -> bool:
+    def drive(self, waitable: Request, until_ns: int) -> bool:
         """As `wait`, for a caller that has asked whether it may."""
         if self.spin(waitable, until_ns):
             return True
@@ -208,7 +209,7 @@ class Pump(Sleepers):
             self.look()
         return bool(waitable.over)
 
-    def stand_by(self, parker: Parker, waitable: Any, until_ns: int) -> None:
+    def stand_by(self, parker: Parker, waitable: Request, until_ns: int) -> None:
         """Sleep while another thread leads; mind the deadline of one's own request all the same.
 
         The leader's thread may be busy with something else, in a signal handler say.
@@ -218,7 +219,7 @@ class Pump(Sleepers):
         if not waitable.over and due_ns <= self.clock.now_ns() and self.leader is not parker:
             self.look()
 
-    def spin(self, waitable: Any, until_ns: int) -> bool:
+    def spin(self, waitable: Request, until_ns: int) -> bool:
         """Look for a while before sleeping; how long depends on how well that went lately.
 
         Most looks only ask whether there is news where the answer must come from. Now and then one
@@ -278,7 +279,7 @@ class Pump(Sleepers):
         worker = self.worker
         if self.leader is None or self.interrupts(parker, self.leader):
             self.leader = parker
-        elif worker is not None and self.leader is worker.parker:
+        elif self.leader is worker.parker:
             self.leader = parker
             worker.ring()
         else:
@@ -300,7 +301,7 @@ class Pump(Sleepers):
                 return False
         return False
 
-    def step_down(self, parker: Parker, waitable: Any) -> None:
+    def step_down(self, parker: Parker, waitable: Request) -> None:
         """Stop waiting; a leader hands over to somebody who still waits. Under the lock."""
         waitable.drop_watcher(parker)
         self.woke(parker)
@@ -322,18 +323,18 @@ class Pump(Sleepers):
             heir = self.parked.popleft()
             self.leader = heir
             self.gate.wake(heir)
-        elif self.worker is not None:
+        else:
             self.worker.ring()
         if self.loops:
             self.rearm()
 
-    def lead(self, parker: Parker, waitable: Any, until_ns: int) -> None:
+    def lead(self, parker: Parker, waitable: Request, until_ns: int) -> None:
         """Serve the source until ``waitable`` is over, the time comes or the lead is taken."""
         why = LOOK
         while self.lead_on(parker, waitable, until_ns, why):
             why = doze(self.clock, parker) if parker.wake_ns else LOOK
 
-    def lead_on(self, parker: Parker, waitable: Any, until_ns: int, why: str) -> bool:
+    def lead_on(self, parker: Parker, waitable: Request, until_ns: int, why: str) -> bool:
         """Serve the source once; False: there is no reason to lead any more.
 
         Otherwise the parker says how long to sleep, and on what.
@@ -376,7 +377,7 @@ class Pump(Sleepers):
         """Have the sleepers look again: leader, loops, or the service thread. Under the lock."""
         if self.leader is not None:
             self.gate.wake(self.leader)
-        elif self.worker is not None:
+        else:
             self.worker.ring()
         for port in self.loops:
             port.poke()

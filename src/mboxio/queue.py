@@ -3,13 +3,16 @@
 from collections.abc import Iterable
 from typing import Any
 
+from mboxio.above import Serving
 from mboxio.backlog import NO_CREDIT, NO_SLOT, NO_TAG, NOT_NOW, PLACED
+from mboxio.base_channel import BaseChannel
 from mboxio.blame import driver_failed, driver_raised
 from mboxio.capabilities import Capabilities, TxDone
 from mboxio.controller import ACCEPTED, POLL, SENT, Controller, Outcome, Probe
 from mboxio.errors import DriverError, RemoteError, RemoteGone
 from mboxio.gate import Gate, complain
 from mboxio.line import Line
+from mboxio.request import Request
 from mboxio.states import (
     DONE,
     FOREVER,
@@ -37,7 +40,12 @@ class Queue(Line):
     """
 
     def __init__(
-        self, gate: Gate, controller: Controller, capabilities: Capabilities, name: str, pump: Any
+        self,
+        gate: Gate,
+        controller: Controller,
+        capabilities: Capabilities,
+        name: str,
+        pump: Serving,
     ) -> None:
         super().__init__(gate)
         self.controller = controller
@@ -64,11 +72,11 @@ class Queue(Line):
 
     # -- in flight
 
-    def in_flight(self) -> list[Any]:
+    def in_flight(self) -> list[Request]:
         """Return every request that holds something, oldest first."""
         return self.window.live()
 
-    def place(self, request: Any, channel: Any, now_ns: int) -> int:
+    def place(self, request: Request, channel: BaseChannel, now_ns: int) -> int:
         """Hand a request to the hardware if there is a slot, credit and tag for it.
 
         Returns `PLACED` (sent, or ended by the attempt), or why there is no place.
@@ -99,7 +107,7 @@ class Queue(Line):
             self.gate.trace(REQUEST_SENDING, request)
         return self.hand_over(request, channel, now_ns)
 
-    def hand_over(self, request: Any, channel: Any, now_ns: int) -> int:
+    def hand_over(self, request: Request, channel: BaseChannel, now_ns: int) -> int:
         """Call the driver's ``send`` and act on what it says."""
         try:
             if request.owner.attentive:
@@ -108,10 +116,18 @@ class Queue(Line):
             request.handed = UNKNOWN
             if request.remote_tag >= 0 and channel.driver_ties_answers:
                 outcome = self.controller.reply(
-                    channel, request.handle, request.remote_tag, message, request.remote_status
+                    channel,  # type: ignore[arg-type]  # see BaseChannel
+                    request.handle,
+                    request.remote_tag,
+                    message,
+                    request.remote_status,
                 )
             else:
-                outcome = self.controller.send(channel, request.handle, message)
+                outcome = self.controller.send(
+                    channel,  # type: ignore[arg-type]
+                    request.handle,
+                    message,
+                )
             if outcome is not SENT and not isinstance(outcome, Outcome):
                 raise TypeError(
                     f"send() returned {outcome!r}, not SENT, ACCEPTED, Done() or Busy()"
@@ -151,13 +167,13 @@ class Queue(Line):
             self.not_before_ns = now_ns + self.gap_ns
         if outcome is not SENT:
             channel.unexpect(request)
-            channel.take_reply(request, outcome.reply)
+            channel.take_reply(request, outcome.reply or b"")
             self.release(request, request.holds, "reply")
             return PLACED
         self.start_clock(request, now_ns)
         return PLACED
 
-    def start_clock(self, request: Any, now_ns: int) -> None:
+    def start_clock(self, request: Request, now_ns: int) -> None:
         """The message left now: its reply is waited for from here on."""
         if request.timeout_ns != FOREVER:
             request.deadline_ns = now_ns + request.timeout_ns
@@ -177,9 +193,9 @@ class Queue(Line):
             if request is not None and request.handed == PENDING:
                 self.left(request)
 
-    def left(self, request: Any) -> None:
+    def left(self, request: Request) -> None:
         """An accepted message was handed over."""
-        channel = request.owner.channel
+        channel: BaseChannel = request.owner.channel
         request.handed = HANDED_OVER
         channel.counts.sent += 1
         now_ns = self.clock.now_ns()
@@ -189,7 +205,7 @@ class Queue(Line):
             self.start_clock(request, now_ns)
             self.pump.kick()  # who sleeps knows nothing of this deadline
 
-    def take_raised(self, request: Any, channel: Any, error: BaseException) -> None:
+    def take_raised(self, request: Request, channel: BaseChannel, error: BaseException) -> None:
         """A port or the driver raised while a message was handed over; may raise it again."""
         if request.handed == UNSENT:
             self.undo(request, channel)
@@ -200,7 +216,9 @@ class Queue(Line):
         if isinstance(error, RemoteGone) and request.handed != UNSENT:
             self.gate.note(self.pump.host.take_gone, str(error))
 
-    def take_back(self, request: Any, channel: Any, outcome: Any, now_ns: int) -> None:
+    def take_back(
+        self, request: Request, channel: BaseChannel, outcome: Outcome, now_ns: int
+    ) -> None:
         """The hardware refused: remember when to try again."""
         self.undo(request, channel)
         request.apply(REFUSE)
@@ -212,7 +230,7 @@ class Queue(Line):
         else:
             self.stalled = outcome.retry
 
-    def undo(self, request: Any, channel: Any) -> None:
+    def undo(self, request: Request, channel: BaseChannel) -> None:
         """Take a placement back: nothing was handed over."""
         self.slots_used -= 1
         if request.holds & HOLDS_CREDIT:
@@ -259,23 +277,23 @@ class Queue(Line):
                 self.take_tx_done([request.handle], status)
                 return
 
-    def slot_done(self, request: Any, status: int) -> None:
+    def slot_done(self, request: Request, status: int) -> None:
         """One message left its slot: a one-way message is over, others await their reply."""
         if not request.holds & HOLDS_SLOT:
             return
         if request.handed == PENDING and not status:
             self.left(request)
         self.release(request, HOLDS_SLOT, "tx_done")
-        channel = request.owner.channel
+        channel: BaseChannel = request.owner.channel
         channel.take_tx_done(request, status)
 
-    def release(self, request: Any, holds: int, proof: str) -> None:
+    def release(self, request: Request, holds: int, proof: str) -> None:
         """Free what ``proof`` shows the remote to be finished with."""
         freed = request.holds & holds
         if not freed:
             return
         request.holds &= ~freed
-        channel = request.owner.channel
+        channel: BaseChannel = request.owner.channel
         if freed & HOLDS_SLOT:
             self.slots_used -= 1
             if self.stalled is not None and self.stalled == "tx_done":
@@ -325,7 +343,7 @@ class Queue(Line):
         text = f"the queue stopped: {fault}"
         waiting = [request for client in self.line for request in client.backlog.line]
         for request in self.in_flight() + waiting:
-            channel = request.owner.channel
+            channel: BaseChannel = request.owner.channel
             ended = channel.error(kind, request, text)
             ended.__cause__ = fault.__cause__
             channel.fail(request, ended)

@@ -1,9 +1,9 @@
 """A request: one message on its way, with a completion of its own."""
 
 from collections.abc import Callable, Generator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from mboxio.clock import Watcher
+from mboxio.clock import Wakes, Watcher
 from mboxio.errors import MailboxError, no_copy
 from mboxio.native import COMPILED
 from mboxio.states import (
@@ -19,7 +19,18 @@ from mboxio.states import (
     UNSENT,
 )
 
+if TYPE_CHECKING:
+    from asyncio import Future
+
 EVENTS = len(EVENT_NAMES)
+
+
+class Lent(Protocol):
+    """Memory that the remote may touch for a while."""
+
+    def give_back(self) -> object:
+        """The remote is finished with it."""
+        ...
 
 
 class Owner:
@@ -36,37 +47,37 @@ class Owner:
         self.channel = self.queue = None
         self.attentive = False
 
-    def wait_for(self, waitable: Any, until_ns: int) -> bool:
+    def wait_for(self, waitable: "Request", until_ns: int) -> bool:
         """Block until ``waitable`` is over (True) or the clock shows ``until_ns`` (False)."""
         raise TypeError("an owner waits")
 
-    def look_at(self, waitable: Any) -> None:
+    def look_at(self, waitable: "Request") -> None:
         """Do once, without waiting, what a waiter would do."""
         raise TypeError("an owner looks")
 
-    def cancel(self, request: Any) -> bool:
+    def cancel(self, request: "Request") -> bool:
         """End ``request`` as cancelled; False if it was over."""
         raise TypeError("an owner cancels")
 
-    def call_when_over(self, waitable: Any, callback: Any) -> None:
+    def call_when_over(self, waitable: "Request", callback: Callable[[Any], object]) -> None:
         """Have ``callback(waitable)`` called where this owner's user code runs."""
         raise TypeError("an owner calls back")
 
-    def future_of(self, waitable: Any, bare: bool) -> Any:
+    def future_of(self, waitable: "Request", bare: bool) -> "Future[Any]":
         """Return a future of the running event loop that resolves when ``waitable`` is over."""
         raise TypeError("an owner makes futures")
 
-    def forget_future(self, waitable: Any, future: Any) -> None:
+    def forget_future(self, waitable: "Request", future: "Future[Any]") -> None:
         """Give up a bare future of `future_of` before its time."""
         raise TypeError("an owner forgets futures")
 
-    def prepare(self, request: Any) -> None:
+    def prepare(self, request: "Request") -> None:
         """See a message right before an attempt to hand it over. Under the lock."""
 
-    def request_over(self, request: Any) -> None:
+    def request_over(self, request: "Request") -> None:
         """Hear that a request ended. Under the lock."""
 
-    def slot_freed(self, request: Any) -> None:
+    def slot_freed(self, request: "Request") -> None:
         """Hear that a message left its slot, or never had one. Under the lock."""
 
     def deadline_after(self, timeout_s: float | None) -> int:
@@ -111,7 +122,7 @@ class Request:
     ) -> None:
         """Be new; apart from the constructor, whose call costs more than the rest."""
         self.owner = owner
-        self.data: bytes | None = data
+        self.data = data
         self.tied = tied
         self.timeout_ns = timeout_ns
         self.queue_timeout_ns = queue_timeout_ns
@@ -123,9 +134,9 @@ class Request:
             return  # fields begin as None and 0: writing None again and again costs 20 ns
         self.over = False
         self.watchers: list[Watcher] | None = None
-        self.into: Any = None
+        self.into: memoryview | None = None
         self.remote_status = 0
-        self.lent: Any = None  # memory that the remote may touch; given back by the proof
+        self.lent: Lent | None = None  # memory that the remote may touch; given back by the proof
         self.state = NEW
         self.handed = UNSENT
         self.holds = 0
@@ -160,7 +171,7 @@ class Request:
         raise no_copy(self)
 
     @classmethod
-    def __class_getitem__(cls, reply_type: Any) -> Any:
+    def __class_getitem__(cls, reply_type: object) -> "type[Request]":
         return cls  # Request[bytes] is for type checkers
 
     def add_watcher(self, watcher: Watcher) -> None:
@@ -175,7 +186,7 @@ class Request:
         if self.watchers is not None and watcher in self.watchers:
             self.watchers.remove(watcher)
 
-    def finish(self, core: Any) -> None:
+    def finish(self, core: Wakes) -> None:
         """Be over, and note all watchers for waking. Under the lock."""
         self.over = True
         if self.watchers is not None:
@@ -267,7 +278,7 @@ class Request:
         """
         self.owner.call_when_over(self, callback)
 
-    def future(self) -> Any:
+    def future(self) -> "Future[Any]":
         """Return an ``asyncio.Future`` of the running loop that ends as this request does.
 
         Cancelling the future does nothing to the request.

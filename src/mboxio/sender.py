@@ -1,12 +1,16 @@
 """The verbs that send: here they run, and `client` and `async_client` say their types."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mboxio.deputies import deputise
 from mboxio.endpoint import Endpoint
 from mboxio.native import COMPILED
+from mboxio.request import Lent, Request
 from mboxio.states import FOREVER
 from mboxio.timeouts import DEFAULT
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 class Sender(Endpoint):
@@ -14,13 +18,13 @@ class Sender(Endpoint):
 
     def submit(
         self,
-        data: Any,
+        data: "Buffer",
         *,
-        timeout_s: Any = DEFAULT,
-        queue_timeout_s: Any = DEFAULT,
-        into: Any = None,
-        lent: Any = None,
-    ) -> Any:
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        into: "Buffer | None" = None,
+        lent: Lent | None = None,
+    ) -> Request:
         """Hand a message over that expects a reply, and return at once.
 
         Args:
@@ -44,12 +48,12 @@ class Sender(Endpoint):
 
     def post(
         self,
-        data: Any,
+        data: "Buffer",
         *,
-        timeout_s: Any = DEFAULT,
-        queue_timeout_s: Any = DEFAULT,
-        lent: Any = None,
-    ) -> Any:
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        lent: Lent | None = None,
+    ) -> Request:
         """Hand a one-way message over and return at once; the request is done at TX done.
 
         Arguments and errors as for `submit`.
@@ -60,11 +64,11 @@ class Sender(Endpoint):
 
     def request(
         self,
-        data: Any,
+        data: "Buffer",
         *,
-        timeout_s: Any = DEFAULT,
-        queue_timeout_s: Any = DEFAULT,
-        into: Any = None,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        into: "Buffer | None" = None,
     ) -> Any:
         """Send a message and wait for its reply.
 
@@ -84,12 +88,23 @@ class Sender(Endpoint):
         """
         return Sender.carry_out(self, data, True, timeout_s, queue_timeout_s, into)
 
-    def send(self, data: Any, *, timeout_s: Any = DEFAULT, queue_timeout_s: Any = DEFAULT) -> Any:
+    def send(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+    ) -> Any:
         """Send a message that expects no reply; returns at TX done. Errors as for `request`."""
         self.carry_out(data, False, timeout_s, queue_timeout_s, None)
 
     def carry_out(
-        self, data: Any, tied: bool, timeout_s: Any, queue_timeout_s: Any, into: Any
+        self,
+        data: "Buffer",
+        tied: bool,
+        timeout_s: float | None,
+        queue_timeout_s: float | None,
+        into: "Buffer | None",
     ) -> Any:
         """Send and wait; a request that its caller does not wait for any more is cancelled."""
         self.gate.may_wait()

@@ -2,7 +2,8 @@
 
 import os
 import select
-from typing import Any
+from collections.abc import Sequence
+from typing import Protocol
 
 from mboxio.clock import Clock, Parker
 from mboxio.controller import EVENT, LOOK, Probe
@@ -22,6 +23,24 @@ USELESS_MAX = 16
 DEAF_MIN_NS, DEAF_MAX_NS = 62_500, 4_000_000
 
 
+class Relieved(Protocol):
+    """The service thread, which a waiter may relieve."""
+
+    parker: Parker
+
+    def attend(self, change: int) -> None:
+        """See `Worker.attend`."""
+
+    def ring(self) -> None:
+        """See `Worker.ring`."""
+
+
+class Probed(Protocol):
+    """A queue."""
+
+    probe: Probe
+
+
 class Sleepers:
     """The descriptors of a pump, and a kick for each who may sleep on them.
 
@@ -31,7 +50,7 @@ class Sleepers:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.worker: Any = None
+        self.worker: Relieved = None  # type: ignore[assignment]  # until the connection has one
         self.descriptors: tuple[int, ...] = ()
         self.pollers: dict[int, select.poll] = {}
         self.kick_fds = [-1, -1]
@@ -41,7 +60,7 @@ class Sleepers:
         self.useless = 0  # events in a row
         self.deaf_ns = 0  # how long the next sleep hears nothing but its kick
 
-    def doubted(self, queues: list[Any]) -> bool:
+    def doubted(self, queues: Sequence[Probed]) -> bool:
         """Tell whether to check if an event is of use, which costs as much as another look."""
         self.events += 1
         if not self.useless and self.events < EVENTS_PER_DOUBT:

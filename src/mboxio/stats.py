@@ -1,9 +1,13 @@
 """What a channel counts. Nothing is lost silently: what is dropped shows here."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
 
 from mboxio.blame import held_tags
+from mboxio.counts import Counts, Tallied
+from mboxio.request import Request
 from mboxio.states import DONE, HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT
+from mboxio.window import Window
 
 
 class ChannelStats(NamedTuple):
@@ -52,10 +56,28 @@ class ChannelStats(NamedTuple):
         return f"ChannelStats({told})"
 
 
-def collect(channels: Any, queues: Any) -> dict[str, ChannelStats]:
+class Counted(Tallied, Protocol):
+    """A channel."""
+
+    name: str
+    counts: Counts
+    ties: bool
+
+
+class Used(Protocol):
+    """A queue."""
+
+    window: Window
+
+    def in_flight(self) -> list[Request]:
+        """See `Queue.in_flight`."""
+        ...
+
+
+def collect(channels: Iterable[Counted], queues: Iterable[Used]) -> dict[str, ChannelStats]:
     """Count what happened on every channel and what is held. Under the lock."""
-    alive: dict[Any, list[Any]] = {}
-    held: dict[Any, list[Any]] = {}
+    alive: dict[Counted, list[Request]] = {}
+    held: dict[Counted, list[Request]] = {}
     for queue in queues:
         if queue.window.used:
             for request in queue.in_flight():
@@ -67,7 +89,7 @@ def collect(channels: Any, queues: Any) -> dict[str, ChannelStats]:
     }
 
 
-def _count(channel: Any, in_flight: int, held: list[Any]) -> ChannelStats:
+def _count(channel: Counted, in_flight: int, held: list[Request]) -> ChannelStats:
     counted = ChannelStats._make(channel.counts.tally(channel, in_flight))
     if not held:  # as nearly always: a monitor asks for all channels again and again
         return counted

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from mboxio.bell import Bell
+from mboxio.endpoint import Endpoint
 from mboxio.errors import ClosedError, MailboxError, MessagesLost, no_copy
 from mboxio.gate import complain
 from mboxio.handlers import Misreturned, answer_of, named
@@ -23,7 +24,7 @@ class Subscription:
         limit: how many messages may wait.
     """
 
-    def __init__(self, client: Any, limit: int) -> None:
+    def __init__(self, client: Endpoint, limit: int) -> None:
         if limit < 1:
             raise ValueError("a subscription keeps at least one message")
         self.client = client
@@ -88,8 +89,7 @@ class Subscription:
 
     def take(self) -> bytes | Bell:
         """Return the next message, or what to wait for; raises as `take_one`."""
-        taken: bytes | Bell = self.gate.run(self.take_one)
-        return taken
+        return self.gate.run(self.take_one)
 
     def close(self) -> None:
         """Stop receiving; readers that wait see `ClosedError`, iterations end."""
@@ -113,12 +113,16 @@ class Handler:
         client: through whom the answers go back.
         function: called with the message; returns the answer, or a coroutine on async clients.
         limit: how many unanswered requests it takes; more are refused.
+        awaits: whether the function may be a coroutine function.
     """
 
-    def __init__(self, client: Any, function: Callable[[bytes], Any], limit: int) -> None:
+    def __init__(
+        self, client: Endpoint, function: Callable[[bytes], Any], limit: int, awaits: bool
+    ) -> None:
         self.client = client
         self.function = function
         self.limit = limit
+        self.awaits = awaits
         self.warned = False
 
     def ask(self, tag: int, message: bytes) -> None:
@@ -141,7 +145,7 @@ class Handler:
                 f"channel {self.client.channel.name!r}: the handler {named(self.function)}",
                 None,
             )
-        if self.client.awaits_handlers and hasattr(answer, "__await__"):
+        if self.awaits and hasattr(answer, "__await__"):
             return self.finish(answer, tag, life)
         self.reply(answer, tag, life)
         return None

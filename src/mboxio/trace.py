@@ -6,7 +6,6 @@ wait; what it calls on the same controller is deferred or raises `WouldDeadlock`
 """
 
 from collections import deque
-from typing import Any
 
 REQUEST_QUEUED = "request.queued"
 """It waits for a slot, in the backlog or with its caller."""
@@ -41,7 +40,7 @@ class Recorder:
     def __init__(self, limit: int = 1000) -> None:
         self.passed: deque[tuple[str, int, str]] = deque(maxlen=limit)
 
-    def __call__(self, point: str, subject: Any) -> None:
+    def __call__(self, point: str, subject: object) -> None:
         """Note that a point was passed."""
         handle = getattr(subject, "handle", -1)
         self.passed.append((point, handle, getattr(subject, "status", "")))

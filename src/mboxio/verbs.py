@@ -9,6 +9,7 @@ from mboxio.deputies import deputise
 from mboxio.errors import AddressError, ClosedError, RemoteGone, RequestTimeout, no_copy
 from mboxio.handlers import require_callable, require_plain
 from mboxio.native import COMPILED
+from mboxio.request import Lent
 from mboxio.request import Request as CoreRequest
 from mboxio.sender import Sender
 from mboxio.subscribers import Handler, Subscription
@@ -48,7 +49,7 @@ class Verbs(Sender):
             timeout_s: float | None = ...,
             queue_timeout_s: float | None = ...,
             into: None = None,
-            lent: Any = None,
+            lent: Lent | None = None,
         ) -> Request[bytes]: ...
         @overload
         def submit(
@@ -58,9 +59,19 @@ class Verbs(Sender):
             timeout_s: float | None = ...,
             queue_timeout_s: float | None = ...,
             into: "Buffer",
-            lent: Any = None,
+            lent: Lent | None = None,
         ) -> Request[int]: ...
-        def submit(self, data: Any, **options: Any) -> Any:
+        @overload
+        def submit(
+            self,
+            data: "Buffer",
+            *,
+            timeout_s: float | None = ...,
+            queue_timeout_s: float | None = ...,
+            into: "Buffer | None" = ...,
+            lent: Lent | None = None,
+        ) -> Request[Any]: ...
+        def submit(self, data: "Buffer", **options: Any) -> Any:
             """See `Sender.submit`."""
 
         def post(
@@ -69,7 +80,7 @@ class Verbs(Sender):
             *,
             timeout_s: float | None = DEFAULT,
             queue_timeout_s: float | None = DEFAULT,
-            lent: Any = None,
+            lent: Lent | None = None,
         ) -> Request[bytes]:
             """See `Sender.post`."""
             raise NotImplementedError
@@ -138,7 +149,7 @@ class Verbs(Sender):
         self.check_open()
         if self.channel.handler is not None:
             raise AddressError(f"channel {self.channel.name!r} has a handler already")
-        self.channel.handler = Handler(self, function, limit)
+        self.channel.handler = Handler(self, function, limit, self.awaits_handlers)
         reserve_a_slot(self.channel)
         self.attend(1)
 

@@ -1,8 +1,8 @@
 """The window of a queue: every message that was handed over and of which something is held."""
 
 from os import urandom
-from typing import Any
 
+from mboxio.request import Lent, Request
 from mboxio.states import HOLDS_MEMORY
 
 NONCE_BITS = 15
@@ -28,9 +28,9 @@ class Window:
         while slots < 2 * size:
             slots *= 2
         self.mask = slots - 1
-        self.table: list[Any] = [None] * slots
-        self.aside: dict[int, Any] = {}  # by number
-        self.loans: dict[int, Any] = {}  # memory that the driver lent, by handle
+        self.table: list[Request | None] = [None] * slots
+        self.aside: dict[int, Request] = {}  # by number
+        self.loans: dict[int, Lent] = {}  # memory that the driver lent, by handle
         self.next_seq = 0
         self.shift = 1  # how many bits of a handle stand below the number
         self.random = b""
@@ -53,7 +53,7 @@ class Window:
         self.drawn += 2
         return (high << 8 | low) & ~1
 
-    def find(self, handle: int) -> Any:
+    def find(self, handle: int) -> Request | None:
         """Return the request with this handle while anything of it is held, else None."""
         request = self.table[(handle >> self.shift) & self.mask]
         if request is not None and request.handle == handle:
@@ -64,21 +64,21 @@ class Window:
                 return request
         return None
 
-    def find_end(self, end: int, mask: int) -> Any:
+    def find_end(self, end: int, mask: int) -> Request | None:
         """Return a request that moved aside and whose handle ends like this, else None."""
         for request in self.aside.values():
             if request.handle & mask == end:
                 return request
         return None
 
-    def find_seq(self, seq: int) -> Any:
+    def find_seq(self, seq: int) -> Request | None:
         """Return the request with this number while anything of it is held, else None."""
         request = self.table[seq & self.mask]
         if request is not None and request.handle >> self.shift == seq:
             return request
         return self.aside.get(seq) if self.aside else None
 
-    def add(self, request: Any) -> None:
+    def add(self, request: Request) -> None:
         """Take a request in and give it the next handle."""
         position = self.next_seq & self.mask
         old = self.table[position]
@@ -91,7 +91,7 @@ class Window:
         self.next_seq += 1
         self.used += 1
 
-    def undo(self, request: Any) -> None:
+    def undo(self, request: Request) -> None:
         """Take the latest request out again: it was never handed over."""
         if self.loans:
             self.end_loan(request.handle)
@@ -100,7 +100,7 @@ class Window:
         self.table[self.next_seq & self.mask] = None
         request.handle = -1
 
-    def remove(self, request: Any) -> None:
+    def remove(self, request: Request) -> None:
         """Forget a request of which nothing is held any more."""
         if self.loans:
             self.end_loan(request.handle)
@@ -111,7 +111,7 @@ class Window:
         elif self.aside.pop(request.handle >> self.shift, None) is not None:
             self.used -= 1
 
-    def lend(self, handle: int, memory: Any) -> None:
+    def lend(self, handle: int, memory: Lent) -> None:
         """The message that is being sent lends memory of the driver to the remote."""
         request = self.find(handle)
         if request is None or handle in self.loans:
@@ -125,7 +125,7 @@ class Window:
         if memory is not None:
             memory.give_back()
 
-    def live(self) -> list[Any]:
+    def live(self) -> list[Request]:
         """Return every request that holds something, oldest first."""
         found = [request for request in self.table if request is not None]
         found.extend(self.aside.values())
@@ -133,6 +133,6 @@ class Window:
         return found
 
 
-def _by_handle(request: Any) -> int:
+def _by_handle(request: Request) -> int:
     handle: int = request.handle
     return handle

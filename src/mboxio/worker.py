@@ -6,27 +6,36 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from threading import Thread, current_thread
-from typing import Any
+from typing import Any, Protocol
 
 from mboxio.bell import Bell
-from mboxio.clock import Parker, Watcher
+from mboxio.clock import Parker, Waitable, Wakes, Watcher
 from mboxio.controller import LOOK
 from mboxio.endurance import Endurance
-from mboxio.gate import Gate, complain
+from mboxio.gate import complain
 from mboxio.pump import Pump
 from mboxio.request import Owner
 from mboxio.sleepers import doze
 from mboxio.states import FOREVER
 
 
+class CalledBack(Protocol):
+    """A client whose user code is called."""
+
+    at_home: Any
+
+    def attend(self, change: int) -> None:
+        """See `Endpoint.attend`."""
+
+
 class Callback(Watcher):
     """User code that runs when a request is over, where its client's user code runs."""
 
-    def __init__(self, client: Any, function: Callable[[Any], object]) -> None:
+    def __init__(self, client: CalledBack, function: Callable[[Any], object]) -> None:
         self.client = client
         self.function = function
 
-    def fire(self, core: Any, waitable: Any) -> None:
+    def fire(self, core: Wakes, waitable: Waitable) -> None:
         """See `Watcher.fire`."""
         self.client.attend(-1)
         self.client.at_home.post(self.function, waitable)
@@ -40,9 +49,9 @@ class Worker:
 
     def __init__(self, pump: Pump) -> None:
         self.pump = pump
-        self.gate: Gate = pump.gate
+        self.gate = pump.gate
         self.parker = Parker()
-        self.jobs: deque[tuple[Any, tuple[Any, ...]]] = deque()
+        self.jobs: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self.needs = 0
         self.stopping = False
         self.started = False
@@ -59,7 +68,7 @@ class Worker:
         if self.needs > 0 and change > 0:
             self.ring()
 
-    def post(self, job: Any, *args: Any) -> None:
+    def post(self, job: Callable[..., object], *args: Any) -> None:
         """Have ``job(*args)`` called on the service thread."""
         self.jobs.append((job, args))
         self.ring()
@@ -191,7 +200,7 @@ def serve(seat: Seat) -> None:
     seat.held = None
 
 
-def call_user(function: Any, args: tuple[Any, ...]) -> None:
+def call_user(function: Callable[..., object], args: tuple[Any, ...]) -> None:
     """Call user code; what it raises is logged and hurts nobody else."""
     try:
         function(*args)

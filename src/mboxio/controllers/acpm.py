@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mboxio.capabilities import Capabilities, TxDone
+from mboxio.contracts import DriverChannel, DriverQueue
 from mboxio.controllers.exynos_tree import AcpmNode
 from mboxio.correlate import NOTIFICATION, Tagged
 from mboxio.errors import AddressError, MailboxError, RemoteError, RemoteGone
@@ -95,15 +96,14 @@ class Acpm(AcpmNode):
         if region is None and not self.options.at:
             raise nowhere("file:sram.bin", "the SRAM is")
         self.connect = connect
-        self.given = region
-        self.region = region
+        self.given = self.region = region
         self.below: Any = None  # the connection to the doorbell mailbox
-        self.lower: dict[Any, Any] = {}  # its client for each of our channels
+        self.lower: dict[DriverChannel, Any] = {}  # its client for each of our channels
         self.claims = Claims(self.options.shared)
-        self.used: list[Any] = []  # channels that have or had clients
+        self.used: list[DriverChannel] = []  # channels that have or had clients
         self.life = 1
         self.linked = self.masked = False
-        self.first: Any = None
+        self.first: DriverQueue | None = None
         self.descriptor = Descriptor(self.options.base, self.options.boot_word)
 
     # -- set-up
@@ -154,7 +154,7 @@ class Acpm(AcpmNode):
         tags = Tagged(word=0, low_bit=TAG_LOW_BIT, bits=TAG_BITS, first=1)
         self.add_channel(name, queue, correlator=tags)
 
-    def start(self, channel: Any) -> None:
+    def start(self, channel: DriverChannel) -> None:
         """See `Controller.start`: from now on the channel's rings are ours."""
         each = self.descriptor.channel(channel.number)
         if not each.carries:
@@ -177,14 +177,14 @@ class Acpm(AcpmNode):
         """A port: the mailbox below was rung."""
         self.event()
 
-    def take(self, channel: Any) -> None:
+    def take(self, channel: DriverChannel) -> None:
         """Start to use a channel's rings as they are. Under the lock."""
         if self.linked:
             self.attach(channel, False)
         channel.queue.polls_events = channel.queue.capabilities.polls_events
         self.used.append(channel)
 
-    def attach(self, channel: Any, fresh: bool) -> None:
+    def attach(self, channel: DriverChannel, fresh: bool) -> None:
         """Take over a channel's rings; nothing of ours is in flight there. Under the lock.
 
         In memory that is not fresh, an earlier life of either side may have left something. What
@@ -249,7 +249,7 @@ class Acpm(AcpmNode):
         if region.interrupt is not None and self.below is None:
             self.watch(*region.interrupt.descriptors())
 
-    def hear(self, queue: Any) -> None:
+    def hear(self, queue: DriverQueue) -> None:
         """See `RingController.hear`; looking for what came before the cause was cleared is safe."""
         if not self.linked or self.region is None or self.region.interrupt is None:
             return
@@ -259,7 +259,7 @@ class Acpm(AcpmNode):
         except RemoteGone as error:
             self.lose(str(error))
 
-    def attend(self, queue: Any) -> None:
+    def attend(self, queue: DriverQueue) -> None:
         """See `RingController.attend`: now and then, whether the firmware restarts."""
         region = self.region
         if queue is not self.first or not self.linked or region is None:
@@ -271,7 +271,7 @@ class Acpm(AcpmNode):
         except RemoteGone as error:
             self.lose(str(error))
 
-    def arm_for(self, queue: Any) -> bool:
+    def arm_for(self, queue: DriverQueue) -> bool:
         """See `RingController.arm_for`."""
         if self.masked and self.region is not None and self.region.interrupt is not None:
             self.region.interrupt.unmask()
@@ -302,7 +302,7 @@ class Acpm(AcpmNode):
 
     # -- lives of the firmware
 
-    def abort(self, channel: Any, handle: int) -> bool:
+    def abort(self, channel: DriverChannel, handle: int) -> bool:
         """See `Controller.abort`: nothing can be taken back, but it is time to look closer."""
         self.descriptor.check_ns = 0
         return False

@@ -5,9 +5,10 @@ takes them back by CLEAR. Registers: Arm DDI 0515 (Juno, MHUv1); Arm 101104 (SSE
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mboxio.capabilities import TxDone
+from mboxio.contracts import DriverChannel, DriverQueue
 from mboxio.controller import SENT, Busy, Outcome
 from mboxio.controllers.mhu_tree import MhuTree
 from mboxio.controllers.registers import RegisterOptions
@@ -81,21 +82,21 @@ class Mhu(MhuTree):
         """Forget the bits of an earlier life."""
         self.pending = 0  # bits that we raised and have not seen cleared
 
-    def check(self, channel: Any, message: bytes) -> None:
+    def check(self, channel: DriverChannel, message: bytes) -> None:
         """Refuse words that are none, or that the far side could not tell from nothing."""
         word = int.from_bytes(message, "little")
         if self.options.words and (len(message) != 4 or not 0 < word <= channel.context):
             text = f"a word of 4 bytes from 1 to {channel.context:#x}"
             raise WrongMessage(f"channel {channel.name!r}: a message is {text}", handed_over="no")
 
-    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """Raise the bits of a message, unless some are up already: they would merge."""
         if self.region.read(self.outgoing + self.layout.stat, 4) & channel.context:
             return Busy("tx_done")
         self.raise_bits(int.from_bytes(message, "little") or channel.context)
         return SENT
 
-    def ring(self, channel: Any) -> None:
+    def ring(self, channel: DriverChannel) -> None:
         """Raise the channel's bit, whether or not it is up."""
         if self.options.words:
             super().ring(channel)
@@ -106,7 +107,7 @@ class Mhu(MhuTree):
         self.pending |= bits
         self.region.write(self.outgoing + self.layout.set, bits, 4)
 
-    def look(self, queue: Any, why: str) -> None:
+    def look(self, queue: DriverQueue, why: str) -> None:
         """Take the bits that the far side raised, and see which of ours it took."""
         came = self.region.read(self.incoming + self.layout.stat, 4)
         if came:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mboxio.capabilities import TxDone
+from mboxio.contracts import DriverChannel, DriverQueue, TreeSpecifier
 from mboxio.controller import POLL, SENT, Busy, Outcome
 from mboxio.controllers.property_buffers import check_buffer
 from mboxio.controllers.registers import RegisterController, RegisterOptions
@@ -256,20 +257,20 @@ class Bcm2835(RegisterController):
         finally:
             super().close()
 
-    def start(self, channel: Any) -> None:
+    def start(self, channel: DriverChannel) -> None:
         """Refuse ``property`` without memory for its buffers."""
         if channel is self.property and self.pool is None:
             raise AddressError(
                 "channel 'property' needs memory that the VideoCore can address: ?pool=REGION"
             )
 
-    def xlate(self, specifier: Any) -> str:
+    def xlate(self, specifier: TreeSpecifier) -> str:
         """Name the channel that a device tree means, which has no cells for one: property."""
         if specifier.cells:
             raise AddressError("brcm,bcm2835-mbox has no cells", errno=errno.EINVAL)
         return "property"
 
-    def check(self, channel: Any, message: bytes) -> None:
+    def check(self, channel: DriverChannel, message: bytes) -> None:
         """Refuse what is neither a property buffer nor a word."""
         if channel is self.property:
             check_buffer(channel.name, message)
@@ -281,7 +282,7 @@ class Bcm2835(RegisterController):
                 handed_over="no",
             )
 
-    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """Put a word into MAIL1, after the buffer that it points to."""
         if self.outbox.read().full:
             return Busy("tx_done")
@@ -300,7 +301,7 @@ class Bcm2835(RegisterController):
         self.write.write(address | channel.context)
         return SENT
 
-    def look(self, queue: Any, why: str) -> None:
+    def look(self, queue: DriverQueue, why: str) -> None:
         """Drain MAIL0; find out what left MAIL1 if nothing else will tell."""
         for _ in range(BATCH):
             if self.inbox.read().empty:
@@ -311,7 +312,7 @@ class Bcm2835(RegisterController):
         if self.fifo and (self.cheap or why is POLL or len(self.fifo) >= DEPTH):
             self.see_what_left()
 
-    def arm(self, queue: Any) -> bool:
+    def arm(self, queue: DriverQueue) -> bool:
         """Look again where that is cheap; an interrupt that stays pending tells as well."""
         return self.cheap and not self.inbox.read().empty
 

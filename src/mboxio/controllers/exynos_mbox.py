@@ -7,9 +7,9 @@ drivers/mailbox/exynos-mailbox.c (facts only).
 
 import errno
 from dataclasses import dataclass
-from typing import Any
 
 from mboxio.capabilities import Capabilities
+from mboxio.contracts import DriverChannel, DriverQueue, TreeSpecifier
 from mboxio.controller import EVENT, Controller, Done, Outcome
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.io.access import nowhere, open_region
@@ -98,7 +98,7 @@ class ExynosMailbox(Controller):
         if interrupt is not None:
             self.watch(*interrupt.descriptors())
 
-    def xlate(self, specifier: Any) -> str:
+    def xlate(self, specifier: TreeSpecifier) -> str:
         """See `Controller.xlate`: no cells; any channel that nobody holds, by Linux's rule."""
         if specifier.cells:
             raise AddressError("the mailbox of Exynos has no cells", errno=errno.EINVAL)
@@ -108,11 +108,11 @@ class ExynosMailbox(Controller):
                 return name
         raise AddressError("every channel of the mailbox is taken", errno=errno.EBUSY)
 
-    def start(self, channel: Any) -> None:
+    def start(self, channel: DriverChannel) -> None:
         """See `Controller.start`."""
         self.host.gate.run(self.listen, 1 << channel.number, 0)
 
-    def stop(self, channel: Any) -> None:
+    def stop(self, channel: DriverChannel) -> None:
         """See `Controller.stop`."""
         self.host.gate.run(self.listen, 0, 1 << channel.number)
 
@@ -126,17 +126,17 @@ class ExynosMailbox(Controller):
         masked = ALL if self.region.interrupt is None else ALL & ~self.listening
         self.region.write(INTMR0, masked, 4)
 
-    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """See `Controller.send`: there is nothing to wait for after a doorbell."""
         self.ring(channel)
         return Done()
 
-    def ring(self, channel: Any) -> None:
+    def ring(self, channel: DriverChannel) -> None:
         """See `Controller.ring`."""
         assert self.region is not None
         self.region.write(INTGR1, 1 << channel.number, 4)
 
-    def service(self, queue: Any, why: str) -> None:
+    def service(self, queue: DriverQueue, why: str) -> None:
         """See `Controller.service`: clear what is pending, then tell."""
         assert self.region is not None
         interrupt = self.region.interrupt
@@ -155,7 +155,7 @@ class ExynosMailbox(Controller):
             if pending >> line & 1:
                 self.received(channel, (b"",))
 
-    def arm(self, queue: Any) -> bool:
+    def arm(self, queue: DriverQueue) -> bool:
         """See `Controller.arm`."""
         assert self.region is not None
         if self.masked and self.region.interrupt is not None:

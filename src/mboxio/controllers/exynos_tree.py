@@ -1,7 +1,6 @@
 """What device trees say of ACPM: its SRAM, and the mailbox that rings for it."""
 
-from typing import Any
-
+from mboxio.contracts import TreeNode, TreeReader, TreeSpecifier
 from mboxio.errors import AddressError
 from mboxio.ring.controller import RingController
 
@@ -10,7 +9,9 @@ class AcpmNode(RingController):
     """ACPM as a device tree describes it (``google,gs101-acpm-ipc``): a consumer of a mailbox."""
 
     @classmethod
-    def tree_options(cls, tree: Any, node: Any, specifier: Any) -> dict[str, str]:
+    def tree_options(
+        cls, tree: TreeReader, node: TreeNode, specifier: TreeSpecifier | None
+    ) -> dict[str, str]:
         """See `Controller.tree_options`: the SRAM is ``shmem``, the doorbell is in ``mboxes``."""
         consumer = tree.consumer(node)
         sram = consumer.shmem[0] if consumer.shmem else None

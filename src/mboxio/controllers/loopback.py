@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mboxio.capabilities import Capabilities
+from mboxio.contracts import DriverChannel, DriverQueue
 from mboxio.controller import SENT, Busy, Controller, Outcome, expects_reply
 from mboxio.correlate import RemoteRequest
 from mboxio.handlers import require_plain
@@ -79,7 +80,7 @@ class Loopback(Controller):
             self.add_channel(str(number), self.queue) for number in range(self.options.channels)
         ]
 
-    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """Put the message into the queue and ring."""
         if len(self.wire) >= self.options.depth:
             return Busy("tx_done")
@@ -87,13 +88,15 @@ class Loopback(Controller):
         self.event()
         return SENT
 
-    def reply(self, channel: Any, handle: int, tag: int, message: bytes, status: int) -> Outcome:
+    def reply(
+        self, channel: DriverChannel, handle: int, tag: int, message: bytes, status: int
+    ) -> Outcome:
         """Bring the host's answer to whoever asked on the far side."""
         self.tx_done(self.queue, [handle])
         self.questions.pop(tag)(message, status)
         return SENT
 
-    def service(self, queue: Any, why: str) -> None:
+    def service(self, queue: DriverQueue, why: str) -> None:
         """Let the far side take what lies in the queue, and report its replies."""
         for _ in range(len(self.wire)):
             channel, handle, message = self.wire.popleft()
@@ -102,7 +105,7 @@ class Loopback(Controller):
             if expects_reply(handle) and answer is not None:
                 self.complete(channel, handle, 0, answer)
 
-    def arm(self, queue: Any) -> bool:
+    def arm(self, queue: DriverQueue) -> bool:
         """Say whether something lies in the queue."""
         return bool(self.wire)
 

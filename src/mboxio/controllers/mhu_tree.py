@@ -1,8 +1,8 @@
 """What a device tree means by a channel of an MHUv1 (Linux, bindings/mailbox/arm,mhu.yaml)."""
 
 import errno
-from typing import Any
 
+from mboxio.contracts import TreeNode, TreeReader, TreeSpecifier
 from mboxio.controllers.registers import RegisterController
 from mboxio.errors import AddressError
 
@@ -18,7 +18,9 @@ class MhuTree(RegisterController):
     """The MHU in device trees, which only know MHUv1."""
 
     @classmethod
-    def tree_options(cls, tree: Any, node: Any, specifier: Any) -> dict[str, str]:
+    def tree_options(
+        cls, tree: TreeReader, node: TreeNode, specifier: TreeSpecifier | None
+    ) -> dict[str, str]:
         """See `Controller.tree_options`."""
         words = DOORBELLS not in node.compatible
         part = 0 if specifier is None else checked(specifier.cells, 1 if words else 2)[0]
@@ -27,7 +29,7 @@ class MhuTree(RegisterController):
         more = {"layout": PARTS[part], "words": "yes" if words else "no"}
         return {**super().tree_options(tree, node, specifier), **more}
 
-    def xlate(self, specifier: Any) -> int:
+    def xlate(self, specifier: TreeSpecifier) -> int:
         """See `Controller.xlate`: the part was chosen with the options, what is left is the bit."""
         if self.options.words:
             checked(specifier.cells, 1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mboxio.capabilities import Capabilities
+from mboxio.contracts import DriverQueue
 from mboxio.controller import POLL, Controller
 from mboxio.errors import AddressError, MailboxError
 from mboxio.gate import complain
@@ -126,11 +127,11 @@ class RegisterController(Controller):
             **capabilities,
         )
 
-    def look(self, queue: Any, why: str) -> None:
+    def look(self, queue: DriverQueue, why: str) -> None:
         """Drain what came and report TX progress, for all queues; the interrupt is cleared."""
         raise NotImplementedError
 
-    def service(self, queue: Any, why: str) -> None:
+    def service(self, queue: DriverQueue, why: str) -> None:
         """See `Controller.service`."""
         if self.host.lost:
             return

@@ -10,9 +10,9 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Any
 
 from mboxio.capabilities import Capabilities
+from mboxio.contracts import DriverQueue
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.io.doorbells import let_go, refuses_descriptors, take_doorbell
 from mboxio.io.handover import readable, receive_memory
@@ -178,7 +178,7 @@ class SharedMemory(RingController):
 
     # -- events
 
-    def hear(self, queue: Any) -> None:
+    def hear(self, queue: DriverQueue) -> None:
         """Read doorbells; notice the memory of a new life and the end of this one.
 
         All queues share the socket, which is read once per event.

@@ -15,9 +15,9 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
 
 from mboxio.capabilities import Capabilities
+from mboxio.contracts import DriverChannel
 from mboxio.controller import ACCEPTED, Controller, Outcome
 from mboxio.controllers.property_buffers import check_buffer
 from mboxio.descriptors import refuse_exhausted
@@ -126,7 +126,7 @@ class Vcio(Controller):
             os.close(self.descriptor)
             self.descriptor = -1
 
-    def start(self, channel: Any) -> None:
+    def start(self, channel: DriverChannel) -> None:
         """Start the thread."""
         self.order = SimpleQueue()
         self.thread = threading.Thread(
@@ -134,7 +134,7 @@ class Vcio(Controller):
         )
         self.thread.start()
 
-    def stop(self, channel: Any) -> None:
+    def stop(self, channel: DriverChannel) -> None:
         """Stop the thread; a message that the kernel has got is waited for, a second at most."""
         self.waiting.clear()
         self.order.put(None)
@@ -142,17 +142,17 @@ class Vcio(Controller):
         if thread is not None and thread is not threading.current_thread():
             thread.join(JOIN_S)
 
-    def check(self, channel: Any, message: bytes) -> None:
+    def check(self, channel: DriverChannel, message: bytes) -> None:
         """Refuse what is no property buffer."""
         check_buffer(channel.name, message)
 
-    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """Leave a message for the thread."""
         self.waiting[handle] = message
         self.order.put(handle)
         return ACCEPTED
 
-    def abort(self, channel: Any, handle: int) -> bool:
+    def abort(self, channel: DriverChannel, handle: int) -> bool:
         """Take a message back that the kernel has not got."""
         return self.waiting.pop(handle, None) is not None
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from mboxio.capabilities import Capabilities
 from mboxio.clock import Clock, Parker
+from mboxio.contracts import DriverChannel
 from mboxio.controller import SENT, Controller, Outcome
 from mboxio.errors import ClosedError, QueueFull, RequestTimeout
 from mboxio.host import Host
@@ -99,14 +100,14 @@ class Line(Controller):
             self.queue.depth = UNBOUNDED
         self.channel = self.add_channel(str(self.chan.index), self.queue)
 
-    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """See `Controller.send`."""
         what = self.chan.sent[number_of(message)]
         if isinstance(what, Posted):
             return what.hand_over(handle)
         return self.chan.hand_over(handle, what)
 
-    def abort(self, channel: Any, handle: int) -> bool:
+    def abort(self, channel: DriverChannel, handle: int) -> bool:
         """See `Controller.abort`.
 
         This is the kernel's policy, "release": what timed out is out of its slot and the next

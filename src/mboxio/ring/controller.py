@@ -7,10 +7,10 @@ A subclass says where the rings lie and how the doorbell rings; this class moves
 import errno
 from typing import Any
 
+from mboxio.contracts import DriverChannel, DriverQueue
 from mboxio.controller import EVENT, SENT, Busy, Controller, Outcome, Probe
 from mboxio.correlate import RemoteRequest
 from mboxio.errors import RemoteError
-from mboxio.queue import Queue
 from mboxio.ring.layout import TAG_MASK, TAG_SPAN
 from mboxio.ring.ring import ERROR, MESSAGE, REPLY, REQUEST, Armed, Consumer, Producer
 
@@ -61,7 +61,7 @@ class RingController(Controller):
         self.busy = Busy("tx_done")
         self.gone = Busy("event")
 
-    def connect_lane(self, lane: Lane, queue: Any, channel: Any) -> None:
+    def connect_lane(self, lane: Lane, queue: DriverQueue, channel: DriverChannel) -> None:
         """Say which queue and channel a lane is."""
         lane.queue = queue
         lane.channel = channel
@@ -78,17 +78,17 @@ class RingController(Controller):
             lane.queue.probe = Probe()
         self.lanes.clear()
 
-    def hear(self, queue: Any) -> None:
+    def hear(self, queue: DriverQueue) -> None:
         """Take note of an event: clear its cause."""
 
     def ring_doorbell(self, lane: Lane) -> None:
         """Tell the remote that something changed. Must not block; it is called under the lock."""
         raise NotImplementedError(f"{type(self).__name__} has no doorbell")
 
-    def attend(self, queue: Any) -> None:
+    def attend(self, queue: DriverQueue) -> None:
         """Be looked at for a queue that has no lane."""
 
-    def arm_for(self, queue: Any) -> bool:
+    def arm_for(self, queue: DriverQueue) -> bool:
         """Arm for a queue that has no lane; see `Controller.arm`."""
         return False
 
@@ -104,7 +104,7 @@ class RingController(Controller):
         """
         return True
 
-    def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """See `Controller.send`."""
         lane = channel.context
         if self.wary and not self.host.gate.undisturbed(self.same_life):
@@ -130,7 +130,9 @@ class RingController(Controller):
             self.host.gate.undisturbed(self.ring_doorbell, lane)
         lane.owes = False
 
-    def reply(self, channel: Any, handle: int, tag: int, message: bytes, status: int) -> Outcome:
+    def reply(
+        self, channel: DriverChannel, handle: int, tag: int, message: bytes, status: int
+    ) -> Outcome:
         """See `Controller.reply`."""
         lane = channel.context
         kind = REPLY
@@ -144,15 +146,15 @@ class RingController(Controller):
             self.ring_surely(lane)
         return SENT
 
-    def ring(self, channel: Any) -> None:
+    def ring(self, channel: DriverChannel) -> None:
         """See `Controller.ring`."""
         self.ring_doorbell(channel.context)
 
-    def service(self, queue: Any, why: str) -> None:
+    def service(self, queue: DriverQueue, why: str) -> None:
         """See `Controller.service`: TX done first, then what the remote sent, in one batch."""
         if why is EVENT:
             self.hear(queue)
-        known: Queue = queue
+        known = queue
         lane = known.context
         if lane is None or not self.linked:
             self.attend(queue)
@@ -225,9 +227,9 @@ class RingController(Controller):
             status = int.from_bytes(message[:STATUS_BYTES], "little", signed=True) or errno.EIO
             channel.take_completion(whole(lane, tag), status, message[STATUS_BYTES:])
 
-    def arm(self, queue: Any) -> bool:
+    def arm(self, queue: DriverQueue) -> bool:
         """See `Controller.arm`."""
-        known: Queue = queue
+        known = queue
         lane = known.context
         if lane is None or not self.linked:
             return self.arm_for(queue)
