@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -92,6 +92,7 @@ CORE = BASE | {
     "ears",
     "loops",
     "io_thread",
+    "running",
     "worker",
 }
 CHANNEL = CORE | {"channel"}
@@ -100,7 +101,9 @@ USERS = HOST | {"client", "async_client", "distant_client", "protocols", "linux"
 MEMORY = BASE | {"ring", "io"}
 CONTROLLERS = CORE | MEMORY | {"ring.controller", "controllers"}
 LIBRARY = (
-    USERS | CONTROLLERS | {"patience", "allowed", "registry", "async_open", "devicetree", "dt"}
+    USERS
+    | CONTROLLERS
+    | {"patience", "allowed", "catalogue", "registry", "async_open", "devicetree", "dt"}
 )
 FAR_SIDE = {"sim", "remote", "testing"}
 MAY_IMPORT = {
@@ -118,6 +121,7 @@ MAY_IMPORT = {
     "dt": LIBRARY,
     "patience": BASE | {"patience"},
     "allowed": BASE | {"allowed"},
+    "catalogue": BASE | {"catalogue"},
     "registry": LIBRARY,
     "async_open": LIBRARY,
     "mboxio": LIBRARY | {"mboxio"},
@@ -144,6 +148,21 @@ def test_imports_point_down(path: Path) -> None:
     assert unit in MAY_IMPORT, f"which layer is {unit} of? Add it to MAY_IMPORT"
     upward = {name: target for name, target in imports(path) if target not in MAY_IMPORT[unit]}
     assert not upward, f"{unit} must not import {', '.join(upward)}"
+
+
+def test_no_imports_make_a_circle() -> None:
+    """Imports for type checkers count: what lies above is a `Protocol` in the file below."""
+    targets = {module_of(path): path for path in SOURCES if path.suffix == ".py"}
+    arrows = {name: set(files_imported(path, targets)) for name, path in targets.items()}
+    assert len(arrows) > 100
+    assert arrows["mboxio.queue"] >= {"mboxio.line", "mboxio.window"}
+    while True:
+        ground = {name for name, below in arrows.items() if not below & arrows.keys()}
+        if not ground:
+            break
+        arrows = {name: below for name, below in arrows.items() if name not in ground}
+    # What lies above a circle is left as well.
+    assert not arrows, f"one of these imports, in the end, itself: {sorted(arrows)}"
 
 
 @each_source
@@ -238,7 +257,7 @@ def imports(path: Path) -> Iterator[tuple[str, str]]:
     """Yield what a source file imports of the package, with the unit that it belongs to."""
     text = path.read_text()
     if path.suffix == ".py":
-        names = absolute_imports(ast.parse(text), path)
+        names = absolute_imports(ast.parse(text), path, typing=True)
     else:
         names = cython_imports(text)
     for name in names:
@@ -246,13 +265,17 @@ def imports(path: Path) -> Iterator[tuple[str, str]]:
             yield name, unit_named(name.split(".")[1:])
 
 
-def absolute_imports(tree: ast.Module, path: Path) -> Iterator[str]:
-    """Yield the dotted names that a module imports, without those for type checkers only."""
+def absolute_imports(tree: ast.Module, path: Path, typing: bool = False) -> Iterator[str]:
+    """Yield the dotted names that a module imports.
+
+    Args:
+        typing: also those for type checkers only.
+    """
     package = ("mboxio", *path.relative_to(PACKAGE).parent.parts)
     pending: list[ast.AST] = [tree]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not typing:
             pending.extend(node.orelse)
             continue
         pending.extend(ast.iter_child_nodes(node))
@@ -262,6 +285,21 @@ def absolute_imports(tree: ast.Module, path: Path) -> Iterator[str]:
             base = package[: len(package) - node.level + 1] if node.level else ()
             module = ".".join([*base, *([node.module] if node.module else [])])
             yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def module_of(path: Path) -> str:
+    """Return the dotted name of a module."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(("mboxio", *parts)).removesuffix(".__init__")
+
+
+def files_imported(path: Path, targets: Container[str]) -> Iterator[str]:
+    """Yield the modules of the package that a module names in an import of any kind."""
+    for name in absolute_imports(ast.parse(path.read_text()), path, typing=True):
+        while name and name not in targets:
+            name = name.rpartition(".")[0]
+        if name and name != module_of(path):
+            yield name
 
 
 def cython_imports(text: str) -> Iterator[str]:

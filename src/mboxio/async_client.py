@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from mboxio.errors import ClosedError, RequestTimeout
-from mboxio.loops import running_port
 from mboxio.request import Request
+from mboxio.running import running_port
 from mboxio.states import FOREVER
 from mboxio.subscribers import Subscription
 from mboxio.timeouts import DEFAULT

@@ -10,9 +10,9 @@ from mboxio.client import Connection
 from mboxio.clock import SYSTEM, Clock
 from mboxio.distant_client import DistantClient
 from mboxio.errors import MailboxError
-from mboxio.loops import running_loop
 from mboxio.patience import Patience
 from mboxio.registry import Address, connect, reach
+from mboxio.running import running_loop
 from mboxio.timeouts import DEFAULT
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from mboxio.async_client import AsyncClient, AsyncMessages
 from mboxio.errors import RequestTimeout
 from mboxio.io_thread import DistantPort
-from mboxio.loops import running_port
 from mboxio.request import Request
+from mboxio.running import running_port
 from mboxio.timeouts import DEFAULT
 
 if TYPE_CHECKING:

@@ -5,10 +5,11 @@ import os
 import stat
 from typing import Any
 
+from mboxio.address import Address
 from mboxio.allowed import require_name
+from mboxio.catalogue import BUILT_IN, found, load
 from mboxio.devicetree import EPROBE_DEFER, DeviceTree, Node
 from mboxio.errors import AddressError, DeviceTreeError
-from mboxio.registry import BUILT_IN, Address, found, load
 from mboxio.texts import remote_text
 
 __all__ = ["COMPATIBLE", "GROUP", "driver", "drivers", "resolve"]

@@ -182,7 +182,7 @@ class Host:
 
     def loop_port(self, pump: Pump) -> LoopSide:
         """Return the port of the running event loop at ``pump``."""
-        from mboxio.loops import running_port
+        from mboxio.running import running_port
 
         return running_port(pump)
 

@@ -7,7 +7,7 @@ import typing
 from collections.abc import Callable, Collection
 from typing import Any
 
-from mboxio import _build
+from mboxio import catalogue
 from mboxio.address import Address as Address
 from mboxio.allowed import names_of, require_allowed
 from mboxio.client import Client, Connection
@@ -17,19 +17,6 @@ from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError, MailboxError
 from mboxio.patience import Patience
 from mboxio.timeouts import DEFAULT
-
-BUILT_IN = {
-    "acpm": "mboxio.controllers.acpm:Acpm",
-    "bcm2835": "mboxio.controllers.bcm2835:Bcm2835",
-    "exynos_mbox": "mboxio.controllers.exynos_mbox:ExynosMailbox",
-    "loopback": "mboxio.controllers.loopback:Loopback",
-    "mhu": "mboxio.controllers.arm_mhu:Mhu",
-    "shm": "mboxio.controllers.shm:SharedMemory",
-    "vcio": "mboxio.controllers.vcio:Vcio",
-}
-"""Controllers found without asking for entry points, which costs some milliseconds."""
-
-GROUP = "mboxio.controllers"
 
 SECONDS_MAX = 1e6
 """Longer than anybody waits, and what the kernel can still count in milliseconds."""
@@ -44,63 +31,6 @@ NUMBER_MAX = (1 << 64) - 1
 YES_OR_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
-def found() -> dict[str, str]:
-    """Return every known controller: its name and where it is, ``module:class``."""
-    from importlib.metadata import entry_points
-
-    outside = {entry.name: entry.value for entry in entry_points(group=GROUP)}
-    return {**outside, **BUILT_IN}
-
-
-def broken_controllers() -> dict[str, str]:
-    """Return the controllers of other packages that cannot be loaded, and why; it loads all."""
-    broken: dict[str, str] = {}
-    for name in found().keys() - BUILT_IN.keys():
-        try:
-            load(name)
-        except AddressError as error:
-            broken[name] = str(error)
-    return broken
-
-
-def load(name: str) -> Any:
-    """Return the controller class of this name.
-
-    Raises:
-        AddressError: unknown, and the text lists what exists; or another package says that it has
-            it, and it cannot be loaded.
-    """
-    where = BUILT_IN.get(name)
-    if where is None:
-        return _load_from_outside(name)
-    module, _, attribute = where.partition(":")
-    from importlib import import_module
-
-    kind = getattr(import_module(module), attribute)
-    _build.hide_frames()
-    return kind
-
-
-def _load_from_outside(name: str) -> Any:
-    from importlib.metadata import entry_points
-
-    entries = [entry for entry in entry_points(group=GROUP) if entry.name == name]
-    if not entries:
-        raise AddressError(f"no controller {name!r}; there are: {', '.join(sorted(found()))}")
-    entry = entries[-1]  # as in `found`
-    package = f" of package {entry.dist.name}" if entry.dist is not None else ""
-    try:
-        kind = entry.load()
-    except Exception as error:  # whatever that code raises when it is imported
-        why = f"{type(error).__name__}: {error}"
-    else:
-        if isinstance(kind, type) and dataclasses.is_dataclass(getattr(kind, "Options", None)):
-            return kind
-        why = f"{entry.value} is no class of controllers with a dataclass Options"
-    line = " ".join(f"controller {name!r}{package} cannot be loaded: {why}".split())
-    raise AddressError(line)
-
-
 def make(address: Address, allow: frozenset[str] | None = None) -> Controller:
     """Build the controller that an address names, with its options checked and typed.
 
@@ -110,7 +40,7 @@ def make(address: Address, allow: frozenset[str] | None = None) -> Controller:
         AddressError: an unknown option (the known ones are listed), a value of another type, or
             one that makes no sense.
     """
-    kind = load(address.controller)
+    kind = catalogue.load(address.controller)
     fields = {field.name: field for field in dataclasses.fields(kind.Options)}
     types = typing.get_type_hints(kind.Options)
     values: dict[str, Any] = {}
@@ -185,7 +115,7 @@ def _check(what: str, field: "dataclasses.Field[Any]", value: object) -> None:
 def _names() -> set[str]:
     from mboxio.io.access import SCHEMES
 
-    return {"dt", *SCHEMES, *found()}
+    return {"dt", *SCHEMES, *catalogue.found()}
 
 
 def resolve(address: str, allow: Collection[str] | None = None) -> tuple[Address, Any]:

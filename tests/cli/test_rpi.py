@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mboxio import registry
+from mboxio import catalogue
 from mboxio.controllers.bcm2835 import Bcm2835, Bcm2835Options
 from mboxio.io.pool import Pool
 from mboxio.sim.videocore import VideoCore
@@ -30,9 +30,9 @@ def core(monkeypatch: pytest.MonkeyPatch) -> Iterator[VideoCore]:
     made = VideoCore()
     cores.append(made)
     monkeypatch.setattr(
-        registry,
+        catalogue,
         "load",
-        lambda name, real=registry.load: fake_pi if name == "fakepi" else real(name),
+        lambda name, real=catalogue.load: fake_pi if name == "fakepi" else real(name),
     )
     yield made
     cores.clear()

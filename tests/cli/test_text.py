@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mboxio import Capabilities, registry
+from mboxio import Capabilities, catalogue
 from mboxio.cli.logs import logged_in_lines
 from mboxio.cli.output import Column, laid_out
 from mboxio.cli.text import LINE_MAX, json_line, printable, word
@@ -108,7 +108,7 @@ class Hostile(Loopback):
 def test_names_of_channels(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, command: str, told: str
 ) -> None:
-    monkeypatch.setitem(registry.BUILT_IN, "hostile", f"{__name__}:Hostile")
+    monkeypatch.setitem(catalogue.BUILT_IN, "hostile", f"{__name__}:Hostile")
     result = invoke(*command.split())
     assert told in result.stderr
     for line in [*result.stdout.split("\n"), *result.stderr.split("\n")]:

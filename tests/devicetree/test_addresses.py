@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import mboxio
-from mboxio import AddressError, DeviceTreeError, dt, registry
+from mboxio import AddressError, DeviceTreeError, catalogue, dt
 from mboxio.controllers.loopback import Loopback
 from mboxio.devicetree import EPROBE_DEFER, DeviceTree, Specifier
 from tests.devicetree.writer import blob
@@ -183,7 +183,7 @@ def test_a_driver_that_is_no_controller_is_told(
 
 
 def test_only_controllers_that_exist_drive() -> None:
-    assert set(dt.drivers().values()) <= set(registry.found())
+    assert set(dt.drivers().values()) <= set(catalogue.found())
 
 
 # -- xlate

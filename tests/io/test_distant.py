@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import mboxio
-from mboxio import Capabilities, Connection, RemoteGone, RequestTimeout, registry
+from mboxio import Capabilities, Connection, RemoteGone, RequestTimeout, catalogue
 from mboxio.capabilities import POLL_ACCESSES
 from mboxio.deputies import acting
 from mboxio.distant_client import DistantClient
@@ -216,7 +216,7 @@ def test_a_loop_that_ends_in_the_middle_holds_nobody_up(driver: Probed) -> None:
 
 
 def test_opening_by_address_makes_such_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.BUILT_IN, "probed", "tests.io.probe:Probed")
+    monkeypatch.setitem(catalogue.BUILT_IN, "probed", "tests.io.probe:Probed")
 
     async def work() -> None:
         async with mboxio.open_async("probed:/main") as client:

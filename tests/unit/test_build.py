@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 import mboxio
-from mboxio import _build, errors, gate, registry
+from mboxio import _build, catalogue, errors, gate
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = Path(mboxio.__file__).parent
@@ -206,7 +206,7 @@ def test_from_an_archive_the_package_runs_interpreted(image: Path, suffix: str) 
 
 
 @pytest.mark.parametrize(
-    "ask", [lambda: mboxio.__getattr__("Client"), lambda: registry.load("loopback")]
+    "ask", [lambda: mboxio.__getattr__("Client"), lambda: catalogue.load("loopback")]
 )
 def test_frames_without_source_are_hidden_from_pytest(
     ask: Callable[[], object], monkeypatch: pytest.MonkeyPatch

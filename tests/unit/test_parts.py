@@ -24,10 +24,11 @@ from mboxio import (
     errors,
     states,
 )
+from mboxio.address import Address
+from mboxio.catalogue import found, load
 from mboxio.controllers.loopback import Loopback
 from mboxio.correlate import NOTIFICATION, REMOTE_REQUEST, REPLY
 from mboxio.native import with_word, word_at
-from mboxio.registry import Address, found, load
 from mboxio.request import Owner, Request
 
 # -- the state table

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 import mboxio
-from mboxio import AddressError, registry
+from mboxio import AddressError, catalogue
 from mboxio.controllers.shm import ShmOptions
 from mboxio.io import open_region
 
 NUMERIC = [
     (name, field.name, kind)
-    for name in sorted(registry.BUILT_IN)
-    for options in [registry.load(name).Options]
+    for name in sorted(catalogue.BUILT_IN)
+    for options in [catalogue.load(name).Options]
     for field in dataclasses.fields(options)
     for kind in [typing.get_type_hints(options)[field.name]]
     if kind in (int, float)
@@ -49,7 +49,7 @@ def test_numbers_that_make_no_sense_are_refused_in_one_line(
 
 
 def fields(controller: str) -> set[str]:
-    return {field.name for field in dataclasses.fields(registry.load(controller).Options)}
+    return {field.name for field in dataclasses.fields(catalogue.load(controller).Options)}
 
 
 @pytest.mark.parametrize(
@@ -154,11 +154,11 @@ def test_a_broken_controller_is_told_with_its_package(
     with pytest.raises(AddressError) as caught:
         mboxio.connect(f"{controller}:")
     assert str(caught.value) == says
-    assert registry.broken_controllers()[controller] == says
+    assert catalogue.broken_controllers()[controller] == says
 
 
 def test_its_neighbours_work(package: Path) -> None:
-    assert "k7" not in registry.broken_controllers()
-    assert {"k7", "k7broken", "loopback"} <= registry.found().keys()
+    assert "k7" not in catalogue.broken_controllers()
+    assert {"k7", "k7broken", "loopback"} <= catalogue.found().keys()
     with mboxio.open("k7:") as client:
         assert client.request(b"x") == b"x"

@@ -15,7 +15,15 @@ from typing import Any, ClassVar
 import pytest
 
 import mboxio
-from mboxio import AddressError, Connection, MailboxError, RemoteError, RemoteGone, registry
+from mboxio import (
+    AddressError,
+    Connection,
+    MailboxError,
+    RemoteError,
+    RemoteGone,
+    catalogue,
+    registry,
+)
 from mboxio.io import Memory
 from mboxio.patience import Patience
 from mboxio.remote import Remote
@@ -65,7 +73,7 @@ class Late(Manual):
 
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> type[Late]:
-    monkeypatch.setitem(registry.BUILT_IN, "late", f"{__name__}:Late")
+    monkeypatch.setitem(catalogue.BUILT_IN, "late", f"{__name__}:Late")
     for event in ("opening", "closing", "go"):
         monkeypatch.setattr(Late, event, threading.Event())
     monkeypatch.setattr(Late, "made", [])

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import mboxio
-from mboxio import AddressError, Controller, _build, registry
+from mboxio import AddressError, Controller, _build, catalogue, registry
 from mboxio.cli.options import allowed, connected, wait_option
 from mboxio.cli.output import Column, Output
 from mboxio.cli.text import WORD_MAX, json_line, printable
@@ -28,7 +28,7 @@ def info(as_json: bool, verbose: bool) -> None:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": platform.platform(),
     }
-    controllers = dict(sorted(registry.found().items()))
+    controllers = dict(sorted(catalogue.found().items()))
     broken = {name: fault for name in controllers if (fault := _fault(name))}
     if as_json:
         click.echo(json_line({**about, "controllers": controllers, "broken": broken}))
@@ -48,15 +48,15 @@ def _packages() -> dict[str, str]:
     """Return which package brings a controller, for those that others wrote."""
     return {
         each.name: each.dist.name if each.dist else "unknown"
-        for each in entry_points(group=registry.GROUP)
-        if each.name not in registry.BUILT_IN
+        for each in entry_points(group=catalogue.GROUP)
+        if each.name not in catalogue.BUILT_IN
     }
 
 
 def _fault(name: str) -> str | None:
     """Return why a controller cannot be used; it may be anybody's, and fail in any way."""
     try:
-        kind = registry.load(name)
+        kind = catalogue.load(name)
     except (Exception, SystemExit) as error:
         told = str(error) or "it says nothing"
         return told if isinstance(error, AddressError) else f"{type(error).__name__}: {told}"

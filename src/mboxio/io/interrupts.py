@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mboxio.ring import Armed
+    from mboxio.ring.ring import Armed
 
 __all__ = ["Doorbell", "Interrupt"]
 

@@ -24,7 +24,7 @@ from mboxio.io.sockets import connect, ring_doorbell
 from mboxio.ring import armed, require_ordered_memory
 
 if TYPE_CHECKING:
-    from mboxio.ring import Armed
+    from mboxio.ring.ring import Armed
 
 __all__ = ["PAGE_BYTES", "PEER_HELLO", "PeerRegion", "open_peer", "prepare"]
 

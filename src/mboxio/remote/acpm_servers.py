@@ -3,9 +3,10 @@
 import functools
 import os
 import socket
+from collections.abc import Callable, Sequence
 from threading import RLock, get_ident
 from time import monotonic_ns
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError, RemoteError
@@ -16,14 +17,12 @@ from mboxio.remote.failures import go_on, log
 from mboxio.remote.handshake import mapped, memfd, seal
 from mboxio.remote.server import Server
 from mboxio.remote.slow import SlowHandlers
-from mboxio.remote.sram import Sram
+from mboxio.remote.sram import AcpmRemoteChannel, Sram
 from mboxio.remote.stats import RemoteStats
 from mboxio.remote.waiter import Waiter
-from mboxio.ring import armed
+from mboxio.ring import Armed, armed
+from mboxio.ring.acpm import AcpmLayout
 from mboxio.whose import why
-
-if TYPE_CHECKING:
-    from mboxio.remote.acpm import AcpmRemote
 
 __all__ = ["FileServer", "PeerServer"]
 
@@ -33,10 +32,41 @@ BUSY_NS = 1_000_000_000
 """How long after the last message a file is looked at more often."""
 
 
+class Served(Protocol):
+    """The firmware, as those see it who bring hosts to it."""
+
+    name: str
+    boot: int
+
+    @property
+    def address(self) -> str:
+        """Where it is served."""
+        ...
+
+    @property
+    def channels(self) -> Sequence[AcpmRemoteChannel]:
+        """Its channels."""
+        ...
+
+    def describe(self) -> AcpmLayout:
+        """See `AcpmRemote.describe`."""
+        ...
+
+    def sram(
+        self,
+        memory: Memory,
+        layout: AcpmLayout,
+        interrupt: Callable[[], object] | None = None,
+        words: Armed | None = None,
+    ) -> Sram:
+        """See `AcpmRemote.sram`."""
+        ...
+
+
 class PeerServer(Server[Sram]):
     """Serves ``peer:NAME``."""
 
-    def __init__(self, remote: "AcpmRemote", stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
+    def __init__(self, remote: Served, stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
         self._remote = remote
         self.served = lambda: remote.channels
         super().__init__("peer", remote.name, stats, lock, spin_ns)
@@ -73,7 +103,7 @@ class PeerServer(Server[Sram]):
 class FileServer:
     """Serves ``file:PATH``: looks at it again and again, because nothing tells."""
 
-    def __init__(self, remote: "AcpmRemote", stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
+    def __init__(self, remote: Served, stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
         self.stopping = False
         self.thread: int | None = None
         self.left_behind = False
