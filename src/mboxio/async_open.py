@@ -43,7 +43,7 @@ class connect_async:
         wait_s: float | None = None,
         allow: Collection[str] | None = None,
         clock: Clock = SYSTEM,
-        trace: Any = None,
+        trace: Callable[[str, Any], object] | None = None,
     ) -> None:
         Address.parse(address)  # what is no address at all is told at once
         Patience(wait_s)

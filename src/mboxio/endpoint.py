@@ -67,8 +67,8 @@ class Endpoint(Owner):
             raise ValueError("a backlog has 0 places or more")
         self.host = host
         self.gate = host.gate
-        self.channel = channel
-        self.queue = channel.queue
+        self.channel: Channel = channel
+        self.queue: Queue = channel.queue
         self.pump = host.pump
         self.checks = type(channel.controller).check is not Controller.check
         self.backlog = Backlog(backlog)
@@ -326,6 +326,10 @@ class Endpoint(Owner):
         if self.ports is not None:
             self.attend(-1)
         self.channel.remove_client(self)
+
+    def close(self) -> None:
+        """End everything of this client; `Verbs.close` also leaves the channel."""
+        self.gate.call(self.decide_close)
 
     def close_request(self, request: Request, why: str) -> None:
         """End one request as closed. Under the lock."""

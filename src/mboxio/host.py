@@ -52,7 +52,7 @@ class Host:
         *,
         address: str = "",
         clock: Clock = SYSTEM,
-        trace: Callable[[str, object], object] | None = None,
+        trace: Callable[[str, Any], object] | None = None,
     ) -> None:
         self.controller = controller
         self.address = address or type(controller).__name__.lower()

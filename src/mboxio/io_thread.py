@@ -39,7 +39,7 @@ class DistantPort(LoopPort):
 
     # -- what may take long; from the loop
 
-    async def away(self, function: Callable[..., T], *args: Any) -> T:
+    async def away(self, function: Callable[..., T], *args: object) -> T:
         """Return ``function(*args)``, called on the I/O thread after what was handed there before.
 
         Cancelling this leaves a call alone that has begun.
@@ -49,12 +49,12 @@ class DistantPort(LoopPort):
             return function(*args)  # nothing is accessed any more, and errors say why
         return await asyncio.wrap_future(handed)
 
-    def post_away(self, function: Callable[..., object], *args: Any) -> None:
+    def post_away(self, function: Callable[..., object], *args: object) -> None:
         """Have ``function(*args)`` called on the I/O thread, and wait for nothing."""
         if self.hand(_call, function, args) is None:
             function(*args)
 
-    def hand(self, function: Callable[..., T], *args: Any) -> "Future[T] | None":
+    def hand(self, function: Callable[..., T], *args: object) -> "Future[T] | None":
         """Give a call to the I/O thread; None if there is none: closed, or a forked child."""
         if self.closed or self.gate.forked:
             return None

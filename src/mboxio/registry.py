@@ -153,7 +153,7 @@ def connect(
     wait_s: float | None = None,
     allow: Collection[str] | None = None,
     clock: Clock = SYSTEM,
-    trace: Any = None,
+    trace: Callable[[str, Any], object] | None = None,
 ) -> Connection:
     """Connect to the controller at an address.
 
@@ -225,7 +225,12 @@ def patiently(patience: Patience, attach: Callable[[], Connection]) -> Connectio
         patience.sleep(pause_ns)
 
 
-def _attach(address: Address, allow: frozenset[str] | None, clock: Clock, trace: Any) -> Connection:
+def _attach(
+    address: Address,
+    allow: frozenset[str] | None,
+    clock: Clock,
+    trace: Callable[[str, Any], object] | None,
+) -> Connection:
     controller = make(address, allow)
     try:
         return Connection(controller, address=str(address), clock=clock, trace=trace)

@@ -1,7 +1,5 @@
 """Time-outs as users write them: seconds, None for ever, or the channel's default."""
 
-from typing import Any
-
 from mboxio.states import FOREVER
 
 
@@ -10,7 +8,7 @@ class _Default:
         return "the channel's default"
 
 
-DEFAULT: Any = _Default()
+DEFAULT: float = _Default()  # type: ignore[assignment]
 """A time-out left to the channel: the controller's own, else one second."""
 
 

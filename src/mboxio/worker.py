@@ -68,7 +68,7 @@ class Worker:
         if self.needs > 0 and change > 0:
             self.ring()
 
-    def post(self, job: Callable[..., object], *args: Any) -> None:
+    def post(self, job: Callable[..., object], *args: object) -> None:
         """Have ``job(*args)`` called on the service thread."""
         self.jobs.append((job, args))
         self.ring()

@@ -12,7 +12,6 @@ import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from mboxio.descriptors import refuse_exhausted
 from mboxio.errors import AddressError, RemoteError
@@ -40,7 +39,7 @@ class Claim:
         descriptor: the one that has the lock; -1 if there is none.
     """
 
-    def __init__(self, place: Any, begin: int, end: int, descriptor: int = -1) -> None:
+    def __init__(self, place: object, begin: int, end: int, descriptor: int = -1) -> None:
         self.place = place
         self.begin = begin
         self.end = end
@@ -48,7 +47,7 @@ class Claim:
         self.region: Region | None = None
         _held.add(self)
 
-    def meets(self, place: Any, begin: int, end: int) -> bool:
+    def meets(self, place: object, begin: int, end: int) -> bool:
         """Tell whether this claim is on some of these bytes."""
         return self.place == place and self.begin < end and begin < self.end
 

@@ -18,7 +18,6 @@ from errno import (
     ENODEV,
     EOPNOTSUPP,
 )
-from typing import Any
 
 from mboxio.errors import ClosedError
 from mboxio.linux.channel import HOUR_MS, MBOX_NO_MSG, MBOX_TX_QUEUE_LEN, TXDONE, log, mbox_chan
@@ -157,7 +156,7 @@ def devm_mbox_controller_unregister(dev: device, mbox: mbox_controller) -> None:
         mbox_controller_unregister(mbox)
 
 
-def mbox_chan_received_data(chan: mbox_chan, mssg: Any) -> None:
+def mbox_chan_received_data(chan: mbox_chan, mssg: object) -> None:
     """Give the owner of a channel what arrived. From any context; without owner it is dropped.
 
     On controllers of requests only ``notify_callback`` gets it.
@@ -271,7 +270,7 @@ def mbox_free_channel(chan: mbox_chan | None) -> None:
         _free(chan, -ECANCELED)
 
 
-def mbox_send_message(chan: mbox_chan | None, mssg: Any) -> int:
+def mbox_send_message(chan: mbox_chan | None, mssg: object) -> int:
     """Queue a message, and hand it over if nothing is active. Blocks if the client is blocking.
 
     Returns the message's place (0 to 19), -EINVAL, -EOPNOTSUPP on a controller of requests,

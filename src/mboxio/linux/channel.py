@@ -22,6 +22,7 @@ from mboxio.host import Host
 from mboxio.linux.request import Posted
 from mboxio.linux.waiting import call_back, call_op, context, in_interrupt, interrupt_context
 from mboxio.ports import Ports
+from mboxio.request import Request
 from mboxio.states import FOREVER, HOLDS_SLOT, TIME_OUT
 from mboxio.timeouts import nanoseconds
 from mboxio.verbs import Verbs
@@ -72,7 +73,7 @@ def number_of(data: bytes) -> int:
 class Message:
     """What a client sends in the classic style, until everybody knows how it ended."""
 
-    def __init__(self, owner: "Owner", cl: Any, mssg: Any) -> None:
+    def __init__(self, owner: "Owner", cl: Any, mssg: object) -> None:
         self.owner = owner
         self.cl = cl
         self.mssg = mssg
@@ -165,7 +166,7 @@ class mbox_chan:
         if self.owner is not None and not self.for_requests:
             for request in self.active():
                 data = request.data
-                message = None if data is None else self.sent.get(number_of(data))
+                message = None if not data else self.sent.get(number_of(data))
                 if message is not None:  # else it ends just now, in another thread
                     return message.mssg
         return MBOX_NO_MSG
@@ -176,7 +177,7 @@ class mbox_chan:
         polls = self.owner is not None and self.txdone_method is TXDONE.BY_POLL
         return polls and bool(self.active())
 
-    def active(self) -> list[Any]:
+    def active(self) -> list[Request]:
         """Return the core's requests that are in a slot."""
         return [each for each in self.line.queue.in_flight() if each.holds & HOLDS_SLOT]
 
@@ -212,7 +213,7 @@ class mbox_chan:
 
     # -- the classic style
 
-    def send_message(self, mssg: Any) -> int:
+    def send_message(self, mssg: object) -> int:
         """See `mbox_send_message`."""
         owner, cl = self.owner, self.cl
         if owner is None or cl is None:
@@ -225,7 +226,7 @@ class mbox_chan:
             message.parker = Parker()
         number = next(self.numbers)
         self.sent[number] = message
-        request: Any = None
+        request: Request | None = None
         try:
             request = owner.post(carried(number))
         except QueueFull:
@@ -262,7 +263,7 @@ class mbox_chan:
             self.mbox.poller.start()
         return SENT
 
-    def block(self, message: Message, request: Any, patience_ms: float) -> int:
+    def block(self, message: Message, request: Request, patience_ms: float) -> int:
         """Wait for the end of a message, and take it out if that takes too long.
 
         Returns:
@@ -282,7 +283,7 @@ class mbox_chan:
             clock.park(parker, FOREVER)
         return min(message.status, 0)
 
-    def take_timeout(self, request: Any) -> None:
+    def take_timeout(self, request: Request) -> None:
         """A blocked sender gives up its message, and nobody else's. Under the core's lock."""
         channel = self.line.channel
         error = channel.error(RequestTimeout, request, "timed out", errno=ETIME, status=-ETIME)

@@ -5,7 +5,7 @@ from collections import deque
 from errno import ECANCELED, EDEADLK, EINPROGRESS, EINVAL, ETIME
 from typing import Any
 
-from mboxio.clock import SYSTEM, Clock, Parker, Watcher
+from mboxio.clock import SYSTEM, Clock, Parker, Wakes, Watcher
 from mboxio.controller import SENT, Done, Outcome
 from mboxio.errors import ClosedError, RequestCancelled
 from mboxio.gate import Gate
@@ -92,7 +92,7 @@ class Posted(Watcher):
         error = channel.error(RequestCancelled, self.request, "cancelled", status=-ECANCELED)
         channel.withdraw(self.request, CANCEL, error)
 
-    def fire(self, core: Any, waitable: Any) -> None:
+    def fire(self, core: Wakes, waitable: Any) -> None:
         """See `Watcher.fire`."""
         if waitable.state == CLOSED:
             self.status = waitable.owner.error

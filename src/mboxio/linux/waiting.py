@@ -42,7 +42,7 @@ def in_interrupt() -> bool:
     return context.interrupts > 0
 
 
-def call_op(op: Callable[..., Any] | None, *args: Any) -> int:
+def call_op(op: Callable[..., Any] | None, *args: object) -> int:
     """Call an op of a driver. None is 0; what it raises is logged and counts as -EIO."""
     try:
         result = None if op is None else op(*args)
@@ -52,7 +52,7 @@ def call_op(op: Callable[..., Any] | None, *args: Any) -> int:
     return 0 if result is None else int(result)
 
 
-def call_back(function: Callable[..., Any] | None, *args: Any) -> None:
+def call_back(function: Callable[..., Any] | None, *args: object) -> None:
     """Call a client back, where nothing may block. What it raises is logged."""
     if function is not None:
         with interrupt_context():

@@ -172,29 +172,33 @@ class _Registers:
         self.kind = kind
         self.bus = bus
 
-    def start_read(self, register: int, **deadlines: Any) -> Operation[int]:
+    def start_read(self, register: int, **deadlines: float | None) -> Operation[int]:
         """Start to read a register."""
         return self._start(encode(READ, self.bus, self.kind, register), _value, deadlines)
 
-    def start_write(self, register: int, value: int, **deadlines: Any) -> Operation[None]:
+    def start_write(self, register: int, value: int, **deadlines: float | None) -> Operation[None]:
         """Start to write a register."""
         message = encode(WRITE, self.bus, self.kind, register, value)
         return self._start(message, _nothing, deadlines)
 
     def start_update(
-        self, register: int, value: int, mask: int, **deadlines: Any
+        self, register: int, value: int, mask: int, **deadlines: float | None
     ) -> Operation[None]:
         """Start to change those bits of a register that are set in ``mask``."""
         message = encode(UPDATE, self.bus, self.kind, register, value, mask)
         return self._start(message, _nothing, deadlines)
 
-    def start_bulk_read(self, register: int, count: int, **deadlines: Any) -> Operation[bytes]:
+    def start_bulk_read(
+        self, register: int, count: int, **deadlines: float | None
+    ) -> Operation[bytes]:
         """Start to read up to `BULK_MAX` registers, from ``register`` on."""
         check_count(count, register)
         message = encode(BULK_READ, self.bus, self.kind, register, count)
         return self._start(message, lambda _, data: data[:count], deadlines)
 
-    def start_bulk_write(self, register: int, data: "Buffer", **deadlines: Any) -> Operation[None]:
+    def start_bulk_write(
+        self, register: int, data: "Buffer", **deadlines: float | None
+    ) -> Operation[None]:
         """Start to write up to `BULK_MAX` registers, from ``register`` on."""
         message = encode_bulk_write(self.bus, self.kind, register, data)
         return self._start(message, _nothing, deadlines)
@@ -230,25 +234,25 @@ class Pmic(_Registers):
     def __init__(self, client: Client, *, kind: int = 0, bus: int = 0) -> None:
         super().__init__(client, kind=kind, bus=bus)
 
-    def read(self, register: int, **deadlines: Any) -> int:
+    def read(self, register: int, **deadlines: float | None) -> int:
         """Read a register."""
         return self._do(encode(READ, self.bus, self.kind, register), deadlines)[0]
 
-    def write(self, register: int, value: int, **deadlines: Any) -> None:
+    def write(self, register: int, value: int, **deadlines: float | None) -> None:
         """Write a register."""
         self._do(encode(WRITE, self.bus, self.kind, register, value), deadlines)
 
-    def update(self, register: int, value: int, mask: int, **deadlines: Any) -> None:
+    def update(self, register: int, value: int, mask: int, **deadlines: float | None) -> None:
         """Change those bits of a register that are set in ``mask``."""
         self._do(encode(UPDATE, self.bus, self.kind, register, value, mask), deadlines)
 
-    def bulk_read(self, register: int, count: int, **deadlines: Any) -> bytes:
+    def bulk_read(self, register: int, count: int, **deadlines: float | None) -> bytes:
         """Read up to `BULK_MAX` registers, from ``register`` on."""
         check_count(count, register)
         message = encode(BULK_READ, self.bus, self.kind, register, count)
         return self._do(message, deadlines)[1][:count]
 
-    def bulk_write(self, register: int, data: "Buffer", **deadlines: Any) -> None:
+    def bulk_write(self, register: int, data: "Buffer", **deadlines: float | None) -> None:
         """Write up to `BULK_MAX` registers, from ``register`` on."""
         self._do(encode_bulk_write(self.bus, self.kind, register, data), deadlines)
 
@@ -265,25 +269,25 @@ class AsyncPmic(_Registers):
     def __init__(self, client: AsyncClient, *, kind: int = 0, bus: int = 0) -> None:
         super().__init__(client, kind=kind, bus=bus)
 
-    async def read(self, register: int, **deadlines: Any) -> int:
+    async def read(self, register: int, **deadlines: float | None) -> int:
         """Read a register."""
         return (await self._do(encode(READ, self.bus, self.kind, register), deadlines))[0]
 
-    async def write(self, register: int, value: int, **deadlines: Any) -> None:
+    async def write(self, register: int, value: int, **deadlines: float | None) -> None:
         """Write a register."""
         await self._do(encode(WRITE, self.bus, self.kind, register, value), deadlines)
 
-    async def update(self, register: int, value: int, mask: int, **deadlines: Any) -> None:
+    async def update(self, register: int, value: int, mask: int, **deadlines: float | None) -> None:
         """Change those bits of a register that are set in ``mask``."""
         await self._do(encode(UPDATE, self.bus, self.kind, register, value, mask), deadlines)
 
-    async def bulk_read(self, register: int, count: int, **deadlines: Any) -> bytes:
+    async def bulk_read(self, register: int, count: int, **deadlines: float | None) -> bytes:
         """Read up to `BULK_MAX` registers, from ``register`` on."""
         check_count(count, register)
         message = encode(BULK_READ, self.bus, self.kind, register, count)
         return (await self._do(message, deadlines))[1][:count]
 
-    async def bulk_write(self, register: int, data: "Buffer", **deadlines: Any) -> None:
+    async def bulk_write(self, register: int, data: "Buffer", **deadlines: float | None) -> None:
         """Write up to `BULK_MAX` registers, from ``register`` on."""
         await self._do(encode_bulk_write(self.bus, self.kind, register, data), deadlines)
 

@@ -1,9 +1,11 @@
 """Checks of what the far side does on its own, and of waking up for it."""
 
 import threading
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from mboxio.contracts import DriverChannel
 from mboxio.correlate import Verdict
 from mboxio.deputies import acting
 from mboxio.testing.suite import check
@@ -40,7 +42,7 @@ def _look_at_reports(trial: Trial, wrong: list[str]) -> None:
     controller: Any = trial.bench.controller
     received, complete = controller.received, controller.complete
 
-    def hear(channel: Any, messages: Any) -> None:
+    def hear(channel: DriverChannel, messages: Iterable[object]) -> None:
         kind: Any = messages.__class__
         if hasattr(kind, "__iter__") and kind not in BYTES_LIKE:
             messages = list(messages)
@@ -52,14 +54,14 @@ def _look_at_reports(trial: Trial, wrong: list[str]) -> None:
             wrong.append(f"received() was given {kind.__name__}, not a list of messages")
         received(channel, messages)
 
-    def hear_one(channel: Any, handle: int, status: int, reply: Any = b"") -> None:
+    def hear_one(channel: DriverChannel, handle: int, status: int, reply: object = b"") -> None:
         _look_at(channel, reply, "complete()", wrong)
         complete(channel, handle, status, reply)
 
     controller.received, controller.complete = hear, hear_one
 
 
-def _look_at(channel: Any, message: Any, report: str, wrong: list[str]) -> None:
+def _look_at(channel: DriverChannel, message: Any, report: str, wrong: list[str]) -> None:
     try:
         size_bytes = memoryview(message).nbytes
     except TypeError:

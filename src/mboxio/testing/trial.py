@@ -11,7 +11,7 @@ from mboxio.capabilities import TxDone
 from mboxio.client import Client
 from mboxio.controller import EVENT, LOOK, POLL, Controller
 from mboxio.errors import QueueFull, RemoteGone, RequestTimeout
-from mboxio.request import Owner
+from mboxio.request import Owner, Request
 from mboxio.testing.bench import Bench
 from mboxio.testing.watch import Log, Watched
 
@@ -211,7 +211,7 @@ class Trial:
             raise Overdue(text) from None
         return accepted[0]
 
-    def own_reply(self, message: bytes, request: Any) -> None:
+    def own_reply(self, message: bytes, request: Request) -> None:
         """Require that a request ends with the reply to its own message."""
         if not request.wait(self.patience_s):
             raise Overdue(f"request {message!r} is not over: {request!r}")

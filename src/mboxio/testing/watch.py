@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mboxio.backlog import PLACED
+from mboxio.base_channel import BaseChannel
 from mboxio.channel import Channel
 from mboxio.client import Connection
 from mboxio.controller import Controller
+from mboxio.correlate import Verdict
 from mboxio.deputies import acting
 from mboxio.errors import RemoteGone
 from mboxio.queue import Queue
+from mboxio.request import Request
 
 
 class Log:
@@ -60,7 +63,7 @@ class WatchedQueue(Queue):
 
     log: Log
 
-    def hand_over(self, request: Any, channel: Any, now_ns: int) -> int:
+    def hand_over(self, request: Request, channel: BaseChannel, now_ns: int) -> int:
         """See `Queue.hand_over`."""
         handle = request.handle
         self.log.handed.append(handle)
@@ -90,7 +93,7 @@ class WatchedChannel(Channel):
         self.log.completed.append(handle)
         super().take_completion(handle, status, reply)
 
-    def take_batch(self, messages: Iterable[Any]) -> None:
+    def take_batch(self, messages: Iterable[bytes | Verdict]) -> None:
         """See `Channel.take_batch`."""
         messages = list(messages)
         self.log.received += len(messages)
