@@ -58,7 +58,7 @@ class Channel(BaseChannel):
         correlator: Correlator | None,
         can_send: bool,
         can_receive: bool,
-        context: Any,
+        context: object,
     ) -> None:
         self.host = host
         self.gate: Gate = host.gate

@@ -85,7 +85,7 @@ class MailboxError(Exception):
         handed_over: str | None = None,
         channel: str | None = None,
         request: int | None = None,
-        **details: Any,
+        **details: object,
     ) -> None:
         super().__init__(printable(message))
         self.errno = self.default_errno if errno is None else errno

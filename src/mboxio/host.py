@@ -105,7 +105,7 @@ class Host:
         correlator: Correlator | None,
         can_send: bool,
         can_receive: bool,
-        context: Any,
+        context: object,
     ) -> Channel:
         """See `Controller.add_channel`."""
         if check_channel(name, queue, correlator, self.queues) in self.channels:

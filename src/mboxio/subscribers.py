@@ -2,7 +2,7 @@
 
 import errno
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 from mboxio.bell import Bell
@@ -150,7 +150,7 @@ class Handler:
         self.reply(answer, tag, life)
         return None
 
-    async def finish(self, answer: Any, tag: int, life: int) -> None:
+    async def finish(self, answer: Awaitable[object], tag: int, life: int) -> None:
         """Await a coroutine handler and send its answer."""
         try:
             result = await answer
@@ -161,7 +161,7 @@ class Handler:
             return
         self.reply(result, tag, life)
 
-    def reply(self, answer: Any, tag: int, life: int) -> None:
+    def reply(self, answer: object, tag: int, life: int) -> None:
         """Send an answer, or an error if it is no message."""
         place = f"channel {self.client.channel.name!r}"
         try:

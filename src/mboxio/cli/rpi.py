@@ -146,7 +146,7 @@ UNITS: dict[str, Callable[[float], str]] = {
 }
 
 
-def in_words(name: str, value: Any) -> str:
+def in_words(name: str, value: object) -> str:
     """Return a value as people write it."""
     if value is UNKNOWN:
         return str(UNKNOWN.value)
@@ -168,7 +168,7 @@ def flags(value: enum.IntFlag) -> list[str]:
     return names + ([f"{rest:#x}"] if rest else [])
 
 
-def in_json(value: Any) -> Any:
+def in_json(value: object) -> Any:
     """Return a value as JSON has it."""
     if value is UNKNOWN:
         return None

@@ -2,7 +2,6 @@
 
 import codecs
 import json
-from typing import Any
 
 import click
 
@@ -24,7 +23,7 @@ def word(text: str) -> str:
     return f"{shown}...({left})" if left > 0 else shown or "-"
 
 
-def json_line(found: Any) -> str:
+def json_line(found: object) -> str:
     """Return JSON in ASCII, also without DEL, which JSON need not escape."""
     return json.dumps(found).replace("\x7f", r"\u007f")
 

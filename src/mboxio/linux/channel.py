@@ -226,7 +226,7 @@ class mbox_chan:
             message.parker = Parker()
         number = next(self.numbers)
         self.sent[number] = message
-        request: Request | None = None
+        request: Any = None
         try:
             request = owner.post(carried(number))
         except QueueFull:
@@ -263,7 +263,7 @@ class mbox_chan:
             self.mbox.poller.start()
         return SENT
 
-    def block(self, message: Message, request: Request, patience_ms: float) -> int:
+    def block(self, message: Message, request: Any, patience_ms: float) -> int:
         """Wait for the end of a message, and take it out if that takes too long.
 
         Returns:

@@ -1,0 +1,64 @@
+"""What a user's objects show, in one table: a name that is added or goes is decided here."""
+
+import asyncio
+
+import mboxio
+from mboxio.native import COMPILED
+
+SHOWN = {
+    "Client": """
+        add_handler add_subscription admit answer at_home attend attended attentive
+        awaits_handlers backlog call_when_over cancel carry_out channel check_open checks close
+        close_request closed deadline_after decide_cancel decide_close disown draft find_home
+        flush flushed flushes forget_future future_of gate hand_in host joined leave look_at
+        look_or_queue on_request ports post prepare pump queue queue_timeout_ns request
+        request_over resync ring ring_now send send_answer set_handler slot_freed start_afresh
+        start_flush start_receiving stop_flush submit subscribe subscriptions take_answer
+        timeout_ns tx_done wait_for watch_for
+    """,
+    "Request": """
+        add_done_callback add_watcher apply cancel data deadline_ns done drop_watcher exception
+        finish future handed handed_over handle holds into lent over owner queue_timeout_ns
+        queued_by remote_status remote_tag result set_up stage state status step tag tied
+        timeout_ns under_way value wait watchers
+    """,
+    "Connection": """
+        add_channel add_queue address admin async_client bury channel_class channels check_open
+        choose client close closed controller decide_close declared epoch find_channel
+        forget_future gate join leave life loop_port lose lost lost_reason pace plan_reconnect
+        pump queue_class queues reconnecting remote_restarted seek stats take_event take_gone
+        take_link take_restart take_stats tell_ports try_reconnect voice voices want_remote watch
+        worker xlate
+    """,
+    "AsyncClient": """
+        arrival settle_in
+    """,
+}
+"""An `AsyncClient` shows what a `Client` does, and these."""
+
+INLINED = {"Client": {"admit", "leave", "look_or_queue"}, "Request": {"apply", "set_up"}}
+"""Methods that only compiled code can call where there is such."""
+
+
+def test_names_are_those_of_the_table() -> None:
+    async def names_of_async_client() -> set[str]:
+        return names(connection.async_client(0))
+
+    with mboxio.connect("loopback:") as connection:
+        client = connection.client(0)
+        blocking = names(client)
+        assert blocking == promised("Client")
+        assert names(client.submit(b"")) == promised("Request")
+        assert names(connection) == promised("Connection")
+        assert asyncio.run(names_of_async_client()) - blocking == promised("AsyncClient")
+
+
+def names(shown: object) -> set[str]:
+    """Return the names that an editor offers."""
+    return {name for name in dir(shown) if not name.startswith("_")}
+
+
+def promised(kind: str) -> set[str]:
+    """Return the names in the table."""
+    shown = set(SHOWN[kind].split())
+    return shown - INLINED.get(kind, set()) if COMPILED else shown
