@@ -149,6 +149,10 @@ class TreeNode(Protocol):
         """What it is, the most special name first."""
         ...
 
+    def cells(self, name: str) -> Sequence[int]:
+        """Return a property as numbers of 32 bits."""
+        ...
+
 
 class TreeRegion(Protocol):
     """One entry of a node's ``reg``."""
