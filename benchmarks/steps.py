@@ -39,7 +39,7 @@ def in_python() -> dict[str, float]:
 
     def burst() -> None:
         for each in [make() for make in makers]:
-            each.__length_hint__()
+            each.__length_hint__()  # type: ignore[attr-defined]
 
     def once_ns(step: object) -> float:
         return min(timeit.repeat(step, number=TIMES, repeat=5)) * 1e9 / TIMES  # type: ignore[arg-type]

@@ -95,7 +95,7 @@ def _descriptors() -> Iterator[str]:
 
 # asyncio.run cancels what is still running before it returns, so it is asked there.
 _tasks_left: list[str] = []
-_cancel_all_tasks = asyncio.runners._cancel_all_tasks
+_cancel_all_tasks = asyncio.runners._cancel_all_tasks  # type: ignore[attr-defined]
 
 
 def _note_and_cancel(loop: asyncio.AbstractEventLoop) -> None:
@@ -103,7 +103,7 @@ def _note_and_cancel(loop: asyncio.AbstractEventLoop) -> None:
     _cancel_all_tasks(loop)
 
 
-asyncio.runners._cancel_all_tasks = _note_and_cancel
+asyncio.runners._cancel_all_tasks = _note_and_cancel  # type: ignore[attr-defined]
 
 _passed = pytest.StashKey[bool]()
 

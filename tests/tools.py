@@ -57,5 +57,5 @@ def compile_c(
     """Compile a C file against the header; warnings are errors."""
     program, *machine = compiler
     common = (*STRICT, "-O2", *options, f"-I{HEADER_FOLDER}", source, "-o", output)
-    subprocess.run([tool(program), *machine, *common], check=True, env=without_preloads())
+    subprocess.run([tool(program), *machine, *common], check=True, env=without_preloads())  # type: ignore[list-item]
     return output

@@ -98,7 +98,9 @@ class Gate:
 
         self.clock = clock
         self.deputies = None if COMPILED else Deputies("mboxio deputy")
-        self.trace = None if trace is None else Tracer(self, trace)
+        self.trace: Callable[[str, Any], object] | None = (
+            None if trace is None else Tracer(self, trace)
+        )
         self.lock = Mutex()
         self.notes: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self.eventful = False  # leaving may take more than releasing the lock

@@ -113,7 +113,7 @@ def test_descriptors_that_lie(field: int, value: int | None, text: str) -> None:
     region, layout = image()
     ours = layout.channels[0].to_remote
     told = {None: ours.rear, -1: ours.base}.get(value, value)
-    region.write(layout.array + field, told, 4)
+    region.write(layout.array + field, told, 4)  # type: ignore[arg-type]
     with pytest.raises(RemoteError, match=text) as caught:
         read(region, 0x100)
     assert "0x100" in str(caught.value)

@@ -49,7 +49,7 @@ def test_a_descriptor_is_used_when_nobody_writes_it_any_more() -> None:
         board.clock.advance(50 * MS)
         client.host.seek()
         assert not connection.lost
-        request = client.submit(numbered(2))
+        request = client.submit(numbered(2))  # type: ignore[unreachable]
         board.far[0].serve()
         assert own(request.result(), 2)
 

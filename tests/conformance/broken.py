@@ -166,7 +166,7 @@ class HandsUpWords(CountFifo):
     """Takes the register for the message."""
 
     def report_received(self, channel: Any, handle: int, message: Any) -> None:
-        self.received(channel, [int.from_bytes(message[:4], "little")])
+        self.received(channel, [int.from_bytes(message[:4], "little")])  # type: ignore[list-item]
 
 
 class HandsUpOne(CountFifo):

@@ -72,7 +72,7 @@ def test_a_driver_without_capabilities_is_told() -> None:
     class Bare(Fifo):
         def open(self) -> None:
             self.declared = Capabilities()
-            self.host.channels = {}
+            self.host.channels = {}  # type: ignore[misc]
 
     with pytest.raises(AssertionError, match="opens and declares"):
         check_controller(Bare, only=["opens and declares sane channels"])

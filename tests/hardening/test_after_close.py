@@ -88,7 +88,7 @@ class Finalized(Manual):
     def service(self, queue: Any, why: str) -> None:
         if not self.order:
             self.order.append("op begins")
-            self.host.close()
+            self.host.close()  # type: ignore[attr-defined]
             self.order.append("op ends")
 
     def close(self) -> None:

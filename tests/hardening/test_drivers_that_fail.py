@@ -43,7 +43,7 @@ def test_a_driver_that_raises_in_abort_hurts_no_other_request() -> None:
         other = client.submit(b"2", timeout_s=0.1)
         third = connection.client(0).submit(b"3", timeout_s=1)
         driver.answer(b"fine", 2)
-        connection.gate.clock.advance(SECOND // 5)
+        connection.gate.clock.advance(SECOND // 5)  # type: ignore[attr-defined]
         assert third.result() == b"fine"
         assert one.done()
         assert other.done()
@@ -141,7 +141,7 @@ class Speaks(Manual):
     spoke = False
 
     def service(self, queue: Any, why: str) -> None:
-        if not self.spoke and threading.current_thread() is self.host.worker.thread:
+        if not self.spoke and threading.current_thread() is self.host.worker.thread:  # type: ignore[attr-defined]
             self.spoke = True
             self.received(self.channels[0], [b"1234"])
 

@@ -98,7 +98,7 @@ def test_a_time_limit_in_an_op_is_the_callers(op: str, late: bool) -> None:
         driver.op, driver.late = op, late
         with pytest.raises(TooLong):
             client.request(b"1")
-        assert driver.queue.fault is None, "the driver has not failed"
+        assert driver.queue.fault is None, "the driver has not failed"  # type: ignore[attr-defined]
         for index in range(len(driver.sent)):
             driver.answer(b"", index)
         request = client.submit(b"2", timeout_s=PATIENCE_S)
@@ -164,7 +164,7 @@ def test_a_time_limit_in_a_correlator_loses_no_message() -> None:
         with pytest.raises(TooLong):
             driver.received(driver.channels[0], [driver.sent[0][2]])
         assert request.done()
-        assert driver.queue.fault is None
+        assert driver.queue.fault is None  # type: ignore[attr-defined]
 
 
 def test_a_time_limit_in_a_port_is_not_swallowed() -> None:

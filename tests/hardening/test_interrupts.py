@@ -60,7 +60,7 @@ def test_ctrl_c_in_send_does_not_lose_a_request_of_the_backlog() -> None:
         with pytest.raises(KeyboardInterrupt):
             driver.answer(b"", 0)
         assert first.over
-        connection.gate.clock.advance(10 * SECOND)
+        connection.gate.clock.advance(10 * SECOND)  # type: ignore[attr-defined]
         assert second.done(), second
 
 

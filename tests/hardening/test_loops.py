@@ -197,7 +197,7 @@ def test_an_answer_of_a_cancelled_handler_makes_room_for_the_next() -> None:
                 for tag in range(2):
                     driver.ask(tag, b"?")
                 await reached(lambda: len(cancelled) == 2)
-                await reached(lambda: driver.channels[0].asked == 0)
+                await reached(lambda: driver.channels[0].asked == 0)  # type: ignore[attr-defined]
 
     asyncio.run(run())
 
@@ -211,9 +211,9 @@ def test_closing_an_async_client_settles_its_account() -> None:
             client.post(b"1")
             client.post(b"2")
             (port,) = connection.pump.loops
-            assert port.needs > 0
+            assert port.needs > 0  # type: ignore[attr-defined]
             client.close()
-            return int(port.needs)
+            return int(port.needs)  # type: ignore[attr-defined]
 
     assert asyncio.run(run()) == 0
 
@@ -227,9 +227,9 @@ def test_a_backlog_without_a_home_moves_in_with_its_client() -> None:
         async def run() -> int:
             client.settle_in()
             (port,) = connection.pump.loops
-            assert port.needs == 2
+            assert port.needs == 2  # type: ignore[attr-defined]
             client.close()
-            return int(port.needs)
+            return int(port.needs)  # type: ignore[attr-defined]
 
         assert asyncio.run(run()) == 0
 

@@ -66,14 +66,14 @@ def test_nobody_spins_while_another_thread_reconnects() -> None:
     driver.link(False, 1, "gone")
     with pytest.raises(RemoteGone):
         messages.get()
-    connection.gate.clock.advance(1)
+    connection.gate.clock.advance(1)  # type: ignore[attr-defined]
     assert driver.reconnecting is connection.worker.thread is not None
     before = driver.turns_left
     with pytest.raises(RequestTimeout):
         messages.get(0.3)
     assert driver.reconnecting, "it lasted as long as the wait"
     assert before - driver.turns_left < 50
-    connection.gate.clock.advance(SECOND)
+    connection.gate.clock.advance(SECOND)  # type: ignore[attr-defined]
     assert not connection.lost
     connection.close()  # not where it failed: time stands still, and the other holds a lock
 

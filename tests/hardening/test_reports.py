@@ -67,7 +67,7 @@ def test_what_is_handed_up_is_copied_at_once() -> None:
         def send(self, channel: Any, handle: int, message: bytes) -> Outcome:
             buffer = bytearray(b"first")
             done = [handle]
-            self.received(channel, [buffer])
+            self.received(channel, [buffer])  # type: ignore[list-item]
             self.tx_done(self.queue, done)
             buffer[:] = b"other"
             done.clear()
@@ -90,7 +90,7 @@ def test_done_and_questions_are_bytes(wrong: Any) -> None:
 
 def test_done_and_questions_are_copied_at_once() -> None:
     buffer = bytearray(b"first")
-    outcome, question = Done(memoryview(buffer)), RemoteRequest(1, buffer)
+    outcome, question = Done(memoryview(buffer)), RemoteRequest(1, buffer)  # type: ignore[arg-type]
     buffer[:] = b"other"
     assert (outcome.reply, question.message) == (b"first", b"first")
     assert RemoteRequest(1).message is None
@@ -142,7 +142,7 @@ def test_who_was_answered_waited_for_the_reply(tx_done_first: bool) -> None:
         client = connection.client(0)
         ends: list[Any] = []
         for buffer, status in ((None, 5), (bytearray(1), 0)):
-            request = client.submit(b"", into=buffer)  # type: ignore[call-overload]
+            request = client.submit(b"", into=buffer)
             if tx_done_first:
                 driver.done()
             driver.answer(b"long", status=status)
@@ -192,7 +192,7 @@ def test_an_accepted_message_has_not_left() -> None:
         client = connection.client(0, timeout_s=1.0, queue_timeout_s=3.0)
         request = client.submit(b"")
         assert (request.handed_over, connection.stats()["0"].sent) == ("no", 0)
-        connection.gate.clock.advance(2 * SECOND)
+        connection.gate.clock.advance(2 * SECOND)  # type: ignore[attr-defined]
         assert not request.done(), "the time of the reply has not begun"
         driver.leaves()
         assert (request.handed_over, connection.stats()["0"].sent) == ("yes", 1)

@@ -42,7 +42,7 @@ class Overtaken(SharedMemory):
     def reconnect(self) -> bool:
         if self.knock_again:
             self.knock_again = False
-            look(self.host)
+            look(self.host)  # type: ignore[arg-type]
             assert self.linked
         return super().reconnect()
 
@@ -111,7 +111,7 @@ def test_a_remote_that_comes_back_with_other_names_every_time_is_bounded() -> No
         for life in range(5):
             with echo(f"new{life}"):
                 driver.taken = False
-                until(lambda: connection.seek() or look(connection) or driver.taken)
+                until(lambda: connection.seek() or look(connection) or driver.taken)  # type: ignore[redundant-expr]
         assert list(connection.channels) == ["a"]
 
 

@@ -67,7 +67,7 @@ def test_who_dies_soon_is_tried_ever_more_seldom(
 ) -> None:
     driver.life_ns = life_ns
     driver.die()
-    connection.gate.clock.advance(MINUTE)
+    connection.gate.clock.advance(MINUTE)  # type: ignore[attr-defined]
     tries = driver.tries_ns
     assert 55 < len(tries) < TRIES_MAX
     pauses = [after - before for before, after in pairwise(tries)]
@@ -82,7 +82,7 @@ def test_so_it_is_while_somebody_asks_all_the_time(driver: Mortal, connection: C
     for _ in range(MINUTE // PAUSE_MIN_NS):
         with pytest.raises(RemoteGone):
             client.submit(b"")
-        connection.gate.clock.advance(PAUSE_MIN_NS)
+        connection.gate.clock.advance(PAUSE_MIN_NS)  # type: ignore[attr-defined]
     assert 55 < len(driver.tries_ns) < TRIES_MAX
 
 
@@ -97,10 +97,10 @@ def test_who_says_a_word_before_is_tried_a_hundred_times_a_second_at_the_most(
     with pytest.raises(RemoteGone):
         messages.get()
     for _ in range(100):
-        clock.advance(1)
+        clock.advance(1)  # type: ignore[attr-defined]
         assert not connection.lost
         driver.notify(b"hello")
-        clock.advance(PAUSE_MIN_NS - 1)
+        clock.advance(PAUSE_MIN_NS - 1)  # type: ignore[attr-defined]
     assert len(driver.tries_ns) == 101
 
 
@@ -109,7 +109,7 @@ def test_who_restarts_now_and_then_is_back_at_once(driver: Mortal, connection: C
     clock = connection.gate.clock
     began_ns = clock.now_ns()
     driver.die()
-    clock.advance(MINUTE)
+    clock.advance(MINUTE)  # type: ignore[attr-defined]
     assert driver.tries_ns[:3] == [began_ns, began_ns + PROVEN_NS, began_ns + 2 * PROVEN_NS]
 
 
@@ -118,13 +118,13 @@ def test_a_life_that_lasts_makes_the_pauses_short_again(
 ) -> None:
     clock = connection.gate.clock
     driver.die()
-    clock.advance(MINUTE)
+    clock.advance(MINUTE)  # type: ignore[attr-defined]
     driver.life_ns = 2 * PROVEN_NS
-    clock.advance(PAUSE_MAX_NS)
+    clock.advance(PAUSE_MAX_NS)  # type: ignore[attr-defined]
     assert not connection.lost
     driver.there = False
     del driver.tries_ns[:]
-    clock.advance(2 * PROVEN_NS)
+    clock.advance(2 * PROVEN_NS)  # type: ignore[attr-defined]
     first, second, *_ = driver.tries_ns
     assert second - first == PAUSE_MIN_NS
 

@@ -110,7 +110,7 @@ def test_the_way_may_change_when_the_last_region_is_closed(stub: FakeGdb) -> Non
             assert stub.physical
         with opened(stub) as region:
             assert not stub.physical
-            region.write(0, 2, 4)
+            region.write(0, 2, 4)  # type: ignore[unreachable]
             assert region.read(0, 4) == 2
         with opened(stub, "") as region:
             assert stub.physical

@@ -288,7 +288,7 @@ def test_a_port_that_cannot_be_had(
     def refuse(path: object, flags: int) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(serial.os, "open", refuse)
+    monkeypatch.setattr(serial.os, "open", refuse)  # type: ignore[attr-defined]
     with pytest.raises(AddressError, match=says):
         opened(probe)
 

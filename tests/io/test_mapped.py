@@ -245,7 +245,7 @@ def test_a_refusal_to_open_is_explained(
     def refuse(path: object, flags: int) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(devmem.os, "open", refuse)
+    monkeypatch.setattr(devmem.os, "open", refuse)  # type: ignore[attr-defined]
     with pytest.raises(AddressError, match=says):
         devmem.map_physical(0x3F00_B8C0, 4)
 
@@ -329,7 +329,7 @@ def test_no_access_is_explained(mailbox: Path, monkeypatch: pytest.MonkeyPatch) 
     def refuse(path: object, flags: int) -> int:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(uio.os, "open", refuse)
+    monkeypatch.setattr(uio.os, "open", refuse)  # type: ignore[attr-defined]
     with pytest.raises(AddressError, match="udev rule"):
         open_region("uio:3")
 
@@ -414,7 +414,7 @@ def test_a_driver_that_never_masks_is_not_asked_again(
         asked.append(descriptor)
         raise OSError(errno.ENOSYS, "Function not implemented")
 
-    monkeypatch.setattr(uio.os, "write", refuse)
+    monkeypatch.setattr(uio.os, "write", refuse)  # type: ignore[attr-defined]
     line.interrupt.unmask()
     line.interrupt.unmask()
     assert len(asked) == 1
@@ -427,7 +427,7 @@ def test_a_device_without_an_interrupt_has_none(
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(uio.os, "read", refuse)
+        patched.setattr(uio.os, "read", refuse)  # type: ignore[attr-defined]
         region = open_region("uio:3")
     assert region.interrupt is None
     region.close()

@@ -135,7 +135,7 @@ def test_memory_of_the_user_and_of_the_driver_come_back_together(region: Region)
 def test_only_a_message_that_is_being_sent_can_lend(region: Region) -> None:
     driver = ByBuffer(region)
     with Connection(driver), pytest.raises(ValueError, match="is not being sent"):
-        driver.lend(driver.queue, 7, object())
+        driver.lend(driver.queue, 7, object())  # type: ignore[arg-type]
 
 
 def test_slots_are_aligned_as_the_remote_sees_them() -> None:

@@ -202,7 +202,7 @@ def p24_a_flush_that_fails_ends_nothing_and_says_so() -> None:
         error = linux.mbox_send_request(bench.chan, req)
         with pytest.MonkeyPatch.context() as patch:
             said: list[str] = []
-            patch.setattr(linux.log, "warning", lambda text, *args: said.append(text % args))
+            patch.setattr(linux.log, "warning", lambda text, *args: said.append(text % args))  # type: ignore[attr-defined]
             assert linux.mbox_flush(bench.chan, 5) == -ETIME
         assert "what is in flight stays in flight" in said[0]
         linux.mbox_request_complete(req, 7)

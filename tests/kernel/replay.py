@@ -364,7 +364,7 @@ class Run(logging.Handler):
         state = {"client": chan.cl.dev.name}
         if chan.mbox.ops.send_request is None:
             active = chan.active_req
-            state["txdone"] = chan.txdone_method.value
+            state["txdone"] = chan.txdone_method.value  # type: ignore[union-attr]
             state["queued"] = chan.msg_count
             state["active"] = None if active is linux.MBOX_NO_MSG else active
         return state

@@ -286,7 +286,7 @@ class Mailbox(RuleBasedStateMachine):
         self.clock.advance(ms * 1_000_000)
         self.connection.pump.look()
         while due := [model for _, model in self.pairs if model.lives and self.is_late(model)]:
-            first_ns = min(model.deadline_ns for model in due)
+            first_ns = min(model.deadline_ns for model in due)  # type: ignore[type-var]
             for model in due:
                 if model.deadline_ns == first_ns:
                     self.model_end(model, "timed out")

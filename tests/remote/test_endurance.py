@@ -106,7 +106,7 @@ def test_firmware_over_a_file_goes_on(tmp_path: Path, caplog: pytest.LogCaptureF
         server: Any = remote._server
         assert isinstance(server, FileServer)
         failing = Fails(server._serve, lambda: IndexError("out of range"))
-        server._serve = failing
+        server._serve = failing  # type: ignore[assignment, method-assign]
         with (
             mboxio.connect(f"acpm:?at={remote.address}") as connection,
             connection.client(0) as client,

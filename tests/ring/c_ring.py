@@ -194,7 +194,7 @@ class CArmed(Armed):
         self.rung = c_uint32(0)
         self.disarm()
 
-    def arm(self) -> None:
+    def arm(self) -> None:  # type: ignore[override]
         shim().shim_arm(self.own, byref(self.sleeps))
 
     def disarm(self) -> None:

@@ -66,7 +66,7 @@ def test_blocks() -> None:
     with pytest.raises(IndexError):
         region.read_block(0, 17)
     assert region.kind is Kind.NORMAL
-    assert region.buffer()[3:6] == b"abc"
+    assert region.buffer()[3:6] == b"abc"  # type: ignore[comparison-overlap]
 
 
 def test_memory_must_be_writable() -> None:

@@ -336,7 +336,7 @@ def test_a_pool_that_the_videocore_cannot_address_is_refused(
     with (tmp_path / "ram").open("wb") as ram:
         ram.truncate((1 << 30) + 8192)  # sparse
     where = "@0+0x2000" if more else "@0x3ffff000+0x2000"
-    options = Bcm2835.Options(pool=f"file:{tmp_path}/ram{where}", **more)
+    options = Bcm2835.Options(pool=f"file:{tmp_path}/ram{where}", **more)  # type: ignore[arg-type]
     with pytest.raises(AddressError, match="the VideoCore cannot address"):
         Connection(Bcm2835(options=options, region=VideoCore().registers))
 

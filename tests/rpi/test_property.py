@@ -50,7 +50,7 @@ def test_many_values_come_in_one_message() -> None:
     core = VideoCore()
     wanted = [each for each in EXPECTED if each is not tags.COMMAND_LINE][:12]
     with board(core) as pi:
-        assert pi.read_all(*wanted) == [EXPECTED[each] for each in wanted]
+        assert pi.read_all(*wanted) == [EXPECTED[each] for each in wanted]  # type: ignore[arg-type]
     assert len(core.taken) == 1
 
 
@@ -58,7 +58,7 @@ def test_several_messages_are_in_flight_at_once() -> None:
     core = VideoCore()
     core.stall()
     with board(core) as pi:
-        readings = [pi.submit(wanted) for wanted in list(EXPECTED)[:8]]
+        readings = [pi.submit(wanted) for wanted in list(EXPECTED)[:8]]  # type: ignore[arg-type]
         assert len(core.to_core) == 8
         core.resume()
         values = [reading.result() for reading in reversed(readings)]
@@ -92,7 +92,7 @@ def test_an_unknown_tag_is_an_error_alone_and_marked_among_others() -> None:
     with board(core) as pi:
         for unknown in (tags.BOARD_SERIAL, tags.THROTTLED):
             with pytest.raises(UnknownTag, match="this firmware does not know"):
-                pi.read(unknown)
+                pi.read(unknown)  # type: ignore[misc]
         assert pi.read_all(tags.BOARD_SERIAL, tags.BOARD_MODEL) == [UNKNOWN, 0]
         assert not UNKNOWN
 
@@ -204,7 +204,7 @@ def test_firmware_from_before_a_tag_answers_the_others(gives_up: str, messages: 
     core = OldFirmware(gives_up)
     wanted = [tags.TEMPERATURE, tags.raw(0x30999), tags.BOARD_REVISION, tags.MAX_TEMPERATURE]
     with board(core) as pi:
-        assert pi.read_all(*wanted) == [48.312, UNKNOWN, 0xA02082, 85.0]
+        assert pi.read_all(*wanted) == [48.312, UNKNOWN, 0xA02082, 85.0]  # type: ignore[arg-type]
         assert core.messages == messages
         with pytest.raises(
             RemoteError, match=r"this tag, or could not read the request \(0x80000001\)"
@@ -220,10 +220,10 @@ def test_so_do_messages_in_flight_and_those_that_are_awaited(gives_up: str) -> N
 
     async def work() -> None:
         async with connection.async_client("property") as client:
-            assert await AsyncRpiProperty(client).read_all(*wanted) == expected
+            assert await AsyncRpiProperty(client).read_all(*wanted) == expected  # type: ignore[arg-type]
 
     with connected(core, slot_bytes=512) as connection:
-        reading = RpiProperty(connection.client("property")).submit(*wanted)
+        reading = RpiProperty(connection.client("property")).submit(*wanted)  # type: ignore[arg-type]
         assert reading.result() == expected
         asyncio.run(work())
 
@@ -274,7 +274,7 @@ def test_only_known_names_are_allowed() -> None:
 def test_too_much_for_one_message_is_refused() -> None:
     core = VideoCore()
     with board(core) as pi, pytest.raises(MessageTooLong):
-        pi.read_all(*EXPECTED, *EXPECTED)
+        pi.read_all(*EXPECTED, *EXPECTED)  # type: ignore[arg-type]
     assert core.taken == []
 
 

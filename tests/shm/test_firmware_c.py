@@ -49,7 +49,7 @@ def build(out: Path, compiler: str, flags: str = "-O2") -> Path:
         *(tool("make"), "-C", EXAMPLE, f"OUT={out}", f"RING={HEADER_FOLDER}"),
         *(f"CC={compiler}", f"CFLAGS={flags}"),
     ]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # type: ignore[arg-type]
     return out / "firmware"
 
 

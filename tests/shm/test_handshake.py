@@ -120,22 +120,22 @@ BAD |= {
 }
 
 
-@bad("accepts and closes")
+@bad("accepts and closes")  # type: ignore[no-redef]
 def _(connection: socket.socket) -> None:
     connection.close()
 
 
-@bad("shuts down")
+@bad("shuts down")  # type: ignore[no-redef]
 def _(connection: socket.socket) -> None:
     connection.shutdown(socket.SHUT_RDWR)
 
 
-@bad("an empty message")
+@bad("an empty message")  # type: ignore[no-redef]
 def _(connection: socket.socket) -> None:
     connection.send(b"", socket.MSG_NOSIGNAL)
 
 
-@bad("a hello that goes on")
+@bad("a hello that goes on")  # type: ignore[no-redef]
 def _(connection: socket.socket) -> None:
     connection.send(HELLO + bytes(4096), socket.MSG_NOSIGNAL)
 
@@ -254,7 +254,7 @@ def lost(client: mboxio.Client) -> bool:
         client.request(b"x", timeout_s=0.005, queue_timeout_s=0.005)
     except (RemoteGone, RequestTimeout):
         pass
-    return client.host.lost
+    return client.host.lost  # type: ignore[attr-defined]
 
 
 def test_heals_with_a_remote_that_answers(firmware):

@@ -29,8 +29,8 @@ def test_ctrl_c_ends_the_host_and_not_the_remote(firmware, programs, what):
     for round_ in range(2):
         host = Program("host.py", {"address": "shm:t", "what": what})
         programs.append(host)
-        until(lambda round_=round_: len(remote.do("kept", "a")) > round_, "the host sent")
-        until(lambda host=host: asleep(host), "the host sleeps")
+        until(lambda round_=round_: len(remote.do("kept", "a")) > round_, "the host sent")  # type: ignore[misc]
+        until(lambda host=host: asleep(host), "the host sleeps")  # type: ignore[misc]
         host.signal(signal.SIGINT)
         status, errors = host.end()
         assert status == -signal.SIGINT, errors

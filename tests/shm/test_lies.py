@@ -165,10 +165,10 @@ def test_a_lie_right_before_sleeping(remote, waits):
         lies = 1
 
         def arm(self, queue: object) -> bool:
-            if self.lies and queue.slots_used + queue.credits_used:
+            if self.lies and queue.slots_used + queue.credits_used:  # type: ignore[attr-defined]
                 self.lies -= 1
                 remote.lie("mute", "front", 0xFFFF)
-            return super().arm(queue)
+            return super().arm(queue)  # type: ignore[arg-type]
 
     with mboxio.Connection(Unlucky("t")) as connection:
         if waits == "async":
@@ -214,7 +214,7 @@ def test_a_lie_while_waiters_stand_in_line(remote):
             waiter.join(20)
         errors = [request.exception() for request in requests] + ended
         assert [type(error) for error in errors] == [RemoteError] * (DEPTH + 7)
-        assert [error.handed_over for error in errors] == ["yes"] * DEPTH + ["no"] * 7
+        assert [error.handed_over for error in errors] == ["yes"] * DEPTH + ["no"] * 7  # type: ignore[union-attr]
         remote.silence(False)
         remote.restart()
         recovers(client)
@@ -347,7 +347,7 @@ def test_missing_replies_hold_their_credits_until_a_new_life(remote):
         until(lambda: settled_slots(connection), "TX done of all")
         with pytest.raises(QueueFull) as full:
             client.submit(b"x")
-        assert (full.value.reason, len(full.value.held_tags)) == ("credits", DEPTH)
+        assert (full.value.reason, len(full.value.held_tags)) == ("credits", DEPTH)  # type: ignore[attr-defined]
         client.send(b"one-way messages need none")
         remote.faults = None
         remote.restart()

@@ -12,7 +12,7 @@ DEPTH = 4
 
 
 def held(client: mboxio.Client) -> tuple[int, int, int]:
-    counts = client.host.stats()["a"]
+    counts = client.host.stats()["a"]  # type: ignore[attr-defined]
     return counts.held_slots, counts.held_credits, len(counts.held_tags)
 
 
@@ -30,14 +30,14 @@ def test_frozen_before_it_took_the_messages(firmware):
         with pytest.raises(QueueFull) as full:
             client.submit(b"no place")
         assert full.value.reason == "slots"
-        assert len(full.value.held_tags) == DEPTH
+        assert len(full.value.held_tags) == DEPTH  # type: ignore[attr-defined]
         with pytest.raises(RequestTimeout) as raised:
             client.request(b"no place", queue_timeout_s=0.05)
         assert (raised.value.stage, raised.value.handed_over) == ("queue", "no")
         remote.thaw()
         message = numbered(100)
         assert client.request(message, timeout_s=20, queue_timeout_s=20) == answer(message)
-        counts = client.host.stats()["a"]
+        counts = client.host.stats()["a"]  # type: ignore[attr-defined]
         assert (counts.late, counts.unknown, counts.timed_out) == (DEPTH, 0, DEPTH + 1)
         assert held(client) == (0, 0, 0)
         assert counts.freed_by == {"tx_done": DEPTH, "reply": DEPTH}
@@ -65,7 +65,7 @@ def test_frozen_after_it_took_a_message(firmware):
         remote.tell("open_gate")
         message = numbered(100)
         assert client.request(message, timeout_s=20, queue_timeout_s=20) == answer(message)
-        assert client.host.stats()["a"].late == DEPTH
+        assert client.host.stats()["a"].late == DEPTH  # type: ignore[attr-defined]
         assert held(client) == (0, 0, 0)
         remote.outcome()
 
@@ -85,13 +85,13 @@ def test_cancelled_requests_hold_like_timed_out_ones(firmware):
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             assert all(task.cancelled() for task in tasks)
-            assert held(client)[2] == DEPTH
+            assert held(client)[2] == DEPTH  # type: ignore[arg-type]
             remote.thaw()
             message = numbered(7)
             reply = await client.request(message, timeout_s=20, queue_timeout_s=20)
             assert reply == answer(message)
-            assert client.host.stats()["a"].late == DEPTH
-            assert held(client) == (0, 0, 0)
+            assert client.host.stats()["a"].late == DEPTH  # type: ignore[attr-defined]
+            assert held(client) == (0, 0, 0)  # type: ignore[arg-type]
 
     asyncio.run(cancel())
 
@@ -107,7 +107,7 @@ def test_a_buffer_is_never_touched_after_its_request_ended(firmware):
         remote.thaw()
         message = numbered(2)
         assert client.request(message, timeout_s=20, queue_timeout_s=20) == answer(message)
-        assert client.host.stats()["a"].late == 1
+        assert client.host.stats()["a"].late == 1  # type: ignore[attr-defined]
     assert not any(buffer)
     buffer.append(0)  # not exported any more
 

@@ -110,7 +110,7 @@ def test_threads_run_one_at_a_time_in_the_order_they_were_woken() -> None:
         clock.park(parkers[name], FOREVER)
         order.append(name)
 
-    threads = [clock.spawn(lambda name=name: thread(name), name) for name in "abc"]
+    threads = [clock.spawn(lambda name=name: thread(name), name) for name in "abc"]  # type: ignore[misc]
     clock.advance(1)
     for name in "cab":
         clock.unpark(parkers[name])

@@ -16,4 +16,4 @@ def test_stats_show_what_is_not_zero() -> None:
 def test_a_star_hides_no_built_in() -> None:
     assert not [name for name in mboxio.__all__ if hasattr(builtins, name)]
     assert "open" in dir(mboxio)
-    assert mboxio.open is not open
+    assert mboxio.open is not open  # type: ignore[comparison-overlap]

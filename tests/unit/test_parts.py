@@ -278,7 +278,7 @@ def test_everything_exported_exists() -> None:
     for name in mboxio.__all__:
         assert getattr(mboxio, name) is not None
     with pytest.raises(AttributeError):
-        mboxio.nothing  # noqa: B018
+        mboxio.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
 @given(st.binary(max_size=24), st.integers(-4, 28), st.integers(0, 0xFFFFFFFF))
