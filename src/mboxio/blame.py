@@ -45,7 +45,8 @@ def number_of(request: Request) -> int | None:
     """Return which message of its queue a request is, counted from 1; None if it never was one."""
     if request.handle < 0:
         return None
-    return (request.handle >> request.owner.queue.window.shift) + 1
+    shift: int = request.owner.queue.window.shift
+    return (request.handle >> shift) + 1
 
 
 def place_of(channel: BaseChannel, request: Request) -> str:

@@ -43,8 +43,8 @@ class DriverQueue(Places, Protocol):
         """Return every request that holds something, oldest first."""
         ...
 
-    def leap(self, count: int) -> None:
-        """See `Queue.leap`."""
+    def conceal(self) -> None:
+        """See `Window.conceal`."""
 
     def take_tx_done(self, handles: Iterable[int] | int, status: int) -> None:
         """See `Controller.tx_done`."""

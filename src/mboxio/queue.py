@@ -107,6 +107,10 @@ class Queue(Line):
             self.gate.trace(REQUEST_SENDING, request)
         return self.hand_over(request, channel, now_ns)
 
+    def conceal(self) -> None:
+        """See `Window.conceal`."""
+        self.window.conceal()
+
     def hand_over(self, request: Request, channel: BaseChannel, now_ns: int) -> int:
         """Call the driver's ``send`` and act on what it says."""
         try:

@@ -57,7 +57,7 @@ def test_a_child_keeps_no_copy_of_a_loops_descriptors() -> None:
         with Connection(Manual(wired=True)) as connection:
             async with connection.async_client(0):
                 (port,) = connection.pump.loops
-                (copy,) = port.ears.copies
+                (copy,) = port.ears.copies  # type: ignore[attr-defined]
                 pid = fork()
                 if pid == 0:
                     try:

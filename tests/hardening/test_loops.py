@@ -250,7 +250,7 @@ def test_close_after_the_loop_stopped_leaves_no_descriptor() -> None:
     async def use() -> int:
         connection.async_client(0).settle_in()
         (port,) = connection.pump.loops
-        (copy,) = port.ears.copies
+        (copy,) = port.ears.copies  # type: ignore[attr-defined]
         return int(copy)
 
     copy = loop.run_until_complete(use())

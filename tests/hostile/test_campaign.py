@@ -63,7 +63,7 @@ class Ledger:
                 request = self.random.choice(self.clients).submit(message)
             except EXPECTED:
                 continue
-            request.add_done_callback(lambda _, number=number: self.ends.update([number]))
+            request.add_done_callback(lambda _, number=number: self.ends.update([number]))  # type: ignore[misc]
             self.asked.append((message, request))
 
     def check(self, anything: bool) -> None:

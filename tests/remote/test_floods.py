@@ -39,12 +39,12 @@ def serving(kind: str, spin_s: float, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setattr("mboxio.remote.server.Floods", Counted)
     if kind == "shm":
         with echo(spin_s=spin_s) as remote:
-            yield "shm:demo/c", remote._server._floods
+            yield "shm:demo/c", remote._server._floods  # type: ignore[union-attr]
     else:
         made = AcpmRemote("peer:demo", spin_s=spin_s)
         made.channel()
         with made:
-            yield "acpm:/0?at=peer:demo", made._server._floods
+            yield "acpm:/0?at=peer:demo", made._server._floods  # type: ignore[union-attr]
 
 
 kinds = pytest.mark.parametrize("kind", ["shm", "peer"])

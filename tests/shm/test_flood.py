@@ -122,8 +122,8 @@ async def flooded_loop(
     with flooded() as (connection, remote, bell):
         async with connection.async_client("a") as client, client.subscribe() as messages:
             waiting = asyncio.create_task(messages.get())
-            await reached(lambda: connection.pump.loops and connection.pump.loops[0].ears.copies)
-            ears = connection.pump.loops[0].ears
+            await reached(lambda: connection.pump.loops and connection.pump.loops[0].ears.copies)  # type: ignore[attr-defined]
+            ears = connection.pump.loops[0].ears  # type: ignore[attr-defined]
             yield ears, waiting, remote, bell
             waiting.cancel()
     await reached(lambda: not ears.copies)

@@ -66,7 +66,7 @@ class RingController(Controller):
         lane.queue = queue
         lane.channel = channel
         if lane.framed:  # handles are the tags: what lies there before its question can name none
-            queue.window.conceal()
+            queue.conceal()
         queue.context = queue.probe = lane
         channel.context = lane
         self.lanes.append(lane)
