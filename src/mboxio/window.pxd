@@ -16,8 +16,8 @@ cdef class Window:
     cdef public Py_ssize_t drawn
 
     cpdef conceal(self)
-    @cython.locals(low=cython.longlong, high=cython.longlong)
-    cpdef long long nonce(self) except -1
+    @cython.locals(low=int, high=int)
+    cpdef int nonce(self) except -1
     @cython.locals(request=Request)
     cpdef Request find(self, long long handle)
     @cython.locals(request=Request)
