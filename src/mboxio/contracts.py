@@ -10,7 +10,6 @@ from mboxio.capabilities import Capabilities
 from mboxio.correlate import Correlator, Verdict
 from mboxio.counts import Counts
 from mboxio.gate import Gate
-from mboxio.leftovers import Adopting, Places
 from mboxio.request import Request
 
 __all__ = [
@@ -25,7 +24,7 @@ __all__ = [
 ]
 
 
-class DriverQueue(Places, Protocol):
+class DriverQueue(Protocol):
     """A queue of the hardware; `Controller.add_queue` makes it."""
 
     name: str
@@ -35,6 +34,10 @@ class DriverQueue(Places, Protocol):
     """Anything of the driver's."""
     probe: Any
     """A `Probe`."""
+    slots_used: int
+    credits_used: int
+    window: Any
+    """Its `Window`."""
     only_replies: bool
     """Whoever looks needs no news of slots."""
     polls_events: bool
@@ -59,7 +62,7 @@ class DriverQueue(Places, Protocol):
         """See `Controller.fault`."""
 
 
-class DriverChannel(Adopting, Protocol):
+class DriverChannel(Protocol):
     """A channel; `Controller.add_channel` makes it."""
 
     name: str
@@ -129,6 +132,9 @@ class DriverHost(Protocol):
 
     def take_event(self) -> None:
         """See `Controller.event`."""
+
+    def adopt(self, channel: Any, tag: int) -> None:
+        """See `Controller.left_behind`."""
 
 
 class TreeNode(Protocol):

@@ -20,7 +20,6 @@ from mboxio.contracts import (
 )
 from mboxio.correlate import Correlator, Verdict, bytes_of
 from mboxio.errors import AddressError
-from mboxio.leftovers import adopt
 from mboxio.reporting import Misreported, each_of, handle_of, message_of, reported
 from mboxio.request import Lent
 
@@ -356,7 +355,7 @@ class Controller:
         Args:
             tag: what its reply will be known by; -1 if no reply can be taken for another's.
         """
-        self.host.gate.call(adopt, channel, tag)
+        self.host.gate.call(self.host.adopt, channel, tag)
 
     def fault(self, queue: DriverQueue, error: Exception) -> None:
         """Report that the remote broke the rules on this queue: it stops until a new epoch."""

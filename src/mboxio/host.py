@@ -19,6 +19,7 @@ from mboxio.deputies import deputise
 from mboxio.endpoint import Endpoint
 from mboxio.errors import AddressError, ClosedError, ForkedError, RemoteGone
 from mboxio.gate import Gate, complain, is_foreign
+from mboxio.leftovers import adopt
 from mboxio.native import COMPILED
 from mboxio.pace import Pace
 from mboxio.pump import CPUS, Pump
@@ -222,6 +223,10 @@ class Host:
             self.epoch = -1
             self.want_remote()
             self.tell_ports(False)
+
+    def adopt(self, channel: Channel, tag: int) -> None:
+        """See `Controller.left_behind`."""
+        adopt(channel, tag)
 
     def take_gone(self, reason: str) -> None:
         """A driver met the end of what it reaches the remote by; it may watch something new."""

@@ -242,7 +242,7 @@ class Acpm(AcpmNode):
 
     def hear_from(self, region: Region) -> None:
         """Use the doorbell and the interrupt that a region brings, if it brings them."""
-        self.armed = None if region.doorbell is None else region.doorbell.armed
+        self.armed = (bell := region.doorbell) and bell.armed  # type: ignore[assignment]
         # Where both sides agreed on words like these, a new life is a new connection.
         self.wary = self.armed is None
         self.is_armed = False

@@ -1,18 +1,31 @@
 """Where events of hardware come from: a descriptor to sleep on, and how to go on after one."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from mboxio.ring.ring import Armed
+from typing import Protocol
 
 __all__ = ["Doorbell", "Interrupt"]
+
+
+class Announced(Protocol):
+    """Words of a memory with which both sides announce that they sleep."""
+
+    def arm(self) -> bool:
+        """Announce a sleep; False: look once more before it."""
+        ...
+
+    def disarm(self) -> object:
+        """Take the announcement back."""
+        ...
+
+    def peer_armed(self) -> bool:
+        """Return whether the other side sleeps; a sleep is told of once."""
+        ...
 
 
 class Doorbell(ABC):
     """Wakes the other side of a region. Called by one thread at a time; nothing here waits."""
 
-    armed: "Armed | None" = None
+    armed: Announced | None = None
     """The words with which both sides announce sleep, where they agreed on such.
 
     Whoever rings asks them first, once: a sleep is rung for once.
