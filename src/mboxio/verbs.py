@@ -162,7 +162,7 @@ class Verbs(Sender):
             require_plain(function, place, ", or use an async client")
         self.gate.run(self.add_handler, function, limit)
 
-    def call_when_over(self, waitable: Any, callback: Callable[[Any], object]) -> None:
+    def call_when_over(self, waitable: CoreRequest, callback: Callable[[Any], object]) -> None:
         """See `Owner.call_when_over`."""
         if not self.awaits_handlers:
             place = f"channel {self.channel.name!r}"
