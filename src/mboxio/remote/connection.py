@@ -55,7 +55,8 @@ class Connection(Served):
             for channel, where in zip(channels, layout.channels, strict=True)
         ]
         self._by_name = {lane.channel.name: lane for lane in self._lanes}
-        self.closed = False
+        self.closed = self.asked = False
+        self.bells = 0
 
     def stirs(self) -> bool:
         """See `Served.stirs`."""

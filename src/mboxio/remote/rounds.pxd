@@ -6,7 +6,8 @@ cdef int ROUNDS_PER_TIME
 
 
 cdef class Served:
-    cdef public bint closed
+    cdef public bint closed, asked
+    cdef public int bells
 
     cpdef bint stirs(self) except -1
     cpdef bint serve(self, long long now_ns) except -1

@@ -12,8 +12,8 @@ class Served:
     """What is served: the remote's end of a connection."""
 
     closed: bool
-    bells = 0  # that came since there was anything to do
-    asked = False  # whether there was ever anything to do
+    bells: int  # that came since there was anything to do
+    asked: bool  # whether there was ever anything to do
 
     def stirs(self) -> bool:
         """Tell at little cost whether `serve` may have something to do."""

@@ -98,7 +98,8 @@ class Sram(Served):
         self.stats = stats or RemoteStats()
         self.region = region
         self.layout = layout
-        self.closed = False
+        self.closed = self.asked = False
+        self.bells = 0
         self.stalled = False
         self._interrupt = interrupt
         self._armed = armed
