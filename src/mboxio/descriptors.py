@@ -2,15 +2,18 @@
 
 import errno
 import os
+import select
 import sys
 
 from mboxio.errors import MailboxError
 
-__all__ = ["NONE_LEFT", "eventfd", "exhausted", "refuse_exhausted", "require", "spare"]
+__all__ = ["NONE_LEFT", "eventfd", "exhausted", "readable", "refuse_exhausted", "require", "spare"]
 
 
 NONE_LEFT = frozenset({errno.EMFILE, errno.ENFILE})
 """What the kernel says where there are no descriptors left."""
+MILLISECONDS_MAX = (1 << 31) - 1
+"""poll(2) takes no more."""
 
 
 def require(*names: str) -> None:
@@ -79,3 +82,11 @@ def refuse_exhausted(error: BaseException, what: str) -> None:
         and error.errno in NONE_LEFT
     ):
         raise exhausted(what, error.errno) from None
+
+
+def readable(descriptor: int, timeout_s: float) -> bool:
+    """Tell whether a descriptor is or becomes readable within a time."""
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    assert timeout_s >= 0, "poll would wait for ever"
+    return bool(poller.poll(min(timeout_s * 1000, MILLISECONDS_MAX)))

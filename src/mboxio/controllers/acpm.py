@@ -14,15 +14,16 @@ from typing import Any
 
 from mboxio.capabilities import Capabilities, TxDone
 from mboxio.contracts import DriverChannel, DriverQueue
+from mboxio.controllers.acpm_leftovers import drop_received, still_in
 from mboxio.controllers.exynos_tree import AcpmNode
-from mboxio.correlate import NOTIFICATION, Tagged
+from mboxio.correlate import Tagged
 from mboxio.errors import AddressError, MailboxError, RemoteError, RemoteGone
 from mboxio.io.access import nowhere, open_region
 from mboxio.io.claim import Claims, suspect
 from mboxio.io.region import Region
 from mboxio.ports import Ports
 from mboxio.ring import consumer, producer, require_ordered_memory
-from mboxio.ring.acpm import BASE, TAG_BITS, TAG_LOW_BIT, AcpmChannel, outstanding, tags_in
+from mboxio.ring.acpm import BASE, TAG_BITS, TAG_LOW_BIT, AcpmChannel
 from mboxio.ring.controller import Lane
 from mboxio.ring.descriptor import Descriptor
 
@@ -203,32 +204,9 @@ class Acpm(AcpmNode):
             self.connect_lane(lane, channel.queue, channel)
         lane.producer, lane.consumer = sending, receiving
         if not fresh:
-            self.drop_received(lane)
-            self.adopt(lane, each)
-
-    def drop_received(self, lane: Lane) -> None:
-        """Count what an earlier life left for the host, and give it to nobody."""
-        counts = lane.channel.counts
-        for _, _, message in lane.consumer.pop_batch(lane.consumer.slots):
-            if lane.channel.correlator.classify(message).kind == NOTIFICATION:
-                counts.notifications += 1
-                counts.unclaimed += 1
-            else:
-                counts.unknown += 1
-
-    def adopt(self, lane: Lane, each: AcpmChannel) -> None:
-        """Hold what the messages occupy that are in the ring towards the firmware already."""
-        assert self.region is not None
-        left = outstanding(lane.producer)
-        tags = tags_in(self.region, each.to_remote)
-        free = lane.channel.correlator.free
-        # The longest unused tag is taken first: answers may be under way to those in the slots.
-        for tag in tags:
-            if tag in free:
-                free.remove(tag)
-                free.append(tag)
-        for tag in tags[len(tags) - left :]:
-            self.left_behind(lane.channel, tag)
+            drop_received(lane)
+            for tag in still_in(self.region, lane, each):
+                self.left_behind(channel, tag)
 
     # -- doorbells and interrupts
 

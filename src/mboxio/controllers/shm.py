@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from mboxio.capabilities import Capabilities
 from mboxio.contracts import DriverQueue
+from mboxio.descriptors import readable
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.io.doorbells import let_go, refuses_descriptors, take_doorbell
-from mboxio.io.handover import readable, receive_memory
+from mboxio.io.handover import receive_memory
 from mboxio.io.region import Memory
 from mboxio.io.sockets import (
     HELLO,

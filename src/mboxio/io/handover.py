@@ -4,7 +4,6 @@ import array
 import fcntl
 import mmap
 import os
-import select
 import socket
 import stat
 
@@ -14,13 +13,12 @@ from mboxio.io.doorbells import close_aside
 from mboxio.io.sockets import REFUSAL, REFUSAL_BYTES_MAX
 from mboxio.texts import remote_text
 
-__all__ = ["SIZE_MAX", "readable", "receive_memory"]
+__all__ = ["SIZE_MAX", "receive_memory"]
 
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 SIZE_MAX = 0xFFFFFFFF
 DESCRIPTORS_MAX = 253
 """What the kernel passes at the most."""
-MILLISECONDS_MAX = (1 << 31) - 1
 
 
 def receive_memory(
@@ -68,14 +66,6 @@ def receive_memory(
         return mapping
     finally:
         close_aside(descriptors)
-
-
-def readable(descriptor: int, timeout_s: float) -> bool:
-    """Tell whether a descriptor is or becomes readable within a time."""
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    assert timeout_s >= 0, "poll would wait for ever"
-    return bool(poller.poll(min(timeout_s * 1000, MILLISECONDS_MAX)))
 
 
 def _map(descriptor: int, least_bytes: int, where: str) -> mmap.mmap:

@@ -16,9 +16,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import ClassVar, Self
 
-from mboxio.descriptors import refuse_exhausted
+from mboxio.descriptors import readable, refuse_exhausted
 from mboxio.errors import AddressError, RemoteGone
-from mboxio.io.handover import readable
 from mboxio.io.serial import SerialPort, is_serial_port
 from mboxio.whose import why
 

@@ -15,9 +15,10 @@ import mmap
 import socket
 from typing import TYPE_CHECKING
 
+from mboxio.descriptors import readable
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.io.doorbells import let_go, refuses_descriptors, take_doorbell
-from mboxio.io.handover import readable, receive_memory
+from mboxio.io.handover import receive_memory
 from mboxio.io.interrupts import Doorbell, Interrupt
 from mboxio.io.region import Memory
 from mboxio.io.sockets import connect, ring_doorbell

@@ -10,11 +10,10 @@ import re
 import select
 from collections.abc import Sequence
 
-from mboxio.descriptors import eventfd, refuse_exhausted
+from mboxio.descriptors import eventfd, readable, refuse_exhausted
 from mboxio.errors import AddressError, RemoteError
 from mboxio.io.access import number, options
 from mboxio.io.far_region import RemoteRegion
-from mboxio.io.handover import readable
 from mboxio.io.interrupts import Interrupt
 from mboxio.io.link import UNASKED, Link
 from mboxio.io.packets import Lines
