@@ -33,7 +33,7 @@ DIRECTIVES = {
     "binding": True,
 }
 # Modules whose base classes are made so often that their objects are recycled; how many are kept.
-RECYCLED = {"mboxio.request": 256}
+RECYCLED = {"mboxio._base.request": 256}
 
 PURE = os.environ.get("MBOXIO_PURE") == "1" or "editable_wheel" in sys.argv
 
@@ -127,6 +127,9 @@ class BuildExtensions(build_ext):
         # Of a class of ordinary Python, Cython takes it from nowhere else.
         get_directive_defaults().setdefault("freelist", 0)
         generated: list[Extension] = []
+        unknown = RECYCLED.keys() - {each.name for each in self.extensions}
+        if unknown:
+            raise CompileError(f"RECYCLED names {unknown}, which is no compiled module")
         try:
             for kept in sorted({0, *RECYCLED.values()}):
                 generated += cythonize(

@@ -23,7 +23,7 @@ from statistics import median
 
 import mboxio
 from mboxio import _build
-from mboxio.cli.bench import measure  # type: ignore[attr-defined]
+from mboxio.cli.commands.bench import measure  # type: ignore[attr-defined]
 
 GAIN_MIN, COST_MAX = 12.0, 2.0
 SIZE_BYTES = 32

@@ -15,7 +15,7 @@ import tracemalloc
 import mboxio
 from benchmarks.processes import FIRMWARE, far_side
 from benchmarks.setting import Setting
-from mboxio.request import Owner, Request
+from mboxio._base.request import Owner, Request
 
 DEPTHS = (32, 1024)
 SPARE = 1024

@@ -32,6 +32,8 @@ AUGMENTED = [
 MAY_SLEEP = frozenset({"shm/firmware.py", "shm/host.py", "shm/support.py"})
 
 LINES_MAX = 400
+FILES_MAX = 16
+ROOT_FILES = {"__init__.py", "__main__.py", "_build.py", "errors.py"}
 
 
 def name_of(path: Path) -> str:
@@ -43,97 +45,44 @@ each_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
 each_test = pytest.mark.parametrize("path", TESTS, ids=name_of)
 each_augmented = pytest.mark.parametrize("path", AUGMENTED, ids=name_of)
 
-# The import rule. A unit is a module or a folder of the package; it may import its own layer and
-# those below. ring and io know nothing of channels, and only controllers see both; ring.controller,
-# the base of those over a ring, is one of them.
-BASE = {
-    "_build",
-    "errors",
-    "texts",
-    "plain",
-    "address",
-    "native",
-    "descriptors",
-    "whose",
-    "states",
-    "capabilities",
-    "clock",
-    "gate",
-    "leftovers",
-    "request",
-    "correlate",
-    "declaring",
-    "backlog",
-    "ports",
-    "stats",
-    "counts",
-    "base_channel",
-    "timeouts",
-    "trace",
-    "bell",
-    "blame",
-    "window",
-    "line",
-    "answers",
-    "handlers",
-    "interrupts",
-    "deputies",
-    "endurance",
-    "above",
-    "contracts",
-    "refusals",
-    "reporting",
-}
-CORE = BASE | {
-    "controller",
-    "queue",
-    "sleepers",
-    "pump",
-    "ears",
-    "loops",
-    "io_thread",
-    "running",
-    "worker",
-}
-CHANNEL = CORE | {"channel"}
-HOST = CHANNEL | {"attached", "endpoint", "sender", "host", "verbs", "pace", "subscribers"}
-USERS = HOST | {"client", "async_client", "distant_client", "protocols", "linux"}
-MEMORY = BASE | {"ring", "io"}
-CONTROLLERS = CORE | MEMORY | {"ring.controller", "controllers"}
-LIBRARY = (
-    USERS
-    | CONTROLLERS
-    | {"patience", "allowed", "catalogue", "registry", "async_open", "devicetree", "dt"}
-)
-FAR_SIDE = {"sim", "remote", "testing"}
-MAY_IMPORT = {
-    # Each line narrows the one before.
-    **dict.fromkeys(USERS, USERS),
-    **dict.fromkeys(HOST, HOST),
-    **dict.fromkeys(CHANNEL, CHANNEL),
-    **dict.fromkeys(CORE, CORE),
-    **dict.fromkeys(BASE, BASE),
-    "ring": MEMORY,
-    "ring.controller": MEMORY | {"controller", "queue"},
-    "io": MEMORY,
-    "controllers": CONTROLLERS,
-    "devicetree": BASE | {"devicetree"},
-    "dt": LIBRARY,
-    "patience": BASE | {"patience"},
-    "allowed": BASE | {"allowed"},
-    "catalogue": BASE | {"catalogue"},
-    "registry": LIBRARY,
-    "async_open": LIBRARY,
-    "mboxio": LIBRARY | {"mboxio"},
-    **dict.fromkeys(FAR_SIDE, LIBRARY | FAR_SIDE | {"mboxio"}),
-    "cli": LIBRARY | FAR_SIDE | {"cli", "mboxio"},
-    "__main__": {"cli"},
-}
+# The import rule: a folder imports itself and those before it in its ladder, and everything imports
+# errors. The rings and regions know nothing of messages; only controllers see both.
+CORE = ["errors", "_build", "_base", "_os", "driver", "_queue", "_pump", "_host"]
+MEMORY = ["errors", "_build", "_base", "_os", "regions", "regions.probes", "ring", "local"]
+DRIVERS = [*MEMORY, "driver", "_queue", "controllers", "controllers.acpm"]
+LOOKUP = ["errors", "_build", "_base", "_os", "devicetree", "address"]
+USERS = [*CORE, *LOOKUP, "regions", "client", "protocols", "linux"]
+REMOTE = ["remote.ends", "remote.serving", "remote", "remote.acpm"]
+AROUND = ["mboxio", *USERS, *DRIVERS, "sim", *REMOTE]
+TOOLS = [*AROUND, "testing", "cli.shared", "cli.commands", "cli.demo", "cli"]
+MAY_IMPORT: dict[str, set[str]] = {}
+for ladder in (TOOLS, AROUND, USERS, LOOKUP, DRIVERS, MEMORY, CORE):  # each narrows the last
+    MAY_IMPORT |= {each: set(ladder[: place + 1]) for place, each in enumerate(ladder)}
+MAY_IMPORT["mboxio"] = set(USERS) | {"mboxio"}
+MAY_IMPORT["errors"] = {"errors", "_base"}  # its texts
+MAY_IMPORT["__main__"] = {"cli"}
 
 
 def test_the_sources_are_found() -> None:
     assert SOURCES
     assert AUGMENTED
+
+
+def test_the_house_has_two_doors() -> None:
+    """Four files lie at the root; a folder says in one line what it is about, and is not full."""
+    assert {path.name for path in PACKAGE.glob("*.py")} == ROOT_FILES
+    for folder in {path.parent for path in SOURCES} - {PACKAGE}:
+        assert len(list(folder.glob("*.py"))) <= FILES_MAX, f"{folder} is full"
+        sentence = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+        assert sentence, f"{folder}/__init__.py does not say what the folder is about"
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in AUGMENTED}), ids=name_of)
+def test_folders_with_compiled_modules_say_what_they_are_and_no_more(folder: Path) -> None:
+    """What a .pxd cimports is no attribute of another compiled module: names have one home."""
+    body = ast.parse((folder / "__init__.py").read_text()).body
+    if folder.name not in {"remote", "ring", "controllers"}:
+        assert len(body) == 1
 
 
 @each_source
@@ -145,7 +94,7 @@ def test_files_stay_short(path: Path) -> None:
 @each_module
 def test_imports_point_down(path: Path) -> None:
     unit = unit_of(path)
-    assert unit in MAY_IMPORT, f"which layer is {unit} of? Add it to MAY_IMPORT"
+    assert unit in MAY_IMPORT, f"where is {unit}? Give it a place in a ladder"
     upward = {name: target for name, target in imports(path) if target not in MAY_IMPORT[unit]}
     assert not upward, f"{unit} must not import {', '.join(upward)}"
 
@@ -155,7 +104,7 @@ def test_no_imports_make_a_circle() -> None:
     targets = {module_of(path): path for path in SOURCES if path.suffix == ".py"}
     arrows = {name: set(files_imported(path, targets)) for name, path in targets.items()}
     assert len(arrows) > 100
-    assert arrows["mboxio.queue"] >= {"mboxio.line", "mboxio.window"}
+    assert arrows["mboxio._queue.queue"] >= {"mboxio._queue.line", "mboxio._queue.window"}
     while True:
         ground = {name for name, below in arrows.items() if not below & arrows.keys()}
         if not ground:
@@ -240,17 +189,21 @@ def test_every_public_name_has_a_home() -> None:
 
 
 def unit_of(path: Path) -> str:
-    """Return the unit that a source file belongs to."""
+    """Return the unit that a source file belongs to: its folder, or the file at the root."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return "mboxio" if parts == ("__init__",) else unit_named(parts)
+    folder = ".".join(parts[:-1])
+    return folder or ("mboxio" if parts == ("__init__",) else parts[0])
 
 
 def unit_named(parts: Sequence[str]) -> str:
     """Return the unit of a dotted name below mboxio, which may go on inside the module."""
-    if ".".join(parts[:2]) in MAY_IMPORT:
-        return ".".join(parts[:2])
-    in_package = parts and ((PACKAGE / parts[0]).is_dir() or list(PACKAGE.glob(f"{parts[0]}.py*")))  # type: ignore[arg-type]
-    return parts[0] if in_package else "mboxio"
+    for count in range(len(parts), 0, -1):
+        path = PACKAGE.joinpath(*parts[:count])
+        if path.is_dir():
+            return ".".join(parts[:count])
+        if list(path.parent.glob(f"{path.name}.py*")):
+            return ".".join(parts[: count - 1]) or parts[0]
+    return "mboxio"
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:

@@ -9,12 +9,15 @@ _build.check()
 
 TYPE_CHECKING = False  # what type checkers know as true; `typing` itself takes long to load
 if TYPE_CHECKING:
-    from mboxio.async_client import AsyncClient
-    from mboxio.async_open import connect_async, open_async
-    from mboxio.capabilities import Capabilities, TxDone
-    from mboxio.client import Client, Connection, Messages, Request
-    from mboxio.clock import Clock
-    from mboxio.controller import (
+    from mboxio._base.clock import Clock
+    from mboxio._queue.stats import ChannelStats
+    from mboxio.client.asynchronous import AsyncClient
+    from mboxio.client.blocking import Client, Connection, Messages, Request
+    from mboxio.client.open import connect
+    from mboxio.client.open import open as open  # not in __all__: it would hide the built-in
+    from mboxio.client.open_async import connect_async, open_async
+    from mboxio.driver.capabilities import Capabilities, TxDone
+    from mboxio.driver.controller import (
         ACCEPTED,
         SENT,
         Busy,
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
         Probe,
         expects_reply,
     )
-    from mboxio.correlate import (
+    from mboxio.driver.correlate import (
         ByAddress,
         Correlator,
         InOrder,
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
         Reply,
         Tagged,
     )
+    from mboxio.driver.ports import Ports
     from mboxio.errors import (
         AddressError,
         ClosedError,
@@ -53,10 +57,6 @@ if TYPE_CHECKING:
         WouldDeadlock,
         WrongMessage,
     )
-    from mboxio.ports import Ports
-    from mboxio.registry import connect
-    from mboxio.registry import open as open  # not in __all__: it would hide the built-in
-    from mboxio.stats import ChannelStats
 
 __version__ = "0.1.0"
 
@@ -110,12 +110,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "async_client": ("AsyncClient",),
-    "async_open": ("connect_async", "open_async"),
-    "capabilities": ("Capabilities", "TxDone"),
-    "client": ("Client", "Connection", "Messages", "Request"),
-    "clock": ("Clock",),
-    "controller": (
+    "client.asynchronous": ("AsyncClient",),
+    "client.open_async": ("connect_async", "open_async"),
+    "driver.capabilities": ("Capabilities", "TxDone"),
+    "client.blocking": ("Client", "Connection", "Messages", "Request"),
+    "_base.clock": ("Clock",),
+    "driver.controller": (
         "ACCEPTED",
         "SENT",
         "Busy",
@@ -125,7 +125,7 @@ _HOMES = {
         "Probe",
         "expects_reply",
     ),
-    "correlate": (
+    "driver.correlate": (
         "ByAddress",
         "Correlator",
         "InOrder",
@@ -154,9 +154,9 @@ _HOMES = {
         "WouldDeadlock",
         "WrongMessage",
     ),
-    "ports": ("Ports",),
-    "registry": ("connect", "open"),
-    "stats": ("ChannelStats",),
+    "driver.ports": ("Ports",),
+    "client.open": ("connect", "open"),
+    "_queue.stats": ("ChannelStats",),
 }
 """Where each public name lives. A module is loaded when one of its names is first asked for."""
 

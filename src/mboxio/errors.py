@@ -29,7 +29,7 @@
 import errno as _errno
 from typing import Any
 
-from mboxio.texts import printable
+from mboxio._base.texts import printable
 
 __all__ = [
     "AddressError",

@@ -11,8 +11,8 @@ from typing import Any
 
 from mboxio.remote import Faults
 from mboxio.remote.acpm import AcpmRemote
-from mboxio.remote.pmic import PmicModel
-from mboxio.remote.sram import tagged
+from mboxio.remote.acpm.pmic import PmicModel
+from mboxio.remote.acpm.sram import tagged
 
 HANDLERS: dict[str, Any] = {
     "echo": bytes,

@@ -17,11 +17,11 @@ from time import monotonic
 from typing import Any
 
 from mboxio import MailboxError, QueueFull, _build
+from mboxio.controllers.acpm import layout as acpm
+from mboxio.controllers.acpm.layout import AcpmSpec, plan
 from mboxio.errors import RemoteError
-from mboxio.io import Memory
-from mboxio.remote.sram import AcpmRemoteChannel, Sram
-from mboxio.ring import acpm
-from mboxio.ring.acpm import AcpmSpec, plan
+from mboxio.regions import Memory
+from mboxio.remote.acpm.sram import AcpmRemoteChannel, Sram
 
 from .support import BASE, MS, Board, numbered, own, reply_to
 

@@ -2,8 +2,8 @@
 
 import os
 
-from mboxio.io.fakes import WordsOnly
-from mboxio.io.interrupts import Interrupt
+from mboxio.regions.interrupts import Interrupt
+from mboxio.sim.words_only import WordsOnly
 
 INTCR0, INTMR0, INTSR0, INTGR1 = 0x24, 0x28, 0x2C, 0x40
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from mboxio import Client, Connection
 from mboxio.controllers.acpm import Acpm, AcpmOptions
-from mboxio.io import Memory, Region
-from mboxio.io.interrupts import Doorbell
-from mboxio.remote.sram import tagged
+from mboxio.controllers.acpm.layout import AcpmSpec, plan, write
+from mboxio.regions import Memory, Region
+from mboxio.regions.interrupts import Doorbell
+from mboxio.remote.acpm.sram import tagged
 from mboxio.ring import MESSAGE, consumer, producer
-from mboxio.ring.acpm import AcpmSpec, plan, write
 from mboxio.sim import VirtualClock
 
 MS = 1_000_000

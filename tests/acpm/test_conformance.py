@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mboxio.controllers.acpm import Acpm, AcpmOptions
+from mboxio.controllers.acpm import layout as acpm
+from mboxio.controllers.acpm.layout import AcpmSpec
 from mboxio.controllers.exynos_mbox import ExynosMailbox
-from mboxio.io import Memory
-from mboxio.remote.sram import AcpmRemoteChannel, Sram
-from mboxio.ring import acpm
-from mboxio.ring.acpm import AcpmSpec
+from mboxio.regions import Memory
+from mboxio.remote.acpm.sram import AcpmRemoteChannel, Sram
 from mboxio.testing import Bench, check_controller, checks
 
 from .mailbox import Registers

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mboxio import RemoteError
-from mboxio.io import Memory
-from mboxio.io.fakes import WordsOnly
-from mboxio.ring import acpm
-from mboxio.ring.acpm import AcpmLayout, AcpmSpec, plan, read, write
+from mboxio.controllers.acpm import layout as acpm
+from mboxio.controllers.acpm.layout import AcpmLayout, AcpmSpec, plan, read, write
+from mboxio.regions import Memory
+from mboxio.sim.words_only import WordsOnly
 
 SIZE = 0x4000
 SPECS = (AcpmSpec(4, 16), AcpmSpec(8, 32, polled=True), AcpmSpec(2, 4))

@@ -7,10 +7,10 @@ import pytest
 
 import mboxio
 from mboxio import AddressError, RemoteError, RemoteGone, RequestTimeout
-from mboxio.io.files import MappedFile
-from mboxio.ring import acpm
-from mboxio.ring.acpm import AcpmSpec
-from mboxio.ring.controller import Lane
+from mboxio.controllers.acpm import layout as acpm
+from mboxio.controllers.acpm.layout import AcpmSpec
+from mboxio.controllers.rings import Lane
+from mboxio.regions.files import MappedFile
 
 from .support import BASE, MS, Board, Far, numbered, own, silence, submit, tag_of
 

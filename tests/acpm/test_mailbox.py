@@ -7,11 +7,11 @@ import pytest
 
 import mboxio
 from mboxio import AddressError, Connection, DriverError
-from mboxio.clock import SYSTEM
+from mboxio._base.clock import SYSTEM
 from mboxio.controllers.acpm import Acpm
+from mboxio.controllers.acpm.layout import AcpmSpec
 from mboxio.controllers.exynos_mbox import ExynosMailbox
-from mboxio.io import Memory
-from mboxio.ring.acpm import AcpmSpec
+from mboxio.regions import Memory
 
 from .mailbox import INTMR0, INTSR0, Registers
 from .support import Board, numbered, own, submit

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 import mboxio
-from mboxio.io import Kind, devmem, uio
-from mboxio.io.fakes import WordsOnly
-from mboxio.io.files import MappedFile
+from mboxio.controllers.acpm import layout as acpm
+from mboxio.controllers.acpm.layout import AcpmSpec
+from mboxio.regions import Kind, devmem, uio
+from mboxio.regions.files import MappedFile
 from mboxio.remote.acpm import AcpmRemote
-from mboxio.ring import acpm, implementations
-from mboxio.ring.acpm import AcpmSpec
+from mboxio.ring import implementations
+from mboxio.sim.words_only import WordsOnly
 
 from .support import BASE, Board
 

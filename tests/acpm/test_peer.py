@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from mboxio import AddressError, RemoteError, RemoteGone, _build
-from mboxio.io import Memory, open_region
-from mboxio.io.peer import PAGE_BYTES, PEER_HELLO, PeerRegion, prepare
-from mboxio.io.sockets import listen
-from mboxio.remote.handshake import memfd, seal
+from mboxio.local.peer import PAGE_BYTES, PEER_HELLO, PeerRegion, prepare
+from mboxio.local.sockets import listen
+from mboxio.regions import Memory, open_region
+from mboxio.remote.serving.handshake import memfd, seal
 
 SIZE = 0x1000
 

@@ -11,7 +11,7 @@ import mboxio
 from mboxio import Connection, RemoteError
 from mboxio.protocols.acpm_pmic import AsyncPmic, Pmic, encode, encode_bulk_write
 from mboxio.remote.acpm import AcpmRemote
-from mboxio.remote.pmic import PmicModel
+from mboxio.remote.acpm.pmic import PmicModel
 
 REFUSED = (0, 1, 0x40)
 

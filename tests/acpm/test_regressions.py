@@ -20,14 +20,14 @@ from mboxio import (
     ReplyTooLong,
     RequestTimeout,
 )
-from mboxio.clock import SYSTEM
+from mboxio._base.clock import SYSTEM
 from mboxio.controllers.acpm import Acpm
-from mboxio.io.fakes import WordsOnly
+from mboxio.controllers.acpm import layout as acpm
+from mboxio.controllers.acpm.layout import AcpmSpec
 from mboxio.protocols.acpm_pmic import Pmic
-from mboxio.remote.pmic import PmicModel
-from mboxio.remote.sram import tagged
-from mboxio.ring import acpm
-from mboxio.ring.acpm import AcpmSpec
+from mboxio.remote.acpm.pmic import PmicModel
+from mboxio.remote.acpm.sram import tagged
+from mboxio.sim.words_only import WordsOnly
 
 from .support import BASE, MS, Board, numbered, own, reply_to, silence, submit, tag_of
 

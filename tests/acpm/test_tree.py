@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from mboxio import AddressError, Connection
+from mboxio.client.open import Address, resolve
 from mboxio.controllers.exynos_mbox import ExynosMailbox
 from mboxio.devicetree import DeviceTree
-from mboxio.io import Memory
-from mboxio.registry import Address, resolve
+from mboxio.regions import Memory
 from tests.devicetree.writer import blob
 
 

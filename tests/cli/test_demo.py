@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mboxio.cli.traffic import arrived
+from mboxio.cli.demo.traffic import arrived
 from tests.cli.conftest import PATIENCE_S, Run, Start
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import mboxio
 from mboxio import _build
-from mboxio.cli.measure import Samples
+from mboxio.cli.commands.measure import Samples
 from mboxio.remote import Remote
 from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start, one_line
 

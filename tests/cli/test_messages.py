@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mboxio.cli.output import hexdump
+from mboxio.cli.shared.output import hexdump
 from mboxio.remote import Remote
 from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start, one_line
 

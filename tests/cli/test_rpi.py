@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from mboxio import catalogue
+from mboxio.address import catalogue
 from mboxio.controllers.bcm2835 import Bcm2835, Bcm2835Options
-from mboxio.io.pool import Pool
+from mboxio.regions.pool import Pool
 from mboxio.sim.videocore import VideoCore
 from tests.cli.conftest import Invoke, Run, one_line
 

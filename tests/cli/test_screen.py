@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from mboxio.cli.screen import Screen
+from mboxio.cli.demo.screen import Screen
 
 TEXT = "20 reads in flight: all over in 1,234 ms, 20 with RemoteGone, held numbers: 0"
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mboxio import Capabilities, catalogue
-from mboxio.cli.logs import logged_in_lines
-from mboxio.cli.output import Column, laid_out
-from mboxio.cli.text import LINE_MAX, json_line, printable, word
+from mboxio import Capabilities
+from mboxio.address import catalogue
+from mboxio.cli.shared.logs import logged_in_lines
+from mboxio.cli.shared.output import Column, laid_out
+from mboxio.cli.shared.text import LINE_MAX, json_line, printable, word
 from mboxio.controllers.loopback import Loopback
 from mboxio.remote import Remote
 from tests.cli.conftest import Invoke, Run, one_line

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mboxio import dt
+from mboxio.address import by_tree as dt
 from mboxio.controllers import loopback
 from mboxio.controllers.loopback import Loopback
 from tests.cli.conftest import Invoke, one_line

@@ -19,7 +19,7 @@ from mboxio import (
     RemoteError,
     expects_reply,
 )
-from mboxio.deputies import acting
+from mboxio._base.deputies import acting
 from mboxio.testing import Bench
 from tests.conformance.benches import bench
 from tests.drivers import CountFifo, Fake, IrqFifo, Item, SendOnly

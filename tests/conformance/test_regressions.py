@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-import mboxio
 from mboxio import (
     SENT,
     Capabilities,
@@ -20,8 +19,9 @@ from mboxio import (
     RequestTimeout,
     Tagged,
 )
+from mboxio._base.deputies import acting
 from mboxio.controllers.loopback import Loopback
-from mboxio.deputies import acting
+from mboxio.driver.controller import POLL
 from tests.drivers import AckMailbox, CountFifo, Fake, IrqFifo, RegisterMailbox, SharedFifo
 
 WAIT_S = 20.0
@@ -74,7 +74,7 @@ def test_a_question_without_a_handler_is_refused() -> None:
 
 class LiesWhenPolled(RegisterMailbox):
     def service(self, queue: Any, why: str) -> None:
-        if why == mboxio.controller.POLL:
+        if why == POLL:
             raise RemoteError("an index out of range")
         super().service(queue, why)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mboxio import Busy, Capabilities, Outcome
-from mboxio.controller import POLL
 from mboxio.controllers.loopback import Loopback
+from mboxio.driver.controller import POLL
 from mboxio.testing import Bench, check_controller, checks
 from tests.conformance.benches import bench
 from tests.conformance.broken import (

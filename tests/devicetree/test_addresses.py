@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import mboxio
-from mboxio import AddressError, DeviceTreeError, catalogue, dt
+from mboxio import AddressError, DeviceTreeError
+from mboxio.address import by_tree as dt
+from mboxio.address import catalogue
 from mboxio.controllers.loopback import Loopback
 from mboxio.devicetree import EPROBE_DEFER, DeviceTree, Specifier
 from tests.devicetree.writer import blob

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import mboxio
 from mboxio import AddressError
 from mboxio.cli.app import app
-from mboxio.registry import resolve
+from mboxio.client.open import resolve
 
 from .test_addresses import acme
 
@@ -128,8 +128,8 @@ def test_what_is_allowed_is_reached(acme: str, way: str) -> None:
 
 def test_a_controller_connects_only_to_what_is_allowed() -> None:
     """What it asks for while it is opened has the same bounds."""
-    from mboxio.address import Address
-    from mboxio.registry import make
+    from mboxio.address.address import Address
+    from mboxio.client.open import make
 
     acpm: Any = make(Address.parse("acpm:?at=peer:x"), frozenset({"acpm", "peer"}))
     with pytest.raises(AddressError, match="'loopback' is not allowed here"):

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from mboxio.states import ENDS, EVENT_NAMES, NEW, STATE_NAMES, TRANSITIONS
+from mboxio._base.states import ENDS, EVENT_NAMES, NEW, STATE_NAMES, TRANSITIONS
 
 
 def diagram() -> str:
-    """Return `mboxio.states.TRANSITIONS` as a Mermaid diagram."""
+    """Return `mboxio._base.states.TRANSITIONS` as a Mermaid diagram."""
     return "".join(f"{line}\n" for line in _lines())
 
 

@@ -16,7 +16,6 @@ from xml.etree import ElementTree
 import pytest
 
 import mboxio
-from mboxio import _build
 from mboxio.testing import Bench, checks
 from mboxio.testing.hints import USUAL
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, codes, links, name_of, prose
@@ -101,20 +100,15 @@ def test_the_picture_of_the_states_is_the_table() -> None:
     assert shown.text == diagram(), "python -m tests.docs.states prints the right one"
 
 
-def test_every_file_is_named_with_its_build() -> None:
-    """Files of the core by name, folders as a whole."""
-    compiled = set(_build.modules(str(SOURCE)).values())
-    named: set[str] = set()
-    for files, _, build in table(ARCHITECTURE, "File"):
-        for file in re.findall(r"`([^`]+)`", files):
-            named.add(file)
-            if file.endswith(".py") and not (SOURCE / file).with_suffix(".pyx").exists():
-                assert (file in compiled) == (build == "compiled"), f"{file}: which build?"
-    here = {path.name for path in SOURCE.glob("*.py*") if path.suffix in {".py", ".pyx"}}
-    wrong = named ^ (here - {"__init__.py", "__main__.py"})
-    assert not wrong, f"{name_of(ARCHITECTURE)} says what each file is about"
-    folders = {row[0].strip("`/") for row in table(ARCHITECTURE, "Folder")}
-    assert folders == {path.name for path in SOURCE.iterdir() if any(path.glob("*.py"))}
+def test_every_folder_says_what_it_is_about() -> None:
+    """In the words of its own first line."""
+    told = {}
+    for path in SOURCE.rglob("__init__.py"):
+        line = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+        told[f"{path.parent.relative_to(SOURCE)}/"] = line.replace("``", "`")
+    del told["./"]
+    rows = {re.findall("`(.+?)`", name)[0]: text for name, text in table(ARCHITECTURE, "Folder")}
+    assert rows == told
 
 
 # -- writing a controller

@@ -21,7 +21,7 @@ from mboxio import (
     RequestTimeout,
     TxDone,
 )
-from mboxio.capabilities import Capabilities
+from mboxio.driver.capabilities import Capabilities
 from mboxio.sim import VirtualClock
 from tests.race.manual import Manual
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mboxio import Capabilities, Connection, Controller
-from mboxio.controller import EVENT
+from mboxio.driver.controller import EVENT
 from mboxio.sim import VirtualClock
 from tests.race.manual import Manual
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mboxio import Connection, WrongMessage
-from mboxio.deputies import acting
-from mboxio.trace import PUMP_SLEEPING
+from mboxio._base.deputies import acting
+from mboxio._base.trace import PUMP_SLEEPING
 from tests.race.manual import Manual
 
 from .support import PATIENCE_S, attach

@@ -15,12 +15,13 @@ import pytest
 
 import mboxio
 from mboxio import Connection, Outcome, Ports, RequestTimeout, Tagged, WouldDeadlock
-from mboxio.gate import is_foreign
-from mboxio.io import sockets
-from mboxio.native import COMPILED
-from mboxio.remote import Remote, admission
+from mboxio._base.gate import is_foreign
+from mboxio._base.native import COMPILED
+from mboxio._base.trace import POINTS, PUMP_SLEEPING
+from mboxio.local import sockets
+from mboxio.remote import Remote
+from mboxio.remote.serving import admission
 from mboxio.sim import VirtualClock
-from mboxio.trace import POINTS, PUMP_SLEEPING
 from tests.race.manual import Manual
 
 from .support import PATIENCE_S, attach, until

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mboxio import Client, Connection, Outcome, Ports
-from mboxio.clock import Clock, Parker
-from mboxio.deputies import acting
-from mboxio.trace import PUMP_SLEEPING
+from mboxio._base.clock import Clock, Parker
+from mboxio._base.deputies import acting
+from mboxio._base.trace import PUMP_SLEEPING
 from tests.race.manual import Manual
 
 from .support import PATIENCE_S, SECOND, attach, ctrl_c
@@ -98,7 +98,7 @@ class InterruptedOnReturn(Client):
 
 
 def test_ctrl_c_when_a_verb_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mboxio.client.Client", InterruptedOnReturn)
+    monkeypatch.setattr("mboxio.client.blocking.Client", InterruptedOnReturn)
     driver = Manual()
     with attach(driver) as connection:
         client = connection.client(0, timeout_s=None)

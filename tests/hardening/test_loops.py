@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mboxio import Capabilities, Connection, Controller, Done, Outcome, RequestTimeout, async_open
+from mboxio import Capabilities, Connection, Controller, Done, Outcome, RequestTimeout
+from mboxio.client import open_async as async_open
 from tests.race.manual import Manual
 
 from .support import PATIENCE_S, reached

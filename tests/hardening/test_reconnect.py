@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mboxio import Busy, Connection, MailboxError, Outcome, Ports, RemoteGone, RequestTimeout
-from mboxio.clock import Parker
+from mboxio._base.clock import Parker
 from tests.race.manual import Manual
 
 from .support import PATIENCE_S, SECOND, Fused, attach, reached

@@ -11,7 +11,7 @@ import pytest
 import mboxio
 from mboxio import Connection, RemoteGone
 from mboxio.controllers.shm import SharedMemory
-from mboxio.io.sockets import listen
+from mboxio.local.sockets import listen
 from mboxio.remote import Remote
 from tests.shm.conftest import sockets as sockets
 

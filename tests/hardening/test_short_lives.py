@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from mboxio import Connection, RemoteGone
-from mboxio.pace import PAUSE_MAX_NS, PAUSE_MIN_NS, PROVEN_NS
-from mboxio.registry import connect
+from mboxio._host.pace import PAUSE_MAX_NS, PAUSE_MIN_NS, PROVEN_NS
+from mboxio.client.open import connect
 from mboxio.sim import VirtualClock
 from tests.race.manual import Manual
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import mboxio
-from mboxio.io import Memory
+from mboxio.regions import Memory
 from mboxio.remote import Remote
 
 PATIENCE_S = 60.0
@@ -128,9 +128,9 @@ for name in ("eventfd", "eventfd_read", "eventfd_write", "pidfd_open"):
     delattr(os, name)
 import mboxio
 from mboxio.remote import Remote
-from mboxio.remote.waiter import Waiter
+from mboxio.remote.serving.waiter import Waiter
 from mboxio.sim.videocore import Line
-from mboxio.io.uio import UioInterrupt
+from mboxio.regions.uio import UioInterrupt
 
 with mboxio.open("loopback:") as client:
     assert client.request(b"x") == b"x"

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from mboxio import RemoteError
-from mboxio.io.sockets import DOORBELL
+from mboxio.local.sockets import DOORBELL
 from mboxio.remote import Faults
 from tests.remote.minihost import MiniHost
 

@@ -16,11 +16,11 @@ from mboxio import (
     RemoteGone,
     RemoteRequest,
 )
-from mboxio.controller import expects_reply
-from mboxio.deputies import acting
-from mboxio.io import Kind
-from mboxio.io.fakes import WordsOnly
-from mboxio.io.registers import Register
+from mboxio._base.deputies import acting
+from mboxio.driver.controller import expects_reply
+from mboxio.regions import Kind
+from mboxio.regions.registers import Register
+from mboxio.sim.words_only import WordsOnly
 
 PATIENCE_S = 20.0
 ONE_WAY, ASKED = 0, 1 << 31

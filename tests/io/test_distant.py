@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 import mboxio
-from mboxio import Capabilities, Connection, RemoteGone, RequestTimeout, catalogue
-from mboxio.capabilities import POLL_ACCESSES
-from mboxio.deputies import acting
-from mboxio.distant_client import DistantClient
+from mboxio import Capabilities, Connection, RemoteGone, RequestTimeout
+from mboxio._base.deputies import acting
+from mboxio.address import catalogue
+from mboxio.client.slow import DistantClient
+from mboxio.driver.capabilities import POLL_ACCESSES
 from mboxio.sim import VirtualClock
 from tests.hardening.support import PATIENCE_S, reached, until
 from tests.io.probe import ASKED, Probe, Probed

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mboxio.errors import AddressError, RemoteError, RemoteGone
-from mboxio.io import Kind, Region, open_region
+from mboxio.regions import Kind, Region, open_region
 from tests.io.stubs import FakeGdb, framed
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mboxio.errors import AddressError, RemoteError
-from mboxio.io import Region, open_region
-from mboxio.io.gdb import Gdb
+from mboxio.regions import Region, open_region
+from mboxio.regions.probes.gdb import Gdb
 from tests.io.stubs import FakeGdb
 
 STEP = ",step=0x80000000"

@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
-from mboxio.io import gdb_step, link, packets, qtest
-from mboxio.io.gdb import Gdb, GdbRegion
-from mboxio.io.link import PIECE_BYTES, RECEIVED_MAX, WORD_RECEIVED_MAX, Link
-from mboxio.io.packets import FRAME_BYTES_MAX, LINE_BYTES_MAX, Lines, Packets
-from mboxio.io.qtest import IRQS_MAX, Qtest
+from mboxio.regions.probes import gdb_step, link, packets, qtest
+from mboxio.regions.probes.gdb import Gdb, GdbRegion
+from mboxio.regions.probes.link import PIECE_BYTES, RECEIVED_MAX, WORD_RECEIVED_MAX, Link
+from mboxio.regions.probes.packets import FRAME_BYTES_MAX, LINE_BYTES_MAX, Lines, Packets
+from mboxio.regions.probes.qtest import IRQS_MAX, Qtest
 from tests.io.stubs import FakeGdb, FakeQtest, framed
 
 EXAMPLES = int(os.environ.get("MBOXIO_TEXTS", "300"))

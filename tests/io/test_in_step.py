@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mboxio.errors import AddressError, RemoteError, RemoteGone
-from mboxio.io import Region, link, open_region, serial
+from mboxio.regions import Region, open_region
+from mboxio.regions.probes import link, serial
 from tests.io.stubs import BlackMagic, FakeGdb, FakeQtest, framed
 from tests.tools import tool
 
@@ -274,7 +275,7 @@ def test_a_command_that_is_refused(probe: BlackMagic, commands: str, text: str) 
 
 def test_a_probe_has_one_user(probe: BlackMagic) -> None:
     with opened(probe):
-        code = f"from mboxio.io import open_region; open_region('gdb:{probe.path}@0+4')"
+        code = f"from mboxio.regions import open_region; open_region('gdb:{probe.path}@0+4')"
         other = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     assert f"another program uses {probe.path}: end it first" in other.stderr
 

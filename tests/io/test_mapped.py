@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from mboxio.errors import AddressError, RemoteGone
-from mboxio.io import Kind, Region, devmem, open_region, uio
-from mboxio.io.mapped import MappedRegisters
-from mboxio.io.owner import Hidden, owners
+from mboxio.regions import Kind, Region, devmem, open_region, uio
+from mboxio.regions.mapped import MappedRegisters
+from mboxio.regions.owner import Hidden, owners
 
 IOMEM = """\
 00000000-3b3fffff : System RAM

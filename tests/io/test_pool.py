@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from mboxio import SENT, Busy, Capabilities, Connection, Controller, Outcome, RequestTimeout
-from mboxio.io import Kind, Memory, Region
-from mboxio.io.fakes import WordsOnly
-from mboxio.io.pool import Pool
+from mboxio.regions import Kind, Memory, Region
+from mboxio.regions.pool import Pool
 from mboxio.sim import VirtualClock
+from mboxio.sim.words_only import WordsOnly
 
 
 class ByBuffer(Controller):

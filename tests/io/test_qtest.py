@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from mboxio.errors import AddressError, RemoteError, RemoteGone
-from mboxio.io import Kind, Region, link, open_region
-from mboxio.io.qtest import Qtest, QtestRegion
+from mboxio.regions import Kind, Region, open_region
+from mboxio.regions.probes import link
+from mboxio.regions.probes.qtest import Qtest, QtestRegion
 from tests.io.stubs import PATIENCE_S, FakeQtest
 from tests.tools import fork
 

@@ -10,8 +10,9 @@ import pytest
 
 import mboxio
 from mboxio import Client, Connection, RemoteError, RemoteGone
-from mboxio.io import link, open_region
-from mboxio.io.gdb import GdbRegion
+from mboxio.regions import open_region
+from mboxio.regions.probes import link
+from mboxio.regions.probes.gdb import GdbRegion
 from tests.hardening.support import until
 from tests.io.stubs import PATIENCE_S, FakeGdb, FakeQtest, Stub
 

@@ -5,9 +5,9 @@ import enum
 import pytest
 
 from mboxio.errors import RemoteError
-from mboxio.io import Memory
-from mboxio.io.fakes import WordsOnly
-from mboxio.io.registers import Bit, Field, Register, Setting
+from mboxio.regions import Memory
+from mboxio.regions.registers import Bit, Field, Register, Setting
+from mboxio.sim.words_only import WordsOnly
 
 
 class Mode(enum.IntEnum):

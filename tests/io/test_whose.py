@@ -13,15 +13,15 @@ import pytest
 
 import mboxio
 from mboxio import AddressError, DeviceTreeError
+from mboxio._os.whose import user, why
 from mboxio.controllers.vcio import Vcio, VcioOptions
 from mboxio.devicetree import DeviceTree
-from mboxio.io import open_region
-from mboxio.io.devmem import map_physical
-from mboxio.io.serial import SerialPort
-from mboxio.io.sockets import connect, listen
-from mboxio.io.uio import UioRegion
+from mboxio.local.sockets import connect, listen
+from mboxio.regions import open_region
+from mboxio.regions.devmem import map_physical
+from mboxio.regions.probes.serial import SerialPort
+from mboxio.regions.uio import UioRegion
 from mboxio.remote.acpm import AcpmRemote
-from mboxio.whose import user, why
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
 UNNAMED = 4711

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Sequence
 
 from mboxio.controllers.arm_mhu import LAYOUTS
-from mboxio.io.fakes import WordsOnly
 from mboxio.sim.videocore import Line
+from mboxio.sim.words_only import WordsOnly
 
 
 class Block(WordsOnly):

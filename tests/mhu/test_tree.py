@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mboxio import AddressError, Connection
+from mboxio.client.open import Address, make, resolve
 from mboxio.controllers.arm_mhu import Mhu
-from mboxio.registry import Address, make, resolve
 from tests.devicetree.writer import blob
 from tests.mhu.block import Block
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mboxio.io.qtest import Qtest
+from mboxio.regions.probes.qtest import Qtest
 from tests.tools import tool
 
 PROGRAM = "qemu-system-aarch64"

@@ -9,10 +9,10 @@ import pytest
 
 import mboxio
 from mboxio import RequestTimeout
-from mboxio.io import open_region
 from mboxio.protocols import rpi_tags as tags
 from mboxio.protocols.rpi_property import UNKNOWN, AsyncRpiProperty, RpiProperty
 from mboxio.protocols.rpi_tags import Clock, Memory
+from mboxio.regions import open_region
 from tests.qemu.machine import Machine, running
 
 REGISTERS = "@0x3f00b880+0x40"

@@ -6,8 +6,8 @@ import pytest
 
 import mboxio
 from mboxio import RemoteError
-from mboxio.io import open_region
-from mboxio.io.gdb import Gdb
+from mboxio.regions import open_region
+from mboxio.regions.probes.gdb import Gdb
 from tests.qemu.machine import Machine, running
 
 MHU0, MHU1 = "@0x40003000+0x20", "@0x40004000+0x20"

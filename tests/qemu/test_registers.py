@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from mboxio.errors import RemoteError, RemoteGone
-from mboxio.io import Region, open_region
-from mboxio.io.registers import Bit, Field, Register, Setting
+from mboxio.regions import Region, open_region
+from mboxio.regions.registers import Bit, Field, Register, Setting
 from tests.qemu.machine import Machine, running
 
 PATIENCE_MS = 20_000

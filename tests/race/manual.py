@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from mboxio import SENT, Capabilities, Controller, Correlator, Outcome, RemoteRequest
-from mboxio.deputies import acting
+from mboxio._base.deputies import acting
 
 
 class Manual(Controller):

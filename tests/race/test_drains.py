@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mboxio import Connection
-from mboxio.deputies import acting
+from mboxio._base.deputies import acting
 
 from .manual import Manual
 

@@ -26,8 +26,8 @@ from mboxio import (
     Tagged,
     WouldDeadlock,
 )
+from mboxio._base.deputies import acting
 from mboxio.controllers.loopback import Loopback
-from mboxio.deputies import acting
 from tests.tools import fork
 
 from .manual import Manual

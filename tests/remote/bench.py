@@ -1,6 +1,6 @@
 """Both ends of a connection in one thread, without sockets."""
 
-from mboxio.io import Memory
+from mboxio.regions import Memory
 from mboxio.remote import Connection, RemoteChannel
 from mboxio.ring import REQUEST
 from mboxio.ring.layout import plan, write

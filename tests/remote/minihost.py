@@ -5,8 +5,8 @@ import os
 import select
 import socket
 
-from mboxio.io import Memory, Region
-from mboxio.io.sockets import connect, ring_doorbell
+from mboxio.local.sockets import connect, ring_doorbell
+from mboxio.regions import Memory, Region
 from mboxio.ring import MESSAGE, REQUEST, armed, consumer, producer
 from mboxio.ring.layout import MemoryLayout, read
 

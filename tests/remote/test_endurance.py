@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 import mboxio
-from mboxio import MailboxError, RemoteError, RemoteGone, endurance
-from mboxio.endurance import PAUSE_MAX_S, Endurance, endure
+from mboxio import MailboxError, RemoteError, RemoteGone
+from mboxio._base import endurance
+from mboxio._base.endurance import PAUSE_MAX_S, Endurance, endure
 from mboxio.remote import Remote
 from mboxio.remote.acpm import AcpmRemote
-from mboxio.remote.acpm_servers import FileServer
-from mboxio.remote.server import ShmServer
+from mboxio.remote.acpm.servers import FileServer
+from mboxio.remote.serving.server import ShmServer
 from tests.hardening.support import until
 
 from .support import echo

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 import mboxio
+from mboxio._pump.sleepers import DEAF_MAX_NS, USELESS_MAX
 from mboxio.remote.acpm import AcpmRemote
-from mboxio.remote.floods import Floods
-from mboxio.remote.rounds import Served
-from mboxio.sleepers import DEAF_MAX_NS, USELESS_MAX
+from mboxio.remote.ends.rounds import Served
+from mboxio.remote.serving.floods import Floods
 from tests.hardening.support import PATIENCE_S, until
 
 from .support import echo
@@ -36,7 +36,7 @@ class Counted(Floods):
 @contextmanager
 def serving(kind: str, spin_s: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Serve an echo; yield an address of it, and what counts its doorbells."""
-    monkeypatch.setattr("mboxio.remote.server.Floods", Counted)
+    monkeypatch.setattr("mboxio.remote.serving.server.Floods", Counted)
     if kind == "shm":
         with echo(spin_s=spin_s) as remote:
             yield "shm:demo/c", remote._server._floods  # type: ignore[union-attr]

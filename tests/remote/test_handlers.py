@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 import mboxio
-from mboxio import Connection, subscribers
+from mboxio import Connection
+from mboxio._host import subscriptions as subscribers
+from mboxio._queue.handlers import Misreturned, named
 from mboxio.controllers.loopback import Loopback
-from mboxio.handlers import Misreturned, named
-from mboxio.remote import Remote, slow
+from mboxio.remote import Remote
 from mboxio.remote.acpm import AcpmRemote
+from mboxio.remote.serving import slow
 from mboxio.sim import VirtualClock
 from tests.race.manual import Manual
 

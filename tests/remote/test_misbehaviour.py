@@ -11,7 +11,7 @@ from mboxio.errors import (
     RemoteError,
     RemoteGone,
 )
-from mboxio.io.sockets import connect, ring_doorbell
+from mboxio.local.sockets import connect, ring_doorbell
 from mboxio.remote import Faults, Greeting, Remote
 from mboxio.ring import REPLY, REQUEST
 

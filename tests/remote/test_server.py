@@ -22,9 +22,11 @@ from mboxio.errors import (
     RequestTimeout,
     WouldDeadlock,
 )
-from mboxio.io.sockets import REFUSAL, connect, socket_path
+from mboxio.local.sockets import REFUSAL, connect, socket_path
 from mboxio.remote import Remote
-from mboxio.remote.admission import (
+from mboxio.remote.ends.channel import error_message
+from mboxio.remote.ends.rounds import Served
+from mboxio.remote.serving.admission import (
     CONNECTIONS_MAX,
     HELLO_NS,
     MADE_ROOM,
@@ -32,10 +34,8 @@ from mboxio.remote.admission import (
     UNASKED_NS,
     Admission,
 )
-from mboxio.remote.channel import error_message
-from mboxio.remote.handshake import Peer, check_peer
-from mboxio.remote.rounds import Served
-from mboxio.remote.server import Link, ShmServer
+from mboxio.remote.serving.handshake import Peer, check_peer
+from mboxio.remote.serving.server import Link, ShmServer
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST
 
 from .minihost import MiniHost, readable
@@ -205,7 +205,7 @@ def test_strangers_are_refused() -> None:
 
 
 def test_too_many_hosts(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mboxio.remote.admission.CONNECTIONS_MAX", 1)
+    monkeypatch.setattr("mboxio.remote.serving.admission.CONNECTIONS_MAX", 1)
     with MiniHost("demo") as first:
         with connect("demo") as second:
             readable(second)
@@ -227,7 +227,7 @@ def test_a_host_that_leaves_the_hello_unread_loses_its_place(
         assert busy.request(b"x") == (REPLY, 1, b"x")
         assert server._admission.next_ns() is not None
         monkeypatch.setattr(
-            "mboxio.remote.server.monotonic_ns", lambda: now_ns + HELLO_NS + 60_000_000_000
+            "mboxio.remote.serving.server.monotonic_ns", lambda: now_ns + HELLO_NS + 60_000_000_000
         )
         server.wake()
         until_gone(remote, but=2)
@@ -251,13 +251,13 @@ MINUTE_NS = 60_000_000_000
 
 
 def test_who_never_asked_makes_room(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mboxio.remote.admission.CONNECTIONS_MAX", 4)  # one is kept for others
+    monkeypatch.setattr("mboxio.remote.serving.admission.CONNECTIONS_MAX", 4)  # one is kept
     with MiniHost("demo") as asking, MiniHost("demo") as silent, MiniHost("demo") as younger:
         assert asking.request(b"1") == (REPLY, 1, b"1")
         with pytest.raises(RemoteGone, match=r"there are 3 connections of .* already"):
             mboxio.connect("shm:demo")  # nobody has been silent for long
         now_ns = time.monotonic_ns() + UNASKED_NS + MINUTE_NS
-        monkeypatch.setattr("mboxio.remote.server.monotonic_ns", lambda: now_ns)
+        monkeypatch.setattr("mboxio.remote.serving.server.monotonic_ns", lambda: now_ns)
         with MiniHost("demo") as new:
             assert new.request(b"2") == (REPLY, 1, b"2")
             assert silent.socket.recv(64) == REFUSAL + MADE_ROOM.encode()

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from mboxio._os.whose import myself
 from mboxio.errors import AddressError, RemoteGone
-from mboxio.io import elsewhere
-from mboxio.io import sockets as sockets_module
-from mboxio.io.sockets import connect, listen, ring_doorbell, socket_path, unlisten
-from mboxio.whose import myself
+from mboxio.local import elsewhere
+from mboxio.local import sockets as sockets_module
+from mboxio.local.sockets import connect, listen, ring_doorbell, socket_path, unlisten
 
 
 def test_the_folder_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +216,7 @@ def test_a_socket_of_another_is_not_removed(sockets: str) -> None:
 CONTENDER = """
 import fcntl, sys
 from mboxio import AddressError
-from mboxio.io.sockets import listen, socket_path, unlisten
+from mboxio.local.sockets import listen, socket_path, unlisten
 
 alone = open(sys.argv[1], "wb")
 served = 0

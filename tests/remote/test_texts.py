@@ -15,12 +15,14 @@ import pytest
 
 import mboxio
 from mboxio import MailboxError, RemoteError, RemoteGone
+from mboxio._base.texts import LINE_MAX, REMOTE_MAX, printable, remote_text
 from mboxio.devicetree import DeviceTree
-from mboxio.io import gdb_step, handover, open_region
-from mboxio.io.sockets import HELLO, REFUSAL
+from mboxio.local import handover
+from mboxio.local.sockets import HELLO, REFUSAL
+from mboxio.regions import open_region
+from mboxio.regions.probes import gdb_step
 from mboxio.remote import Remote
 from mboxio.ring import ERROR
-from mboxio.texts import LINE_MAX, REMOTE_MAX, printable, remote_text
 from tests.devicetree.writer import blob
 from tests.io.stubs import FakeGdb, FakeQtest
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mboxio.errors import MessageTooLong
-from mboxio.io import Region
+from mboxio.regions import Region
 from mboxio.ring import Armed, Consumer, Implementation, Producer
 from mboxio.ring.layout import RingLayout
 from tests.tools import compile_c

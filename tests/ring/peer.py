@@ -8,7 +8,7 @@ import mmap
 import socket
 import sys
 
-from mboxio.io import Memory
+from mboxio.regions import Memory
 from mboxio.ring import REPLY, Armed, Consumer, Producer, implementations
 from mboxio.ring.layout import read
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
-from mboxio.io import Memory, Region
-from mboxio.io.fakes import WordsOnly
+from mboxio.regions import Memory, Region
 from mboxio.ring import Implementation, implementations
 from mboxio.ring.layout import RingLayout
+from mboxio.sim.words_only import WordsOnly
 from mboxio.testing.ring import RingUnderTest
 
 from .c_ring import IN_C

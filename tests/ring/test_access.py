@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mboxio import AddressError
-from mboxio.io import open_region
+from mboxio.regions import open_region
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from mboxio.errors import MessageTooLong, RemoteError
+from mboxio.ring.contract import ERROR, MESSAGE
 from mboxio.ring.layout import RingLayout
 from mboxio.ring.reference import ReferenceConsumer, ReferenceProducer
-from mboxio.ring.ring import ERROR, MESSAGE
 from mboxio.testing.ring import CHECKS, RingUnderTest, check_ring
 
 from .support import BASE, FRONT, REAR, Case, each_case, normal

@@ -7,11 +7,11 @@ import pytest
 
 import mboxio.ring
 from mboxio.errors import RemoteError
-from mboxio.io import Memory
-from mboxio.io.fakes import WordsOnly
+from mboxio.regions import Memory
 from mboxio.ring import MESSAGE, Implementation, implementations, require_ordered_memory
 from mboxio.ring.layout import RingLayout
 from mboxio.ring.reference import ReferenceConsumer, ReferenceProducer
+from mboxio.sim.words_only import WordsOnly
 
 from .support import each_implementation
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mboxio.errors import RemoteError
-from mboxio.io import Memory, Region
-from mboxio.io.fakes import WordsOnly
+from mboxio.regions import Memory, Region
 from mboxio.ring.layout import (
     CHANNELS_MAX,
     ENTRY,
@@ -21,6 +20,7 @@ from mboxio.ring.layout import (
     read,
     write,
 )
+from mboxio.sim.words_only import WordsOnly
 
 SPECS = (ChannelSpec("pmic", 8, 20, flags=5), ChannelSpec("größe", 1, 0), ChannelSpec("", 3, 1000))
 

@@ -3,7 +3,7 @@
 import pytest
 
 import mboxio.ring
-from mboxio.io import Memory
+from mboxio.regions import Memory
 from mboxio.ring import implementations
 from mboxio.ring.layout import HOST_ARMED, REMOTE_ARMED
 

@@ -4,8 +4,8 @@ import mmap
 
 import pytest
 
-from mboxio.io import Kind, Memory, Region
-from mboxio.io.fakes import WordsOnly
+from mboxio.regions import Kind, Memory, Region
+from mboxio.sim.words_only import WordsOnly
 
 REGIONS = [Memory(bytearray(64)), Memory(mmap.mmap(-1, 64)), WordsOnly(64)]
 each_region = pytest.mark.parametrize("region", REGIONS, ids=repr)

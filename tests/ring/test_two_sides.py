@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mboxio.io import Memory
+from mboxio.regions import Memory
 from mboxio.ring import MESSAGE, REPLY, REQUEST, Implementation, implementations
 from mboxio.ring.layout import ChannelSpec, RingLayout, plan, write
 from tests.tools import compile_c, emulator

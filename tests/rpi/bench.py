@@ -6,7 +6,7 @@ from typing import Any
 
 from mboxio import Connection
 from mboxio.controllers.bcm2835 import Bcm2835
-from mboxio.io.pool import Pool
+from mboxio.regions.pool import Pool
 from mboxio.sim.videocore import VideoCore
 
 

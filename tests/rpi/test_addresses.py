@@ -7,7 +7,7 @@ import pytest
 import mboxio
 from mboxio import AddressError
 from mboxio.controllers.bcm2835 import BLOCK_BYTES
-from mboxio.io import devmem
+from mboxio.regions import devmem
 
 EMPTY = (1 << 30).to_bytes(4, "little")
 

@@ -9,7 +9,7 @@ import pytest
 
 import mboxio
 from mboxio import AddressError, Connection, RemoteError, RequestTimeout, WrongMessage
-from mboxio.catalogue import load
+from mboxio.address.catalogue import load
 from mboxio.controllers.vcio import Vcio
 from mboxio.protocols import rpi_tags as tags
 from mboxio.protocols.rpi_property import UNKNOWN, RpiProperty

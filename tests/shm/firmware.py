@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from mboxio import QueueFull, RemoteError
-from mboxio.io.sockets import ring_doorbell
+from mboxio.local.sockets import ring_doorbell
 from mboxio.remote import Faults, Remote
 
 PAUSE_S = 0.0002

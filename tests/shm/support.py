@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mboxio import AsyncClient, Client, Connection, MailboxError
-from mboxio.io.sockets import listen, socket_path
+from mboxio.local.sockets import listen, socket_path
 
 PATIENCE_S = 60.0
 """How long anything may take that has to happen; reached only by a failing test."""

@@ -8,12 +8,12 @@ import pytest
 
 import mboxio
 from mboxio import RemoteError, RemoteGone
-from mboxio.io import doorbells
-from mboxio.io.doorbells import let_go, refuses_descriptors
-from mboxio.io.peer import PeerInterrupt
-from mboxio.io.sockets import DOORBELL, HELLO, connect, listen, socket_path, unlisten
+from mboxio.local import doorbells
+from mboxio.local.doorbells import let_go, refuses_descriptors
+from mboxio.local.peer import PeerInterrupt
+from mboxio.local.sockets import DOORBELL, HELLO, connect, listen, socket_path, unlisten
 from mboxio.remote import Remote
-from mboxio.remote.handshake import greet, new_memory
+from mboxio.remote.serving.handshake import greet, new_memory
 from mboxio.ring.layout import ChannelSpec
 from tests.remote.minihost import MiniHost
 from tests.shm.slow import SlowDescriptor, closing

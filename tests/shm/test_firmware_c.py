@@ -9,8 +9,8 @@ import pytest
 
 import mboxio
 from mboxio import RemoteError, RemoteGone
-from mboxio.io.doorbells import refuse_descriptors
-from mboxio.io.sockets import DOORBELL, connect, listen, ring_doorbell
+from mboxio.local.doorbells import refuse_descriptors
+from mboxio.local.sockets import DOORBELL, connect, listen, ring_doorbell
 from mboxio.ring import REPLY, REQUEST
 from tests.remote.minihost import MiniHost
 from tests.shm.slow import SlowDescriptor

@@ -9,17 +9,17 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 
 import mboxio
-from mboxio.bell import Bell
-from mboxio.clock import Parker
-from mboxio.controller import EVENT
-from mboxio.ears import Ears
-from mboxio.io import Memory
-from mboxio.io.sockets import DOORBELL
-from mboxio.remote.handshake import greet, new_memory
-from mboxio.request import Owner
+from mboxio._base.clock import Parker
+from mboxio._base.completion import Bell
+from mboxio._base.request import Owner
+from mboxio._pump.ears import Ears
+from mboxio._pump.sleepers import DEAF_MAX_NS, EVENTS_PER_DOUBT, USELESS_MAX
+from mboxio.driver.controller import EVENT
+from mboxio.local.sockets import DOORBELL
+from mboxio.regions import Memory
+from mboxio.remote.serving.handshake import greet, new_memory
 from mboxio.ring import MESSAGE, Producer, producer
 from mboxio.ring.layout import ChannelSpec, MemoryLayout
-from mboxio.sleepers import DEAF_MAX_NS, EVENTS_PER_DOUBT, USELESS_MAX
 from tests.hardening.support import reached
 from tests.shm.support import Impostor
 
@@ -118,7 +118,7 @@ async def flooded_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[tuple[CountedEars, asyncio.Task[bytes], Producer, socket.socket]]:
     """As `flooded`, where an event loop awaits a message."""
-    monkeypatch.setattr("mboxio.loops.Ears", CountedEars)
+    monkeypatch.setattr("mboxio._pump.loops.Ears", CountedEars)
     with flooded() as (connection, remote, bell):
         async with connection.async_client("a") as client, client.subscribe() as messages:
             waiting = asyncio.create_task(messages.get())

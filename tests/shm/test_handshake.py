@@ -11,9 +11,9 @@ import pytest
 
 import mboxio
 from mboxio import RemoteError, RemoteGone, RequestTimeout
-from mboxio.io.sockets import HELLO, REFUSAL
+from mboxio.local.sockets import HELLO, REFUSAL
 from mboxio.remote import Greeting
-from mboxio.remote.handshake import SEALS, greet, new_memory
+from mboxio.remote.serving.handshake import SEALS, greet, new_memory
 from mboxio.ring.layout import ENTRY, MAGIC, TABLE, ChannelSpec
 from tests.shm.support import PATIENCE_S, Impostor, answer, until
 

@@ -7,8 +7,8 @@ import pytest
 
 import mboxio
 from mboxio import QueueFull
+from mboxio._base.gate import TRIES_MAX
 from mboxio.controllers.shm import SharedMemory
-from mboxio.gate import TRIES_MAX
 from tests.shm.support import Program, answer, until
 
 LOOKS = 20

@@ -9,9 +9,9 @@ import pytest
 
 import mboxio
 from mboxio import MailboxError, QueueFull, RemoteError, RemoteGone, RequestTimeout
+from mboxio._queue.window import NONCE_BITS
 from mboxio.controllers.shm import SharedMemory
 from mboxio.remote import Faults, Remote
-from mboxio.window import NONCE_BITS
 from tests.shm.support import Traffic, answer, numbered, until
 
 DEPTH, BYTES = 8, 64
@@ -113,7 +113,7 @@ NONCE_SHIFT = NONCE_BITS + 1
 def test_replies_that_were_there_before_their_questions(remote, step, monkeypatch):
     """Who has seen all numbers until now cannot name the next one."""
     drawn = Random(1)
-    monkeypatch.setattr("mboxio.window.urandom", drawn.randbytes)
+    monkeypatch.setattr("mboxio._queue.window.urandom", drawn.randbytes)
     rounds = 20
     with mboxio.connect("shm:t") as connection:
         client = connection.client("a")
@@ -130,7 +130,7 @@ def test_replies_that_were_there_before_their_questions(remote, step, monkeypatc
 
 def test_a_reply_that_was_guessed_is_believed(remote, monkeypatch):
     """What is left to a liar: one chance in 32,768 with each reply that it has lying there."""
-    monkeypatch.setattr("mboxio.window.urandom", bytes)  # an unlucky life: all bits are 0
+    monkeypatch.setattr("mboxio._queue.window.urandom", bytes)  # an unlucky life: all bits are 0
     with mboxio.connect("shm:t") as connection:
         assert remote.lie("a", "tag", 1) == 1
         assert connection.client("a").request(numbered(1)) == b""

@@ -9,7 +9,7 @@ import pytest
 
 import mboxio
 from mboxio import AddressError, ClosedError, RemoteGone, RequestTimeout
-from mboxio.deputies import acting
+from mboxio._base.deputies import acting
 from tests.shm.support import Impostor, Program, Traffic, answer, numbered, until
 
 TWO = {"a": (4, 64), "b": (4, 64)}

@@ -240,8 +240,8 @@ def test_a_remote_without_descriptors_tells_its_hosts(sockets: str) -> None:
 
 REGIONS = """
 import socket
-from mboxio.io import open_region
-from mboxio.io.serial import SerialPort
+from mboxio.regions import open_region
+from mboxio.regions.probes.serial import SerialPort
 from mboxio.devicetree import DeviceTree
 
 folder = os.environ["MBOXIO_RUNTIME_DIR"]

@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "mboxio"
 
 CORE = """
-    queue channel pump endpoint sender verbs request gate window backlog subscribers host loops
-    worker line correlate counts stats controller
+    _base.gate _base.request _host.endpoint _host.host _host.subscriptions _pump.loops _pump.pump
+    _pump.worker _queue.backlog _queue.channel _queue.line _queue.queue _queue.stats _queue.window
+    _base.counts client.sending client.verbs driver.controller driver.correlate
 """.split()  # noqa: SIM905
 """What a message passes through."""
 
@@ -28,8 +29,8 @@ TYPED_MIN = 97.0
 
 FORWARDED = {
     # Keywords of an error, or arguments of whatever verb there is, go on as they came.
-    ("channel", "error", "more"),
-    ("verbs", "submit", "options"),
+    ("_queue.channel", "error", "more"),
+    ("client.verbs", "submit", "options"),
 }
 
 

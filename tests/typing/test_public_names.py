@@ -3,7 +3,7 @@
 import asyncio
 
 import mboxio
-from mboxio.native import COMPILED
+from mboxio._base.native import COMPILED
 
 SHOWN = {
     "Client": """

@@ -14,7 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 import mboxio
-from mboxio import _build, catalogue, errors, gate
+from mboxio import _build, errors
+from mboxio._base import gate
+from mboxio.address import catalogue
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGE = Path(mboxio.__file__).parent
@@ -213,7 +215,7 @@ def test_frames_without_source_are_hidden_from_pytest(
 ) -> None:
     for module in (gate, errors):
         monkeypatch.setattr(module, "__tracebackhide__", False, raising=False)
-    stamp = SimpleNamespace(MODULES={"mboxio.gate": 1, "mboxio.never_loaded": 2})
+    stamp = SimpleNamespace(MODULES={"mboxio._base.gate": 1, "mboxio.never_loaded": 2})
     monkeypatch.setattr(_build, "_stamp", lambda: stamp)
     ask()
     assert vars(gate)["__tracebackhide__"]

@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from mboxio import WouldDeadlock
-from mboxio.clock import Clock, Parker
+from mboxio._base.clock import Clock, Parker
+from mboxio._base.states import FOREVER
 from mboxio.sim import VirtualClock
 from mboxio.sim.clock import LATE_TIMER
-from mboxio.states import FOREVER
 
 
 def test_time_stands_still_until_everybody_waits() -> None:

@@ -11,9 +11,9 @@ import pytest
 
 import mboxio
 from mboxio import AddressError
-from mboxio.address import Address
-from mboxio.io import open_region
-from mboxio.io.serial import SerialPort
+from mboxio.address.address import Address
+from mboxio.regions import open_region
+from mboxio.regions.probes.serial import SerialPort
 
 CONTROLS = ["\n", "\r", "\0", "\x1b", "\x7f", "\x9b", "\x85", "\u202e", "\u2028", "\t"]
 

@@ -22,14 +22,14 @@ from mboxio import (
     Tagged,
     connect,
     errors,
-    states,
 )
-from mboxio.address import Address
-from mboxio.catalogue import found, load
+from mboxio._base import states
+from mboxio._base.native import with_word, word_at
+from mboxio._base.request import Owner, Request
+from mboxio.address.address import Address
+from mboxio.address.catalogue import found, load
 from mboxio.controllers.loopback import Loopback
-from mboxio.correlate import NOTIFICATION, REMOTE_REQUEST, REPLY
-from mboxio.native import with_word, word_at
-from mboxio.request import Owner, Request
+from mboxio.driver.correlate import NOTIFICATION, REMOTE_REQUEST, REPLY
 
 # -- the state table
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import mboxio
-from mboxio import AddressError, catalogue
+from mboxio import AddressError
+from mboxio.address import catalogue
 from mboxio.controllers.shm import ShmOptions
-from mboxio.io import open_region
+from mboxio.regions import open_region
 
 NUMERIC = [
     (name, field.name, kind)

@@ -15,20 +15,14 @@ from typing import Any, ClassVar
 import pytest
 
 import mboxio
-from mboxio import (
-    AddressError,
-    Connection,
-    MailboxError,
-    RemoteError,
-    RemoteGone,
-    catalogue,
-    registry,
-)
-from mboxio.io import Memory
-from mboxio.patience import Patience
+from mboxio import AddressError, Connection, MailboxError, RemoteError, RemoteGone
+from mboxio.address import catalogue
+from mboxio.client import open as registry
+from mboxio.client.patience import Patience
+from mboxio.controllers.acpm.layout import AcpmSpec, plan, write
+from mboxio.regions import Memory
 from mboxio.remote import Remote
 from mboxio.remote.acpm import AcpmRemote
-from mboxio.ring.acpm import AcpmSpec, plan, write
 from mboxio.sim import VirtualClock
 from tests.race.manual import Manual
 

@@ -16,15 +16,15 @@ from mboxio import (
     WrongMessage,
     __version__,
 )
-from mboxio.cli.bench import bench
-from mboxio.cli.demo import demo
-from mboxio.cli.listen import listen
-from mboxio.cli.listing import info, list_channels
-from mboxio.cli.logs import logged_in_lines
-from mboxio.cli.request import request, send
-from mboxio.cli.rpi import rpi
-from mboxio.cli.serve import serve
-from mboxio.cli.text import printable, register_plain
+from mboxio.cli.commands.bench import bench
+from mboxio.cli.commands.listen import listen
+from mboxio.cli.commands.listing import info, list_channels
+from mboxio.cli.commands.request import request, send
+from mboxio.cli.commands.rpi import rpi
+from mboxio.cli.commands.serve import serve
+from mboxio.cli.demo.command import demo
+from mboxio.cli.shared.logs import logged_in_lines
+from mboxio.cli.shared.text import printable, register_plain
 
 __all__ = ["app"]
 

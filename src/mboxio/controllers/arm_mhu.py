@@ -7,11 +7,11 @@ takes them back by CLEAR. Registers: Arm DDI 0515 (Juno, MHUv1); Arm 101104 (SSE
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mboxio.capabilities import TxDone
-from mboxio.contracts import DriverChannel, DriverQueue
-from mboxio.controller import SENT, Busy, Outcome
 from mboxio.controllers.mhu_tree import MhuTree
 from mboxio.controllers.registers import RegisterOptions
+from mboxio.driver.capabilities import TxDone
+from mboxio.driver.contracts import DriverChannel, DriverQueue
+from mboxio.driver.controller import SENT, Busy, Outcome
 from mboxio.errors import WrongMessage
 
 

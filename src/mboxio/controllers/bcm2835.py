@@ -14,17 +14,17 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mboxio.capabilities import TxDone
-from mboxio.contracts import DriverChannel, DriverQueue, TreeSpecifier
-from mboxio.controller import POLL, SENT, Busy, Outcome
 from mboxio.controllers.property_buffers import check_buffer
 from mboxio.controllers.registers import RegisterController, RegisterOptions
-from mboxio.correlate import ByAddress, Notification, Verdict
+from mboxio.driver.capabilities import TxDone
+from mboxio.driver.contracts import DriverChannel, DriverQueue, TreeSpecifier
+from mboxio.driver.controller import POLL, SENT, Busy, Outcome
+from mboxio.driver.correlate import ByAddress, Notification, Verdict
 from mboxio.errors import AddressError, RemoteGone, WrongMessage
-from mboxio.io.access import split
-from mboxio.io.pool import Pool
-from mboxio.io.region import Region
-from mboxio.io.registers import Bit, Field, Register
+from mboxio.regions.access import split
+from mboxio.regions.pool import Pool
+from mboxio.regions.region import Region
+from mboxio.regions.registers import Bit, Field, Register
 
 __all__ = ["Bcm2835"]
 

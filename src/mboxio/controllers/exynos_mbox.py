@@ -8,13 +8,13 @@ drivers/mailbox/exynos-mailbox.c (facts only).
 import errno
 from dataclasses import dataclass
 
-from mboxio.capabilities import Capabilities
-from mboxio.contracts import DriverChannel, DriverQueue, TreeSpecifier
-from mboxio.controller import EVENT, Controller, Done, Outcome
+from mboxio.driver.capabilities import Capabilities
+from mboxio.driver.contracts import DriverChannel, DriverQueue, TreeSpecifier
+from mboxio.driver.controller import EVENT, Controller, Done, Outcome
 from mboxio.errors import AddressError, RemoteGone
-from mboxio.io.access import nowhere, open_region
-from mboxio.io.claim import Claims
-from mboxio.io.region import Region
+from mboxio.regions.access import nowhere, open_region
+from mboxio.regions.claim import Claims
+from mboxio.regions.region import Region
 
 __all__ = ["ExynosMailbox", "ExynosMailboxOptions"]
 

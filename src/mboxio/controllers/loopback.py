@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mboxio.capabilities import Capabilities
-from mboxio.contracts import DriverChannel, DriverQueue
-from mboxio.controller import SENT, Busy, Controller, Outcome, expects_reply
-from mboxio.correlate import RemoteRequest
-from mboxio.handlers import require_plain
+from mboxio._queue.handlers import require_plain
+from mboxio.driver.capabilities import Capabilities
+from mboxio.driver.contracts import DriverChannel, DriverQueue
+from mboxio.driver.controller import SENT, Busy, Controller, Outcome, expects_reply
+from mboxio.driver.correlate import RemoteRequest
 
 Far = Callable[[str, bytes], bytes | None]
 """The far side: gets the channel's name and a message, returns the reply or None for silence."""

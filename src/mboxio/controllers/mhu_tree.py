@@ -2,8 +2,8 @@
 
 import errno
 
-from mboxio.contracts import TreeNode, TreeReader, TreeSpecifier
 from mboxio.controllers.registers import RegisterController
+from mboxio.driver.contracts import TreeNode, TreeReader, TreeSpecifier
 from mboxio.errors import AddressError
 
 __all__ = ["MhuTree"]

@@ -4,15 +4,15 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from mboxio.capabilities import Capabilities
-from mboxio.contracts import DriverQueue
-from mboxio.controller import POLL, Controller
+from mboxio._base.gate import complain
+from mboxio.driver.capabilities import Capabilities
+from mboxio.driver.contracts import DriverQueue
+from mboxio.driver.controller import POLL, Controller
 from mboxio.errors import AddressError, MailboxError
-from mboxio.gate import complain
-from mboxio.io.access import nowhere, open_region
-from mboxio.io.claim import Claims
-from mboxio.io.interrupts import Interrupt
-from mboxio.io.region import Kind, Region
+from mboxio.regions.access import nowhere, open_region
+from mboxio.regions.claim import Claims
+from mboxio.regions.interrupts import Interrupt
+from mboxio.regions.region import Kind, Region
 
 __all__ = ["RegisterController", "RegisterOptions"]
 

@@ -11,14 +11,14 @@ import socket
 import struct
 from dataclasses import dataclass
 
-from mboxio.capabilities import Capabilities
-from mboxio.contracts import DriverQueue
-from mboxio.descriptors import readable
+from mboxio._os.descriptors import readable
+from mboxio.controllers.rings import Lane, RingController
+from mboxio.driver.capabilities import Capabilities
+from mboxio.driver.contracts import DriverQueue
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
-from mboxio.io.doorbells import let_go, refuses_descriptors, take_doorbell
-from mboxio.io.handover import receive_memory
-from mboxio.io.region import Memory
-from mboxio.io.sockets import (
+from mboxio.local.doorbells import let_go, refuses_descriptors, take_doorbell
+from mboxio.local.handover import receive_memory
+from mboxio.local.sockets import (
     HELLO,
     HOST_NEVER_RECEIVES,
     HOST_NEVER_SENDS,
@@ -26,8 +26,8 @@ from mboxio.io.sockets import (
     connect,
     ring_doorbell,
 )
+from mboxio.regions.region import Memory
 from mboxio.ring import armed, consumer, producer, require_ordered_memory
-from mboxio.ring.controller import Lane, RingController
 from mboxio.ring.layout import TABLE, ChannelLayout, read
 
 CONNECT_MAX_S = 1_000_000

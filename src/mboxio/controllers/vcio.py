@@ -16,15 +16,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from mboxio.capabilities import Capabilities
-from mboxio.contracts import DriverChannel
-from mboxio.controller import ACCEPTED, Controller, Outcome
+from mboxio._base.gate import complain
+from mboxio._os.descriptors import refuse_exhausted
+from mboxio._os.whose import why
 from mboxio.controllers.property_buffers import check_buffer
-from mboxio.descriptors import refuse_exhausted
+from mboxio.driver.capabilities import Capabilities
+from mboxio.driver.contracts import DriverChannel
+from mboxio.driver.controller import ACCEPTED, Controller, Outcome
 from mboxio.errors import AddressError, MailboxError
-from mboxio.gate import complain
-from mboxio.io.paths import open_checked
-from mboxio.whose import why
+from mboxio.regions.paths import open_checked
 
 __all__ = ["PROPERTY_IOCTL", "Vcio", "VcioOptions"]
 

@@ -7,8 +7,8 @@ is wrong with them is a `DeviceTreeError`, and the work is bounded by their leng
 import struct
 from collections.abc import Iterator
 
+from mboxio._base.texts import remote_text
 from mboxio.errors import DeviceTreeError
-from mboxio.texts import remote_text
 
 __all__ = ["BYTES_MAX", "MAGIC", "Node", "parse"]
 

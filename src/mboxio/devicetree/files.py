@@ -3,12 +3,12 @@
 import errno
 import os
 
-from mboxio.descriptors import refuse_exhausted
+from mboxio._os.descriptors import refuse_exhausted
+from mboxio._os.whose import why
 from mboxio.devicetree.blob import BYTES_MAX, MAGIC
 from mboxio.devicetree.folder import flatten
 from mboxio.devicetree.forms import GZIP, HEAD_BYTES, explain, long_fit, unpack
 from mboxio.errors import AddressError, DeviceTreeError
-from mboxio.whose import why
 
 __all__ = ["LIVE", "LIVE_FOLDERS", "live", "read"]
 

@@ -10,7 +10,8 @@ import os
 import stat
 import struct
 
-from mboxio.descriptors import refuse_exhausted
+from mboxio._os.descriptors import refuse_exhausted
+from mboxio._os.whose import why
 from mboxio.devicetree.blob import (
     BEGIN_NODE,
     BYTES_MAX,
@@ -21,7 +22,6 @@ from mboxio.devicetree.blob import (
     PROP,
 )
 from mboxio.errors import AddressError, DeviceTreeError
-from mboxio.whose import why
 
 __all__ = ["flatten"]
 

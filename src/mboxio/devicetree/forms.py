@@ -10,9 +10,9 @@ import stat
 import struct
 from typing import BinaryIO
 
+from mboxio._base.texts import remote_text
 from mboxio.devicetree.blob import BYTES_MAX, MAGIC, VERSION_MAX, VERSION_MIN, Node
 from mboxio.errors import DeviceTreeError
-from mboxio.texts import remote_text
 
 __all__ = ["GZIP", "HEAD_BYTES", "explain", "fit", "long_fit", "unpack"]
 

@@ -8,11 +8,11 @@ import errno
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mboxio._base.texts import remote_text
 from mboxio.devicetree.blob import Node
 from mboxio.devicetree.bus import Interrupt, Range
 from mboxio.devicetree.overlay import UNRESOLVED, Overlay, place
 from mboxio.errors import DeviceTreeError
-from mboxio.texts import remote_text
 
 __all__ = ["EPROBE_DEFER", "Consumer", "Provider", "Specifier", "find_channel", "scmi_roles"]
 

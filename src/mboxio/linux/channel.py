@@ -13,19 +13,19 @@ from errno import EINVAL, ENOBUFS, ETIME
 from itertools import count
 from typing import Any
 
-from mboxio.capabilities import Capabilities
-from mboxio.clock import Clock, Parker
-from mboxio.contracts import DriverChannel
-from mboxio.controller import SENT, Controller, Outcome
+from mboxio._base.clock import Clock, Parker
+from mboxio._base.request import Request
+from mboxio._base.states import FOREVER, HOLDS_SLOT, TIME_OUT
+from mboxio._base.timeouts import nanoseconds
+from mboxio._host.host import Host
+from mboxio.client.verbs import Verbs
+from mboxio.driver.capabilities import Capabilities
+from mboxio.driver.contracts import DriverChannel
+from mboxio.driver.controller import SENT, Controller, Outcome
+from mboxio.driver.ports import Ports
 from mboxio.errors import ClosedError, QueueFull, RequestTimeout
-from mboxio.host import Host
 from mboxio.linux.request import Posted
 from mboxio.linux.waiting import call_back, call_op, context, in_interrupt, interrupt_context
-from mboxio.ports import Ports
-from mboxio.request import Request
-from mboxio.states import FOREVER, HOLDS_SLOT, TIME_OUT
-from mboxio.timeouts import nanoseconds
-from mboxio.verbs import Verbs
 
 MBOX_TX_QUEUE_LEN = 20
 """How many messages may wait behind the active one (mailbox.h of Linux v6.12)."""

@@ -5,13 +5,13 @@ from collections import deque
 from errno import ECANCELED, EDEADLK, EINPROGRESS, EINVAL, ETIME
 from typing import Any
 
-from mboxio.clock import SYSTEM, Clock, Parker, Wakes, Watcher
-from mboxio.controller import SENT, Done, Outcome
+from mboxio._base.clock import SYSTEM, Clock, Parker, Wakes, Watcher
+from mboxio._base.gate import Gate
+from mboxio._base.states import CANCEL, CLOSED, DONE, FOREVER
+from mboxio._base.timeouts import nanoseconds
+from mboxio.driver.controller import SENT, Done, Outcome
 from mboxio.errors import ClosedError, RequestCancelled
-from mboxio.gate import Gate
 from mboxio.linux.waiting import call_op, context, in_interrupt
-from mboxio.states import CANCEL, CLOSED, DONE, FOREVER
-from mboxio.timeouts import nanoseconds
 
 
 class Posted(Watcher):

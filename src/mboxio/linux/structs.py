@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from mboxio.clock import SYSTEM, Clock
+from mboxio._base.clock import SYSTEM, Clock
 from mboxio.linux.channel import mbox_chan
 from mboxio.linux.request import mbox_wait
 from mboxio.linux.waiting import Poller

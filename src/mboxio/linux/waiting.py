@@ -5,9 +5,9 @@ from collections.abc import Callable
 from errno import EIO
 from typing import Any
 
-from mboxio.clock import Clock
-from mboxio.gate import complain
-from mboxio.handlers import named
+from mboxio._base.clock import Clock
+from mboxio._base.gate import complain
+from mboxio._queue.handlers import named
 
 # -- where a call comes from
 

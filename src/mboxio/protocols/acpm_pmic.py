@@ -17,10 +17,10 @@ from collections.abc import Callable, Generator
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from mboxio.async_client import AsyncClient
-from mboxio.client import Client
+from mboxio.client.asynchronous import AsyncClient
+from mboxio.client.blocking import Client
+from mboxio.client.verbs import Request, Verbs
 from mboxio.errors import RemoteError
-from mboxio.verbs import Request, Verbs
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

@@ -18,14 +18,14 @@ import errno
 from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from mboxio._base.timeouts import DEFAULT
 from mboxio.errors import RemoteError, WrongMessage
 from mboxio.protocols.rpi_buffer import FAILURE, Answer, Ask, encode, take_apart
 from mboxio.protocols.rpi_tags import RUNS_CODE, Property
-from mboxio.timeouts import DEFAULT
 
 if TYPE_CHECKING:
-    from mboxio.async_client import AsyncClient
-    from mboxio.client import Client, Request
+    from mboxio.client.asynchronous import AsyncClient
+    from mboxio.client.blocking import Client, Request
 
 __all__ = [
     "UNKNOWN",

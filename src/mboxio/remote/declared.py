@@ -5,10 +5,10 @@ from threading import RLock
 from types import MappingProxyType
 from typing import TypeVar
 
+from mboxio._queue.handlers import require_plain
 from mboxio.errors import AddressError
-from mboxio.handlers import require_plain
-from mboxio.remote.channel import Handler, RemoteChannel
-from mboxio.remote.faults import Faults
+from mboxio.remote.ends.channel import Handler, RemoteChannel
+from mboxio.remote.ends.faults import Faults
 
 __all__ = ["Declared"]
 

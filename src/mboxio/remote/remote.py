@@ -5,22 +5,22 @@ from collections.abc import Callable
 from random import Random
 from threading import Event, get_ident
 
+from mboxio._base.texts import remote_text
+from mboxio._queue.handlers import require_plain
 from mboxio.errors import (
     RemoteError,
     RemoteGone,
     RequestTimeout,
     WouldDeadlock,
 )
-from mboxio.handlers import require_plain
-from mboxio.io.sockets import socket_path
-from mboxio.remote.connection import Connection
+from mboxio.local.sockets import socket_path
 from mboxio.remote.declared import Declared
-from mboxio.remote.faults import Greeting
-from mboxio.remote.handshake import Peer
-from mboxio.remote.lane import Answered
-from mboxio.remote.server import Link, ShmServer
-from mboxio.remote.serving import Serving
-from mboxio.texts import remote_text
+from mboxio.remote.ends.connection import Connection
+from mboxio.remote.ends.faults import Greeting
+from mboxio.remote.ends.lane import Answered
+from mboxio.remote.serving.handshake import Peer
+from mboxio.remote.serving.server import Link, ShmServer
+from mboxio.remote.serving.thread import Serving
 
 __all__ = ["Remote"]
 

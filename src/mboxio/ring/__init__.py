@@ -6,10 +6,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from mboxio.io.region import Kind, Region
+from mboxio.regions.region import Kind, Region
+from mboxio.ring.contract import ERROR, MESSAGE, REPLY, REQUEST, Armed, Consumer, Producer, Ring
 from mboxio.ring.layout import RingLayout
 from mboxio.ring.reference import ReferenceArmed, ReferenceConsumer, ReferenceProducer
-from mboxio.ring.ring import ERROR, MESSAGE, REPLY, REQUEST, Armed, Consumer, Producer, Ring
 
 __all__ = [
     "ERROR",

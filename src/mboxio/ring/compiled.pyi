@@ -1,6 +1,6 @@
-from mboxio.io.region import Region
+from mboxio.regions.region import Region
+from mboxio.ring.contract import Armed, Consumer, Producer
 from mboxio.ring.layout import RingLayout
-from mboxio.ring.ring import Armed, Consumer, Producer
 
 class CompiledProducer(Producer):
     def __init__(self, region: Region, layout: RingLayout, armed: Armed | None = None) -> None: ...

@@ -9,7 +9,7 @@ from cpython.bytes cimport (
     PyBytes_GET_SIZE,
 )
 from libc.stdint cimport int32_t, uint32_t, uintptr_t
-from mboxio.ring.ring cimport Armed, Consumer, Producer
+from mboxio.ring.contract cimport Armed, Consumer, Producer
 
 from mboxio.errors import MessageTooLong
 

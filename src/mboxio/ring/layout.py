@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mboxio.errors import RemoteError
-from mboxio.io.region import Region
+from mboxio.regions.region import Region
 
 __all__ = ["ChannelLayout", "ChannelSpec", "MemoryLayout", "RingLayout", "plan", "read", "write"]
 

@@ -8,9 +8,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from mboxio.errors import MessageTooLong
-from mboxio.io.region import Kind, Region
-from mboxio.ring.layout import LENGTH_MAX, SLOT_HEADER_BYTES, RingLayout
-from mboxio.ring.ring import (
+from mboxio.regions.region import Kind, Region
+from mboxio.ring.contract import (
     ERROR,
     FRONT_LIES,
     KIND_LIES,
@@ -21,6 +20,7 @@ from mboxio.ring.ring import (
     Consumer,
     Producer,
 )
+from mboxio.ring.layout import LENGTH_MAX, SLOT_HEADER_BYTES, RingLayout
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer

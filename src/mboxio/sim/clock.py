@@ -6,9 +6,9 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
-from mboxio.clock import Clock, Parker
+from mboxio._base.clock import Clock, Parker
+from mboxio._base.states import FOREVER
 from mboxio.errors import WouldDeadlock
-from mboxio.states import FOREVER
 
 TIMER, LATE_TIMER, PARK, ADVANCE = range(4)
 """Of things due at the same instant: timers first, then late timers, then waits, last the end of

@@ -4,7 +4,7 @@
 
     from mboxio import Connection
     from mboxio.controllers.bcm2835 import Bcm2835
-    from mboxio.io.pool import Pool
+    from mboxio.regions.pool import Pool
     from mboxio.sim.videocore import VideoCore
 
     core = VideoCore()
@@ -20,10 +20,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from mboxio.descriptors import eventfd
-from mboxio.io.fakes import WordsOnly
-from mboxio.io.interrupts import Interrupt
+from mboxio._os.descriptors import eventfd
 from mboxio.protocols.rpi_buffer import ANSWERED, FAILURE, SUCCESS
+from mboxio.regions.interrupts import Interrupt
+from mboxio.sim.words_only import WordsOnly
 
 __all__ = ["Line", "VideoCore"]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from unittest import SkipTest
 
-from mboxio.controller import Controller
-from mboxio.correlate import Correlator
+from mboxio.driver.controller import Controller
+from mboxio.driver.correlate import Correlator
 
 
 def echo(message: bytes) -> bytes:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from mboxio.capabilities import TxDone
-from mboxio.states import HOLDS_SLOT, HOLDS_TAG
+from mboxio._base.states import HOLDS_SLOT, HOLDS_TAG
+from mboxio.driver.capabilities import TxDone
 from mboxio.testing.trial import Trial
 
 USUAL = {

@@ -1,6 +1,6 @@
 """Checks of opening, closing, and the far side's lives."""
 
-from mboxio.capabilities import Capabilities
+from mboxio.driver.capabilities import Capabilities
 from mboxio.errors import AddressError, ClosedError, RemoteError, RemoteGone
 from mboxio.testing.suite import check
 from mboxio.testing.trial import Trial, fail, require

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from mboxio.contracts import DriverChannel
-from mboxio.correlate import Verdict
-from mboxio.deputies import acting
+from mboxio._base.deputies import acting
+from mboxio.driver.contracts import DriverChannel
+from mboxio.driver.correlate import Verdict
 from mboxio.testing.suite import check
 from mboxio.testing.trial import PAUSE_NS, Skip, Trial, fail, require
 

@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 
-from mboxio.capabilities import TxDone
+from mboxio.driver.capabilities import TxDone
 from mboxio.errors import OutOfStep, RequestTimeout
 from mboxio.testing.suite import check
 from mboxio.testing.trial import Trial, fail, require

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from mboxio.errors import MessageTooLong, RemoteError
-from mboxio.io.region import Region
+from mboxio.regions.region import Region
+from mboxio.ring.contract import ERROR, MESSAGE, REPLY, REQUEST, Consumer, Producer, Ring
 from mboxio.ring.layout import SLOT_HEADER_BYTES, RingLayout
-from mboxio.ring.ring import ERROR, MESSAGE, REPLY, REQUEST, Consumer, Producer, Ring
 
 __all__ = ["CHECKS", "RingUnderTest", "check_ring"]
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mboxio.capabilities import TxDone
-from mboxio.controller import EVENT, LOOK, POLL
+from mboxio.driver.capabilities import TxDone
+from mboxio.driver.controller import EVENT, LOOK, POLL
 from mboxio.errors import MessageTooLong, QueueFull
 from mboxio.testing.suite import check
 from mboxio.testing.trial import Skip, Trial, fail, require

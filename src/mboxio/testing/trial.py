@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from mboxio.bell import Bell
-from mboxio.capabilities import TxDone
-from mboxio.client import Client
-from mboxio.controller import EVENT, LOOK, POLL, Controller
+from mboxio._base.completion import Bell
+from mboxio._base.request import Owner, Request
+from mboxio.client.blocking import Client
+from mboxio.driver.capabilities import TxDone
+from mboxio.driver.controller import EVENT, LOOK, POLL, Controller
 from mboxio.errors import QueueFull, RemoteGone, RequestTimeout
-from mboxio.request import Owner, Request
 from mboxio.testing.bench import Bench
 from mboxio.testing.watch import Log, Watched
 

@@ -6,16 +6,16 @@ Reports are heard where they arrive, so that it does not matter how a driver sen
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from mboxio.backlog import PLACED
-from mboxio.base_channel import BaseChannel
-from mboxio.channel import Channel
-from mboxio.client import Connection
-from mboxio.controller import Controller
-from mboxio.correlate import Verdict
-from mboxio.deputies import acting
+from mboxio._base.deputies import acting
+from mboxio._base.request import Request
+from mboxio._queue.backlog import PLACED
+from mboxio._queue.channel import Channel
+from mboxio._queue.queue import Queue
+from mboxio.client.blocking import Connection
+from mboxio.driver.base_channel import BaseChannel
+from mboxio.driver.controller import Controller
+from mboxio.driver.correlate import Verdict
 from mboxio.errors import RemoteGone
-from mboxio.queue import Queue
-from mboxio.request import Request
 
 
 class Log:

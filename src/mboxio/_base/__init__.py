@@ -1,0 +1,1 @@
+"""What everything stands on: time, the lock, a request and its states."""

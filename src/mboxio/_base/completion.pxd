@@ -1,0 +1,11 @@
+from mboxio._base.request cimport Request
+
+cdef long long FOREVER
+
+
+cdef class Bell(Request):
+    pass
+
+
+cdef class Flush(Bell):
+    cdef public list waiting_for

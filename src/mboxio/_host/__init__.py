@@ -1,0 +1,1 @@
+"""One attached controller: clients come in; the remote lives, dies and returns."""

@@ -1,0 +1,48 @@
+"""The connection, as its clients see it."""
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mboxio._base.request import Request
+from mboxio._pump.pump import Pump
+from mboxio._queue.above import ChannelHost, LoopSide
+from mboxio._queue.channel import Channel
+from mboxio.driver.controller import Controller
+
+if TYPE_CHECKING:
+    from asyncio import Future
+
+__all__ = ["Attached"]
+
+
+class Attached(ChannelHost, Protocol):
+    """The connection that a client belongs to."""
+
+    controller: Controller
+    closed: bool
+    life: int
+    pump: Pump
+
+    @property
+    def admin(self) -> AbstractContextManager[object]:
+        """Held while clients come and go."""
+        ...
+
+    def leave(self, channel: Channel) -> None:
+        """See `Host.leave`."""
+
+    def close(self) -> None:
+        """See `Host.close`."""
+
+    def seek(self) -> None:
+        """See `Host.seek`."""
+
+    def take_gone(self, reason: str) -> None:
+        """See `Host.take_gone`."""
+
+    def loop_port(self, pump: Pump) -> LoopSide:
+        """See `Host.loop_port`."""
+        ...
+
+    def forget_future(self, pump: Pump, waitable: Request, future: "Future[Any]") -> None:
+        """See `Host.forget_future`."""

@@ -1,0 +1,388 @@
+"""The host's side of an attached controller: its queues, channels, pump, link and lifetime."""
+
+import os
+import threading
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from mboxio._base.clock import SYSTEM, Clock
+from mboxio._base.deputies import deputise
+from mboxio._base.gate import Gate, complain, is_foreign
+from mboxio._base.native import COMPILED
+from mboxio._base.request import Request
+from mboxio._base.states import FOREVER
+from mboxio._host.endpoint import Endpoint
+from mboxio._host.pace import Pace
+from mboxio._pump.pump import CPUS, Pump
+from mboxio._pump.worker import Worker
+from mboxio._queue.above import Joining, LoopSide
+from mboxio._queue.backlog import BY_SUBMIT
+from mboxio._queue.channel import Channel
+from mboxio._queue.leftovers import adopt
+from mboxio._queue.queue import Queue
+from mboxio.driver.capabilities import Capabilities
+from mboxio.driver.controller import Controller
+from mboxio.driver.correlate import Correlator
+from mboxio.driver.declaring import check_channel, check_descriptors, check_queue
+from mboxio.errors import AddressError, ClosedError, ForkedError, RemoteGone
+
+if TYPE_CHECKING:
+    from asyncio import Future
+
+_LIVE: "weakref.WeakSet[Host]" = weakref.WeakSet()
+
+
+class Host:
+    """An attached controller, as the core sees it; `Connection` is what users get.
+
+    Args:
+        controller: the driver to attach.
+        address: how the user called it, for messages.
+        clock: the clock of everything on this connection.
+        trace: see `Gate`.
+    """
+
+    queue_class: type[Queue] = Queue
+    channel_class: type[Channel] = Channel
+
+    def __init__(
+        self,
+        controller: Controller,
+        *,
+        address: str = "",
+        clock: Clock = SYSTEM,
+        trace: Callable[[str, Any], object] | None = None,
+    ) -> None:
+        self.controller = controller
+        self.address = address or type(controller).__name__.lower()
+        self.gate = Gate(clock, trace)
+        self.queues: list[Queue] = []
+        self.channels: dict[str, Channel] = {}
+        self.lost_reason = ""
+        self.epoch = -1
+        self.life = 0
+        self.closed = False
+        self.admin = threading.RLock()  # opening and closing of clients; never held with the gate
+        self.pump = Pump(self, controller)
+        self.voices: dict[str, Endpoint] = {}
+        self.reconnecting = False
+        self.pace = Pace()
+        self.worker = Worker(self.pump)
+        self.pump.worker = self.worker
+        controller.host = self
+        _LIVE.add(self)
+        try:
+            controller.open()
+        except BaseException:
+            self.closed = True
+            controller.close()
+            self.gate.call(self.pump.close)
+            self.gate.close()
+            raise
+
+    # -- what drivers declare with (see Controller)
+
+    def add_queue(self, capabilities: Capabilities, name: str) -> Queue:
+        """See `Controller.add_queue`."""
+        check_queue(capabilities, name)
+        queue = self.queue_class(self.gate, self.controller, capabilities, name, self.pump)
+        self.queues.append(queue)
+        self.pump.queues = list(self.queues)
+        self.pump.distant = self.pump.distant or capabilities.access_s > 0
+        if self.pump.distant or CPUS == 1:
+            self.pump.spin_ns = 0
+        else:
+            self.pump.spin_ns = max(self.pump.spin_ns, int(capabilities.spin_s * 1e9))
+        self.pump.spin_now_ns = self.pump.spin_ns
+        self.declared(queue)
+        return queue
+
+    def add_channel(
+        self,
+        name: str,
+        queue: Queue,
+        correlator: Correlator | None,
+        can_send: bool,
+        can_receive: bool,
+        context: object,
+    ) -> Channel:
+        """See `Controller.add_channel`."""
+        if check_channel(name, queue, correlator, self.queues) in self.channels:
+            raise AddressError(f"there is a channel {name!r} already")
+        channel = self.channel_class(
+            self, name, len(self.channels), queue, correlator, can_send, can_receive, context
+        )
+        self.channels = {**self.channels, name: channel}
+        self.declared(channel)
+        return channel
+
+    @property
+    def lost(self) -> bool:
+        """Whether the remote is gone."""
+        return self.gate.lost
+
+    def declared(self, what: Queue | Channel) -> None:
+        """A driver declared a queue or channel; for those who watch."""
+
+    def watch(self, descriptors: tuple[int, ...]) -> None:
+        """See `Controller.watch`."""
+        self.gate.call(self.pump.watch, check_descriptors(descriptors))
+
+    def find_channel(self, name: str | int) -> Channel:
+        """Look a channel up by name or number.
+
+        Raises:
+            AddressError: there is none; the text lists those that exist.
+        """
+        channel = self.channels.get(str(name))
+        if channel is None and str(name).isdecimal() and int(name) < len(self.channels):
+            channel = list(self.channels.values())[int(name)]
+        if channel is None:
+            known = ", ".join(f"{c.number}={c.name}" for c in self.channels.values())
+            raise AddressError(
+                f"{self.address!r} has no channel {name!r}; there are: {known or 'none'}"
+            )
+        return channel
+
+    # -- clients come and go
+
+    def join(self, channel: Channel, client: Joining) -> None:
+        """Add a client; the first one starts the channel. Without the lock."""
+        with self.admin:
+            self.check_open()
+            if channel.users == 0:
+                self.controller.start(channel)
+            channel.users += 1
+            client.joined = True
+            self.gate.call(channel.add_client, client)
+
+    def leave(self, channel: Channel) -> None:
+        """A client left; the last one stops the channel. Without the lock."""
+        with self.admin:
+            channel.users -= 1
+            if channel.users == 0 and not self.gate.forked:
+                try:
+                    self.controller.stop(channel)
+                except Exception as error:
+                    complain("stop() of %r raised", channel, error)
+
+    def check_open(self) -> None:
+        """Raise what a use after `close` or ``fork`` deserves."""
+        if self.gate.forked:
+            raise ForkedError("this connection belongs to the parent process; connect again")
+        if self.closed:
+            raise ClosedError(f"{self.address}: the connection is closed")
+
+    def voice(self, channel: Channel) -> Endpoint:
+        """Return who speaks for a channel where no client of it does."""
+        if channel.name not in self.voices:
+            self.voices[channel.name] = Endpoint(self, channel, 0, None, None, None)
+        return self.voices[channel.name]
+
+    def loop_port(self, pump: Pump) -> LoopSide:
+        """Return the port of the running event loop at ``pump``."""
+        from mboxio._pump.running import running_port
+
+        return running_port(pump)
+
+    def forget_future(self, pump: Pump, waitable: Request, future: "Future[Any]") -> None:
+        """Give up a future that `loop_port` made."""
+        from mboxio._pump.loops import forget
+
+        forget(pump, waitable, future)
+
+    # -- reports of the driver, under the lock
+
+    def take_event(self) -> None:
+        """Something happened: have somebody look."""
+        self.pump.kick()
+
+    def take_link(self, up: bool, epoch: int, reason: str) -> None:
+        """The remote is there, or it is lost; both ends of a life end all that is in flight."""
+        if self.closed:
+            return
+        died = (not up and not self.lost) or (up and self.epoch not in (-1, epoch))
+        if died:
+            self.bury(reason or "it restarted")
+        if up:
+            was_lost = self.lost
+            self.gate.lost = False
+            self.epoch = epoch
+            if was_lost:
+                self.pump.reconnect_ns = self.pace.found(self)
+            for queue in self.queues:
+                queue.fault = None
+                queue.mark_dirty()
+            if was_lost or died:
+                self.tell_ports(True)
+        else:
+            self.gate.lost = True
+            self.lost_reason = reason
+            self.epoch = -1
+            self.want_remote()
+            self.tell_ports(False)
+
+    def adopt(self, channel: Channel, tag: int) -> None:
+        """See `Controller.left_behind`."""
+        adopt(channel, tag)
+
+    def take_gone(self, reason: str) -> None:
+        """A driver met the end of what it reaches the remote by; it may watch something new."""
+        if not (self.closed or self.lost):
+            self.pump.watch(())
+            self.take_link(False, -1, reason)
+
+    def bury(self, reason: str) -> None:
+        """The old life of the remote is over: its requests end, nothing of it is kept."""
+        self.life += 1
+        for queue in self.queues:
+            queue.answers.clear()
+            for request in queue.in_flight():
+                self.lose(request, reason)
+            for client in list(queue.line):
+                for request in list(client.backlog.line):
+                    if request.queued_by == BY_SUBMIT:
+                        self.lose(request, reason)
+            queue.forget_all("epoch")
+        for channel in self.channels.values():
+            channel.asked = 0
+            channel.resync("epoch")
+            gone = RemoteGone(f"channel {channel.name!r}: the remote is gone: {reason}")
+            for subscription in channel.subscriptions:
+                subscription.put(gone)
+
+    def lose(self, request: Request, reason: str) -> None:
+        """End one request because the remote is gone."""
+        channel = request.owner.channel
+        channel.fail(request, channel.error(RemoteGone, request, f"the remote is gone: {reason}"))
+
+    def tell_ports(self, up: bool) -> None:
+        """Tell layers above about the link."""
+        for channel in self.channels.values():
+            for client in channel.clients:
+                if client.ports is not None and client.ports.link is not None:
+                    self.gate.post(client.ports.link, up)
+
+    # -- a lost remote is looked for again
+
+    def want_remote(self) -> None:
+        """Somebody misses the remote: try at the next occasion. Under the lock."""
+        if self.lost and self.pump.reconnect_ns == FOREVER:
+            self.pump.reconnect_ns = self.pace.lost(self)
+            self.pump.kick()
+
+    def try_reconnect(self) -> None:
+        """Try to reach the remote if a try is due; pauses grow. Without the lock."""
+        if self.gate.forked or self.gate.lock.mine():
+            return
+        if not self.admin.acquire(blocking=False):
+            # Somebody is at it, or opens or closes clients.
+            self.gate.call(self.plan_reconnect, True)
+            return
+        try:
+            early = self.gate.clock.now_ns() < self.pump.reconnect_ns
+            if self.reconnecting or not self.lost or self.closed or early:
+                return
+            able = True
+            self.reconnecting = True
+            self.gate.call(self.plan_reconnect, True)  # the next try, for everybody who looks
+            try:
+                able = self.controller.reconnect()
+            except Exception as error:
+                if is_foreign(error):
+                    raise
+                complain("reconnect() of %r raised", self.controller, error)
+            finally:
+                self.reconnecting = False
+            if not able:
+                self.gate.call(self.plan_reconnect, False)
+        finally:
+            self.admin.release()
+
+    def seek(self) -> None:
+        """Make the caller's own try to reach a lost remote; does not wait for it."""
+        if self.gate.forked:
+            return
+        self.gate.call(self.want_remote)
+        self.try_reconnect()
+        self.pump.look()
+
+    def plan_reconnect(self, able: bool) -> None:
+        """Choose the time of the next try. Under the lock."""
+        self.pump.reconnect_ns = self.pace.tried(self) if able and self.lost else FOREVER
+
+    # -- the end
+
+    def close(self) -> None:
+        """Close all clients, stop all channels, let go of the controller. Idempotent."""
+        if self.gate.lock.mine():  # a finalizer in the middle of an op: afterwards
+            self.gate.post(self.close)
+            return
+        with self.admin:
+            if self.closed:
+                return
+            self.closed = True
+            if self.gate.forked:
+                return
+            for channel in self.channels.values():
+                for client in list(channel.clients):
+                    client.close()
+            self.gate.call(self.decide_close)
+            try:
+                self.controller.close()
+            except Exception as error:
+                complain("close() of %r raised", self.controller, error)
+        self.worker.stop(5.0)
+        for port in list(self.pump.loops):
+            port.close()
+        self.gate.call(self.pump.close)
+        _LIVE.discard(self)
+        self.gate.close()
+
+    def __del__(self) -> None:
+        """A program forgot the connection: say so, and close it."""
+        if self.closed or self.gate.forked:
+            return
+        try:
+            text = f"unclosed connection to {self.address}: use it in a with statement, or close it"
+            warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
+        finally:
+            self.worker.hold()
+            self.close()
+
+    def decide_close(self) -> None:
+        """End what is left. Under the lock."""
+        for queue in self.queues:
+            queue.forget_all("close")
+            queue.answers.clear()
+        self.pump.queues = []
+        self.pump.descriptors = ()
+        self.pump.reconnect_ns = FOREVER
+        self.pump.kick()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "lost" if self.lost else "connected"
+        return f"<{type(self).__name__} {self.address} {state}, {len(self.channels)} channels>"
+
+
+if not COMPILED:
+    deputise(Host, "close", "join", "leave", "seek", "try_reconnect")
+
+
+def _after_fork() -> None:
+    """Mark everything dead in a forked child and close its copies of the descriptors."""
+    for host in list(_LIVE):
+        host.gate.forked = True
+        host.admin = threading.RLock()  # a thread that stayed behind may hold the old one
+        host.pump.forked()
+        for port in host.pump.loops:
+            port.forked()
+        try:
+            host.controller.forked()
+        except Exception as error:
+            complain("forked() of %r raised", host.controller, error)
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,1 @@
+"""Who waits, who sleeps, and who is woken."""

@@ -1,0 +1,27 @@
+from mboxio._base.clock cimport Clock, Parker
+
+cdef str EVENT, LOOK
+cdef long long FOREVER
+
+
+cdef class Sleepers:
+    cdef public Clock clock
+    cdef public object worker
+    cdef public tuple descriptors
+    cdef public dict pollers
+    cdef public list kick_fds
+    cdef public int asleep
+    cdef public bint closed
+    cdef public int events, useless
+    cdef public long long deaf_ns
+
+    cpdef bint doubted(self, list queues) except -1
+    cpdef bint judge(self, bint useful) except -1
+    cpdef str hint(self)
+    cpdef poller(self, int kick_fd)
+    cpdef int kick_fd_for(self, Parker parker) except? -1
+    cpdef bint woke(self, Parker parker) except -1
+    cpdef bint lay_down(self, Parker parker) except -1
+
+
+cpdef str doze(Clock clock, Parker parker)

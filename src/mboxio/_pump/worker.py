@@ -1,0 +1,208 @@
+"""The service thread of a pump: user code of blocking clients, and what happens unattended."""
+
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from threading import Thread, current_thread
+from typing import Any, Protocol
+
+from mboxio._base.clock import Parker, Waitable, Wakes, Watcher
+from mboxio._base.completion import Bell
+from mboxio._base.endurance import Endurance
+from mboxio._base.gate import complain
+from mboxio._base.request import Owner
+from mboxio._base.states import FOREVER
+from mboxio._pump.pump import Pump
+from mboxio._pump.sleepers import doze
+from mboxio.driver.controller import LOOK
+
+
+class CalledBack(Protocol):
+    """A client whose user code is called."""
+
+    at_home: Any
+
+    def attend(self, change: int) -> None:
+        """See `Endpoint.attend`."""
+
+
+class Callback(Watcher):
+    """User code that runs when a request is over, where its client's user code runs."""
+
+    def __init__(self, client: CalledBack, function: Callable[[Any], object]) -> None:
+        self.client = client
+        self.function = function
+
+    def fire(self, core: Wakes, waitable: Waitable) -> None:
+        """See `Watcher.fire`."""
+        self.client.attend(-1)
+        self.client.at_home.post(self.function, waitable)
+
+
+class Worker:
+    """Runs jobs in order, and leads the pump while there is unattended work and nobody waits.
+
+    The thread starts at first need and is joined by the connection's `close`.
+    """
+
+    def __init__(self, pump: Pump) -> None:
+        self.pump = pump
+        self.gate = pump.gate
+        self.parker = Parker()
+        self.jobs: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self.needs = 0
+        self.stopping = False
+        self.started = False
+        self.leads = False
+        self.seat: Seat | None = None
+        self.thread: Thread | None = None
+        self.bell = Bell(Owner())
+
+    # -- under the lock
+
+    def attend(self, change: int) -> None:
+        """Count unattended work."""
+        self.needs += change
+        if self.needs > 0 and change > 0:
+            self.ring()
+
+    def post(self, job: Callable[..., object], *args: object) -> None:
+        """Have ``job(*args)`` called on the service thread."""
+        self.jobs.append((job, args))
+        self.ring()
+
+    def ring(self) -> None:
+        """Have the thread look at its work again; start it if need be."""
+        if not self.started:
+            if self.jobs or (self.needs > 0 and not self.stopping):
+                self.started = True
+                self.gate.kick(self)
+        elif not self.bell.over:
+            self.bell.finish(self.gate)
+
+    # -- without the lock
+
+    def kick(self) -> None:
+        """Start the thread; called after the lock is released."""
+        self.seat = Seat(self)
+        try:
+            self.thread = self.gate.clock.spawn(
+                partial(serve, self.seat), f"mboxio service {self.pump.host.address}"
+            )
+        except RuntimeError as error:
+            self.started = False  # the next need tries again
+            complain("%r cannot start its thread", self, error)
+
+    def hold(self) -> None:
+        """The connection is being finalized: the thread finds its worker here for the last time."""
+        if self.seat is not None:
+            self.seat.hold(self)
+
+    def stop(self, timeout_s: float) -> None:
+        """Let the thread finish its jobs and end; wait for that unless this is the thread."""
+        self.gate.call(self.say_stop)
+        if self.thread is not None and self.thread is not current_thread():
+            self.gate.clock.join(self.thread, timeout_s)
+
+    def say_stop(self) -> None:
+        """Tell the thread to end when its jobs are done."""
+        self.stopping = True
+        self.ring()
+
+    def step(self, why: str) -> bool:
+        """Run a job, or lead for a turn; False: the thread ends.
+
+        Otherwise the parker says how long to sleep, and on what.
+        """
+        if self.leads:
+            if self.pump.lead_on(self.parker, self.bell, FOREVER, why):
+                return True
+            self.leads = False
+            self.gate.call(self.step_down)
+        self.parker.wake_ns = 0
+        self.gate.lock.acquire()
+        try:
+            self.bell = Bell(Owner())
+            job = self.jobs.popleft() if self.jobs else None
+            if job is None:
+                self.bell.add_watcher(self.parker)
+                # A callback that is added after the end starts another thread.
+                self.started = not self.stopping
+                if self.needs > 0 and self.started and self.pump.leader is None:
+                    self.pump.leader = self.parker
+                    self.leads = True
+            goes_on = self.started
+        finally:
+            self.gate.leave()
+        if job is not None:
+            call_user(*job)
+            return True
+        if not goes_on:
+            return False
+        if not self.leads and not self.bell.over:
+            self.parker.wake_ns = FOREVER
+        return True
+
+    def step_down(self) -> None:
+        """Stop leading, to run a job or because a waiter took the lead."""
+        self.pump.woke(self.parker)
+        if self.pump.leader is self.parker:
+            self.pump.leader = None
+            self.pump.listening = False
+            if self.pump.loops:
+                self.pump.rearm()
+
+
+class Seat:
+    """How the thread reaches its worker: it holds neither that nor the connection while it sleeps.
+
+    So a connection that its program has forgotten can be finalized, and ends its thread then.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self.reference = weakref.ref(worker)
+        self.clock = worker.gate.clock
+        self.parker = worker.parker
+        self.held: Worker | None = None
+        self.given = threading.Lock()
+        self.given.acquire()
+
+    def worker(self) -> Worker:
+        """Return the worker; one that is being finalized is held by `hold` for a while."""
+        worker = self.reference()
+        if worker is not None:
+            return worker
+        with self.given:
+            assert self.held is not None
+            return self.held
+
+    def hold(self, worker: Worker) -> None:
+        """See `Worker.hold`."""
+        self.held = worker
+        self.given.release()
+
+
+def serve(seat: Seat) -> None:
+    """The thread: jobs first, then the pump, then sleep."""
+    why, goes_on = LOOK, True
+    endurance = Endurance()
+    while goes_on:
+        try:
+            goes_on = seat.worker().step(why)
+            why = doze(seat.clock, seat.parker) if goes_on and seat.parker.wake_ns else LOOK
+        except BaseException as error:  # also sys.exit() in a driver: others are to be served
+            complain("the service thread of %r goes on", seat.worker().pump.host, error)
+            pause_s = endurance.pause_after_error_s(seat.clock.now_ns() / 1e9)
+            seat.clock.park(Parker(), seat.clock.now_ns() + int(pause_s * 1e9))
+            why = LOOK
+    seat.held = None
+
+
+def call_user(function: Callable[..., object], args: tuple[Any, ...]) -> None:
+    """Call user code; what it raises is logged and hurts nobody else."""
+    try:
+        function(*args)
+    except BaseException as error:  # also sys.exit(): other clients' callbacks come next
+        complain("%r raised", function, error)

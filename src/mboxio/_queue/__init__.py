@@ -1,0 +1,1 @@
+"""A message's place with the hardware, and whose reply it is."""

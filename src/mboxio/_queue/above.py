@@ -1,0 +1,128 @@
+"""What queues, channels and pumps know of those above them: clients, loops, the connection."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mboxio._base.gate import Gate
+from mboxio._base.request import Request
+from mboxio._queue.answers import Approached
+from mboxio._queue.backlog import Backlog
+from mboxio.driver.ports import Ports
+from mboxio.errors import MailboxError
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future
+
+__all__ = ["ChannelHost", "Joining", "LoopSide", "Member", "PumpHost", "Reader", "Serving"]
+
+
+class Losing(Protocol):
+    """The connection, as far as its queues concern it."""
+
+    def take_gone(self, reason: str) -> None:
+        """See `Host.take_gone`."""
+
+
+class Serving(Protocol):
+    """The pump that serves the queue."""
+
+    @property
+    def host(self) -> Losing:
+        """The connection."""
+        ...
+
+    def kick(self) -> None:
+        """See `Pump.kick`."""
+
+    def serve_again(self, queue: Any, why: str, error: BaseException) -> None:
+        """See `Pump.serve_again`."""
+
+
+class Member(Protocol):
+    """A client of the channel."""
+
+    backlog: Backlog
+    ports: Ports | None
+
+    def attend(self, change: int) -> None:
+        """See `Endpoint.attend`."""
+
+    def close(self) -> None:
+        """See `Verbs.close`."""
+
+
+class Joining(Member, Protocol):
+    """A client that joins."""
+
+    joined: bool
+
+
+class Reader(Protocol):
+    """A subscription."""
+
+    lost_in_all: int
+
+    def put(self, message: bytes | MailboxError) -> None:
+        """See `Subscription.put`."""
+
+    def wake(self) -> None:
+        """See `Subscription.wake`."""
+
+    def drop(self) -> None:
+        """See `Subscription.drop`."""
+
+
+class ChannelHost(Protocol):
+    """The connection, as its channels see it."""
+
+    gate: Gate
+    address: str
+    lost_reason: str
+
+    @property
+    def channels(self) -> Mapping[str, Approached]:
+        """All channels, by name."""
+        ...
+
+    def voice(self, channel: Any) -> Any:
+        """See `Host.voice`."""
+        ...
+
+
+class PumpHost(Protocol):
+    """The connection, as its pump sees it."""
+
+    gate: Gate
+    address: str
+
+    def try_reconnect(self) -> None:
+        """See `Host.try_reconnect`."""
+
+    def take_gone(self, reason: str) -> None:
+        """See `Host.take_gone`."""
+
+
+class LoopSide(Protocol):
+    """An event loop that looks at the pump."""
+
+    loop: "AbstractEventLoop"
+    stale: bool
+
+    def poke(self) -> None:
+        """See `LoopPort.poke`."""
+
+    def drop(self) -> None:
+        """See `LoopPort.drop`."""
+
+    def close(self) -> None:
+        """See `LoopPort.close`."""
+
+    def forked(self) -> None:
+        """See `LoopPort.forked`."""
+
+    def future_of(self, waitable: Request, bare: bool) -> "Future[Any]":
+        """See `LoopPort.future_of`."""
+        ...
+
+    def forget(self, waitable: Request, future: "Future[Any]") -> None:
+        """See `LoopPort.forget`."""

@@ -1,0 +1,77 @@
+"""What an earlier user of the hardware left in a queue, and the remote will still answer."""
+
+from typing import Any, Protocol
+
+from mboxio._base.request import Owner, Request
+from mboxio._base.states import (
+    CLOSE,
+    FOREVER,
+    HAND_OVER,
+    HOLDS_CREDIT,
+    HOLDS_SLOT,
+    HOLDS_TAG,
+    SEND,
+)
+from mboxio._queue.window import Window
+from mboxio.driver.correlate import Correlator
+
+
+class Places(Protocol):
+    """A queue, as far as a message occupies it."""
+
+    credits: int
+    credits_used: int
+    slots_used: int
+    window: Window
+
+
+class Speaker(Protocol):
+    """The connection: who speaks for a channel where no client of it does."""
+
+    def voice(self, channel: Any) -> Owner:
+        """See `Host.voice`."""
+        ...
+
+
+class Adopting(Protocol):
+    """A channel on which somebody else has sent."""
+
+    correlator: Correlator
+    ties: bool
+
+    @property
+    def host(self) -> Speaker:
+        """The connection."""
+        ...
+
+    @property
+    def queue(self) -> Places:
+        """The queue that it uses."""
+        ...
+
+
+def adopt(channel: Adopting, tag: int) -> None:
+    """Hold what a message occupies that nobody here sent, until the proofs come.
+
+    Under the lock. It stands in the window like a request that was closed, so `stats` shows it.
+
+    Args:
+        channel: where it was sent.
+        tag: what its reply will be known by; -1 if no reply can be taken for another's.
+    """
+    queue = channel.queue
+    request = Request(channel.host.voice(channel), b"", True, FOREVER)
+    request.holds = HOLDS_SLOT
+    queue.slots_used += 1
+    if channel.ties and tag in channel.correlator.free:
+        channel.correlator.free.remove(tag)
+        channel.correlator.busy[tag] = request
+        request.tag = tag
+        request.holds |= HOLDS_TAG
+        if queue.credits != FOREVER:
+            request.holds |= HOLDS_CREDIT
+            queue.credits_used += 1
+    queue.window.add(request)
+    for event in (SEND, HAND_OVER, CLOSE):
+        request.step(event)
+    request.over = True

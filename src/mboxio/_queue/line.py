@@ -1,0 +1,114 @@
+"""Who waits for a place in a queue, and who goes next."""
+
+from typing import Protocol
+
+from mboxio._base.clock import Clock
+from mboxio._base.gate import Gate
+from mboxio._base.request import Request
+from mboxio._base.states import FOREVER
+from mboxio._queue.backlog import BY_HANDLER, BY_SUBMIT, NO_SLOT, NOT_NOW, PLACED, Backlog
+from mboxio.driver.base_channel import BaseChannel
+from mboxio.errors import MailboxError
+
+
+class InLine(Protocol):
+    """A client whose messages wait for a place."""
+
+    backlog: Backlog
+
+    @property
+    def channel(self) -> BaseChannel:
+        """The channel that it sends on."""
+        ...
+
+    def attend(self, change: int) -> None:
+        """See `Endpoint.attend`."""
+
+
+class Line:
+    """The waiting side of a queue: clients in turn, and our answers before all of them.
+
+    All methods run under the controller's lock.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.clock: Clock = gate.clock
+        self.line: list[InLine] = []  # clients with waiting requests, in turn
+        self.answers: list[Request] = []  # our replies to the remote; they go first
+        self.dirty = False
+        self.fault: MailboxError | None = None  # the remote lied; stops this queue only
+        self.next_deadline_ns = FOREVER
+
+    def place(self, request: Request, channel: BaseChannel, now_ns: int) -> int:
+        """Hand a request to the hardware; see `Queue.place`."""
+        raise NotImplementedError
+
+    def mark_dirty(self) -> None:
+        """Have `refill` called before the lock is released."""
+        if not self.dirty:
+            self.dirty = True
+            self.gate.refill(self)
+
+    def stand_in_line(self, client: InLine, request: Request, queued_by: int) -> None:
+        """Put a request at the end of its client's line, and the client into the turn."""
+        if not client.backlog.line:
+            self.line.append(client)
+        client.backlog.append(request, queued_by)
+        if queued_by == BY_SUBMIT:
+            client.attend(1)
+        if request.deadline_ns < self.next_deadline_ns:
+            self.next_deadline_ns = request.deadline_ns
+        self.mark_dirty()  # those before it may lack what this one does not need
+
+    def leave_line(self, request: Request) -> None:
+        """Take out a request that ended while it waited."""
+        client: InLine = request.owner  # type: ignore[assignment]  # only clients queue
+        if request.queued_by:
+            if request.queued_by == BY_SUBMIT:
+                client.attend(-1)
+            client.backlog.remove(request)
+            if not client.backlog.line:
+                self.line.remove(client)
+            self.mark_dirty()
+
+    def refill(self) -> None:
+        """Send what waits: our answers first, then one request of each client in turn."""
+        if self.gate.lost or self.fault is not None:
+            return
+        now_ns = self.clock.now_ns()
+        while self.answers:
+            answer = self.answers.pop(0)
+            queued_by = answer.queued_by
+            answer.queued_by = 0
+            if self.place(answer, answer.owner.channel, now_ns) != PLACED:
+                answer.queued_by = queued_by
+                self.answers.insert(0, answer)
+                return
+            if queued_by == BY_HANDLER:
+                answer.owner.channel.asked -= 1
+        passed = 0
+        while self.line and passed < len(self.line):
+            client = self.line.pop(0)
+            queued_by = client.backlog.line[0].queued_by
+            request = client.backlog.pop()
+            if client.backlog.line:
+                self.line.append(client)
+            try:
+                reason = self.place(request, client.channel, now_ns)
+            except BaseException:
+                self.mark_dirty()  # the others' turn comes all the same
+                raise
+            if reason == PLACED:
+                if queued_by == BY_SUBMIT:
+                    client.attend(-1)
+                passed = 0
+                continue
+            if client.backlog.line:
+                self.line.pop()
+            client.backlog.put_back(request, queued_by)
+            if reason in (NO_SLOT, NOT_NOW):
+                self.line.insert(0, client)
+                return
+            self.line.append(client)  # its channel lacks a credit or tag; others need not wait
+            passed += 1

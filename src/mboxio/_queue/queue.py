@@ -1,0 +1,398 @@
+"""A queue of the hardware: its slots and credits, who is in flight, and who goes next."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from mboxio._base.gate import Gate, complain
+from mboxio._base.request import Request
+from mboxio._base.states import (
+    DONE,
+    FOREVER,
+    HAND_OVER,
+    HANDED_OVER,
+    HOLDS_CREDIT,
+    HOLDS_MEMORY,
+    HOLDS_SLOT,
+    HOLDS_TAG,
+    PENDING,
+    REFUSE,
+    SEND,
+    UNKNOWN,
+    UNSENT,
+)
+from mboxio._base.trace import REQUEST_SENDING, REQUEST_SENT
+from mboxio._queue.above import Serving
+from mboxio._queue.backlog import NO_CREDIT, NO_SLOT, NO_TAG, NOT_NOW, PLACED
+from mboxio._queue.ends import driver_failed, driver_raised
+from mboxio._queue.line import Line
+from mboxio._queue.window import Window
+from mboxio.driver.base_channel import BaseChannel
+from mboxio.driver.capabilities import Capabilities, TxDone
+from mboxio.driver.controller import ACCEPTED, POLL, SENT, Controller, Outcome, Probe
+from mboxio.errors import DriverError, RemoteError, RemoteGone
+
+
+class Queue(Line):
+    """One FIFO or ring of a controller, which one or many channels use.
+
+    Every message that was handed over stands in the window until nothing of it is held any more.
+    All methods run under the controller's lock.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        controller: Controller,
+        capabilities: Capabilities,
+        name: str,
+        pump: Serving,
+    ) -> None:
+        super().__init__(gate)
+        self.controller = controller
+        self.capabilities = capabilities
+        self.name = name
+        self.pump = pump
+        self.depth = capabilities.depth
+        self.credits = capabilities.reply_credits or FOREVER
+        self.always_replies = capabilities.always_replies
+        self.polls_tx = capabilities.tx_done is TxDone.POLL
+        self.polls_events = capabilities.polls_events
+        self.poll_ns, self.idle_ns = capabilities.periods_ns
+        self.gap_ns = int(capabilities.min_gap_s * 1e9)
+        self.reserve = 0
+        self.slots_used = self.credits_used = 0
+        self.window = Window(max(self.depth, capabilities.reply_credits or 0))
+        self.tx_head = 0
+        self.context: Any = None  # the driver's own
+        self.probe = Probe()
+        self.only_replies = False  # whoever looks needs no news of slots
+        self.stalled: str | None = None  # what has to happen before the hardware takes more
+        self.not_before_ns = 0
+        self.tick_ns = FOREVER
+
+    # -- in flight
+
+    def in_flight(self) -> list[Request]:
+        """Return every request that holds something, oldest first."""
+        return self.window.live()
+
+    def place(self, request: Request, channel: BaseChannel, now_ns: int) -> int:
+        """Hand a request to the hardware if there is a slot, credit and tag for it.
+
+        Returns `PLACED` (sent, or ended by the attempt), or why there is no place.
+        """
+        if self.slots_used >= self.depth - (0 if request.remote_tag >= 0 else self.reserve):
+            return NO_SLOT
+        answered = request.tied or self.always_replies
+        if answered and self.credits_used >= self.credits:
+            return NO_TAG if channel.correlator.exhausted() else NO_CREDIT
+        if self.stalled is not None or now_ns < self.not_before_ns:
+            return NOT_NOW
+        holds = HOLDS_SLOT
+        if answered:
+            if channel.identifies:
+                if channel.ties and not channel.correlator.take(request):
+                    return NO_TAG
+                holds |= HOLDS_TAG  # where the hardware matches replies the handle is the tag
+            if self.credits != FOREVER:
+                holds |= HOLDS_CREDIT
+                self.credits_used += 1
+        if request.lent is not None:
+            holds |= HOLDS_MEMORY
+        self.window.add(request)
+        self.slots_used += 1
+        request.holds = holds
+        request.apply(SEND)
+        if self.gate.trace is not None:
+            self.gate.trace(REQUEST_SENDING, request)
+        return self.hand_over(request, channel, now_ns)
+
+    def conceal(self) -> None:
+        """See `Window.conceal`."""
+        self.window.conceal()
+
+    def hand_over(self, request: Request, channel: BaseChannel, now_ns: int) -> int:
+        """Call the driver's ``send`` and act on what it says."""
+        try:
+            if request.owner.attentive:
+                request.owner.prepare(request)
+            message = channel.stamped(request) if channel.stamps else request.data
+            request.handed = UNKNOWN
+            if request.remote_tag >= 0 and channel.driver_ties_answers:
+                outcome = self.controller.reply(
+                    channel,  # type: ignore[arg-type]  # see BaseChannel
+                    request.handle,
+                    request.remote_tag,
+                    message,
+                    request.remote_status,
+                )
+            else:
+                outcome = self.controller.send(
+                    channel,  # type: ignore[arg-type]
+                    request.handle,
+                    message,
+                )
+            if outcome is not SENT and not isinstance(outcome, Outcome):
+                raise TypeError(
+                    f"send() returned {outcome!r}, not SENT, ACCEPTED, Done() or Busy()"
+                )
+            if outcome is not SENT:
+                reply = outcome.reply
+                if reply is not None and len(reply) > channel.message_bytes:
+                    size = f"{len(reply)} bytes, and message_bytes={channel.message_bytes}"
+                    raise ValueError(f"Done() was given {size}")
+        except BaseException as error:
+            if not self.gate.defer(error):
+                self.take_raised(request, channel, error)
+                return PLACED
+            if request.handed == UNSENT:  # nothing has happened yet: its turn comes again
+                self.undo(request, channel)
+                request.apply(REFUSE)
+                self.mark_dirty()
+                return NOT_NOW
+            # The driver was interrupted: the message may have left, and its answer may come.
+            request.apply(HAND_OVER)
+            self.start_clock(request, now_ns)
+            return PLACED
+        if outcome is not SENT and outcome.retry:
+            request.handed = UNSENT
+            self.take_back(request, channel, outcome, now_ns)
+            return NOT_NOW
+        request.apply(HAND_OVER)
+        if outcome is ACCEPTED:
+            request.handed = PENDING
+            if request.deadline_ns == FOREVER and request.queue_timeout_ns != FOREVER:
+                request.deadline_ns = now_ns + request.queue_timeout_ns
+            self.next_deadline_ns = min(self.next_deadline_ns, request.deadline_ns)
+            return PLACED
+        request.handed = HANDED_OVER
+        channel.counts.sent += 1
+        if self.gap_ns:
+            self.not_before_ns = now_ns + self.gap_ns
+        if outcome is not SENT:
+            channel.unexpect(request)
+            channel.take_reply(request, outcome.reply or b"")
+            self.release(request, request.holds, "reply")
+            return PLACED
+        self.start_clock(request, now_ns)
+        return PLACED
+
+    def start_clock(self, request: Request, now_ns: int) -> None:
+        """The message left now: its reply is waited for from here on."""
+        if request.timeout_ns != FOREVER:
+            request.deadline_ns = now_ns + request.timeout_ns
+            if request.deadline_ns < self.next_deadline_ns:
+                self.next_deadline_ns = request.deadline_ns
+        else:
+            request.deadline_ns = FOREVER
+        if self.polls_tx and self.tick_ns == FOREVER:
+            self.tick_ns = now_ns + self.poll_ns
+        if self.gate.trace is not None:
+            self.gate.trace(REQUEST_SENT, request)
+
+    def take_handed_over(self, handles: Iterable[int]) -> None:
+        """The driver hands messages over that it had accepted."""
+        for handle in handles:
+            request = self.window.find(handle)
+            if request is not None and request.handed == PENDING:
+                self.left(request)
+
+    def left(self, request: Request) -> None:
+        """An accepted message was handed over."""
+        channel: BaseChannel = request.owner.channel
+        request.handed = HANDED_OVER
+        channel.counts.sent += 1
+        now_ns = self.clock.now_ns()
+        if self.gap_ns:
+            self.not_before_ns = now_ns + self.gap_ns
+        if request.state < DONE:
+            self.start_clock(request, now_ns)
+            self.pump.kick()  # who sleeps knows nothing of this deadline
+
+    def take_raised(self, request: Request, channel: BaseChannel, error: BaseException) -> None:
+        """A port or the driver raised while a message was handed over; may raise it again."""
+        if request.handed == UNSENT:
+            self.undo(request, channel)
+        fault = driver_raised(channel, request, error)
+        channel.fail(request, fault)
+        if fault is not error:
+            self.gate.post(complain, "send() of %r raised", self.controller, error)
+        if isinstance(error, RemoteGone) and request.handed != UNSENT:
+            self.gate.note(self.pump.host.take_gone, str(error))
+
+    def take_back(
+        self, request: Request, channel: BaseChannel, outcome: Outcome, now_ns: int
+    ) -> None:
+        """The hardware refused: remember when to try again."""
+        self.undo(request, channel)
+        request.apply(REFUSE)
+        if outcome.retry == "at":
+            past = outcome.retry_ns <= now_ns
+            self.not_before_ns = now_ns + self.poll_ns if past else outcome.retry_ns
+        elif outcome.retry == "tx_done" and self.slots_used == 0:
+            self.not_before_ns = now_ns + self.poll_ns  # no TX done will come: look again later
+        else:
+            self.stalled = outcome.retry
+
+    def undo(self, request: Request, channel: BaseChannel) -> None:
+        """Take a placement back: nothing was handed over."""
+        self.slots_used -= 1
+        if request.holds & HOLDS_CREDIT:
+            self.credits_used -= 1
+        if request.holds & HOLDS_TAG and channel.ties:
+            channel.correlator.put_back(request)
+        request.holds = 0
+        channel.unexpect(request)
+        self.window.undo(request)
+
+    # -- TX done and proofs
+
+    def take_tx_done(self, handles: Iterable[int] | int, status: int) -> None:
+        """Free the slots of messages that the driver reports as TX done."""
+        if isinstance(handles, int):
+            self.take_oldest_done(handles, status)
+            return
+        self.stalled = None
+        for handle in handles:
+            request = self.window.find(handle)
+            if request is not None:
+                self.slot_done(request, status)
+        if self.line or self.answers:
+            self.mark_dirty()
+
+    def take_oldest_done(self, count: int, status: int) -> None:
+        """Free the slots of the ``count`` oldest messages that are not TX done."""
+        self.stalled = None
+        end = min(self.tx_head + count, self.window.next_seq)
+        if self.slots_used == 0:  # their replies came first, and freed them
+            self.tx_head = end
+        while self.tx_head < end:
+            request = self.window.find_seq(self.tx_head)
+            self.tx_head += 1
+            if request is not None and request.holds & HOLDS_SLOT:
+                self.slot_done(request, status)
+        if self.line or self.answers:
+            self.mark_dirty()
+
+    def acknowledge(self, status: int) -> None:
+        """The client says that the oldest message left (TX done by ACK)."""
+        for request in self.in_flight():
+            if request.holds & HOLDS_SLOT:
+                self.take_tx_done([request.handle], status)
+                return
+
+    def slot_done(self, request: Request, status: int) -> None:
+        """One message left its slot: a one-way message is over, others await their reply."""
+        if not request.holds & HOLDS_SLOT:
+            return
+        if request.handed == PENDING and not status:
+            self.left(request)
+        self.release(request, HOLDS_SLOT, "tx_done")
+        channel: BaseChannel = request.owner.channel
+        channel.take_tx_done(request, status)
+
+    def release(self, request: Request, holds: int, proof: str) -> None:
+        """Free what ``proof`` shows the remote to be finished with."""
+        freed = request.holds & holds
+        if not freed:
+            return
+        request.holds &= ~freed
+        channel: BaseChannel = request.owner.channel
+        if freed & HOLDS_SLOT:
+            self.slots_used -= 1
+            if self.stalled is not None and self.stalled == "tx_done":
+                self.stalled = None
+            if self.slots_used == 0:
+                self.tick_ns = FOREVER
+            if request.owner.attentive:
+                request.owner.slot_freed(request)
+        if freed & HOLDS_CREDIT:
+            self.credits_used -= 1
+        if freed & HOLDS_TAG and channel.ties:
+            channel.correlator.give_back(request)
+        if freed & HOLDS_MEMORY and request.lent is not None:
+            self.gate.post(request.lent.give_back)
+            request.lent = None
+        if request.state > DONE:
+            channel.freed[proof] = channel.freed.get(proof, 0) + 1
+        if not request.holds:
+            self.window.remove(request)
+        if self.line or self.answers:
+            self.mark_dirty()
+
+    def forget_all(self, proof: str) -> None:
+        """Free everything held: the remote that could touch it is dead."""
+        # Closing proves nothing to the remote, which may still write to memory lent to it.
+        kept = HOLDS_MEMORY if proof == "close" else 0
+        for request in self.in_flight():
+            self.release(request, request.holds & ~kept, proof)
+        self.tx_head = self.window.next_seq
+        self.stalled = None
+        self.not_before_ns = 0
+
+    def take_fault(self, error: BaseException) -> None:
+        """The remote lied or the driver failed: stop this queue, end what is in flight on it.
+
+        What is held stays held: a new epoch is the way out.
+        """
+        if isinstance(error, RemoteGone):  # nothing can be reached any more, on any queue
+            self.gate.note(self.pump.host.take_gone, str(error))
+            return
+        fault = driver_failed(error)
+        if fault is not error:
+            self.gate.post(complain, "%r failed", self.controller, error)
+        self.fault = fault
+        self.tick_ns = FOREVER
+        kind = DriverError if isinstance(fault, DriverError) else RemoteError
+        text = f"the queue stopped: {fault}"
+        waiting = [request for client in self.line for request in client.backlog.line]
+        for request in self.in_flight() + waiting:
+            channel: BaseChannel = request.owner.channel
+            ended = channel.error(kind, request, text)
+            ended.__cause__ = fault.__cause__
+            channel.fail(request, ended)
+
+    # -- time
+
+    def due_ns(self) -> int:
+        """Return when `on_time` has something to do, at the latest."""
+        due = min(self.next_deadline_ns, self.tick_ns)
+        if (self.line or self.answers) and self.not_before_ns:
+            due = min(due, self.not_before_ns)
+        return due
+
+    def on_time(self, now_ns: int) -> None:
+        """Do what is due: poll ticks, a pause that is over, deadlines."""
+        if now_ns >= self.tick_ns:
+            self.tick_ns = now_ns + self.poll_ns
+            try:
+                self.controller.service(self, POLL)
+            except BaseException as error:
+                self.pump.serve_again(self, POLL, error)
+        if self.not_before_ns and now_ns >= self.not_before_ns:
+            self.not_before_ns = 0
+            if self.line or self.answers:
+                self.mark_dirty()
+        if now_ns >= self.next_deadline_ns:
+            self.expire(now_ns)
+
+    def expire(self, now_ns: int) -> None:
+        """End what is past its deadline and find the next one; looks at every entry once."""
+        bound = FOREVER
+        for request in self.in_flight():
+            if now_ns >= request.deadline_ns:
+                request.deadline_ns = FOREVER
+                request.owner.channel.overdue(request)
+            elif request.deadline_ns < bound:
+                bound = request.deadline_ns
+        for client in list(self.line):
+            for request in list(client.backlog.line):
+                if now_ns >= request.deadline_ns:
+                    request.owner.channel.overdue(request)
+                elif request.deadline_ns < bound:
+                    bound = request.deadline_ns
+        self.next_deadline_ns = bound
+
+    def __repr__(self) -> str:
+        used = f"{self.slots_used}/{self.depth}"
+        return f"<Queue {self.name!r} {used} slots, {len(self.line)} waiting>"

@@ -1,0 +1,55 @@
+"""Why a message is not accepted: the errors of what can never be sent."""
+
+import errno
+
+from mboxio._queue.ends import OUT_OF_STEP
+from mboxio.driver.base_channel import BaseChannel
+from mboxio.errors import AddressError, ClosedError, OutOfStep, RemoteGone
+
+__all__ = ["closed", "gone", "listen_only", "out_of_step", "untied"]
+
+
+def closed(channel: BaseChannel) -> ClosedError:
+    """The client is closed."""
+    return ClosedError(
+        f"channel {channel.name!r}: the client is closed",
+        channel=channel.name,
+        handed_over="no",
+    )
+
+
+def listen_only(channel: BaseChannel) -> AddressError:
+    """Nothing can be sent on the channel."""
+    return _unable(channel, "is listen-only")
+
+
+def untied(channel: BaseChannel) -> AddressError:
+    """Nobody would know which request a reply answers."""
+    return _unable(
+        channel,
+        "cannot tie replies to requests: use send() or post(), or give the client a correlator",
+    )
+
+
+def out_of_step(channel: BaseChannel) -> OutOfStep:
+    """A reply was lost, so no reply can be told from another."""
+    return OutOfStep(
+        f"channel {channel.name!r} is {OUT_OF_STEP}",
+        channel=channel.name,
+        handed_over="no",
+    )
+
+
+def gone(channel: BaseChannel, reason: str) -> RemoteGone:
+    """The remote is not there, and the caller does not wait for it."""
+    return RemoteGone(
+        f"channel {channel.name!r}: the remote is gone ({reason})",
+        channel=channel.name,
+        handed_over="no",
+    )
+
+
+def _unable(channel: BaseChannel, unable: str) -> AddressError:
+    return AddressError(
+        f"channel {channel.name!r} {unable}", errno=errno.EOPNOTSUPP, channel=channel.name
+    )

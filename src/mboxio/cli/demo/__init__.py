@@ -1,0 +1,1 @@
+"""The demos: traffic, firmware that dies, and what became of every request."""

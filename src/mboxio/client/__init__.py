@@ -1,0 +1,1 @@
+"""The user's door: connect, ask, wait, listen."""

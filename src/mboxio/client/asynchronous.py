@@ -1,0 +1,215 @@
+"""The async client: the verbs of `Client`, awaited, on any event loop."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Self, overload
+
+from mboxio._base.request import Request
+from mboxio._base.states import FOREVER
+from mboxio._base.timeouts import DEFAULT
+from mboxio._host.subscriptions import Subscription
+from mboxio._pump.running import running_port
+from mboxio.client.verbs import Verbs
+from mboxio.errors import ClosedError, RequestTimeout
+
+if TYPE_CHECKING:
+    from asyncio import Future
+
+    from typing_extensions import Buffer
+
+
+class AsyncMessages(Subscription):
+    """Unsolicited messages for ``async for``; see `Messages`."""
+
+    def __init__(self, client: "AsyncClient", limit: int) -> None:
+        super().__init__(client, limit)
+        self.awaiting = client
+
+    async def get(self, timeout_s: float | None = None) -> bytes:
+        """Wait for the next message; as `Messages.get`."""
+        until_ns = self.client.deadline_after(timeout_s)
+        while True:
+            message = self.take()
+            if isinstance(message, bytes):
+                return message
+            if not await self.awaiting.arrival(message, until_ns):
+                raise RequestTimeout(
+                    f"channel {self.client.channel.name!r}: no message in {timeout_s} s",
+                    channel=self.client.channel.name,
+                )
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self.get()
+        except ClosedError:
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncClient(Verbs):
+    """An async client of one channel; `Connection.async_client` makes it.
+
+    Its callbacks and handlers run on the loop that first used it; requests may be awaited on any
+    loop. ``submit`` and ``post`` never wait and are plain calls.
+    """
+
+    awaits_handlers = True
+
+    def settle_in(self) -> None:
+        """Take the running loop as the place of this client's user code."""
+        if self.at_home is None or self.at_home.loop.is_closed():
+            self.at_home = running_port(self.pump)
+            self.gate.call(self.at_home.attend, self.attended + 1)
+
+    def find_home(self) -> None:
+        """See `Endpoint.find_home`."""
+        try:
+            self.settle_in()
+        except RuntimeError:
+            return  # no loop runs here; the first verb on one settles it
+
+    @overload
+    async def request(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: None = None,
+    ) -> bytes: ...
+    @overload
+    async def request(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: "Buffer",
+    ) -> int: ...
+    @overload
+    async def request(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: "Buffer | None" = ...,
+    ) -> bytes | int: ...
+    async def request(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        into: "Buffer | None" = None,
+    ) -> Any:
+        """Send a message and await its reply; as `Client.request`. Cancelling cancels it."""
+        return await self.carry_out(data, True, timeout_s, queue_timeout_s, into)
+
+    async def send(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+    ) -> None:
+        """Send a message that expects no reply; returns at TX done."""
+        await self.carry_out(data, False, timeout_s, queue_timeout_s, None)
+
+    async def carry_out(
+        self,
+        data: "Buffer",
+        tied: bool,
+        timeout_s: float | None,
+        queue_timeout_s: float | None,
+        into: "Buffer | None",
+    ) -> Any:
+        self.settle_in()
+        request = self.draft(data, tied, timeout_s, queue_timeout_s, into)
+        try:
+            self.hand_in(request, True)
+            return await request
+        finally:
+            if request.under_way():
+                request.cancel()
+
+    async def flush(self, timeout_s: float | None = DEFAULT) -> None:
+        """Wait until what this client handed over or queued is TX done; as `Client.flush`."""
+        until_ns = self.deadline_after(timeout_s)
+        self.settle_in()
+        flush = self.start_flush()
+        try:
+            await self.arrival(flush, until_ns)
+        finally:
+            self.gate.call(self.stop_flush, flush)
+        self.flushed(flush)
+
+    async def arrival(self, waitable: Request, until_ns: int) -> bool:
+        """Wait until ``waitable`` is over; False if the time comes first."""
+        if not waitable.over:
+            future = running_port(self.pump).future_of(waitable, True)
+            timer = None
+            if until_ns != FOREVER:
+                wait_s = max(0.0, (until_ns - self.gate.clock.now_ns()) / 1e9)
+                timer = future.get_loop().call_later(wait_s, _give_up, future)
+            try:
+                await future
+            finally:
+                if timer is not None:
+                    timer.cancel()
+                if not waitable.over:
+                    self.forget_future(waitable, future)
+        return bool(waitable.over)
+
+    def subscribe(self, limit: int = 1024) -> AsyncMessages:
+        """Receive unsolicited messages from now on; as `Client.subscribe`."""
+        self.settle_in()
+        messages = AsyncMessages(self, limit)
+        self.add_subscription(messages)
+        return messages
+
+    def on_request(
+        self, handler: Callable[[bytes], Awaitable[bytes | None] | bytes | None], *, limit: int = 64
+    ) -> Callable[[bytes], Awaitable[bytes | None] | bytes | None]:
+        """Answer what the remote asks with a function or coroutine function, on this loop."""
+        self.settle_in()
+        self.set_handler(handler, limit)
+        return handler
+
+    def call_when_over(self, waitable: Request, callback: Callable[[Any], object]) -> None:
+        """See `Owner.call_when_over`; on a new loop the client moves there first."""
+        self.find_home()
+        super().call_when_over(waitable, callback)
+
+    def watch_for(self, waitable: Request, callback: Callable[[Any], object]) -> None:
+        """See `Endpoint.watch_for`."""
+        if self.at_home is None or self.at_home.loop.is_closed():
+            raise RuntimeError("use the async client on its event loop before adding callbacks")
+        super().watch_for(waitable, callback)
+
+    def close(self) -> None:
+        """As `Client.close`; may be called on any thread."""
+        home = self.at_home
+        super().close()
+        if home is not None and self.at_home is home:
+            self.at_home = None
+            self.gate.call(home.attend, -1)
+
+    async def __aenter__(self) -> Self:
+        self.settle_in()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+
+def _give_up(future: "Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

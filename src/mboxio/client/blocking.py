@@ -1,0 +1,309 @@
+"""The user's door: a connection to a controller, and blocking clients of its channels."""
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
+
+from mboxio._base.deputies import deputise
+from mboxio._base.native import COMPILED
+from mboxio._base.timeouts import DEFAULT
+from mboxio._host.host import Host
+from mboxio._host.subscriptions import Subscription
+from mboxio._queue.channel import Channel
+from mboxio._queue.stats import ChannelStats, collect
+from mboxio.client.verbs import Request, Verbs
+from mboxio.driver.contracts import TreeSpecifier
+from mboxio.driver.correlate import Correlator
+from mboxio.driver.ports import Ports
+from mboxio.errors import AddressError, ClosedError, RequestTimeout, no_copy
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from mboxio.client.asynchronous import AsyncClient
+
+
+class Connection(Host):
+    """An open connection to one controller. `connect` makes it; a context manager.
+
+    All methods may be called from any thread and from callbacks.
+    """
+
+    def client(
+        self,
+        channel: str | int,
+        *,
+        backlog: int = 0,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        correlator: Correlator | None = None,
+        ports: Ports | None = None,
+    ) -> "Client":
+        """Open a blocking client of a channel; several may share one.
+
+        Args:
+            channel: name or number.
+            backlog: requests that ``submit`` may queue beyond what the hardware takes.
+            timeout_s: default deadline from the doorbell on, in seconds; None waits for ever.
+            queue_timeout_s: default deadline for a slot, in seconds; as ``timeout_s`` if left out.
+            correlator: ties replies to requests where the controller does not say how.
+            ports: driver-level hooks, called inline.
+
+        Raises:
+            AddressError: no such channel, or another client chose another correlator.
+            ClosedError: the connection is closed.
+        """
+        found = self.choose(channel, correlator)
+        client = Client(self, found, backlog, timeout_s, queue_timeout_s, ports)
+        client.at_home = self.worker
+        self.join(found, client)
+        return client
+
+    def async_client(
+        self,
+        channel: str | int,
+        *,
+        backlog: int = 0,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        correlator: Correlator | None = None,
+    ) -> "AsyncClient":
+        """Open an async client: the same verbs, awaited. Arguments as for `client`."""
+        from mboxio.client.asynchronous import AsyncClient
+        from mboxio.client.slow import DistantClient
+
+        found = self.choose(channel, correlator)
+        kind = DistantClient if self.pump.distant else AsyncClient
+        client = kind(self, found, backlog, timeout_s, queue_timeout_s, None)
+        self.join(found, client)
+        return client
+
+    def choose(self, name: str | int, correlator: Correlator | None) -> Channel:
+        """Find a channel and agree on its correlator."""
+        self.check_open()
+        found = self.find_channel(name)
+        if correlator is not None and correlator is not found.correlator:
+            if found.users or found.correlator.busy or found.expected:
+                raise AddressError(
+                    f"channel {found.name!r} is in use with another correlator, or tags of an "
+                    "earlier client are still held"
+                )
+            found.correlate_with(correlator)
+        return found
+
+    def xlate(self, specifier: TreeSpecifier) -> Channel:
+        """Return the channel that an entry of a device tree means on this controller.
+
+        Args:
+            specifier: from ``DeviceTree.channel``.
+
+        Raises:
+            AddressError: there is none; ``errno`` is that of Linux.
+        """
+        found = self.controller.xlate(specifier)
+        if isinstance(found, str):
+            return self.find_channel(found)
+        if found >= len(self.channels):
+            raise AddressError(
+                f"{self.address!r} has {len(self.channels)} channels, no number {found}"
+            )
+        return list(self.channels.values())[found]
+
+    def stats(self) -> dict[str, ChannelStats]:
+        """Return the counts of every channel, by name."""
+        return self.gate.run(self.take_stats)
+
+    def take_stats(self) -> dict[str, ChannelStats]:
+        """Count everything. Under the lock."""
+        return collect(self.channels.values(), self.queues)
+
+    def remote_restarted(self) -> None:
+        """Say that the remote was restarted, where nothing else can: a proof of death.
+
+        Everything in flight ends with `RemoteGone` and nothing is held any more.
+        """
+        self.gate.call(self.take_restart)
+
+    def take_restart(self) -> None:
+        """The user vouches for a new life of the remote. Under the lock."""
+        if not self.lost:
+            self.bury("the user said that it restarted")
+            self.controller.restarted()
+            for queue in self.queues:
+                queue.fault = None
+                queue.mark_dirty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it in a thread: the loop goes on. Cancelling this leaves that to itself."""
+        import asyncio
+
+        loop = asyncio._get_running_loop()
+        if loop is None:  # of another library, such as trio
+            self.close()
+        else:
+            try:
+                closing = loop.run_in_executor(None, self.close)
+            except (OSError, RuntimeError):  # no thread can be had: the loop waits, nothing is lost
+                self.close()
+            else:
+                await asyncio.shield(closing)
+
+    def __reduce__(self) -> NoReturn:
+        raise no_copy(self)
+
+
+class Messages(Subscription):
+    """Unsolicited messages, one after the other; iterate, or call `get`."""
+
+    def get(self, timeout_s: float | None = None) -> bytes:
+        """Wait for the next message.
+
+        Args:
+            timeout_s: how long to wait, in seconds; None waits for ever.
+
+        Raises:
+            RequestTimeout: nothing came.
+            MessagesLost: the reader was too slow; the next call goes on.
+            RemoteGone: the remote died here; the next call goes on with its next life.
+            ClosedError: the subscription or its client is closed.
+        """
+        until_ns = self.client.deadline_after(timeout_s)
+        while True:
+            message = self.take()
+            if isinstance(message, bytes):
+                return message
+            if not self.client.wait_for(message, until_ns):
+                raise RequestTimeout(
+                    f"channel {self.client.channel.name!r}: no message in {timeout_s} s",
+                    channel=self.client.channel.name,
+                )
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return self.get()
+        except ClosedError:
+            raise StopIteration from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Client(Verbs):
+    """A blocking client of one channel; `Connection.client` makes it. A context manager.
+
+    Any number of threads may use it. Waiting drives the channel; callbacks, handlers and unread
+    subscriptions are served by one thread in the background.
+    """
+
+    if TYPE_CHECKING:
+
+        @overload
+        def request(
+            self,
+            data: "Buffer",
+            *,
+            timeout_s: float | None = ...,
+            queue_timeout_s: float | None = ...,
+            into: None = None,
+        ) -> bytes: ...
+        @overload
+        def request(
+            self,
+            data: "Buffer",
+            *,
+            timeout_s: float | None = ...,
+            queue_timeout_s: float | None = ...,
+            into: "Buffer",
+        ) -> int: ...
+        @overload
+        def request(
+            self,
+            data: "Buffer",
+            *,
+            timeout_s: float | None = ...,
+            queue_timeout_s: float | None = ...,
+            into: "Buffer | None" = ...,
+        ) -> bytes | int: ...
+        def request(self, data: "Buffer", **options: Any) -> Any:
+            """See `Sender.request`."""
+
+        def send(
+            self,
+            data: "Buffer",
+            *,
+            timeout_s: float | None = DEFAULT,
+            queue_timeout_s: float | None = DEFAULT,
+        ) -> None:
+            """See `Sender.send`."""
+
+    def flush(self, timeout_s: float | None = DEFAULT) -> None:
+        """Wait until what this client handed over or queued is TX done. Ends nothing.
+
+        Raises:
+            RequestTimeout: it takes longer than ``timeout_s`` seconds.
+        """
+        until_ns = self.deadline_after(timeout_s)
+        flush = self.start_flush()
+        try:
+            self.wait_for(flush, until_ns)
+        finally:
+            self.gate.call_surely(self.stop_flush, flush)
+        self.flushed(flush)
+
+    def subscribe(self, limit: int = 1024) -> Messages:
+        """Receive unsolicited messages from now on.
+
+        Args:
+            limit: how many may wait to be read; then the oldest go and `MessagesLost` tells.
+        """
+        messages = Messages(self, limit)
+        self.add_subscription(messages)
+        return messages
+
+    def on_request(
+        self, handler: Callable[[bytes], bytes | None], *, limit: int = 64
+    ) -> Callable[[bytes], bytes | None]:
+        """Answer what the remote asks with ``handler(message)``; also a decorator.
+
+        Args:
+            handler: returns the answer; runs on the service thread.
+            limit: how many of the remote's requests may wait for it; more are refused.
+
+        Raises:
+            AddressError: the channel has a handler already.
+            TypeError: it is a coroutine function, which only async clients await.
+        """
+        self.set_handler(handler, limit)
+        return handler
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+if not COMPILED:
+    deputise(Client, "flush")
+
+__all__ = ["Client", "Connection", "Messages", "Request"]

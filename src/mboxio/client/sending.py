@@ -1,0 +1,123 @@
+"""The verbs that send: here they run, and `client` and `async_client` say their types."""
+
+from typing import TYPE_CHECKING, Any
+
+from mboxio._base.deputies import deputise
+from mboxio._base.native import COMPILED
+from mboxio._base.request import Lent, Request
+from mboxio._base.states import FOREVER
+from mboxio._base.timeouts import DEFAULT
+from mboxio._host.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+class Sender(Endpoint):
+    """A client that sends; see `Client` for what the verbs promise."""
+
+    def submit(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        into: "Buffer | None" = None,
+        lent: Lent | None = None,
+    ) -> Request:
+        """Hand a message over that expects a reply, and return at once.
+
+        Args:
+            data: the message; copied.
+            timeout_s: deadline of the reply, in seconds from the doorbell on.
+            queue_timeout_s: deadline for leaving the backlog, in seconds.
+            into: writable memory for the reply; untouched once the request is over otherwise.
+            lent: memory the remote may touch; its ``give_back()`` is called at the proof that
+                the remote is finished with it.
+
+        Returns:
+            The request: in flight, queued in the backlog, or over already.
+
+        Raises:
+            QueueFull: no place; nothing was accepted. ``reason`` says what lacks.
+            MessageTooLong, ClosedError, RemoteGone, OutOfStep: nothing was accepted.
+        """
+        request = Endpoint.draft(self, data, True, timeout_s, queue_timeout_s, into, lent)
+        Endpoint.hand_in(self, request, False)
+        return request
+
+    def post(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        lent: Lent | None = None,
+    ) -> Request:
+        """Hand a one-way message over and return at once; the request is done at TX done.
+
+        Arguments and errors as for `submit`.
+        """
+        request = Endpoint.draft(self, data, False, timeout_s, queue_timeout_s, None, lent)
+        Endpoint.hand_in(self, request, False)
+        return request
+
+    def request(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        into: "Buffer | None" = None,
+    ) -> Any:
+        """Send a message and wait for its reply.
+
+        Args:
+            data: the message; copied.
+            timeout_s: deadline of the reply, in seconds from the doorbell on.
+            queue_timeout_s: deadline for a slot, in seconds; also for a lost remote to return.
+            into: writable memory for the reply.
+
+        Returns:
+            The reply, or its length if ``into`` was given.
+
+        Raises:
+            RequestTimeout: ``stage`` says whether slot, TX done or reply was missing.
+            RemoteGone, RemoteError, ClosedError, OutOfStep, MessageTooLong, ReplyTooLong.
+            WouldDeadlock: called inside a driver's op or port.
+        """
+        return Sender.carry_out(self, data, True, timeout_s, queue_timeout_s, into)
+
+    def send(
+        self,
+        data: "Buffer",
+        *,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+    ) -> Any:
+        """Send a message that expects no reply; returns at TX done. Errors as for `request`."""
+        self.carry_out(data, False, timeout_s, queue_timeout_s, None)
+
+    def carry_out(
+        self,
+        data: "Buffer",
+        tied: bool,
+        timeout_s: float | None,
+        queue_timeout_s: float | None,
+        into: "Buffer | None",
+    ) -> Any:
+        """Send and wait; a request that its caller does not wait for any more is cancelled."""
+        self.gate.may_wait()
+        request = Endpoint.draft(self, data, tied, timeout_s, queue_timeout_s, into)
+        try:
+            self.hand_in(request, True)
+            if not request.over:
+                self.pump.drive(request, FOREVER)
+            return request.result()
+        finally:
+            if request.under_way():  # interrupted: the verb owns its request
+                request.cancel()
+
+
+if not COMPILED:
+    deputise(Sender, "carry_out")

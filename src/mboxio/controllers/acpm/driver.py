@@ -1,0 +1,377 @@
+"""ACPM, the protocol of Samsung's power firmware: ``acpm:/3?at=file:sram.bin&base=0xa000``.
+
+Each channel is a pair of rings in SRAM, found by the descriptor that the firmware leaves there
+(`layout`), with a doorbell beside it. A 6-bit number in word 0 of each message ties a reply to
+its request; the firmware answers everything. The SRAM is not trusted: its descriptor is
+checked before it is used, and its indices always. Source: Linux,
+drivers/firmware/samsung/exynos-acpm.c (facts only).
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mboxio.controllers.acpm.descriptor import Descriptor
+from mboxio.controllers.acpm.layout import BASE, TAG_BITS, TAG_LOW_BIT, AcpmChannel
+from mboxio.controllers.acpm.leftovers import drop_received, still_in
+from mboxio.controllers.acpm.tree import AcpmNode
+from mboxio.controllers.rings import Lane
+from mboxio.driver.capabilities import Capabilities, TxDone
+from mboxio.driver.contracts import DriverChannel, DriverQueue
+from mboxio.driver.correlate import Tagged
+from mboxio.driver.ports import Ports
+from mboxio.errors import AddressError, MailboxError, RemoteError, RemoteGone
+from mboxio.regions.access import nowhere, open_region
+from mboxio.regions.claim import Claims, suspect
+from mboxio.regions.region import Region
+from mboxio.ring import consumer, producer, require_ordered_memory
+
+__all__ = ["Acpm", "AcpmOptions"]
+
+SAFETY_S = 0.2
+"""How often a channel with interrupts is looked at all the same, where another mailbox tells."""
+LOOK_S = 1e-3
+"""When to try again if a ring that should have a place has none."""
+RESTARTS = "its descriptor in SRAM changed: it restarts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcpmOptions:
+    """What an address may say: ``acpm:/3?at=file:sram.bin&base=0xa000``.
+
+    Args:
+        at: the SRAM from its start, for example ``file:sram.bin`` or ``peer:board``.
+        base: offset of the descriptor in it, in bytes.
+        mbox: address of the doorbell mailbox, for example ``exynos_mbox:?at=uio:0``; channel n is
+            rung and heard there on channel n. Left out: the region's own doorbell and interrupt,
+            and polling where it has none.
+        poll_s: how often a polled channel is looked at while something is in flight, in seconds.
+        idle_poll_s: and while nothing is.
+        timeout_s: default deadline of a request, in seconds.
+        spin_s: how long a wait looks at the rings before it sleeps, in seconds, at the most.
+        boot_word: offset from base of a word that differs in each life of the firmware; -1: none
+            is known. A descriptor that changes is noticed in any case.
+        shared: other hosts may use the same channels.
+    """
+
+    at: str = ""
+    base: int = BASE
+    mbox: str = ""
+    poll_s: float = 20e-6
+    idle_poll_s: float = 1e-3
+    timeout_s: float = 1.0
+    spin_s: float = 50e-6
+    boot_word: int = -1
+    shared: bool = False
+
+
+class Acpm(AcpmNode):
+    """The host's side of ACPM; channel n of the descriptor is channel "n".
+
+    Only channels with clients are touched: others may belong to another driver.
+
+    Args:
+        name: not used; there is one in each SRAM.
+        options: see `AcpmOptions`.
+        region: the SRAM, in place of ``options.at``; it is not closed.
+        connect: reaches the controller of ``options.mbox``.
+
+    Raises:
+        AddressError: it is not said where the SRAM is.
+    """
+
+    Options = AcpmOptions
+
+    def __init__(
+        self,
+        name: str = "",
+        options: AcpmOptions | None = None,
+        *,
+        region: Region | None = None,
+        connect: Callable[[str], Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.options = options or AcpmOptions()
+        if region is None and not self.options.at:
+            raise nowhere("file:sram.bin", "the SRAM is")
+        self.connect = connect
+        self.given = self.region = region
+        self.below: Any = None  # the connection to the doorbell mailbox
+        self.lower: dict[DriverChannel, Any] = {}  # its client for each of our channels
+        self.claims = Claims(self.options.shared)
+        self.used: list[DriverChannel] = []  # channels that have or had clients
+        self.life = 1
+        self.linked = self.masked = False
+        self.first: DriverQueue | None = None
+        self.descriptor = Descriptor(self.options.base, self.options.boot_word)
+
+    # -- set-up
+
+    def open(self) -> None:
+        """See `Controller.open`."""
+        if self.region is None:
+            self.region = open_region(self.options.at)
+        require_ordered_memory(self.region)
+        if self.options.mbox:
+            if self.connect is None:
+                raise AddressError("acpm: mbox= needs a way to connect; use mboxio.connect")
+            self.below = self.connect(self.options.mbox)
+        layout = self.descriptor.use(self.region)
+        # This queue has no channel: what concerns all of them is serviced in its turn, the first.
+        looks = Capabilities(spin_s=self.options.spin_s, access_s=self.region.access_s)
+        self.first = self.add_queue(looks, "descriptor")
+        for each in layout.channels:
+            self.declare(each)
+        self.linked = True
+        self.hear_from(self.region)
+        self.link(True, self.life)
+
+    def declare(self, each: AcpmChannel) -> None:
+        """Make the channel of one entry of the descriptor; its rings are not touched yet."""
+        assert self.region is not None
+        told = self.below is not None or self.region.interrupt is not None
+        polled = each.polled or not told
+        depth = max(each.to_remote.slots - 1, 1) if each.carries else 1
+        name = str(each.number)
+        queue = self.add_queue(
+            Capabilities(
+                depth=depth,
+                reply_credits=depth,
+                tx_done=TxDone.POLL if polled else TxDone.IRQ,
+                message_bytes=each.to_remote.slot_bytes if each.carries else 0,
+                always_replies=True,
+                epoch_source="the descriptor changed, or the connection to the region is new",
+                poll_s=self.options.poll_s if polled else SAFETY_S if self.below else LOOK_S,
+                polls_events=polled or self.below is not None,
+                idle_poll_s=self.options.idle_poll_s if polled else SAFETY_S,
+                timeout_s=self.options.timeout_s,
+                access_s=self.region.access_s,
+            ),
+            name,
+        )
+        queue.polls_events = False  # until it is started
+        tags = Tagged(word=0, low_bit=TAG_LOW_BIT, bits=TAG_BITS, first=1)
+        self.add_channel(name, queue, correlator=tags)
+
+    def start(self, channel: DriverChannel) -> None:
+        """See `Controller.start`: from now on the channel's rings are ours."""
+        each = self.descriptor.channel(channel.number)
+        if not each.carries:
+            raise AddressError(f"acpm: channel {channel.name} carries no messages (mlen is 0)")
+        if channel in self.used:
+            return
+        assert self.region is not None
+        self.claims.add(self.region, each.to_remote.front, 4, f"channel {channel.name}")
+        if self.below is not None:
+            ports = None if each.polled else Ports(received=self.told)
+            self.lower[channel] = self.below.client(channel.name, ports=ports)
+        try:
+            self.host.gate.run(self.take, channel)
+        except MailboxError:
+            if channel in self.lower:
+                self.lower.pop(channel).close()
+            raise
+
+    def told(self, message: bytes) -> None:
+        """A port: the mailbox below was rung."""
+        self.event()
+
+    def take(self, channel: DriverChannel) -> None:
+        """Start to use a channel's rings as they are. Under the lock."""
+        if self.linked:
+            self.attach(channel, False)
+        channel.queue.polls_events = channel.queue.capabilities.polls_events
+        self.used.append(channel)
+
+    def attach(self, channel: DriverChannel, fresh: bool) -> None:
+        """Take over a channel's rings; nothing of ours is in flight there. Under the lock.
+
+        In memory that is not fresh, an earlier life of either side may have left something. What
+        it received is nobody's. Its messages that are still in the ring will be answered, so
+        their tags are held until then.
+
+        Raises:
+            RemoteError: an index is impossible.
+        """
+        assert self.region is not None
+        each = self.descriptor.channel(channel.number)
+        sending = producer(self.region, each.to_remote, self.armed)
+        receiving = consumer(self.region, each.to_host)
+        lane: Lane = channel.context or Lane(sending, receiving, False)
+        if channel.context is None:
+            self.connect_lane(lane, channel.queue, channel)
+        lane.producer, lane.consumer = sending, receiving
+        if not fresh:
+            drop_received(lane)
+            for tag in still_in(self.region, lane, each):
+                self.left_behind(channel, tag)
+
+    # -- doorbells and interrupts
+
+    def ring_doorbell(self, lane: Lane) -> None:
+        """See `RingController.ring_doorbell`."""
+        lower = self.lower.get(lane.channel)
+        if lower is not None:
+            lower.ring()
+        elif self.region is not None and self.region.doorbell is not None:
+            self.region.doorbell.ring()
+
+    def hear_from(self, region: Region) -> None:
+        """Use the doorbell and the interrupt that a region brings, if it brings them."""
+        self.armed = (bell := region.doorbell) and bell.armed  # type: ignore[assignment]
+        # Where both sides agreed on words like these, a new life is a new connection.
+        self.wary = self.armed is None
+        self.is_armed = False
+        if region.interrupt is not None and self.below is None:
+            self.watch(*region.interrupt.descriptors())
+
+    def hear(self, queue: DriverQueue) -> None:
+        """See `RingController.hear`; looking for what came before the cause was cleared is safe."""
+        if not self.linked or self.region is None or self.region.interrupt is None:
+            return
+        try:
+            self.region.interrupt.clear()
+            self.masked = True
+        except RemoteGone as error:
+            self.lose(str(error))
+
+    def attend(self, queue: DriverQueue) -> None:
+        """See `RingController.attend`: now and then, whether the firmware restarts."""
+        region = self.region
+        if queue is not self.first or not self.linked or region is None:
+            return
+        try:
+            due = self.descriptor.due(self.now_ns(), region)
+            if due and not self.descriptor.same(region):
+                self.lose(RESTARTS)
+        except RemoteGone as error:
+            self.lose(str(error))
+
+    def arm_for(self, queue: DriverQueue) -> bool:
+        """See `RingController.arm_for`."""
+        if self.masked and self.region is not None and self.region.interrupt is not None:
+            self.region.interrupt.unmask()
+            self.masked = False
+        return False
+
+    def same_life(self) -> bool:
+        """See `RingController.same_life`: starting firmware spoils its header before the rings."""
+        assert self.region is not None
+        if self.linked and self.descriptor.untouched(self.region):
+            return True
+        if self.linked:
+            self.lose(RESTARTS)
+        return False
+
+    def excused(self) -> bool:
+        """See `RingController.excused`: indices start anew with a descriptor."""
+        if self.region is None:
+            return False
+        try:
+            if self.descriptor.same(self.region):
+                suspect(sys.exception())
+                return False
+            self.lose(RESTARTS)
+        except RemoteGone as error:
+            self.lose(str(error))
+        return True
+
+    # -- lives of the firmware
+
+    def abort(self, channel: DriverChannel, handle: int) -> bool:
+        """See `Controller.abort`: nothing can be taken back, but it is time to look closer."""
+        self.descriptor.check_ns = 0
+        return False
+
+    def lose(self, reason: str) -> None:
+        """This life is over: its rings are not looked at any more."""
+        self.linked = False
+        self.watch()
+        self.link(False, 0, reason)
+
+    def reconnect(self) -> bool:
+        """See `Controller.reconnect`."""
+        if self.region is None:
+            return False
+        try:
+            found = self.region.again()
+        except (RemoteError, RemoteGone) as error:
+            self.host.lost_reason = str(error)
+            return True
+        if found is not None:
+            self.host.gate.call(self.begin_life, found)
+        return True
+
+    def begin_life(self, region: Region) -> None:
+        """Use the descriptor of a new life once it is complete. Under the lock."""
+        fresh = region is not self.region
+        if self.linked or self.host.closed:
+            if fresh:
+                region.close()
+            return
+        if fresh:
+            old, self.region = self.region, region
+            self.armed = None
+            for lane in self.lanes:  # the last to look at the old memory
+                lane.producer = lane.consumer = None  # type: ignore[assignment]
+            if old is not None and old is not self.given:
+                old.close()
+        try:
+            if fresh:  # it is handed over complete
+                self.descriptor.use(region)
+            elif not self.descriptor.settle(region):
+                return
+        except (RemoteError, RemoteGone) as error:
+            self.host.lost_reason = str(error)
+            return
+        self.life += 1
+        self.linked = True
+        self.hear_from(region)
+        self.link(True, self.life)
+        self.host.gate.note(self.attach_all, fresh)  # before anything is sent
+
+    def attach_all(self, fresh: bool) -> None:
+        """Take over the rings of all channels in use. Under the lock, after the link is up."""
+        try:
+            for channel in self.used:
+                self.attach(channel, fresh)
+        except (RemoteError, RemoteGone) as error:
+            self.lose(str(error))
+
+    def restarted(self) -> None:
+        """See `Controller.restarted`."""
+        if not self.linked or self.region is None:
+            return
+        try:
+            self.descriptor.use(self.region)
+        except (RemoteError, RemoteGone) as error:
+            self.lose(str(error))
+            return
+        self.attach_all(False)
+
+    # -- letting go
+
+    def close(self) -> None:
+        """See `Controller.close`."""
+        self.linked = False
+        self.armed = None
+        self.drop_lanes()
+        self.used.clear()
+        self.claims.close()
+        for client in self.lower.values():
+            client.close()
+        self.lower.clear()
+        if self.below is not None:
+            self.below.close()
+        region, self.region = self.region, None
+        if region is not None and region is not self.given:
+            region.close()
+
+    def forked(self) -> None:
+        """See `Controller.forked`."""
+        self.claims.close()
+        self.linked = False
+        if self.region is not None and self.region.interrupt is not None:
+            self.region.interrupt.close()

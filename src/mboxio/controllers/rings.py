@@ -1,0 +1,262 @@
+"""The base of every controller whose queues are rings in memory.
+
+A subclass says where the rings lie and how the doorbell rings; this class moves messages. One
+`Lane` is one channel: its queue, the ring we produce and the ring we consume.
+"""
+
+import errno
+from typing import Any
+
+from mboxio.driver.contracts import DriverChannel, DriverQueue
+from mboxio.driver.controller import EVENT, SENT, Busy, Controller, Outcome, Probe
+from mboxio.driver.correlate import RemoteRequest
+from mboxio.errors import RemoteError
+from mboxio.ring.contract import ERROR, MESSAGE, REPLY, REQUEST, Armed, Consumer, Producer
+from mboxio.ring.layout import TAG_MASK, TAG_SPAN
+
+STATUS_BYTES = 4
+
+
+class Lane(Probe):
+    """One channel over a pair of rings, and the probe of its queue.
+
+    Args:
+        producer: the ring towards the remote.
+        consumer: the ring towards the host.
+        framed: slots say what they hold (mboxio's own layout); else the correlator finds out.
+    """
+
+    __slots__ = ("channel", "consumer", "framed", "owes", "producer", "queue")
+
+    def __init__(self, producer: Producer, consumer: Consumer, framed: bool) -> None:
+        self.producer = producer
+        self.consumer = consumer
+        self.framed = framed
+        self.owes = False  # a doorbell, for something that lies in the ring
+        self.queue: Any = None
+        self.channel: Any = None
+
+    def news(self, only_replies: bool) -> bool:
+        """See `Probe.news`. Called without the lock: the rings may go at any time."""
+        consumer: Any = self.consumer
+        producer: Any = self.producer
+        if consumer is None or producer is None:
+            return False
+        return consumer.news() or (not only_replies and producer.news())
+
+
+class RingController(Controller):
+    """Moves messages between queues and rings; see the module's text.
+
+    A subclass calls `connect_lane` for each lane and overrides `ring_doorbell`, and `hear` where
+    something has to be read when an event comes.
+    """
+
+    def __init__(self) -> None:
+        self.lanes: list[Lane] = []
+        self.linked = True
+        self.armed: Armed | None = None
+        self.is_armed = False
+        self.wary = False  # indices may start anew at any time: ask `same_life` before acting
+        self.busy = Busy("tx_done")
+        self.gone = Busy("event")
+
+    def connect_lane(self, lane: Lane, queue: DriverQueue, channel: DriverChannel) -> None:
+        """Say which queue and channel a lane is."""
+        lane.queue = queue
+        lane.channel = channel
+        if lane.framed:  # handles are the tags: what lies there before its question can name none
+            queue.conceal()
+        queue.context = queue.probe = lane
+        channel.context = lane
+        self.lanes.append(lane)
+
+    def drop_lanes(self) -> None:
+        """Forget all lanes, so that their memory can go."""
+        for lane in self.lanes:
+            lane.queue.context = lane.channel.context = None
+            lane.queue.probe = Probe()
+        self.lanes.clear()
+
+    def hear(self, queue: DriverQueue) -> None:
+        """Take note of an event: clear its cause."""
+
+    def ring_doorbell(self, lane: Lane) -> None:
+        """Tell the remote that something changed. Must not block; it is called under the lock."""
+        raise NotImplementedError(f"{type(self).__name__} has no doorbell")
+
+    def attend(self, queue: DriverQueue) -> None:
+        """Be looked at for a queue that has no lane."""
+
+    def arm_for(self, queue: DriverQueue) -> bool:
+        """Arm for a queue that has no lane; see `Controller.arm`."""
+        return False
+
+    def excused(self) -> bool:
+        """Tell whether a ring that seems to lie has another reason, which is reported then."""
+        return False
+
+    def same_life(self) -> bool:
+        """Tell whether the indices that were read are those of the life they are taken for.
+
+        Asked where ``wary`` is set, after an index was read and before anything is done; False
+        after it was reported that the remote is lost.
+        """
+        return True
+
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
+        """See `Controller.send`."""
+        lane = channel.context
+        if self.wary and not self.host.gate.undisturbed(self.same_life):
+            return self.gone
+        if not lane.producer.push(REQUEST if handle & 1 else MESSAGE, handle & TAG_MASK, message):
+            return self.busy
+        if lane.producer.doorbell_needed():
+            self.ring_surely(lane)
+        return SENT
+
+    def ring_surely(self, lane: Lane) -> None:
+        """Ring for a message that lies in the ring: it left, whatever a signal handler raises.
+
+        Signals may come faster than a doorbell is rung; then whoever looks next rings it.
+        """
+        lane.owes = True
+        try:
+            self.ring_doorbell(lane)
+        except BaseException as error:
+            if not self.host.gate.defer(error):
+                lane.owes = False  # the bell is broken
+                raise
+            self.host.gate.undisturbed(self.ring_doorbell, lane)
+        lane.owes = False
+
+    def reply(
+        self, channel: DriverChannel, handle: int, tag: int, message: bytes, status: int
+    ) -> Outcome:
+        """See `Controller.reply`."""
+        lane = channel.context
+        kind = REPLY
+        if status:
+            kind = ERROR
+            room = lane.producer.message_bytes - STATUS_BYTES
+            message = status.to_bytes(STATUS_BYTES, "little", signed=True) + message[:room]
+        if not lane.producer.push(kind, tag, message):
+            return self.busy
+        if lane.producer.doorbell_needed():
+            self.ring_surely(lane)
+        return SENT
+
+    def ring(self, channel: DriverChannel) -> None:
+        """See `Controller.ring`."""
+        self.ring_doorbell(channel.context)
+
+    def service(self, queue: DriverQueue, why: str) -> None:
+        """See `Controller.service`: TX done first, then what the remote sent, in one batch."""
+        if why is EVENT:
+            self.hear(queue)
+        known = queue
+        lane = known.context
+        if lane is None or not self.linked:
+            self.attend(queue)
+            return
+        if lane.owes:
+            self.ring_surely(lane)
+        if self.is_armed and self.armed is not None:
+            self.armed.disarm()
+            self.is_armed = False
+        if not self.wary:
+            self.move(lane, known.only_replies)
+            return
+        try:
+            self.move(lane, known.only_replies)
+        except RemoteError:
+            if not self.excused():
+                raise
+
+    def move(self, lane: Lane, only_replies: bool) -> None:
+        """Report TX done, unless nobody needs it now, and take what the remote sent."""
+        if not only_replies:
+            self.progress(lane)
+        consumer = lane.consumer
+        waiting = consumer.pending()
+        if waiting:
+            if not self.wary:
+                self.drain(lane, consumer.slots)
+            elif self.same_life():
+                self.drain(lane, waiting)
+            # A remote that found its ring full sleeps until we tell that there is room again.
+            full = lane.framed and waiting >= consumer.slots - 1
+            if full and (self.armed is None or self.armed.peer_armed()):
+                self.ring_surely(lane)
+
+    def progress(self, lane: Lane) -> bool:
+        """Report the messages that the remote took since the last look."""
+        consumed = lane.producer.consumed()
+        if consumed:
+            lane.queue.take_oldest_done(consumed, 0)
+        return consumed > 0
+
+    def drain(self, lane: Lane, left: int) -> None:
+        """Take what waits, so many messages at the most, and give the slots back at once."""
+        consumer = lane.consumer
+        try:
+            while left > 0:
+                message = consumer.take()
+                if message is None:
+                    return
+                left -= 1
+                if not lane.framed:
+                    lane.channel.take_message(message)
+                elif consumer.kind == REPLY:
+                    lane.channel.take_completion(whole(lane, consumer.tag), 0, message)
+                else:
+                    self.deliver(lane, consumer.kind, consumer.tag, message)
+        finally:
+            consumer.release()
+
+    def deliver(self, lane: Lane, kind: int, tag: int, message: bytes) -> None:
+        """Hand up a message that is no ordinary reply."""
+        channel = lane.channel
+        if kind == MESSAGE:
+            channel.notify(message)
+        elif kind == REQUEST:
+            channel.take_batch((RemoteRequest(tag, message),))
+        else:
+            if len(message) < STATUS_BYTES:
+                raise RemoteError(f"the remote lied: an error reply of {len(message)} bytes")
+            status = int.from_bytes(message[:STATUS_BYTES], "little", signed=True) or errno.EIO
+            channel.take_completion(whole(lane, tag), status, message[STATUS_BYTES:])
+
+    def arm(self, queue: DriverQueue) -> bool:
+        """See `Controller.arm`."""
+        known = queue
+        lane = known.context
+        if lane is None or not self.linked:
+            return self.arm_for(queue)
+        sure = True
+        if self.armed is not None:
+            sure = self.armed.arm()
+            self.is_armed = True
+        try:
+            return self.progress(lane) or lane.consumer.pending() > 0 or not sure
+        except RemoteError:
+            if not self.excused():
+                raise
+            return False
+
+
+def whole(lane: Lane, tag: int) -> int:
+    """Return the handle whose lowest 32 bits are ``tag``: the latest one that can be meant.
+
+    A request that is held for longer than the numbers last is found all the same.
+    """
+    window = lane.queue.window
+    latest: int = ((window.next_seq + 1) << window.shift) - 1
+    handle = latest - (latest & TAG_MASK) + tag
+    if handle > latest:
+        handle -= TAG_SPAN
+    if window.aside and window.find(handle) is None:
+        held = window.find_end(tag, TAG_MASK)
+        if held is not None:
+            handle = held.handle
+    return handle

@@ -1,0 +1,22 @@
+from mboxio.driver.base_channel cimport BaseChannel
+from mboxio.driver.correlate cimport Verdict
+
+
+cdef class Outcome:
+    cdef public bytes reply
+    cdef public str retry
+    cdef public long long retry_ns
+
+
+cdef class Probe:
+    cpdef bint news(self, bint only_replies) except -1
+
+
+cdef class Controller:
+    cdef public object host
+
+    cpdef Outcome send(self, BaseChannel channel, long long handle, bytes message)
+    cpdef Outcome reply(self, BaseChannel channel, long long handle, long long tag, bytes message, int status)
+    cpdef void service(self, queue, str why) except *
+    cpdef bint arm(self, queue) except -1
+    cpdef bint abort(self, BaseChannel channel, long long handle) except -1

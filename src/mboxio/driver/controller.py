@@ -1,0 +1,366 @@
+"""The driver's door: what the author of a controller implements, and what it may call.
+
+Ops go down (the core calls the driver), reports go up. Unless its docstring says otherwise an op
+
+* is called by one thread at a time, under the controller's lock, from any thread;
+* must not wait, sleep, log or run user code, and takes as long as its register accesses;
+* may call the reports below: from inside an op they leave a note that is acted on afterwards.
+"""
+
+from collections.abc import Iterable
+
+from mboxio._base.request import Lent
+from mboxio.driver.capabilities import Capabilities
+from mboxio.driver.contracts import (
+    DriverChannel,
+    DriverHost,
+    DriverQueue,
+    TreeNode,
+    TreeReader,
+    TreeSpecifier,
+)
+from mboxio.driver.correlate import Correlator, Verdict, bytes_of
+from mboxio.driver.reporting import Misreported, each_of, handle_of, message_of, reported
+from mboxio.errors import AddressError
+
+EVENT, LOOK, POLL = "event", "look", "poll"
+"""Why `Controller.service` is called: the wait source fired, somebody looks, the poll timer."""
+
+
+class Outcome:
+    """What `Controller.send` says: `SENT`, `ACCEPTED`, `Done` or `Busy`."""
+
+    __slots__ = ("reply", "retry", "retry_ns")
+
+    def __init__(self, reply: bytes | None = None, retry: str = "", retry_ns: int = 0) -> None:
+        self.reply = reply
+        self.retry = retry
+        self.retry_ns = retry_ns
+
+
+SENT = Outcome()
+"""The message was handed over; TX done is reported later."""
+
+
+ACCEPTED = Outcome()
+"""Somebody has the message who will hand it over: a thread, another machine. It has not left.
+
+`Controller.handed_over` reports when it leaves; the time of the reply runs from then on, and until
+then that of the queue. TX done without an error and a reply say so as well.
+"""
+
+
+def Done(reply: bytes = b"") -> Outcome:
+    """The message was handed over and everything about it is over, the reply included."""
+    return Outcome(reply=reply if type(reply) is bytes else bytes_of(reply, "the reply of Done()"))
+
+
+def Busy(retry: str = "tx_done", *, at_ns: int = 0) -> Outcome:
+    """The hardware takes nothing now, and nothing was handed over.
+
+    Args:
+        retry: try again on ``tx_done``, on the next ``event``, or ``at`` a time.
+        at_ns: that time on the controller's clock.
+    """
+    if retry not in ("tx_done", "event", "at"):
+        raise ValueError("retry is tx_done, event or at")
+    return Outcome(retry=retry, retry_ns=at_ns)
+
+
+def expects_reply(handle: int) -> bool:
+    """Tell from a handle whether the client awaits an answer to this message."""
+    return bool(handle & 1)
+
+
+class Probe:
+    """What a spinner asks about a queue before it takes the lock and looks.
+
+    It is asked without the lock, changes nothing, and what it says is a hint. This one knows
+    nothing; a driver may give its queues others: ``queue.probe = ...``.
+    """
+
+    __slots__ = ()
+
+    def news(self, only_replies: bool) -> bool:
+        """Tell at little cost whether ``service`` may find something.
+
+        Args:
+            only_replies: news of slots are none.
+        """
+        return True
+
+
+class Controller:
+    """A driver: it knows registers and rings, and nothing of clients or requests.
+
+    A subclass overrides ``open``, ``send``, ``service`` and what else it needs. Handles are
+    integers that the core makes: valid before ``send`` is called, never used again while held.
+    """
+
+    host: DriverHost
+    """The connection this driver is attached to; set before ``open``."""
+
+    # -- ops
+
+    def open(self) -> None:
+        """Reach the hardware and declare queues and channels.
+
+        Called once, on the thread of the user who connects, without the lock; may block for a
+        bounded time. Raises `RemoteGone` or `AddressError` where nothing can be reached.
+        """
+
+    def close(self) -> None:
+        """Let go of everything. Called once, without the lock, after all channels stopped.
+
+        Also called after a failed ``open``, so it copes with half of everything.
+        """
+
+    def start(self, channel: DriverChannel) -> None:
+        """The first client takes the channel. Without the lock; an exception refuses the client.
+
+        It may ask for channels of other controllers.
+        """
+
+    def stop(self, channel: DriverChannel) -> None:
+        """The last client left the channel. Without the lock. Not called if ``start`` failed."""
+
+    def check(self, channel: DriverChannel, message: bytes) -> None:
+        """Refuse a message that can never be sent. Called without the lock, before it is accepted.
+
+        Raises:
+            WrongMessage: says what is wrong with it.
+        """
+
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
+        """Hand one message to the hardware and ring the doorbell: data, index, doorbell.
+
+        Returns:
+            `SENT`, `ACCEPTED`, ``Done(reply)`` or ``Busy(retry)``.
+
+        Raises:
+            Exception: whether the message left is unknown: the request ends failed, and slot, tag
+                and credit stay held until their proof. `RemoteGone` also loses the link.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot send")
+
+    def reply(
+        self, channel: DriverChannel, handle: int, tag: int, message: bytes, status: int
+    ) -> Outcome:
+        """Answer the remote's request ``tag``; only for wires with a field of their own for it.
+
+        Args:
+            status: 0, or an errno if the handler failed; then ``message`` is a text.
+        """
+        return self.send(channel, handle, message)
+
+    def ring(self, channel: DriverChannel) -> None:
+        """Ring the doorbell without a message. Rings may merge into one.
+
+        Raises:
+            AddressError: there is no doorbell of its own.
+        """
+        raise AddressError(f"channel {channel.name!r} has no doorbell apart from its messages")
+
+    def service(self, queue: DriverQueue, why: str) -> None:
+        """Do a bounded amount of work: clear causes, drain RX, report TX progress.
+
+        Args:
+            queue: the queue to look at; a driver with one event source may do all at once.
+            why: `EVENT`, `LOOK` or `POLL`.
+
+        Raises:
+            RemoteError: the remote lied; this queue stops until a new epoch, others go on.
+        """
+
+    def arm(self, queue: DriverQueue) -> bool:
+        """Ask to be woken by the wait source from now on: announce the sleep, look again.
+
+        Returns:
+            True if something is there already and ``service`` should be called in place of
+            sleeping.
+        """
+        return False
+
+    def abort(self, channel: DriverChannel, handle: int) -> bool:
+        """Try to take a message back whose request ended without its reply.
+
+        Returns:
+            True only as a proof that the remote is finished with it and will not answer.
+        """
+        return False
+
+    def xlate(self, specifier: TreeSpecifier) -> str | int:
+        """Say which channel an entry of a device tree means. Without the lock, after ``open``.
+
+        The base takes the first cell for the number of the channel.
+
+        Args:
+            specifier: has ``cells``, and ``nodes``: where a cell is the phandle of a child of
+                this controller's node, that child, by the number of the cell.
+
+        Returns:
+            The name or number of a channel.
+
+        Raises:
+            AddressError: none; ``errno`` is EINVAL, or EBUSY where all that it may be are taken.
+        """
+        if not specifier.cells:
+            raise AddressError("the entry has no cells, and so no number of a channel")
+        return specifier.cells[0]
+
+    @classmethod
+    def tree_options(
+        cls, tree: TreeReader, node: TreeNode, specifier: TreeSpecifier | None
+    ) -> dict[str, str]:
+        """Say which options of an address a node of a device tree means; before there is a driver.
+
+        The base reaches the first registers through ``/dev/mem``: ``at=devmem:@ADDRESS+SIZE``.
+
+        Args:
+            tree, node: a ``DeviceTree``, and the node with this controller's ``compatible``.
+            specifier: as for `xlate`, where a channel is opened; else None.
+
+        Raises:
+            AddressError: the node lacks something.
+        """
+        for each in tree.regions(node):
+            if each.cpu is not None:
+                return {"at": f"devmem:@{each.cpu:#x}+{each.size_bytes:#x}"}
+            break
+        raise AddressError(f"{node.path} has no registers that the CPU can reach")
+
+    def reconnect(self) -> bool:
+        """Start to reach a lost remote again; called without the lock, with growing pauses.
+
+        Returns:
+            False if this controller cannot. Success is reported by ``link``.
+        """
+        return False
+
+    def restarted(self) -> None:
+        """The user says that the remote was restarted: what it knew is void, look at it anew.
+
+        Nothing is in flight or held any more. Where the new life cannot be used, report
+        ``link(False, ...)``; `reconnect` is called then.
+        """
+
+    def forked(self) -> None:
+        """The process is a forked child: close descriptors, say nothing to the remote."""
+
+    # -- what open() declares with
+
+    def add_queue(self, capabilities: Capabilities, name: str = "") -> DriverQueue:
+        """Declare a queue of the hardware; returns the `Queue` that ops are called with."""
+        return self.host.add_queue(capabilities, name)
+
+    def add_channel(
+        self,
+        name: str,
+        queue: DriverQueue,
+        *,
+        correlator: Correlator | None = None,
+        can_send: bool = True,
+        can_receive: bool = True,
+        context: object = None,
+    ) -> DriverChannel:
+        """Declare a channel on a queue, also at run time. Channels are numbered from 0.
+
+        Args:
+            name: unique on this controller.
+            queue: from `add_queue`; several channels may share one.
+            correlator: ties replies to requests unless the client brings its own.
+            can_send, can_receive: False for listen-only and send-only channels.
+            context: anything of the driver's; it is ``channel.context``.
+        """
+        return self.host.add_channel(name, queue, correlator, can_send, can_receive, context)
+
+    def watch(self, *descriptors: int) -> None:
+        """Declare the descriptors that become readable on events; replaces the earlier ones."""
+        self.host.watch(descriptors)
+
+    def now_ns(self) -> int:
+        """Return the time of the connection's clock, for `Busy`."""
+        return self.host.gate.clock.now_ns()
+
+    def lend(self, queue: DriverQueue, handle: int, memory: Lent) -> None:
+        """Say that a message lends memory to the remote. Only inside ``send`` and ``reply``.
+
+        Call it before the remote can know of the memory. ``memory.give_back()`` is called under
+        the lock when the remote is finished with it: at the reply, another proof of death, or at
+        once if ``send`` then says `Busy`. Until then the memory counts as held.
+        """
+        queue.window.lend(handle, memory)
+
+    # -- reports: from any thread, at any time, also from inside ops
+
+    def received(self, channel: DriverChannel, messages: Iterable[bytes | Verdict]) -> None:
+        """Hand up a batch of received messages in their order.
+
+        A driver that knows what a message is may hand up a ``RemoteRequest(tag, message)``.
+        """
+        try:
+            batch = [reported(channel, message) for message in each_of(messages)]
+        except Misreported as error:
+            self.host.gate.call(channel.queue.take_fault, error)
+        else:
+            self.host.gate.call(channel.take_batch, batch)
+
+    def tx_done(self, queue: DriverQueue, handles: Iterable[int] | int, status: int = 0) -> None:
+        """Report that messages left their slots.
+
+        Args:
+            handles: handles, or a number n: the n oldest messages that were handed over.
+            status: 0, or an errno: the remote has not seen the message and never will.
+        """
+        try:
+            # A copy: from inside an op this is acted on later, and the driver goes on meanwhile.
+            done = handles if isinstance(handles, int) else [handle_of(each) for each in handles]
+        except Misreported as error:
+            self.host.gate.call(queue.take_fault, error)
+        else:
+            self.host.gate.call(queue.take_tx_done, done, status)
+
+    def handed_over(self, queue: DriverQueue, handles: Iterable[int]) -> None:
+        """Report that messages leave now for which ``send`` said `ACCEPTED`."""
+        self.host.gate.call(queue.take_handed_over, list(handles))
+
+    def complete(
+        self, channel: DriverChannel, handle: int, status: int, reply: bytes = b""
+    ) -> None:
+        """Report the end of one request on hardware that matches replies itself.
+
+        Args:
+            status: 0, or the remote's error number; then ``reply`` may hold a text.
+        """
+        try:
+            number, message = handle_of(handle), message_of(channel, reply)
+        except Misreported as error:
+            self.host.gate.call(channel.queue.take_fault, error)
+        else:
+            self.host.gate.call(channel.take_completion, number, status, message)
+
+    def link(self, up: bool, epoch: int, reason: str = "") -> None:
+        """Report that the remote is there in this epoch, or that it is lost (``up`` False).
+
+        Losing the link and a new epoch are proofs of death: everything in flight ends.
+        """
+        self.host.gate.call(self.host.take_link, up, epoch, reason)
+
+    def left_behind(self, channel: DriverChannel, tag: int) -> None:
+        """Report a message in the queue that an earlier user of the hardware left there.
+
+        It holds its slot, a reply credit and its tag until their proofs come, as if its request
+        had timed out. Called in the order of the queue, before anything is sent.
+
+        Args:
+            tag: what its reply will be known by; -1 if no reply can be taken for another's.
+        """
+        self.host.gate.call(self.host.adopt, channel, tag)
+
+    def fault(self, queue: DriverQueue, error: Exception) -> None:
+        """Report that the remote broke the rules on this queue: it stops until a new epoch."""
+        self.host.gate.call(queue.take_fault, error)
+
+    def event(self) -> None:
+        """Ask to be serviced soon; for drivers without descriptors."""
+        self.host.gate.call(self.host.take_event)

@@ -1,0 +1,1 @@
+"""Memory that is reached through a debugger or an emulator, word by word."""

@@ -1,0 +1,339 @@
+"""Connections to programs that do accesses for us: an emulator, a debug probe.
+
+Such a program talks to one client, so all regions of this process behind the same address share
+one `Link`. Threads take turns, and an exchange that broke off in the middle ends the connection:
+later answers could not be told apart.
+
+Nobody there is trusted: an access has one deadline and takes so many bytes, however they come.
+"""
+
+import os
+import socket
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import ClassVar, Self
+
+from mboxio._os.descriptors import readable, refuse_exhausted
+from mboxio._os.whose import why
+from mboxio.errors import AddressError, RemoteGone
+from mboxio.regions.probes.serial import SerialPort, is_serial_port
+
+__all__ = ["ANSWER_S", "UNASKED", "Link"]
+
+ANSWER_S = 5.0
+"""How long an access of one word may take in all; who is slower is taken for dead."""
+
+SLOWER = 10
+"""For each further word, so many times its usual cost is granted on top of that."""
+
+RECEIVED_MAX = 1 << 20
+"""Bytes that an access takes at the most, whatever they mean, ..."""
+WORD_RECEIVED_MAX = 1 << 10
+"""... and so many more for each word of it."""
+PIECE_BYTES = 1 << 13
+"""What is taken to pieces before the clock is read again."""
+
+UNASKED = "sent an answer that nothing asked for"
+
+PORT_MAX = 65535
+
+PINGS = 5
+"""Exchanges after which the cost of one is known well enough."""
+
+
+class Allowance(threading.local):
+    """What the access of the running thread may still take.
+
+    Attributes:
+        granted_s: how long it may take in all, in seconds; 0: there is no access.
+        until_s: when its time is over.
+        left_bytes: what it may still receive.
+    """
+
+    granted_s = 0.0
+    until_s = 0.0
+    left_bytes = 0
+
+
+_shared: dict[tuple[type, str], "Link"] = {}
+_sharing = threading.Lock()
+
+
+class Link(ABC):
+    """A connection that carries accesses; `share` opens it, each `release` gives up one use.
+
+    Args:
+        where: the rest of the address: ``HOST:PORT``, the path of a socket or of a serial port;
+            a subclass may know more.
+
+    Raises:
+        AddressError: the address means nothing.
+        RemoteGone: nobody answers there.
+    """
+
+    scheme: ClassVar[str]
+    widths: ClassVar[frozenset[int]]
+    """Accesses that the other side really does as one, in bytes."""
+    how_to_start: ClassVar[str]
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.users = 1
+        self.broken = ""
+        self.at_end: list[Callable[[], object]] = []  # wakes those who sleep on the connection
+        self.owed = 0  # answers that have not come
+        self.access_s = 0.0  # not known yet
+        self.allowance = Allowance()
+        self.lock = threading.Lock()
+        self.received = bytearray()
+        self.socket = self._connected(self.place_of(where))
+        try:
+            with self.within(self.greeting_s()):
+                self.greet()
+                self.access_s = self._measure()
+        except RemoteGone as error:
+            self.socket.close()
+            raise RemoteGone(f"{error}; {self.how_to_start}") from None
+        except BaseException:
+            self.socket.close()
+            raise
+
+    @classmethod
+    def share(cls, where: str) -> Self:
+        """Return the connection to ``where``, made at first use; errors as for a new one."""
+        place = cls.place_of(where)
+        with _sharing:
+            link = _shared.get((cls, place))
+            if isinstance(link, cls) and not link.broken:
+                if where not in (place, link.where):
+                    raise AddressError(
+                        f"{cls.scheme}:{where}: one connection begins in one way, and"
+                        f" {cls.scheme}:{link.where} is open already"
+                    )
+                link.users += 1
+                return link
+            made = cls(where)
+            _shared[cls, place] = made
+            return made
+
+    @classmethod
+    def place_of(cls, where: str) -> str:
+        """Return the part of ``where`` that says which program it is."""
+        return where
+
+    def again(self) -> Self:
+        """Count another user of this connection."""
+        with _sharing:
+            self.users += 1
+        return self
+
+    def release(self) -> None:
+        """One user less; the last one closes the connection."""
+        with _sharing:
+            self.users -= 1
+            if self.users:
+                return
+            key = type(self), self.place_of(self.where)
+            if _shared.get(key) is self:
+                del _shared[key]
+        self.broken = self.broken or f"the connection to {self.scheme}:{self.where} is closed"
+        self.socket.close()
+
+    # -- what a subclass knows
+
+    @abstractmethod
+    def greet(self) -> None:
+        """Begin the conversation."""
+
+    def greeting_s(self) -> float:
+        """Return how long that may take, and the measuring after it, in seconds."""
+        return ANSWER_S
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Make one exchange that touches nothing of the target."""
+
+    @abstractmethod
+    def read(self, address: int, width: int) -> int:
+        """Read a number of `width` bytes in one access."""
+
+    @abstractmethod
+    def write(self, address: int, value: int, width: int) -> None:
+        """Write a number of `width` bytes in one access."""
+
+    def read_words(self, address: int, count: int) -> list[int]:
+        """Read 32-bit words, each once, in ascending order."""
+        return [self.read(address + 4 * index, 4) for index in range(count)]
+
+    def write_words(self, address: int, words: Sequence[int]) -> None:
+        """Write 32-bit words, each once, in ascending order."""
+        for index, word in enumerate(words):
+            self.write(address + 4 * index, word, 4)
+
+    # -- exchanges
+
+    @contextmanager
+    def within(self, seconds: float, words: int = 1) -> Generator[None]:
+        """Have one deadline for all that this thread asks inside; of several the outermost counts.
+
+        Args:
+            seconds: how long it may take, waiting for other threads not counted.
+            words: how many are asked for.
+        """
+        mine = self.allowance
+        if mine.granted_s:
+            yield
+            return
+        mine.granted_s = seconds
+        mine.until_s = time.monotonic() + seconds
+        mine.left_bytes = RECEIVED_MAX + words * WORD_RECEIVED_MAX
+        try:
+            yield
+        finally:
+            mine.granted_s = 0.0
+
+    def access(self, words: int, access_s: float) -> AbstractContextManager[None]:
+        """Begin an access of so many words that cost ``access_s`` seconds each; see `within`."""
+        return self.within(ANSWER_S + SLOWER * max(0, words - 1) * access_s, words)
+
+    @contextmanager
+    def talking(self, words: int = 1) -> Generator[None]:
+        """Hold the connection for one exchange.
+
+        Raises:
+            RemoteGone: the connection broke, now or earlier.
+        """
+        came_s = time.monotonic()
+        with self.access(words, self.access_s), self.lock:
+            self.allowance.until_s += time.monotonic() - came_s
+            if self.broken:
+                raise RemoteGone(self.broken)
+            self.owed = 0
+            try:
+                yield
+            except TimeoutError:
+                granted_s = self.allowance.granted_s
+                raise self.end(f"does not answer within {granted_s:.3g} s") from None
+            except RemoteGone:
+                raise  # it has been ended
+            except OSError as error:
+                raise self.end(f"is gone: {error.strerror or error}") from None
+            finally:
+                if self.owed and not self.broken:
+                    self.end("was interrupted in the middle of an access")
+
+    def say(self, data: bytes, answers: int) -> None:
+        """Send what is answered ``answers`` times. Inside `talking`."""
+        self.owed += answers
+        self.send(data)
+
+    def send(self, data: bytes) -> None:
+        """Send what is not answered. Inside `talking`."""
+        self.socket.settimeout(self._left_s())
+        self.socket.sendall(data)
+
+    def answered(self) -> None:
+        """Count an answer that came. Inside `talking`."""
+        self.owed -= 1
+
+    def hear(self) -> None:
+        """Wait for more bytes and add them to ``received``. Inside `talking`."""
+        self.socket.settimeout(self._left_s())
+        data = self.socket.recv(PIECE_BYTES)
+        if not data:
+            raise ConnectionResetError("it hung up")
+        self.received += data
+        self.allowance.left_bytes -= len(data)
+        if self.allowance.left_bytes < 0:
+            raise ConnectionAbortedError("it sends without end")
+
+    def _left_s(self) -> float:
+        left_s = self.allowance.until_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        return left_s
+
+    def arrived(self) -> Iterator[None]:
+        """Hear what came unasked, piece by piece: before a question is sent. Inside `talking`.
+
+        Raises:
+            RemoteGone: it goes on and on.
+        """
+        yield  # with the last answer, maybe
+        while readable(self.socket.fileno(), 0):
+            if time.monotonic() > self.allowance.until_s:
+                raise self.end("sends without end")
+            self.hear()
+            yield
+
+    def end(self, why: str) -> RemoteGone:
+        """Take the connection for dead; returns the error to raise."""
+        self.broken = f"{self.scheme}:{self.where} {why}"
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the other side was faster
+        for wake in list(self.at_end):
+            wake()
+        return RemoteGone(self.broken)
+
+    def _connected(self, where: str) -> socket.socket | SerialPort:
+        connection: socket.socket | None = None
+        try:
+            if "/" in where and is_serial_port(where):
+                return SerialPort(where, ANSWER_S)
+            if "/" in where:
+                connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                connection.settimeout(ANSWER_S)
+                connection.connect(where)
+                return connection
+            host, colon, port = where.rpartition(":")
+            if not colon or not port.isdecimal():
+                raise AddressError(
+                    f"{self.scheme}:{where} is neither the path of a socket or of a serial port"
+                    " (with a '/') nor HOST:PORT"
+                )
+            if len(port) > 5 or not 0 < int(port) <= PORT_MAX:
+                raise AddressError(f"{self.scheme}:{where[:80]}: a port is 1 to {PORT_MAX}")
+            place = host.strip("[]") or "localhost", int(port)
+            connection = socket.create_connection(place, ANSWER_S)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return connection
+        except (OSError, OverflowError) as error:
+            if connection is not None:
+                connection.close()
+            refuse_exhausted(error, f"{self.scheme}:{where}")
+            if isinstance(error, PermissionError) and "/" in where:
+                raise AddressError(f"{self.scheme}:{where}: {why(error, where)}") from None
+            text = getattr(error, "strerror", None) or str(error)
+            raise RemoteGone(
+                f"nobody answers at {self.scheme}:{where} ({text}); {self.how_to_start}"
+            ) from None
+
+    def _measure(self) -> float:
+        costs: list[float] = []
+        for _ in range(PINGS):
+            begin = time.perf_counter()
+            self.ping()
+            costs.append(time.perf_counter() - begin)
+        return min(costs)  # a busy machine makes the others longer, not the accesses dearer
+
+    def __repr__(self) -> str:
+        state = "broken" if self.broken else f"{self.access_s * 1e6:.0f} us per access"
+        return f"<{type(self).__name__} {self.where}, {state}>"
+
+
+def _forget_links() -> None:
+    """In a forked child: the connections are the parent's."""
+    global _sharing
+    _sharing = threading.Lock()
+    for link in _shared.values():
+        link.broken = "the connection belongs to the parent process"
+        link.lock = threading.Lock()
+    _shared.clear()
+
+
+os.register_at_fork(after_in_child=_forget_links)

@@ -1,0 +1,118 @@
+"""Who gets a place at a remote, and who loses it again because it never took what it came for."""
+
+import fcntl
+import socket
+import struct
+import termios
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+from mboxio._os.whose import user
+from mboxio.local.sockets import ring_doorbell
+from mboxio.remote.ends.rounds import Served
+from mboxio.remote.serving.handshake import Peer
+
+__all__ = ["Admission"]
+
+CONNECTIONS_MAX = 64
+SHARE_KEPT = 4
+"""One part in so many is kept from the hosts of any one user, for those of others and of root."""
+HELLO_NS = 10_000_000_000
+"""How long a host may leave the hello unread."""
+UNASKED_NS = 10_000_000_000
+"""How long a host has its place at least, if it asks nothing."""
+MADE_ROOM = "it asked nothing, and another host needed the place"
+
+
+class Present(Protocol):
+    """A connection that has a place."""
+
+    @property
+    def peer(self) -> Peer: ...
+    @property
+    def connection(self) -> Served: ...
+    @property
+    def since_ns(self) -> int: ...
+
+
+Place = TypeVar("Place", bound=Present)
+
+
+class Admission:
+    """The places of a remote."""
+
+    def __init__(self) -> None:
+        self.unread: dict[socket.socket, int] = {}  # hellos, and when their time is up
+
+    def makes_room(self, uid: int, present: Iterable[Place], now_ns: int) -> Place | None:
+        """Return which connection has to go for a host of a user; None: none need, or none can.
+
+        It is one of the same user, and has never asked or sent anything.
+
+        Args:
+            uid: of the host.
+            present: the connections that are there, the oldest first.
+            now_ns: the clock that they are `since_ns` of.
+        """
+        places = list(present)
+        own = [each for each in places if each.peer.uid == uid]
+        if len(places) >= CONNECTIONS_MAX or len(own) >= share():
+            for each in own:
+                if not each.connection.asked and now_ns - each.since_ns >= UNASKED_NS:
+                    return each
+        return None
+
+    def check(self, uid: int, present: Iterable[int]) -> None:
+        """Refuse a host of a user if there is no place.
+
+        Args:
+            uid: of the host.
+            present: the users of the hosts that are there.
+
+        Raises:
+            OSError: there is none; the text says why.
+        """
+        users = list(present)
+        if len(users) >= CONNECTIONS_MAX:
+            raise OSError(f"there are {CONNECTIONS_MAX} connections already")
+        if users.count(uid) >= share():
+            raise OSError(f"there are {share()} connections of {user(uid)} already")
+
+    def greeted(self, link: socket.socket, now_ns: int) -> None:
+        """Note that a hello was sent."""
+        self.unread[link] = now_ns + HELLO_NS
+
+    def ring(self, link: socket.socket) -> None:
+        """Ring for a host that wants to be woken, so it has read the hello."""
+        if self.unread:
+            self.unread.pop(link, None)
+        ring_doorbell(link)
+
+    def forget(self, link: socket.socket) -> None:
+        """The connection ends."""
+        self.unread.pop(link, None)
+
+    def next_ns(self) -> int | None:
+        """Return when the time of the first unread hello is up; None: there is none."""
+        return next(iter(self.unread.values())) if self.unread else None
+
+    def overdue(self, now_ns: int) -> list[socket.socket]:
+        """Return the connections whose hosts have left the hello unread for too long."""
+        found: list[socket.socket] = []
+        for link, due_ns in tuple(self.unread.items()):
+            if now_ns < due_ns:
+                break  # they come in order
+            if self.unread.pop(link, None) is not None and _unread(link):
+                found.append(link)
+        return found
+
+
+def share() -> int:
+    """Return how many places the hosts of one user may have."""
+    return CONNECTIONS_MAX - CONNECTIONS_MAX // SHARE_KEPT
+
+
+def _unread(link: socket.socket) -> bool:
+    """Tell whether the host has not read all that was sent."""
+    waiting: tuple[int] = struct.unpack("i", fcntl.ioctl(link, termios.TIOCOUTQ, bytes(4)))
+    return waiting[0] > 0
