@@ -5,9 +5,19 @@ import socket
 import struct
 import threading
 from types import TracebackType
+from typing import Any
 
 LINGER_S = 600
 """Longer than a test may take: a receiver that closes it hangs."""
+
+
+_sending = threading.Lock()
+
+
+def _receive(connection: socket.socket, *args: int) -> tuple[bytes, list[Any], int, Any]:
+    with _sending:
+        pass
+    return super(socket.socket, connection).recvmsg(*args)
 
 
 class SlowDescriptor:
@@ -29,12 +39,14 @@ class SlowDescriptor:
         self.slow.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("2i", 1, LINGER_S))
 
     def __enter__(self) -> "SlowDescriptor":
+        setattr(socket.socket, "recvmsg", _receive)  # noqa: B010
         return self
 
     def send(self, connection: socket.socket, message: bytes, *, more: int = 0) -> None:
-        """Send it along with a message."""
-        socket.send_fds(connection, [message], [self.slow.fileno()] * (1 + more))
-        self.slow.close()
+        """Send it along with a message; nobody here looks at that before our copy is closed."""
+        with _sending:
+            socket.send_fds(connection, [message], [self.slow.fileno()] * (1 + more))
+            self.slow.close()
 
     def __exit__(
         self,
@@ -42,6 +54,7 @@ class SlowDescriptor:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        delattr(socket.socket, "recvmsg")
         self.let_go()
 
     def let_go(self) -> None:
