@@ -25,7 +25,7 @@ def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """Either kernel; with the second nothing is refused to the sender."""
     if request.param == "a kernel that passes":
         monkeypatch.setattr(doorbells, "refuse_descriptors", lambda connection: False)
-        for module in ("io.sockets", "remote.door"):
+        for module in ("local.sockets", "remote.serving.door"):
             monkeypatch.setattr(f"mboxio.{module}.refuse_descriptors", lambda connection: False)
 
 
