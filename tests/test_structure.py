@@ -52,8 +52,7 @@ MEMORY = ["errors", "_build", "_base", "_os", "regions", "regions.probes", "ring
 DRIVERS = [*MEMORY, "driver", "_queue", "controllers", "controllers.acpm"]
 LOOKUP = ["errors", "_build", "_base", "_os", "devicetree", "address"]
 USERS = [*CORE, *LOOKUP, "regions", "client", "protocols", "linux"]
-REMOTE = ["remote.ends", "remote.serving", "remote", "remote.acpm"]
-AROUND = ["mboxio", *USERS, *DRIVERS, "sim", *REMOTE]
+AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "remote", "remote.acpm"]
 TOOLS = [*AROUND, "testing", "cli.shared", "cli.commands", "cli.demo", "cli"]
 MAY_IMPORT: dict[str, set[str]] = {}
 for ladder in (TOOLS, AROUND, USERS, LOOKUP, DRIVERS, MEMORY, CORE):  # each narrows the last
@@ -191,7 +190,7 @@ def test_every_public_name_has_a_home() -> None:
 def unit_of(path: Path) -> str:
     """Return the unit that a source file belongs to: its folder, or the file at the root."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
-    folder = ".".join(parts[:-1])
+    folder = ".".join(parts[:-1]).removesuffix(".serving")  # a room of the remote's
     return folder or ("mboxio" if parts == ("__init__",) else parts[0])
 
 
@@ -200,9 +199,9 @@ def unit_named(parts: Sequence[str]) -> str:
     for count in range(len(parts), 0, -1):
         path = PACKAGE.joinpath(*parts[:count])
         if path.is_dir():
-            return ".".join(parts[:count])
+            return ".".join(parts[:count]).removesuffix(".serving")
         if list(path.parent.glob(f"{path.name}.py*")):
-            return ".".join(parts[: count - 1]) or parts[0]
+            return ".".join(parts[: count - 1]).removesuffix(".serving") or parts[0]
     return "mboxio"
 
 

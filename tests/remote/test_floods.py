@@ -10,8 +10,8 @@ import pytest
 import mboxio
 from mboxio._pump.sleepers import DEAF_MAX_NS, USELESS_MAX
 from mboxio.remote.acpm import AcpmRemote
-from mboxio.remote.ends.rounds import Served
 from mboxio.remote.serving.floods import Floods
+from mboxio.remote.serving.rounds import Served
 from tests.hardening.support import PATIENCE_S, until
 
 from .support import echo

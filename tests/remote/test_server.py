@@ -24,8 +24,7 @@ from mboxio.errors import (
 )
 from mboxio.local.sockets import REFUSAL, connect, socket_path
 from mboxio.remote import Remote
-from mboxio.remote.ends.channel import error_message
-from mboxio.remote.ends.rounds import Served
+from mboxio.remote.channel import error_message
 from mboxio.remote.serving.admission import (
     CONNECTIONS_MAX,
     HELLO_NS,
@@ -35,6 +34,7 @@ from mboxio.remote.serving.admission import (
     Admission,
 )
 from mboxio.remote.serving.handshake import Peer, check_peer
+from mboxio.remote.serving.rounds import Served
 from mboxio.remote.serving.server import Link, ShmServer
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST
 

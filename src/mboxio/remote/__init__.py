@@ -4,12 +4,12 @@
 sockets or threads.
 """
 
-from mboxio.remote.ends.channel import Handler, RemoteChannel
-from mboxio.remote.ends.connection import Connection
-from mboxio.remote.ends.faults import Faults, Greeting
-from mboxio.remote.ends.stats import RemoteStats
+from mboxio.remote.channel import Handler, RemoteChannel
+from mboxio.remote.connection import Connection
+from mboxio.remote.faults import Faults, Greeting
 from mboxio.remote.remote import Remote
 from mboxio.remote.serving.handshake import Peer
+from mboxio.remote.stats import RemoteStats
 
 __all__ = [
     "Connection",

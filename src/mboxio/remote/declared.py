@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from mboxio._queue.handlers import require_plain
 from mboxio.errors import AddressError
-from mboxio.remote.ends.channel import Handler, RemoteChannel
-from mboxio.remote.ends.faults import Faults
+from mboxio.remote.channel import Handler, RemoteChannel
+from mboxio.remote.faults import Faults
 
 __all__ = ["Declared"]
 

@@ -14,10 +14,10 @@ from mboxio.errors import (
     WouldDeadlock,
 )
 from mboxio.local.sockets import socket_path
+from mboxio.remote.connection import Connection
 from mboxio.remote.declared import Declared
-from mboxio.remote.ends.connection import Connection
-from mboxio.remote.ends.faults import Greeting
-from mboxio.remote.ends.lane import Answered
+from mboxio.remote.faults import Greeting
+from mboxio.remote.lane import Answered
 from mboxio.remote.serving.handshake import Peer
 from mboxio.remote.serving.server import Link, ShmServer
 from mboxio.remote.serving.thread import Serving

@@ -16,8 +16,8 @@ from mboxio.regions import Memory
 from mboxio.remote.acpm.pmic import PmicModel
 from mboxio.remote.acpm.servers import FileServer, PeerServer
 from mboxio.remote.acpm.sram import AcpmRemoteChannel, Sram
-from mboxio.remote.ends.channel import Handler
-from mboxio.remote.ends.faults import Faults
+from mboxio.remote.channel import Handler
+from mboxio.remote.faults import Faults
 from mboxio.remote.serving.thread import Serving
 from mboxio.ring import Armed
 

@@ -16,12 +16,12 @@ from mboxio.local.peer import HOST_ARMED, PAGE_BYTES, PEER_HELLO, REMOTE_ARMED, 
 from mboxio.regions import Memory
 from mboxio.regions.files import MappedFile
 from mboxio.remote.acpm.sram import AcpmRemoteChannel, Sram
-from mboxio.remote.ends.failures import go_on, log
-from mboxio.remote.ends.stats import RemoteStats
+from mboxio.remote.failures import go_on, log
 from mboxio.remote.serving.handshake import mapped, memfd, seal
 from mboxio.remote.serving.server import Server
 from mboxio.remote.serving.slow import SlowHandlers
 from mboxio.remote.serving.waiter import Waiter
+from mboxio.remote.stats import RemoteStats
 from mboxio.ring import Armed, armed
 
 __all__ = ["FileServer", "PeerServer"]

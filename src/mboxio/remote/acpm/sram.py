@@ -9,11 +9,11 @@ from mboxio._base.gate import surely
 from mboxio._queue.handlers import answer_of, require_plain
 from mboxio.controllers.acpm.layout import TAG_BITS, TAG_LOW_BIT, AcpmLayout, AcpmSpec
 from mboxio.regions import Region
-from mboxio.remote.ends.channel import Handler, RemoteChannel
-from mboxio.remote.ends.faults import scribble
-from mboxio.remote.ends.lane import Lane
-from mboxio.remote.ends.rounds import Served
-from mboxio.remote.ends.stats import RemoteStats
+from mboxio.remote.channel import Handler, RemoteChannel
+from mboxio.remote.faults import scribble
+from mboxio.remote.lane import Lane
+from mboxio.remote.serving.rounds import Served
+from mboxio.remote.stats import RemoteStats
 from mboxio.ring import MESSAGE, Armed
 
 __all__ = ["AcpmRemoteChannel", "Sram", "tagged"]

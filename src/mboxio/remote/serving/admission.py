@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 
 from mboxio._os.whose import user
 from mboxio.local.sockets import ring_doorbell
-from mboxio.remote.ends.rounds import Served
 from mboxio.remote.serving.handshake import Peer
+from mboxio.remote.serving.rounds import Served
 
 __all__ = ["Admission"]
 

@@ -7,7 +7,7 @@ from time import monotonic_ns
 from mboxio._os.descriptors import NONE_LEFT, exhausted, spare
 from mboxio.local.doorbells import let_go, refuse_descriptors
 from mboxio.local.sockets import listen, socket_path, unlisten
-from mboxio.remote.ends.failures import log
+from mboxio.remote.failures import log
 from mboxio.remote.serving.handshake import send_away
 
 __all__ = ["Door"]

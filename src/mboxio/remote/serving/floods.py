@@ -1,7 +1,7 @@
 """Whose doorbells a remote does not hear for a moment, because nothing was behind the last ones."""
 
 from mboxio._pump.sleepers import DEAF_MAX_NS, DEAF_MIN_NS, USELESS_MAX
-from mboxio.remote.ends.rounds import Served
+from mboxio.remote.serving.rounds import Served
 from mboxio.remote.serving.waiter import Waiter
 
 __all__ = ["Floods"]

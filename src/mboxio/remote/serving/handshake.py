@@ -12,7 +12,7 @@ from mboxio._os.descriptors import refuse_exhausted
 from mboxio._os.whose import user
 from mboxio.local.sockets import HELLO, REFUSAL, REFUSAL_BYTES_MAX
 from mboxio.regions import Memory
-from mboxio.remote.ends.faults import Greeting
+from mboxio.remote.faults import Greeting
 from mboxio.ring.layout import MAGIC, VERSION, ChannelSpec, MemoryLayout, plan, write
 
 __all__ = [

@@ -11,18 +11,18 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from mboxio.errors import RemoteError
 from mboxio.local.doorbells import let_go, take_doorbell
-from mboxio.remote.ends.channel import RemoteChannel
-from mboxio.remote.ends.connection import Connection
-from mboxio.remote.ends.failures import go_on, log, refused, surprised
-from mboxio.remote.ends.faults import Greeting
-from mboxio.remote.ends.rounds import Rounds, Served
-from mboxio.remote.ends.stats import RemoteStats
+from mboxio.remote.channel import RemoteChannel
+from mboxio.remote.connection import Connection
+from mboxio.remote.failures import go_on, log, refused, surprised
+from mboxio.remote.faults import Greeting
 from mboxio.remote.serving.admission import MADE_ROOM, Admission
 from mboxio.remote.serving.door import Door
 from mboxio.remote.serving.floods import Floods
 from mboxio.remote.serving.handshake import Peer, check_peer, greet, new_memory, send_away
+from mboxio.remote.serving.rounds import Rounds, Served
 from mboxio.remote.serving.slow import SlowHandlers
 from mboxio.remote.serving.waiter import Waiter
+from mboxio.remote.stats import RemoteStats
 
 __all__ = ["Link", "Server", "ShmServer"]
 

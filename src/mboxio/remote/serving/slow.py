@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from time import monotonic_ns
 
 from mboxio._queue.handlers import named
-from mboxio.remote.ends.channel import RemoteChannel
-from mboxio.remote.ends.failures import log
+from mboxio.remote.channel import RemoteChannel
+from mboxio.remote.failures import log
 
 __all__ = ["SlowHandlers"]
 

@@ -7,8 +7,8 @@ from typing import Generic, NoReturn, Protocol, Self, TypeVar
 
 from mboxio._os.descriptors import refuse_exhausted
 from mboxio.errors import no_copy
-from mboxio.remote.ends.failures import log
-from mboxio.remote.ends.stats import RemoteStats
+from mboxio.remote.failures import log
+from mboxio.remote.stats import RemoteStats
 from mboxio.ring import require_ordered_memory
 
 __all__ = ["Serving"]

@@ -6,11 +6,11 @@ from threading import RLock
 
 from mboxio._base.gate import surely
 from mboxio.regions import Region
-from mboxio.remote.ends.channel import RemoteChannel
-from mboxio.remote.ends.faults import scribble
-from mboxio.remote.ends.lane import Answered, Lane
-from mboxio.remote.ends.rounds import Served
-from mboxio.remote.ends.stats import RemoteStats
+from mboxio.remote.channel import RemoteChannel
+from mboxio.remote.faults import scribble
+from mboxio.remote.lane import Answered, Lane
+from mboxio.remote.serving.rounds import Served
+from mboxio.remote.stats import RemoteStats
 from mboxio.ring import MESSAGE, armed
 from mboxio.ring.layout import MemoryLayout
 

@@ -1,7 +1,7 @@
 import cython
 
-from mboxio.remote.ends.lane cimport Lane
-from mboxio.remote.ends.rounds cimport Served
+from mboxio.remote.lane cimport Lane
+from mboxio.remote.serving.rounds cimport Served
 from mboxio.ring.contract cimport Armed
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from mboxio._base.native import Mutex
 from mboxio.errors import QueueFull, RemoteError
 from mboxio.regions import Region
-from mboxio.remote.ends.channel import RemoteChannel, error_message, read_error
-from mboxio.remote.ends.failures import log_failure
-from mboxio.remote.ends.faults import Disturbance, Rings, lie, oversize, push_header
-from mboxio.remote.ends.stats import RemoteStats
+from mboxio.remote.channel import RemoteChannel, error_message, read_error
+from mboxio.remote.failures import log_failure
+from mboxio.remote.faults import Disturbance, Rings, lie, oversize, push_header
+from mboxio.remote.stats import RemoteStats
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, Armed, consumer, producer
 
 __all__ = ["Answered", "Lane"]

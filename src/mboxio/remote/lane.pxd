@@ -1,8 +1,8 @@
 import cython
 
 from mboxio._base.native cimport Mutex
-from mboxio.remote.ends.channel cimport RemoteChannel
-from mboxio.remote.ends.stats cimport RemoteStats
+from mboxio.remote.channel cimport RemoteChannel
+from mboxio.remote.stats cimport RemoteStats
 from mboxio.ring.contract cimport Consumer, Producer
 
 cdef int ERROR, MESSAGE, REPLY, REQUEST

@@ -9,8 +9,8 @@ from typing import Any
 from mboxio._queue.handlers import Misreturned, answer_of
 from mboxio.errors import RemoteError
 from mboxio.local.sockets import HOST_NEVER_RECEIVES, HOST_NEVER_SENDS, LEGACY
-from mboxio.remote.ends.failures import log, log_failure
-from mboxio.remote.ends.faults import Disturbance, Faults
+from mboxio.remote.failures import log, log_failure
+from mboxio.remote.faults import Disturbance, Faults
 from mboxio.ring.layout import ChannelSpec, plan
 
 __all__ = ["Handler", "RemoteChannel", "error_message", "read_error"]
