@@ -128,7 +128,7 @@ def require_command(program: str, *words: str) -> None:
             assert word.startswith("-") or (ROOT / path).exists(), f"no {path}"
     elif program.endswith("python") and words[0] == "-m":
         module = words[1].replace(".", "/")
-        places = (ROOT / module, ROOT / "src" / module)
+        places = (ROOT / module, ROOT / "src" / module, ROOT / "src" / module / "__main__")
         assert any(place.with_suffix(".py").exists() for place in places), f"no {words[1]}"
     elif program.endswith("python"):
         for word in words:

@@ -13,6 +13,7 @@ import pytest
 
 import mboxio
 from mboxio import Client, ClosedError
+from mboxio._base.native import COMPILED
 from mboxio.remote import Remote
 from tests.rpi.kernel import Kernel
 
@@ -68,6 +69,18 @@ def test_it_is_closed_and_named(remote: Remote, use: str) -> None:
     while len(remote.connections) > 0:
         os.sched_yield()
     assert len(descriptors()) <= len(before)
+
+
+@pytest.mark.skipif(COMPILED, reason="the compiled build has no deputies")
+def test_deputies_may_be_finalized_before_what_they_are_needed_for(remote: Remote) -> None:
+    """The garbage collector takes what forms a circle in any order."""
+    client = mboxio.open("shm:forgotten/a", timeout_s=PATIENCE_S)
+    assert client.request(b"x") == b"x"
+    deputies = client.host.gate.deputies
+    assert deputies is not None
+    deputies.__del__()
+    client.close()
+    assert threading.active_count() == 2, "the remote's and this one"
 
 
 def test_what_was_pending_ends_and_callbacks_hear_of_it(remote: Remote) -> None:

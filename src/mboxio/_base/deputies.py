@@ -274,7 +274,11 @@ class Deputies:
                 thread.join(CLEAN_UP_S)
 
     def __del__(self) -> None:
+        # Of a forgotten connection, in any order with what closes it: that is done by others then.
         self.inbox.put(None)
+        self.inbox = SimpleQueue()
+        self.staff = []
+        self.hired = 0
 
 
 def _hire(staff: list[Thread], inbox: "SimpleQueue[Errand | None]", name: str) -> None:
