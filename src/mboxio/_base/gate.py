@@ -4,6 +4,24 @@ Enter, decide on pure state, note the effects, leave: `Gate.leave` first settles
 set off (notes from inside a driver's op, queues to refill), then unlocks, and only then wakes
 threads and loops and calls ports. It is a trampoline: whatever calls back in from inside only
 leaves a note, so the stack stays flat and no state is seen half-way.
+
+Theory of operation. The gate owns the mutex, and five lists of what was set off while it was held:
+notes (decisions that came in from inside), dirty queues, wakes (parkers), kicks (loops, the service
+thread) and ports (code of layers above). ``eventful`` is True if any of them may have an entry, so
+that a decision without consequences costs one test and one unlock.
+
+`leave` works in this order. Notes and refills run first, under the lock, since each may add to all
+five lists. Then the sleepers' kick descriptors are written, still under the lock, which keeps other
+threads from closing one of them. Then the lock is released, and only then parked threads are woken:
+before, they would run into the lock. Kicks and ports come last, since they may enter again. Ports
+run one at a time and in the order decided; ``draining`` is the mutex for that.
+
+Who calls: `enter` and `leave` are for callers on their own thread, which get an error where they
+would deadlock. `call` is for drivers and clean-up, which must get in from anywhere. `note` is for
+either, and for finalizers. `refill`, `wake`, `kick`, `post` and `settle` need the lock.
+
+What must never happen under the lock: user code, a port, logging, or a wait. An exception of a
+signal handler must not leave a half-made decision: it is kept in ``interrupted`` until the release.
 """
 
 from collections import deque
