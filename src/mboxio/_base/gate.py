@@ -167,7 +167,7 @@ class Gate:
         """
         interrupted: BaseException | None = None
         try:
-            self.eventful = False
+            self.eventful = False  # before settling: a finalizer may note something meanwhile
             self.settle()
         finally:
             interrupted = self.interrupted  # once the lock is free, others leave as well
@@ -274,7 +274,7 @@ class Gate:
                     self.post(complain, "%r raised", decide, error)
             elif self.dirty:
                 queue = self.dirty.pop()
-                queue.dirty = False
+                queue.dirty = False  # before the refill, which may free something and mark it again
                 queue.refill()
             else:
                 return  # what a finalizer notes from now on is the next leave's
@@ -283,7 +283,7 @@ class Gate:
         """Release the lock, wake and kick whom the decisions concern, run the ports."""
         wakes = self.wakes
         kicks = self.kicks
-        if wakes:
+        if wakes:  # swapped, not copied: from the release on, other threads fill new lists
             self.wakes = []
         if kicks:
             self.kicks = []
@@ -304,6 +304,7 @@ class Gate:
         logged and hurts nobody else; what a signal handler raised in one is raised at the end.
         """
         interrupted: BaseException | None = None
+        # Asked again after the release: a thread that found us at it has left its calls here.
         while self.ports and not self.draining.mine():
             if not self.draining.try_acquire():
                 return

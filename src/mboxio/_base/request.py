@@ -156,7 +156,7 @@ class Request:
         Raises:
             RuntimeError: the table does not know the event in this state.
         """
-        following = NEXT[self.state * EVENTS + event]
+        following = NEXT[self.state * EVENTS + event]  # one load, where a dict would be a call
         if following == ILLEGAL:
             if self.state >= DONE:
                 return False
@@ -191,7 +191,7 @@ class Request:
         self.over = True
         if self.watchers is not None:
             watchers = self.watchers
-            self.watchers = None
+            self.watchers = None  # each is told once
             for watcher in watchers:
                 watcher.fire(core, self)
 

@@ -153,7 +153,7 @@ class Endpoint(Owner):
         if gate.lost or queue.fault is not None:
             self.host.seek()
         gate.enter()
-        try:
+        try:  # right after it: an interrupt in between would leave the lock taken forever
             now_ns = gate.clock.now_ns()
             if (
                 self.closed
@@ -164,10 +164,12 @@ class Endpoint(Owner):
                 or (request.tied and (channel.out_of_step or not channel.ties_replies))
             ):
                 self.admit(request, waits, now_ns)
+            # Whoever waits already goes first, so a line means no attempt.
             if gate.lost or queue.line or queue.place(request, channel, now_ns) != PLACED:
                 self.look_or_queue(request, waits, now_ns)
             accepted = True
         finally:
+            # As `Gate.leave` asks: most messages set nothing off, and are spared two calls.
             if gate.eventful:
                 self.leave(request, accepted)
             else:

@@ -212,7 +212,7 @@ class Host:
             self.epoch = epoch
             if was_lost:
                 self.pump.reconnect_ns = self.pace.found(self)
-            for queue in self.queues:
+            for queue in self.queues:  # a new life has not lied yet
                 queue.fault = None
                 queue.mark_dirty()
             if was_lost or died:
@@ -236,14 +236,14 @@ class Host:
 
     def bury(self, reason: str) -> None:
         """The old life of the remote is over: its requests end, nothing of it is kept."""
-        self.life += 1
+        self.life += 1  # first: answers to the old life's questions are known by it
         for queue in self.queues:
             queue.answers.clear()
             for request in queue.in_flight():
                 self.lose(request, reason)
             for client in list(queue.line):
                 for request in list(client.backlog.line):
-                    if request.queued_by == BY_SUBMIT:
+                    if request.queued_by == BY_SUBMIT:  # callers that wait stay for the next life
                         self.lose(request, reason)
             queue.forget_all("epoch")
         for channel in self.channels.values():
@@ -277,7 +277,7 @@ class Host:
         """Try to reach the remote if a try is due; pauses grow. Without the lock."""
         if self.gate.forked or self.gate.lock.mine():
             return
-        if not self.admin.acquire(blocking=False):
+        if not self.admin.acquire(blocking=False):  # looking for a remote never waits
             # Somebody is at it, or opens or closes clients.
             self.gate.call(self.plan_reconnect, True)
             return

@@ -50,6 +50,8 @@ class Pace:
     def lost(self, host: Seeking) -> int:
         """A life is over: return when to try first."""
         now_ns = host.gate.clock.now_ns()
+        # A long life starts afresh at once. A short one that said something waits the first pause
+        # from its beginning. One that only came and died goes on with the growing pauses.
         if now_ns - self.came_ns >= PROVEN_NS:
             self.pause_ns, self.next_ns = PAUSE_MIN_NS, now_ns
         elif heard(host) != self.heard:

@@ -44,7 +44,7 @@ class Subscription:
     def put(self, message: bytes | MailboxError) -> None:
         """Add a message, or an error that readers meet in its place in the order."""
         if len(self.waiting) >= self.limit:
-            self.waiting.popleft()
+            self.waiting.popleft()  # the oldest: a slow reader gets what is newest
             self.lost += 1
             self.lost_in_all += 1
         self.waiting.append(message)
@@ -54,7 +54,7 @@ class Subscription:
         """Have all readers look again."""
         if self.bell is not None:
             bell = self.bell
-            self.bell = None
+            self.bell = None  # a bell rings once; the next reader that waits makes another
             bell.finish(self.gate)
 
     def take_one(self) -> bytes | Bell:
@@ -65,7 +65,7 @@ class Subscription:
             RemoteGone: the remote died at this point of the sequence; the next call goes on.
             ClosedError: the subscription is closed and empty.
         """
-        if self.lost:
+        if self.lost:  # before the messages: the lost ones were older than all that wait
             count = self.lost
             self.lost = 0
             raise MessagesLost(

@@ -90,10 +90,10 @@ class LoopPort:
         self.gate = pump.gate
         self.thread_id = get_ident()
         self.queue: deque[Delivery] = deque()
-        self.scheduled = False
-        self.delivering = False
-        self.poked = False
-        self.stale = True
+        self.scheduled = False  # a wake-up is on its way: the next item needs none
+        self.delivering = False  # on this loop's stack: a nested kick only leaves its flag
+        self.poked = False  # the pump wants to be looked at, apart from what is queued
+        self.stale = True  # the descriptors changed and have to be registered again
         self.closed = False
         self.needs = 0
         self.pending = 0
@@ -149,12 +149,12 @@ class LoopPort:
         """Resolve futures and schedule user code, in the order decided. On the loop."""
         self.delivering = True
         try:
-            while self.scheduled:
-                self.scheduled = False
+            while self.scheduled:  # set again by what is delivered here, and by other threads
+                self.scheduled = False  # before the queue is emptied: what comes after sets it
                 while self.queue:
                     self.queue.popleft().deliver()
                 if self.stale and not self.closed:
-                    self.register_or_complain()
+                    self.register_or_complain()  # which ends with a look
                 elif self.poked:
                     self.poked = False
                     self.look(LOOK)
@@ -199,9 +199,9 @@ class LoopPort:
     def set_timer(self) -> None:
         """Be woken when the next deadline of the pump is due. On the loop."""
         if self.pending == 0 and self.needs == 0:
-            return
+            return  # nothing of this loop's can become due: let it be idle
         due_ns = self.pump.due_ns()
-        if due_ns < self.timer_ns:
+        if due_ns < self.timer_ns:  # a timer that is too early only looks, so it is left alone
             if self.timer is not None:
                 self.timer.cancel()
             self.timer_ns = due_ns
@@ -218,7 +218,7 @@ class LoopPort:
         """Return a future that resolves when ``waitable`` is over. On the loop."""
         future: asyncio.Future[Any] = self.loop.create_future()
         arrival = Arrival(self, future, bare)
-        if not bare:
+        if not bare:  # `Request.__await__` gives up its own future
             future.add_done_callback(partial(self.forget, waitable))
         self.pending += 1
         self.expect(arrival, waitable)

@@ -1,10 +1,4 @@
-"""A pump turns what a wait source tells into progress, on the thread of whoever waits.
-
-At most one thread sleeps on the source: the leader. A blocking waiter leads if no other does; the
-others park. The service thread leads when something has to happen and nobody waits; a waiter that
-is about to sleep takes the lead from it. Event loops never lead, they are told by a descriptor of
-their own.
-"""
+"""A pump turns events into progress, on the thread that waits; the theory is in `mboxio._pump`."""
 
 import os
 from collections import deque
@@ -22,10 +16,12 @@ from mboxio._queue.queue import Queue
 from mboxio.driver.controller import EVENT, LOOK, Controller
 
 SAFETY_NS = 200_000_000
-"""How long a sleep lasts at the most while something is in flight: covers a missed edge."""
+"""Longest sleep while anything is in flight: a missed edge costs this much, five wake-ups a second
+cost nothing that shows."""
 
 LOOKS_PER_TURN = 32
-"""A spinner reads the clock and looks at the other queues every so many looks."""
+"""How often a spinner's look is a full turn. Reading the clock costs as much as a look, so a
+spinner does without for 31 of them, which is short beside any useful `spin_s`."""
 
 CPUS = os.cpu_count() or 1
 """Of the machine: this process may be bound to one of them and the remote to another."""
@@ -63,13 +59,14 @@ class Pump(Sleepers):
 
     def serve(self, queue: Queue, now_ns: int, why: str) -> None:
         """Service one queue and do what is due there."""
+        # An event is served on a stopped queue as well: its cause has to be cleared.
         if queue.fault is None or why is not LOOK:
             try:
                 self.controller.service(queue, why)
             except BaseException as error:
                 self.serve_again(queue, why, error)
         if queue.stalled is not None and queue.stalled == "event":
-            queue.stalled = None
+            queue.stalled = None  # any look may be the event: trying again is cheap
             queue.mark_dirty()
         if now_ns >= queue.due_ns():
             if queue.only_replies:  # whether a message left is to be known when its time is up
@@ -101,7 +98,7 @@ class Pump(Sleepers):
         """Service one queue for somebody who needs no news of slots, unless others do."""
         queue.only_replies = only_replies and not queue.line and queue.stalled is None
         try:
-            self.serve(queue, 0, LOOK)
+            self.serve(queue, 0, LOOK)  # time 0: nothing is due yet, and no clock is read
         finally:
             queue.only_replies = False
 
@@ -112,7 +109,7 @@ class Pump(Sleepers):
             if queue.fault is not None:
                 continue
             try:
-                ready = self.controller.arm(queue) or ready
+                ready = self.controller.arm(queue) or ready  # each is armed, ready or not
             except BaseException as error:
                 ready = True  # nobody may sleep who has not announced it
                 if not self.gate.defer(error):
@@ -206,7 +203,7 @@ class Pump(Sleepers):
         finally:
             self.gate.call_surely(self.step_down, parker, waitable)
         if not waitable.over:
-            self.look()
+            self.look()  # the last one: the reply may lie there while the leader is busy elsewhere
         return bool(waitable.over)
 
     def stand_by(self, parker: Parker, waitable: Request, until_ns: int) -> None:
@@ -236,7 +233,7 @@ class Pump(Sleepers):
             if full:
                 now_ns = self.clock.now_ns()
                 end_ns = end_ns or min(now_ns + self.spin_now_ns, until_ns)
-            if full or probe.news(only_replies):
+            if full or probe.news(only_replies):  # without the lock, which others may want
                 looked = False
                 self.gate.enter()
                 try:
@@ -245,7 +242,7 @@ class Pump(Sleepers):
                     else:
                         self.glance(waitable, queue, looks == 1)
                     looked = True
-                finally:
+                finally:  # where the spinner leaves by an exception, sleepers are announced again
                     if not looked or self.gate.interrupted is not None:
                         self.rearm()
                     self.gate.leave()
@@ -267,7 +264,7 @@ class Pump(Sleepers):
                 self.rearm()
             finally:
                 self.gate.leave()
-        if self.spin_ns:
+        if self.spin_ns:  # grow slowly where it paid, halve where it did not
             if waitable.over:
                 self.spin_now_ns = min(self.spin_ns, self.spin_now_ns + self.spin_ns // 8)
             else:
@@ -281,7 +278,7 @@ class Pump(Sleepers):
             self.leader = parker
         elif self.leader is worker.parker:
             self.leader = parker
-            worker.ring()
+            worker.ring()  # it wakes, finds itself relieved, and has its hands free for jobs
         else:
             self.parked.append(parker)
 
@@ -350,16 +347,16 @@ class Pump(Sleepers):
             if why is EVENT and self.doubted(self.queues):
                 self.judge(self.arm())
             self.turn(now_ns, why)
-            self.gate.settle()
+            self.gate.settle()  # a refill may complete what this thread waits for
             over = waitable.over or now_ns >= until_ns
             if not over and not self.arm():
                 parker.wake_ns = min(until_ns, self.due_ns())
-                self.listening = True
+                self.listening = True  # from now on, whoever looks arms again (`rearm`)
                 if self.descriptors:
                     self.lay_down(parker)
         finally:
             self.gate.leave()
-        if over or waitable.over:
+        if over or waitable.over:  # asked again: ports ran since, and other threads look as well
             return False
         if self.reconnect_ns != FOREVER:
             self.host.try_reconnect()

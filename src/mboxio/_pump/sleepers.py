@@ -17,9 +17,11 @@ SHORT_MS, SELECT_MAX = 2.0, 1024
 """poll(2) sleeps for whole milliseconds; select(2) does not, and knows no higher descriptors."""
 
 EVENTS_PER_DOUBT = 64
-"""One event in so many is checked for being of use; if it is not, the next ones are as well."""
+"""One event in 64 is checked for being of use; after a useless one, each. A check costs as much as
+a look, which is little when it is spread over 64 events."""
 USELESS_MAX = 16
-"""So many events in a row may be of no use; for the next ones sleepers are deaf for a while."""
+"""Events in a row that may be of no use, by chance or by a race. From the next one on, sleepers are
+deaf to the descriptors for a while."""
 DEAF_MIN_NS, DEAF_MAX_NS = 62_500, 4_000_000
 
 
@@ -144,7 +146,7 @@ class Sleepers:
         """Close the kick descriptors, once nobody sleeps on them. Under the lock."""
         self.closed = True
         if self.asleep:
-            return
+            return  # the last one to wake closes them: a closed descriptor's number is used again
         for which, kick_fd in enumerate(self.kick_fds):
             if kick_fd >= 0:
                 os.close(kick_fd)
@@ -169,7 +171,7 @@ def doze(clock: Clock, parker: Parker) -> str:
     if parker.wake_ns == FOREVER:
         ready = poller.poll()
     else:
-        left_ms = (parker.wake_ns - clock.now_ns()) / 1e6 + 0.001
+        left_ms = (parker.wake_ns - clock.now_ns()) / 1e6 + 0.001  # early would cost a sleep more
         if left_ms < SHORT_MS and max(parker.watched) < SELECT_MAX:
             try:
                 select.select(parker.watched, (), (), max(0.0, left_ms) / 1e3)
@@ -181,7 +183,7 @@ def doze(clock: Clock, parker: Parker) -> str:
     for descriptor, _ in ready:
         if descriptor == kick_fd:
             try:
-                os.eventfd_read(kick_fd)
+                os.eventfd_read(kick_fd)  # one read takes all kicks that came
             except BlockingIOError:
                 continue  # read by an earlier sleep
         else:

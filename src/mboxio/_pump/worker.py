@@ -37,7 +37,7 @@ class Callback(Watcher):
 
     def fire(self, core: Wakes, waitable: Waitable) -> None:
         """See `Watcher.fire`."""
-        self.client.attend(-1)
+        self.client.attend(-1)  # the need ends here; from now on it is a job
         self.client.at_home.post(self.function, waitable)
 
 
@@ -77,7 +77,7 @@ class Worker:
         """Have the thread look at its work again; start it if need be."""
         if not self.started:
             if self.jobs or (self.needs > 0 and not self.stopping):
-                self.started = True
+                self.started = True  # now, and not in `kick`: two rings must not start two threads
                 self.gate.kick(self)
         elif not self.bell.over:
             self.bell.finish(self.gate)
@@ -124,16 +124,17 @@ class Worker:
         self.parker.wake_ns = 0
         self.gate.lock.acquire()
         try:
-            self.bell = Bell(Owner())
+            self.bell = Bell(Owner())  # a new one for each turn, since a bell rings once
             job = self.jobs.popleft() if self.jobs else None
             if job is None:
-                self.bell.add_watcher(self.parker)
-                # A callback that is added after the end starts another thread.
+                self.bell.add_watcher(self.parker)  # in the same decision: no ring comes between
+                # False only when nothing is left to do: this thread ends then, and a callback that
+                # is added later finds `started` False and starts another one.
                 self.started = not self.stopping
                 if self.needs > 0 and self.started and self.pump.leader is None:
                     self.pump.leader = self.parker
                     self.leads = True
-            goes_on = self.started
+            goes_on = self.started  # read under the lock: `ring` may start a successor after it
         finally:
             self.gate.leave()
         if job is not None:

@@ -132,7 +132,7 @@ class Channel(BaseChannel):
             return self.correlator.stamp_reply(message, request.remote_tag)
         if request.holds & HOLDS_TAG:
             if self.in_sequence:
-                self.expected.append(request)
+                self.expected.append(request)  # in the order in which messages leave
             if self.ties:
                 return self.correlator.stamp(message, request.tag)
         return message
@@ -176,16 +176,16 @@ class Channel(BaseChannel):
         else:
             self.counts.ended(event)
         if request.into is not None:
-            request.into.release()
+            request.into.release()  # a late reply finds no memory of the user's to write to
             request.into = None
-        if not (self.in_sequence and request.holds & HOLDS_TAG):
+        if not (self.in_sequence and request.holds & HOLDS_TAG):  # else see `overdue`
             request.deadline_ns = FOREVER
         if self.gate.trace is not None:
             self.gate.trace(REQUEST_ENDED, request)
         if request.owner.attentive:
             request.owner.request_over(request)
-        request.data = b""
-        request.over = True
+        request.data = b""  # the window may keep the request for long, but not its message
+        request.over = True  # last: threads read it without the lock, and `value` after it
         if request.watchers is not None:
             request.finish(self.gate)
         return True
@@ -220,7 +220,7 @@ class Channel(BaseChannel):
     def fall_out(self) -> None:
         """A reply is lost on a channel without tags: nothing in flight can be tied any more."""
         self.out_of_step = True
-        for request in list(self.expected):
+        for request in list(self.expected):  # a copy, as each end may take its request out
             self.fail(request, self.error(ReplyUnsure, request, "an earlier reply was lost"))
         for request in [r for client in self.clients for r in client.backlog.line if r.tied]:
             self.fail(request, self.error(OutOfStep, request, OUT_OF_STEP))
@@ -245,7 +245,7 @@ class Channel(BaseChannel):
     def take_tx_done(self, request: Request, status: int) -> None:
         """The message left its slot; with a status it never reached the remote."""
         if status:
-            if request.handed == HANDED_OVER:
+            if request.handed == HANDED_OVER:  # `send` said so, and the hardware knows better
                 self.counts.sent -= 1
             request.handed = UNSENT
             self.queue.release(request, HOLDS_TAG | HOLDS_CREDIT | HOLDS_MEMORY, "tx_done")
@@ -333,7 +333,7 @@ class Channel(BaseChannel):
     def accept(self, request: Request, status: int, reply: bytes) -> None:
         """A reply came: for its request if that still lives, and as the proof for what it holds."""
         if request.handed == PENDING:
-            self.queue.left(request)
+            self.queue.left(request)  # the reply proves it
         if request.state == SENT or request.state == AWAITING:
             if status:
                 self.take_refusal(request, status, reply)
@@ -345,7 +345,7 @@ class Channel(BaseChannel):
             self.counts.late += 1
         if self.in_sequence:
             self.prove_older(request)
-        self.queue.release(request, request.holds, "reply")
+        self.queue.release(request, request.holds, "reply")  # last: the window forgets it
 
     def take_refusal(self, request: Request, status: int, reply: bytes) -> None:
         """End a request that the remote answered with an error."""
@@ -385,7 +385,7 @@ class Channel(BaseChannel):
         if not self.subscriptions and not self.receivers:
             self.counts.unclaimed += 1
         for received in self.receivers:
-            self.gate.post(received, message)
+            self.gate.post(received, message)  # ports are foreign code: after the lock
         for subscription in self.subscriptions:
             try:
                 subscription.put(message)

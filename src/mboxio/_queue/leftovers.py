@@ -74,4 +74,4 @@ def adopt(channel: Adopting, tag: int) -> None:
     queue.window.add(request)
     for event in (SEND, HAND_OVER, CLOSE):
         request.step(event)
-    request.over = True
+    request.over = True  # nobody here waits for it, and no owner is told of its end

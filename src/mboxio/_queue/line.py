@@ -46,7 +46,7 @@ class Line:
 
     def mark_dirty(self) -> None:
         """Have `refill` called before the lock is released."""
-        if not self.dirty:
+        if not self.dirty:  # once in the gate's list, however many proofs come in a batch
             self.dirty = True
             self.gate.refill(self)
 
@@ -81,19 +81,21 @@ class Line:
             answer = self.answers.pop(0)
             queued_by = answer.queued_by
             answer.queued_by = 0
+            # Answers go first, and none overtakes another: a remote that waits for one may take
+            # nothing else until it has it.
             if self.place(answer, answer.owner.channel, now_ns) != PLACED:
                 answer.queued_by = queued_by
                 self.answers.insert(0, answer)
                 return
             if queued_by == BY_HANDLER:
                 answer.owner.channel.asked -= 1
-        passed = 0
+        passed = 0  # clients in a row that could not go: after one round nobody can
         while self.line and passed < len(self.line):
             client = self.line.pop(0)
             queued_by = client.backlog.line[0].queued_by
             request = client.backlog.pop()
             if client.backlog.line:
-                self.line.append(client)
+                self.line.append(client)  # before `place`, which may raise
             try:
                 reason = self.place(request, client.channel, now_ns)
             except BaseException:
@@ -107,7 +109,7 @@ class Line:
             if client.backlog.line:
                 self.line.pop()
             client.backlog.put_back(request, queued_by)
-            if reason in (NO_SLOT, NOT_NOW):
+            if reason in (NO_SLOT, NOT_NOW):  # true of every client: it keeps its turn
                 self.line.insert(0, client)
                 return
             self.line.append(client)  # its channel lacks a credit or tag; others need not wait

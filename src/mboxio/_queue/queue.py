@@ -33,11 +33,7 @@ from mboxio.errors import DriverError, RemoteError, RemoteGone
 
 
 class Queue(Line):
-    """One FIFO or ring of a controller, which one or many channels use.
-
-    Every message that was handed over stands in the window until nothing of it is held any more.
-    All methods run under the controller's lock.
-    """
+    """One FIFO or ring of a controller, which one or many channels use. Always under the lock."""
 
     def __init__(
         self,
@@ -81,6 +77,8 @@ class Queue(Line):
 
         Returns `PLACED` (sent, or ended by the attempt), or why there is no place.
         """
+        # Compare first and take last, the tag before the rest: so nothing has to be put back. No
+        # slot is found before no credit, because it stops the whole line (see `Line.refill`).
         if self.slots_used >= self.depth - (0 if request.remote_tag >= 0 else self.reserve):
             return NO_SLOT
         answered = request.tied or self.always_replies
@@ -99,10 +97,10 @@ class Queue(Line):
                 self.credits_used += 1
         if request.lent is not None:
             holds |= HOLDS_MEMORY
-        self.window.add(request)
+        self.window.add(request)  # before `send`, which gets the handle and may lend memory to it
         self.slots_used += 1
         request.holds = holds
-        request.apply(SEND)
+        request.apply(SEND)  # what a driver reports from inside `send` meets a request under way
         if self.gate.trace is not None:
             self.gate.trace(REQUEST_SENDING, request)
         return self.hand_over(request, channel, now_ns)
@@ -117,7 +115,7 @@ class Queue(Line):
             if request.owner.attentive:
                 request.owner.prepare(request)
             message = channel.stamped(request) if channel.stamps else request.data
-            request.handed = UNKNOWN
+            request.handed = UNKNOWN  # from here on, an exception leaves open whether it left
             if request.remote_tag >= 0 and channel.driver_ties_answers:
                 outcome = self.controller.reply(
                     channel,  # type: ignore[arg-type]  # see BaseChannel
@@ -169,7 +167,7 @@ class Queue(Line):
         channel.counts.sent += 1
         if self.gap_ns:
             self.not_before_ns = now_ns + self.gap_ns
-        if outcome is not SENT:
+        if outcome is not SENT:  # Done: the reply did not come over the wire, in no order
             channel.unexpect(request)
             channel.take_reply(request, outcome.reply or b"")
             self.release(request, request.holds, "reply")
@@ -303,7 +301,7 @@ class Queue(Line):
             if self.stalled is not None and self.stalled == "tx_done":
                 self.stalled = None
             if self.slots_used == 0:
-                self.tick_ns = FOREVER
+                self.tick_ns = FOREVER  # no TX done is left to poll for
             if request.owner.attentive:
                 request.owner.slot_freed(request)
         if freed & HOLDS_CREDIT:
@@ -311,9 +309,9 @@ class Queue(Line):
         if freed & HOLDS_TAG and channel.ties:
             channel.correlator.give_back(request)
         if freed & HOLDS_MEMORY and request.lent is not None:
-            self.gate.post(request.lent.give_back)
+            self.gate.post(request.lent.give_back)  # it is user code: without the lock
             request.lent = None
-        if request.state > DONE:
+        if request.state > DONE:  # it outlived its request, so `freed_by` names the proof
             channel.freed[proof] = channel.freed.get(proof, 0) + 1
         if not request.holds:
             self.window.remove(request)
@@ -326,7 +324,7 @@ class Queue(Line):
         kept = HOLDS_MEMORY if proof == "close" else 0
         for request in self.in_flight():
             self.release(request, request.holds & ~kept, proof)
-        self.tx_head = self.window.next_seq
+        self.tx_head = self.window.next_seq  # TX done by number counts the new life's only
         self.stalled = None
         self.not_before_ns = 0
 
@@ -342,7 +340,7 @@ class Queue(Line):
         if fault is not error:
             self.gate.post(complain, "%r failed", self.controller, error)
         self.fault = fault
-        self.tick_ns = FOREVER
+        self.tick_ns = FOREVER  # a stopped queue is not polled
         kind = DriverError if isinstance(fault, DriverError) else RemoteError
         text = f"the queue stopped: {fault}"
         waiting = [request for client in self.line for request in client.backlog.line]
@@ -364,7 +362,7 @@ class Queue(Line):
     def on_time(self, now_ns: int) -> None:
         """Do what is due: poll ticks, a pause that is over, deadlines."""
         if now_ns >= self.tick_ns:
-            self.tick_ns = now_ns + self.poll_ns
+            self.tick_ns = now_ns + self.poll_ns  # first: the service may end the ticks
             try:
                 self.controller.service(self, POLL)
             except BaseException as error:
@@ -381,11 +379,11 @@ class Queue(Line):
         bound = FOREVER
         for request in self.in_flight():
             if now_ns >= request.deadline_ns:
-                request.deadline_ns = FOREVER
+                request.deadline_ns = FOREVER  # it may stay in the window, and is due once
                 request.owner.channel.overdue(request)
             elif request.deadline_ns < bound:
                 bound = request.deadline_ns
-        for client in list(self.line):
+        for client in list(self.line):  # copies: an overdue request leaves both lines
             for request in list(client.backlog.line):
                 if now_ns >= request.deadline_ns:
                     request.owner.channel.overdue(request)

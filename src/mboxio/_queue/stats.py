@@ -79,7 +79,7 @@ def collect(channels: Iterable[Counted], queues: Iterable[Used]) -> dict[str, Ch
     alive: dict[Counted, list[Request]] = {}
     held: dict[Counted, list[Request]] = {}
     for queue in queues:
-        if queue.window.used:
+        if queue.window.used:  # an idle queue costs no walk through its table
             for request in queue.in_flight():
                 found = alive if request.state < DONE else held
                 found.setdefault(request.owner.channel, []).append(request)

@@ -24,6 +24,8 @@ class Window:
     __slots__ = ("aside", "drawn", "loans", "mask", "next_seq", "random", "shift", "table", "used")
 
     def __init__(self, size: int) -> None:
+        # Twice the size: up to `depth` messages hold slots and as many others only credits. A power
+        # of two, so that the place of a number is a mask and not a division.
         slots = 2
         while slots < 2 * size:
             slots *= 2
@@ -51,11 +53,12 @@ class Window:
             self.drawn = 0
         low, high = self.random[self.drawn], self.random[self.drawn + 1]
         self.drawn += 2
-        return (high << 8 | low) & ~1
+        return (high << 8 | low) & ~1  # the lowest bit says whether a reply is expected
 
     def find(self, handle: int) -> Request | None:
         """Return the request with this handle while anything of it is held, else None."""
         request = self.table[(handle >> self.shift) & self.mask]
+        # The whole handle, with its random bits: a number alone can be foretold.
         if request is not None and request.handle == handle:
             return request
         if self.aside:
@@ -82,7 +85,7 @@ class Window:
         """Take a request in and give it the next handle."""
         position = self.next_seq & self.mask
         old = self.table[position]
-        if old is not None:
+        if old is not None:  # held for a table's length: rare enough for a dictionary
             self.aside[old.handle >> self.shift] = old
         self.table[position] = request
         request.handle = (self.next_seq << self.shift) | (1 if request.tied else 0)
@@ -95,7 +98,7 @@ class Window:
         """Take the latest request out again: it was never handed over."""
         if self.loans:
             self.end_loan(request.handle)
-        self.next_seq -= 1
+        self.next_seq -= 1  # the next message gets the same number: the remote never saw it
         self.used -= 1
         self.table[self.next_seq & self.mask] = None
         request.handle = -1
@@ -129,7 +132,7 @@ class Window:
         """Return every request that holds something, oldest first."""
         found = [request for request in self.table if request is not None]
         found.extend(self.aside.values())
-        found.sort(key=_by_handle)
+        found.sort(key=_by_handle)  # the number stands above the random bits
         return found
 
 

@@ -38,7 +38,7 @@ class Lane(Probe):
 
     def news(self, only_replies: bool) -> bool:
         """See `Probe.news`. Called without the lock: the rings may go at any time."""
-        consumer: Any = self.consumer
+        consumer: Any = self.consumer  # read once: another thread may drop it after the test
         producer: Any = self.producer
         if consumer is None or producer is None:
             return False
@@ -120,7 +120,7 @@ class RingController(Controller):
 
         Signals may come faster than a doorbell is rung; then whoever looks next rings it.
         """
-        lane.owes = True
+        lane.owes = True  # before the attempt: an interrupted doorbell is rung by the next look
         try:
             self.ring_doorbell(lane)
         except BaseException as error:
@@ -162,7 +162,7 @@ class RingController(Controller):
         if lane.owes:
             self.ring_surely(lane)
         if self.is_armed and self.armed is not None:
-            self.armed.disarm()
+            self.armed.disarm()  # before the rings are read: doorbells are needless from here on
             self.is_armed = False
         if not self.wary:
             self.move(lane, known.only_replies)
@@ -181,7 +181,7 @@ class RingController(Controller):
         waiting = consumer.pending()
         if waiting:
             if not self.wary:
-                self.drain(lane, consumer.slots)
+                self.drain(lane, consumer.slots)  # also what comes meanwhile, up to one ring
             elif self.same_life():
                 self.drain(lane, waiting)
             # A remote that found its ring full sleeps until we tell that there is room again.
@@ -212,7 +212,7 @@ class RingController(Controller):
                 else:
                     self.deliver(lane, consumer.kind, consumer.tag, message)
         finally:
-            consumer.release()
+            consumer.release()  # also after a lie: what was taken before it is the remote's again
 
     def deliver(self, lane: Lane, kind: int, tag: int, message: bytes) -> None:
         """Hand up a message that is no ordinary reply."""
@@ -235,7 +235,7 @@ class RingController(Controller):
             return self.arm_for(queue)
         sure = True
         if self.armed is not None:
-            sure = self.armed.arm()
+            sure = self.armed.arm()  # before the look at the rings, never after it
             self.is_armed = True
         try:
             return self.progress(lane) or lane.consumer.pending() > 0 or not sure

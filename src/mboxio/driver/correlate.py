@@ -119,7 +119,7 @@ class Correlator:
             if tag in self.busy:
                 return False
         elif self.free:
-            tag = self.free.popleft()
+            tag = self.free.popleft()  # the one that rested longest: late replies meet nobody
         else:
             return False
         request.tag = tag

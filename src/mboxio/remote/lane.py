@@ -78,7 +78,7 @@ class Lane:
         if not self.stirs():
             return False
         due, waiting = self._due, self._waiting
-        room = self._limit - len(due) - len(waiting)
+        room = self._limit - len(due) - len(waiting)  # a host that reads nothing is not read either
         batch = self._consumer.pop_batch(min(room, BATCH)) if room > 0 else []
         replies = self._handle(batch, now_ns) if batch else []
         while due and due[0][0] <= now_ns:
@@ -250,6 +250,8 @@ class Lane:
 
     def _send(self, replies: list[_Reply], now_ns: int) -> bool:
         """Push what waits and then `replies`; False: the ring took none of it."""
+        # One guard for the whole batch. Replies leave in the order in which they were due, so one
+        # that finds the ring full makes all behind it wait, too.
         waiting = self._waiting
         sent = 0
         self._guard.acquire()
@@ -272,6 +274,8 @@ class Lane:
         self._stats.replies += sent
         if not waiting:
             return sent > 0
+        # Something moved, or something new waits: look again soon. Otherwise the host takes nothing,
+        # and a look every millisecond would keep a CPU awake for it.
         if sent or replies:
             self._pause_ns = RETRY_MIN_NS
             self._retry_ns = now_ns + RETRY_MIN_NS

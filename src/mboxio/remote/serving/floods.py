@@ -19,7 +19,7 @@ class Floods:
         self._waiter = waiter
 
     def rang(self, descriptor: int, end: Served, now_ns: int) -> None:
-        """Note a doorbell. So many in a row without any work may be chance, no more."""
+        """Note a doorbell. `USELESS_MAX` in a row without any work may be chance, but no more."""
         end.bells += 1
         over = end.bells - USELESS_MAX
         if over > 0:
