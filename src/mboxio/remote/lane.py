@@ -274,8 +274,8 @@ class Lane:
         self._stats.replies += sent
         if not waiting:
             return sent > 0
-        # Something moved, or something new waits: look again soon. Otherwise the host takes nothing,
-        # and a look every millisecond would keep a CPU awake for it.
+        # Something moved, or something new waits: look again soon. Else the host takes nothing, and
+        # a look every millisecond would keep a CPU awake for it.
         if sent or replies:
             self._pause_ns = RETRY_MIN_NS
             self._retry_ns = now_ns + RETRY_MIN_NS
