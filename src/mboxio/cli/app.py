@@ -65,7 +65,7 @@ class WrongAddress(click.ClickException):
 
 
 class App(click.Group):
-    """Every error is one line on stderr; nobody meets a traceback."""
+    """Every error is one line on stderr, never a traceback."""
 
     context_class = Context
 
@@ -169,16 +169,16 @@ def _abandon_stdout() -> None:
     "--allow",
     "kinds",
     metavar="KINDS",
-    help="Controllers and regions that an ADDRESS may reach, like shm,peer; all if left out.",
+    help="Controllers and regions that an ADDRESS may reach, such as shm,peer; default: all.",
 )
 def app(kinds: str | None) -> None:
     """Talk to firmware through hardware mailboxes.
 
     An ADDRESS is controller:name/channel?option=value (for example shm:demo/pmic). Trust it like a
-    command: it can open files, devices and connections. Those of others take --allow.
+    command: it can open files, devices and connections. Use --allow for one from somebody else.
 
     Exit codes: 0 done; 1 the remote failed; 2 the command, an address or a message is wrong;
-    130 Ctrl-C (143 SIGTERM); 141 whoever read the output has gone.
+    130 Ctrl-C (143 SIGTERM); 141 the reader of the output has gone.
     """
 
 

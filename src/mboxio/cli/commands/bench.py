@@ -42,13 +42,14 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 @click.command()
 @click.argument("address")
 @click.option("--size", type=click.IntRange(min=0), default=32, help="Bytes per message.")
+@click.option("--in-flight", type=Numbers(), help="Requests in flight; default: 1 up to the depth.")
 @click.option(
-    "--in-flight", type=Numbers(), help="Requests in flight; else from 1 up to the depth."
+    "--seconds",
+    type=click.FloatRange(0.01, 3600),
+    default=1.0,
+    help="Time for each of these numbers.",
 )
-@click.option(
-    "--seconds", type=click.FloatRange(0.01, 3600), default=1.0, help="For each of these numbers."
-)
-@click.option("--timeout-s", type=SECONDS, help="For each; the channel's if left out.")
+@click.option("--timeout-s", type=SECONDS, help="Limit for each request; default: the channel's.")
 @wait_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def bench(
@@ -62,7 +63,7 @@ def bench(
 ) -> None:
     """Measure latency and requests per second.
 
-    A request counts from being submitted until its reply is seen. Numbers in flight beyond the
+    The time of a request runs from submission until its reply is seen. Numbers in flight beyond the
     channel's depth are cut to it. On a channel without replies, one-way messages are measured until
     they are TX done. Ctrl-C or a failure ends it; what was measured until then is shown.
     """

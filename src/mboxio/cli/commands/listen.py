@@ -15,11 +15,11 @@ __all__ = ["listen"]
 
 @click.command()
 @click.argument("address")
-@click.option("--count", type=click.IntRange(min=1), help="End after so many messages.")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after this many messages.")
 @click.option(
-    "--timeout-s", type=SECONDS, default="none", help="Fail if the next one takes longer."
+    "--timeout-s", type=SECONDS, default="none", help="Fail if the next message takes longer."
 )
-@click.option("--follow", is_flag=True, help="Go on when the remote has restarted.")
+@click.option("--follow", is_flag=True, help="Continue after the remote has restarted.")
 @wait_option
 @output_options(LinePrinter)
 def listen(
@@ -33,7 +33,7 @@ def listen(
     """Print unsolicited messages until Ctrl-C.
 
     Each has the time when it was taken, its channel, its direction (rx) and its bytes: in one
-    line, or on a terminal as a hexdump. What is lost is told on stderr.
+    line, or on a terminal as a hexdump. Lost messages are reported on stderr.
     """
     got = 0
     with (

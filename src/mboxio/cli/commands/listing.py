@@ -21,7 +21,7 @@ __all__ = ["info", "list_channels"]
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
-@click.option("--verbose", is_flag=True, help="Name the compiled modules, too.")
+@click.option("--verbose", is_flag=True, help="Also list the compiled modules.")
 def info(as_json: bool, verbose: bool) -> None:
     """Show the version, the build and the controllers."""
     about = {

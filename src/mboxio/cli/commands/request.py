@@ -17,10 +17,8 @@ REPEAT = click.IntRange(min=1)
 @click.command()
 @click.argument("address")
 @payload_arguments
-@click.option("--timeout-s", type=SECONDS, help="For the reply; the channel's if left out.")
-@click.option(
-    "--repeat", type=REPEAT, default=1, metavar="N", help="Send it N times, one after the other."
-)
+@click.option("--timeout-s", type=SECONDS, help="Limit for the reply; default: the channel's.")
+@click.option("--repeat", type=REPEAT, default=1, metavar="N", help="Number of times to send it.")
 @wait_option
 @output_options(Printer)
 def request(
@@ -47,10 +45,8 @@ def request(
 @click.command()
 @click.argument("address")
 @payload_arguments
-@click.option("--timeout-s", type=SECONDS, help="For TX done; the channel's if left out.")
-@click.option(
-    "--repeat", type=REPEAT, default=1, metavar="N", help="Send it N times, one after the other."
-)
+@click.option("--timeout-s", type=SECONDS, help="Limit for TX done; default: the channel's.")
+@click.option("--repeat", type=REPEAT, default=1, metavar="N", help="Number of times to send it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per message.")
 @wait_option
 def send(

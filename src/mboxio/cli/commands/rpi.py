@@ -50,9 +50,9 @@ VALUES: dict[str, Wanted] = {
     multiple=True,
     type=click.Choice(list(tags.RUNS_CODE)),
     metavar="TAG",
-    help=f"A tag that has the GPU run what it is given: {' or '.join(tags.RUNS_CODE)}.",
+    help=f"Allow a tag that makes the GPU run given code: {' or '.join(tags.RUNS_CODE)}.",
 )
-@click.option("--timeout-s", type=SECONDS, help="For each message.")
+@click.option("--timeout-s", type=SECONDS, help="Limit for each message.")
 @wait_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def rpi(

@@ -32,14 +32,14 @@ AnyRemote = Remote | AcpmRemote
     "file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--echo", is_flag=True, help="Answer every request with its own bytes.")
-@click.option("--channels", default="echo", help="Names for --echo, with commas.")
+@click.option("--channels", default="echo", help="Channel names for --echo, separated by commas.")
 @click.option(
-    "--latency-us", type=click.FloatRange(0, 60e6), help="How long one message occupies a worker."
+    "--latency-us", type=click.FloatRange(0, 60e6), help="Time that one message occupies a worker."
 )
+@click.option("--workers", type=click.IntRange(1, 1024), help="Messages handled at the same time.")
 @click.option(
-    "--workers", type=click.IntRange(1, 1024), help="Messages worked on at the same time."
+    "--json", "as_json", is_flag=True, help="Print the served channels as one JSON object."
 )
-@click.option("--json", "as_json", is_flag=True, help="Say what is served as one JSON object.")
 def serve(
     address: str,
     file: Path | None,
@@ -49,7 +49,7 @@ def serve(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Play the firmware behind an address until Ctrl-C.
+    """Serve an address, as its firmware, until Ctrl-C.
 
     ADDRESS is shm:NAME, or acpm:?at=peer:NAME for ACPM firmware. FILE is Python and defines
     `remote = Remote(...)`, or AcpmRemote, or a function `firmware(remote)`.

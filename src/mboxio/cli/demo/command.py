@@ -28,7 +28,7 @@ DEMOS = {
 
 @click.command()
 @click.argument("name", type=click.Choice(list(DEMOS)), default="requests")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, when it is over.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON object.")
 def demo(name: str, as_json: bool) -> None:
     """Watch many requests in flight and firmware that dies.
 

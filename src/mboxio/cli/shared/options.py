@@ -29,21 +29,21 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Seconds(click.ParamType[float]):
-    """A time-out: 0 or more seconds, or ``none`` for ever."""
+    """A time-out: 0 or more seconds, or ``none`` for no limit."""
 
     name = "seconds|none"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """See `click.ParamType`; for ever is infinity."""
+        """See `click.ParamType`; no limit is infinity."""
         if str(value).lower() == "none":
             return math.inf
         try:
             seconds = float(value)
             nanoseconds(seconds)
         except ValueError:
-            self.fail(f"{value!r} is not a time: write seconds, 0 or more, or none for ever.")
+            self.fail(f"{value!r} is not a time: write seconds (0 or more), or none for no limit.")
         return seconds
 
 
@@ -51,7 +51,7 @@ SECONDS = Seconds()
 
 
 class Wait(click.ParamType[float]):
-    """How long to wait for a remote: 0 or more seconds, and not for ever."""
+    """How long to wait for a remote: 0 or more seconds, and never without limit."""
 
     name = "seconds"
 
@@ -72,7 +72,7 @@ wait_option = click.option(
     type=Wait(),
     default=0.0,
     metavar="SECONDS",
-    help="How long the remote may take to come up.",
+    help="Time that the remote may take to come up.",
 )
 """What `opened` and `connected` get."""
 
@@ -132,10 +132,14 @@ def payload_arguments(command: Command) -> Command:
         return command(data=_payload(text, form, file), **values)
 
     for decorate in (
-        click.option("--file", type=click.File("rb"), help="Read the message there; - is stdin."),
-        click.option("--text", "form", flag_value="text", help="PAYLOAD is text, also a lone -."),
         click.option(
-            "--hex", "form", flag_value="hex", help="PAYLOAD is hex, like 0102 or 0x01,0x02."
+            "--file", type=click.File("rb"), help="Read the message from a file; - is stdin."
+        ),
+        click.option(
+            "--text", "form", flag_value="text", help="Treat PAYLOAD as text, even a single -."
+        ),
+        click.option(
+            "--hex", "form", flag_value="hex", help="Treat PAYLOAD as hex: 0102 or 0x01,0x02."
         ),
         click.argument("payload", required=False),
     ):
