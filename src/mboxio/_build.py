@@ -19,7 +19,7 @@ _ROOT = os.path.dirname(__file__)
 _SHARED = (".pxd", ".h")
 """All modules are compiled with these."""
 _INSTALLATION_S = 60.0
-"""All files of a package get their times within so many seconds when it is installed or copied."""
+"""Installing or copying a package gives all files their times within this many seconds."""
 
 
 def check() -> None:

@@ -59,7 +59,7 @@ class Parker(Watcher):
                 errand.parker = self
 
     def fire(self, core: Wakes, waitable: Waitable) -> None:
-        """Have the parked thread woken after the lock is released."""
+        """Wake the parked thread after the lock is released."""
         core.wake(self)
 
     def kick(self) -> None:

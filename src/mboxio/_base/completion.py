@@ -7,7 +7,7 @@ from mboxio._base.states import FOREVER
 class Bell(Request):
     """The completion of a request, and nothing else: over once, and tells its watchers.
 
-    A request is no subclass of it: the compiled build recycles objects of base classes only.
+    `Request` is not a subclass: the compiled build recycles objects of base classes only.
     """
 
     __slots__ = ()

@@ -200,7 +200,7 @@ class Deputies:
             undo: called with the same arguments if the caller will never hear of the result.
 
         Raises:
-            BaseException: what the function raised, or what a signal handler raised meanwhile.
+            BaseException: what the function raised, or what a signal handler raised during it.
         """
         errand = Errand(function, args, options)
         try:
@@ -216,7 +216,7 @@ class Deputies:
                 try:
                     start_new_thread(_recall, (gate, errand))
                 except RuntimeError:
-                    pass  # it asks when it wakes by itself
+                    pass  # it asks when it wakes on its own
                 errand.wait(CLEAN_UP_S)
             errand.conclude()
             if undo is not None and errand.sent:

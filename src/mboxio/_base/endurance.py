@@ -29,7 +29,7 @@ class Endurance:
 
 
 def is_for_program(error: BaseException) -> bool:
-    """Tell whether an exception is to end the program, so that it is not for us to go on.
+    """Return whether an exception is to end the program, so that it is not for us to go on.
 
     On another thread there is nobody who would hear of it: ``sys.exit()`` would end that thread
     without a word.

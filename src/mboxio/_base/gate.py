@@ -34,7 +34,7 @@ from mboxio._base.native import COMPILED, Mutex
 from mboxio.errors import ForkedError, WouldDeadlock
 
 TRIES_MAX = 100
-"""How often an op is begun anew that signal handlers interrupt: an end for what never ends."""
+"""How often an op is started again that signal handlers interrupt: a bound for endless signals."""
 
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Kicked(Protocol):
     """Who is told, once the lock is released, that something changed."""
 
     def kick(self) -> None:
-        """Have it look."""
+        """Make it look."""
 
 
 def complain(text: str, subject: object, error: BaseException | None) -> None:
@@ -65,7 +65,7 @@ def complain(text: str, subject: object, error: BaseException | None) -> None:
 
 
 def is_foreign(error: BaseException) -> bool:
-    """Tell whether an exception comes from a signal handler and not from what it interrupted."""
+    """Return whether an exception comes from a signal handler and not from what it interrupted."""
     return interrupt_of(error) is not None
 
 
@@ -111,7 +111,7 @@ class Gate:
     """
 
     def __init__(self, clock: Clock, trace: Callable[[str, Any], object] | None = None) -> None:
-        # Not where it is needed: signals that come fast would interrupt each import of it anew.
+        # Not where it is needed: signals that come fast would interrupt each import of it again.
         import mboxio._base.interrupts  # noqa: F401
 
         self.clock = clock
@@ -167,7 +167,7 @@ class Gate:
         """
         interrupted: BaseException | None = None
         try:
-            self.eventful = False  # before settling: a finalizer may note something meanwhile
+            self.eventful = False  # before settling: a finalizer may note something at any time
             self.settle()
         finally:
             interrupted = self.interrupted  # once the lock is free, others leave as well
@@ -193,7 +193,7 @@ class Gate:
         return True
 
     def undisturbed(self, function: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]) -> T:
-        """Return ``function(*args)``, begun anew if a signal handler raises in it. Under the lock.
+        """Return ``function(*args)``, again if a signal handler raises in it. Under the lock.
 
         What the handler raised comes out when the lock is released.
         """
@@ -244,7 +244,7 @@ class Gate:
     # -- what is to be done when the lock is released; under the lock
 
     def refill(self, queue: Refilled) -> None:
-        """Have ``queue.refill()`` called before the lock is released."""
+        """Call ``queue.refill()`` before the lock is released."""
         self.dirty.append(queue)
         self.eventful = True
 
@@ -288,7 +288,7 @@ class Gate:
         if kicks:
             self.kicks = []
         for parker in wakes:
-            parker.kick()  # under the lock: nobody can close the descriptor meanwhile
+            parker.kick()  # under the lock: no thread can close the descriptor
         self.lock.release()
         for parker in wakes:
             self.clock.unpark(parker)

@@ -15,7 +15,7 @@ CO_VARARGS = 0x04
 
 
 def interrupts(error: BaseException) -> bool:
-    """Tell whether an exception was raised by a signal handler, and not by what it came out of.
+    """Return whether an exception was raised by a signal handler, and not by what it came out of.
 
     A handler is known by its arguments (a number and the frame that it interrupted), or by its
     code if it changed them. What is no `Exception` asks for the end of whatever runs.

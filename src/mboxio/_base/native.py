@@ -45,7 +45,7 @@ class Mutex:
         self._lock.release()
 
     def mine(self) -> bool:
-        """Tell whether the calling thread is inside."""
+        """Return whether the calling thread is inside."""
         if not self._lock._is_owned():  # type: ignore[attr-defined]
             return False
         frame: FrameType | None = _getframe(1)

@@ -211,11 +211,11 @@ class Request:
         return STAGES.get(self.state)
 
     def under_way(self) -> bool:
-        """Tell whether the request was accepted and is not over."""
+        """Return whether the request was accepted and is not over."""
         return self.state > NEW and not self.over
 
     def done(self) -> bool:
-        """Tell whether the request is over; looks for news first and never waits."""
+        """Return whether the request is over; looks for news first and never waits."""
         if self.state < DONE:
             self.owner.look_at(self)
         return self.state >= DONE

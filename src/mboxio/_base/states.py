@@ -73,5 +73,5 @@ STAGES = {QUEUED: "queue", SENDING: "tx_done", SENT: "tx_done", AWAITING: "reply
 
 
 def ended(state: int) -> bool:
-    """Tell whether a request in this state is over."""
+    """Return whether a request in this state is over."""
     return state >= DONE

@@ -7,9 +7,9 @@ What a remote says goes through `remote_text` where it comes in. `MailboxError` 
 __all__ = ["LINE_MAX", "REMOTE_MAX", "printable", "remote_text"]
 
 LINE_MAX = 2000
-"""A line has so many characters at the most; an error may list the channels of a controller."""
+"""A line has at most this many characters; an error may list the channels of a controller."""
 REMOTE_MAX = 200
-"""What a remote adds to a line has so many."""
+"""At most this many characters of a line come from a remote."""
 UTF8_BYTES_MAX = 4
 
 
@@ -29,7 +29,7 @@ def printable(text: str, limit: int = LINE_MAX) -> str:
 
 
 def remote_text(said: str | bytes | bytearray) -> str:
-    """Return what a remote said as a part of one line, `REMOTE_MAX` characters at the most.
+    """Return what a remote said as a part of one line, at most `REMOTE_MAX` characters.
 
     The rest of a longer one is not even decoded.
     """

@@ -1,4 +1,4 @@
-"""Time-outs as users write them: seconds, None for ever, or the channel's default."""
+"""Time-outs as users write them: seconds, None for no limit, or the channel's default."""
 
 from mboxio._base.states import FOREVER
 

@@ -49,7 +49,7 @@ class Endpoint(Owner):
         host: the connection.
         channel: the channel, which other clients may use as well.
         backlog: how many requests ``submit`` may queue when the hardware takes no more.
-        timeout_s: default deadline from the doorbell on, in seconds; None waits for ever.
+        timeout_s: default deadline from the doorbell on, in seconds; None waits forever.
         queue_timeout_s: default deadline while waiting for a slot, in seconds.
         ports: driver-level hooks.
     """
@@ -185,7 +185,7 @@ class Endpoint(Owner):
             raise
 
     def disown(self, request: Request, waits: bool) -> None:
-        """Cancel what `hand_in` accepted, because its caller will never hear of it."""
+        """Cancel what `hand_in` accepted, because its caller will never get it."""
         if request.under_way():
             self.cancel(request)
 
@@ -246,7 +246,7 @@ class Endpoint(Owner):
             self.send_answer(tag, message, status, BY_HANDLER)
 
     def send_answer(self, tag: int, message: bytes, status: int, queued_by: int) -> None:
-        """Have an answer go out before everything that waits. Under the lock."""
+        """Queue an answer, before everything that waits. Under the lock."""
         channel = self.channel
         if self.gate.lost or (status and not self.queue.capabilities.matches_replies):
             if queued_by == BY_HANDLER:
@@ -359,7 +359,7 @@ class Endpoint(Owner):
         self.gate.call(self.watch_for, waitable, callback)
 
     def watch_for(self, waitable: Request, callback: Callable[[Any], object]) -> None:
-        """Have the callback posted when it is over, now if it is. Under the lock."""
+        """Post the callback when it is over, now if it is. Under the lock."""
         if waitable.over:
             self.at_home.post(callback, waitable)
         else:

@@ -196,7 +196,7 @@ class Host:
     # -- reports of the driver, under the lock
 
     def take_event(self) -> None:
-        """Something happened: have somebody look."""
+        """Something happened: wake the thread or loop that serves the pump."""
         self.pump.kick()
 
     def take_link(self, up: bool, epoch: int, reason: str) -> None:
@@ -287,7 +287,7 @@ class Host:
                 return
             able = True
             self.reconnecting = True
-            self.gate.call(self.plan_reconnect, True)  # the next try, for everybody who looks
+            self.gate.call(self.plan_reconnect, True)  # the next try, for all who look
             try:
                 able = self.controller.reconnect()
             except Exception as error:

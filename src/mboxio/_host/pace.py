@@ -1,4 +1,4 @@
-"""When a lost remote is looked for: at once, and then ever more seldom until one lives."""
+"""When a lost remote is looked for: at once, and then less and less often until one lives."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -37,8 +37,8 @@ class Seeking(Protocol):
 class Pace:
     """Chooses the times of the tries of one connection.
 
-    The pauses lie between the beginnings of tries, and begin anew after a life that was one. All is
-    called under the lock of the ``host``.
+    The pauses lie between the beginnings of tries, and start again at the shortest one after a life
+    that counts. All is called under the lock of the ``host``.
     """
 
     def __init__(self) -> None:

@@ -85,7 +85,7 @@ def refuse_exhausted(error: BaseException, what: str) -> None:
 
 
 def readable(descriptor: int, timeout_s: float) -> bool:
-    """Tell whether a descriptor is or becomes readable within a time."""
+    """Return whether a descriptor is or becomes readable within a time."""
     poller = select.poll()
     poller.register(descriptor, select.POLLIN)
     assert timeout_s >= 0, "poll would wait for ever"

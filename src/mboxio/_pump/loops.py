@@ -59,7 +59,7 @@ class Job:
         self.args = args
 
     def deliver(self) -> None:
-        """Have it called next: never inside another call of the user's."""
+        """Call it next: never inside another call of the user's."""
         if not self.port.loop.is_closed():
             self.port.loop.call_soon(self.run)
 
@@ -111,7 +111,7 @@ class LoopPort:
         self.prod()
 
     def post(self, function: Callable[..., object], *args: object) -> None:
-        """Have user code called on the loop."""
+        """Call user code on the loop."""
         self.queue_up(Job(self, function, args))
 
     def queue_up(self, item: Delivery) -> None:
@@ -173,7 +173,7 @@ class LoopPort:
             except OSError as error:
                 self.stale = error.errno in NONE_LEFT  # the next verb tries again
                 refuse_exhausted(error, self.pump.host.address)
-                # It was closed meanwhile; its successor makes the port stale again.
+                # It has been closed; its successor makes the port stale again.
         self.look(LOOK)  # nothing that came before the registration may be missed
 
     def register_or_complain(self) -> None:
@@ -240,9 +240,9 @@ class LoopPort:
             self.gate.leave()
 
     def await_arrival(self, arrival: Arrival, waitable: Request) -> None:
-        """Look once, then have the arrival told when it is over. Under the lock.
+        """Look once, then tell the arrival when it is over. Under the lock.
 
-        Where other futures wait already, the descriptors are armed and tell of news by themselves.
+        If other futures wait already, the descriptors are armed and report news on their own.
         """
         if not waitable.over and (self.pending == 1 or self.stale):
             self.pump.look_now(self.gate.clock.now_ns())
@@ -252,7 +252,7 @@ class LoopPort:
             waitable.add_watcher(arrival)
 
     def forget(self, waitable: Request, future: "asyncio.Future[Any]") -> None:
-        """Nobody waits for this future any more."""
+        """This future has no waiter any more."""
         self.gate.call(self.drop_arrival, waitable, future)
 
     def drop_arrival(self, waitable: Request, future: "asyncio.Future[Any]") -> None:

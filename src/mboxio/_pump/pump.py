@@ -44,7 +44,7 @@ class Pump(Sleepers):
         self.leader: Parker | None = None
         self.parked: deque[Parker] = deque()
         self.loops: list[LoopSide] = []
-        self.listening = False  # somebody sleeps on the descriptors and wants to be woken
+        self.listening = False  # the leader sleeps on the descriptors and has to be woken
         self.distant = False  # an access takes long: no spinning, no accesses on an event loop
         self.spin_ns = 0
         self.spin_now_ns = 0
@@ -95,7 +95,7 @@ class Pump(Sleepers):
                     self.serve_spinner(other, True)
 
     def serve_spinner(self, queue: Queue, only_replies: bool) -> None:
-        """Service one queue for somebody who needs no news of slots, unless others do."""
+        """Service one queue for a waiter that needs no news of slots, unless others do."""
         queue.only_replies = only_replies and not queue.line and queue.stalled is None
         try:
             self.serve(queue, 0, LOOK)  # time 0: nothing is due yet, and no clock is read
@@ -146,10 +146,10 @@ class Pump(Sleepers):
             self.rearm()
 
     def rearm(self) -> None:
-        """Whoever looked goes away: the sleepers want to be woken again. Under the lock."""
+        """Arm again for the sleepers, after a look took the announcement back. Under the lock."""
         if self.listening or self.loops:
             tries = 0
-            while self.arm() and tries < 16:  # bounded: a flood must not keep the lock for ever
+            while self.arm() and tries < 16:  # bounded: a flood must not keep the lock forever
                 self.turn(self.clock.now_ns(), LOOK)
                 tries += 1
             if tries == 16:
@@ -173,7 +173,7 @@ class Pump(Sleepers):
     # -- waiting
 
     def wait(self, waitable: Request, until_ns: int) -> bool:
-        """Wait until ``waitable`` is over, driving the source if nobody else does.
+        """Wait until ``waitable`` is over, driving the source if no other thread does.
 
         Returns:
             True if it is over, False if the clock shows ``until_ns``.
@@ -272,7 +272,7 @@ class Pump(Sleepers):
         return bool(waitable.over)
 
     def take_lead(self, parker: Parker) -> None:
-        """Lead if nobody does or only the service thread does, else stand in line."""
+        """Lead if no thread does or only the service thread does, else stand in line."""
         worker = self.worker
         if self.leader is None or self.interrupts(parker, self.leader):
             self.leader = parker
@@ -283,7 +283,7 @@ class Pump(Sleepers):
             self.parked.append(parker)
 
     def interrupts(self, parker: Parker, leader: Parker) -> bool:
-        """Tell whether a leader waits below on the caller's own stack, which a handler interrupted.
+        """Return whether a leader waits below on the caller's own stack, interrupted by a handler.
 
         It cannot go on before the caller does, who takes its place until then. So does a caller
         for whoever stands in line below it.
@@ -299,7 +299,7 @@ class Pump(Sleepers):
         return False
 
     def step_down(self, parker: Parker, waitable: Request) -> None:
-        """Stop waiting; a leader hands over to somebody who still waits. Under the lock."""
+        """Stop waiting; a leader hands over to a thread that still waits. Under the lock."""
         waitable.drop_watcher(parker)
         self.woke(parker)
         below = parker.below
@@ -371,7 +371,7 @@ class Pump(Sleepers):
     # -- being told
 
     def kick(self) -> None:
-        """Have the sleepers look again: leader, loops, or the service thread. Under the lock."""
+        """Make the sleepers look again: leader, loops, or service thread. Under the lock."""
         if self.leader is not None:
             self.gate.wake(self.leader)
         else:

@@ -63,7 +63,7 @@ class Sleepers:
         self.deaf_ns = 0  # how long the next sleep hears nothing but its kick
 
     def doubted(self, queues: Sequence[Probed]) -> bool:
-        """Tell whether to check if an event is of use, which costs as much as another look."""
+        """Return whether to check if an event is of use, which costs as much as another look."""
         self.events += 1
         if not self.useless and self.events < EVENTS_PER_DOUBT:
             return False
@@ -130,7 +130,7 @@ class Sleepers:
                 self.close()
 
     def lay_down(self, parker: Parker) -> None:
-        """Have a thread sleep on the descriptors, next. Under the lock."""
+        """Make a thread's next sleep one on the descriptors. Under the lock."""
         parker.kick_fd = self.kick_fd_for(parker)
         parker.poller = self.poller(parker.kick_fd)
         parker.watched = (*self.descriptors, parker.kick_fd)
@@ -161,7 +161,7 @@ class Sleepers:
 def doze(clock: Clock, parker: Parker) -> str:
     """Sleep as the parker says; returns `EVENT` if a descriptor is readable.
 
-    It holds nothing of the connection, so that one which is forgotten can go meanwhile.
+    It holds nothing of the connection, so that a forgotten one can go during the sleep.
     """
     kick_fd = parker.kick_fd
     if kick_fd < 0:
@@ -176,7 +176,7 @@ def doze(clock: Clock, parker: Parker) -> str:
             try:
                 select.select(parker.watched, (), (), max(0.0, left_ms) / 1e3)
             except (OSError, ValueError):
-                pass  # one was closed meanwhile, which poll takes for an event
+                pass  # one was closed, which poll takes for an event
             left_ms = 0.0
         ready = poller.poll(min(max(0.0, left_ms), SLEEP_MAX_MS))
     why = LOOK

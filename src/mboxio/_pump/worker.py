@@ -42,7 +42,7 @@ class Callback(Watcher):
 
 
 class Worker:
-    """Runs jobs in order, and leads the pump while there is unattended work and nobody waits.
+    """Runs jobs in order, and leads the pump while there is unattended work and no thread waits.
 
     The thread starts at first need and is joined by the connection's `close`.
     """
@@ -69,12 +69,12 @@ class Worker:
             self.ring()
 
     def post(self, job: Callable[..., object], *args: object) -> None:
-        """Have ``job(*args)`` called on the service thread."""
+        """Call ``job(*args)`` on the service thread."""
         self.jobs.append((job, args))
         self.ring()
 
     def ring(self) -> None:
-        """Have the thread look at its work again; start it if need be."""
+        """Make the thread recheck its work, starting it if necessary."""
         if not self.started:
             if self.jobs or (self.needs > 0 and not self.stopping):
                 self.started = True  # now, and not in `kick`: two rings must not start two threads

@@ -34,7 +34,7 @@ class Backlog:
         return len(self.line)
 
     def has_place(self) -> bool:
-        """Tell whether `submit` may leave another request here."""
+        """Return whether `submit` may leave another request here."""
         return self.held < self.limit
 
     def append(self, request: Request, queued_by: int) -> None:

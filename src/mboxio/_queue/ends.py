@@ -120,7 +120,7 @@ def driver_raised(channel: BaseChannel, request: Request, error: BaseException) 
 
 
 def driver_failed(error: BaseException) -> MailboxError:
-    """Turn what stops a queue into an error: a `MailboxError` tells by itself what it is."""
+    """Turn what stops a queue into an error: a `MailboxError` needs no translation."""
     if isinstance(error, MailboxError):
         return error
     fault = DriverError(f"the driver failed: {error!r}")

@@ -45,7 +45,7 @@ class Line:
         raise NotImplementedError
 
     def mark_dirty(self) -> None:
-        """Have `refill` called before the lock is released."""
+        """Call `refill` before the lock is released."""
         if not self.dirty:  # once in the gate's list, however many proofs come in a batch
             self.dirty = True
             self.gate.refill(self)

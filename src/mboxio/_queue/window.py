@@ -7,7 +7,7 @@ from mboxio._base.states import HOLDS_MEMORY
 
 NONCE_BITS = 15
 NONCES_DRAWN_BYTES = 512
-"""Of so many messages at once: a call costs as much as a few of them."""
+"""Drawn for many messages at once: a call costs as much as a few messages."""
 
 
 class Window:
@@ -40,7 +40,7 @@ class Window:
         self.used = 0  # how many requests stand here
 
     def conceal(self) -> None:
-        """Put random bits into each handle: who is to name one has to have seen it.
+        """Put random bits into each handle: a remote that names one has to have seen it.
 
         Called before anything is handed over.
         """

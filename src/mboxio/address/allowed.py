@@ -12,7 +12,7 @@ __all__ = ["names_of", "require_allowed", "require_name"]
 NAME = re.compile(r"[\w.-]+(?=:)")
 """How a controller, or a region, inside of an option begins."""
 ROUNDS_MAX = 8
-"""An address in an option of an address is encoded twice, and nobody stacks so many."""
+"""An address in an option of an address is encoded twice, and no one stacks this many."""
 
 
 def names_of(allow: Collection[str] | None) -> frozenset[str] | None:

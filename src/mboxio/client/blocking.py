@@ -44,7 +44,7 @@ class Connection(Host):
         Args:
             channel: name or number.
             backlog: requests that ``submit`` may queue beyond what the hardware takes.
-            timeout_s: default deadline from the doorbell on, in seconds; None waits for ever.
+            timeout_s: default deadline from the doorbell on, in seconds; None waits forever.
             queue_timeout_s: default deadline for a slot, in seconds; as ``timeout_s`` if left out.
             correlator: ties replies to requests where the controller does not say how.
             ports: driver-level hooks, called inline.
@@ -173,7 +173,7 @@ class Messages(Subscription):
         """Wait for the next message.
 
         Args:
-            timeout_s: how long to wait, in seconds; None waits for ever.
+            timeout_s: how long to wait, in seconds; None waits forever.
 
         Raises:
             RequestTimeout: nothing came.

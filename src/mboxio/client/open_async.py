@@ -150,7 +150,7 @@ async def _patiently(opening: Opening, wait_s: float | None) -> tuple[Connection
 
 
 async def _in_thread(opening: Opening) -> tuple[Connection, Any]:
-    """Open in a thread. A caller who gives up meanwhile leaves no connection behind."""
+    """Open in a thread. A caller that gives up leaves no connection behind."""
     made: list[Connection] = []
     abandoned = False
 

@@ -11,7 +11,7 @@ WAIT_MAX_S = 1e6
 
 
 def is_not_yet(error: BaseException) -> bool:
-    """Tell whether what was asked for may be there later, with nothing changed by the user."""
+    """Return whether what was asked for may be there later, with nothing changed by the user."""
     if isinstance(error, MailboxError):
         return error.not_yet
     return isinstance(error, (ConnectionError, FileNotFoundError))  # of a driver that says no more

@@ -39,7 +39,7 @@ class DistantMessages(AsyncMessages):
 class DistantClient(AsyncClient):
     """An async client whose awaited verbs make their accesses on an I/O thread.
 
-    The loop goes on meanwhile. ``submit``, ``post``, ``cancel`` and ``close`` remain plain calls,
+    The loop keeps running. ``submit``, ``post``, ``cancel`` and ``close`` remain plain calls,
     and take as long as the accesses that they make or that are under way.
     """
 

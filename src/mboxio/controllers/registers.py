@@ -20,7 +20,7 @@ SPIN_S = 50e-6
 """How long a wait looks at registers that are near before it sleeps."""
 
 JOIN_S = 30.0
-"""How long closing waits for a try to reach lost registers, which ends by itself before."""
+"""How long closing waits for a try to reach lost registers, which normally ends before."""
 
 
 @dataclass(frozen=True, kw_only=True)

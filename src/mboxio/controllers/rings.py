@@ -57,7 +57,7 @@ class RingController(Controller):
         self.linked = True
         self.armed: Armed | None = None
         self.is_armed = False
-        self.wary = False  # indices may start anew at any time: ask `same_life` before acting
+        self.wary = False  # indices may restart at any time: ask `same_life` before acting
         self.busy = Busy("tx_done")
         self.gone = Busy("event")
 
@@ -93,11 +93,11 @@ class RingController(Controller):
         return False
 
     def excused(self) -> bool:
-        """Tell whether a ring that seems to lie has another reason, which is reported then."""
+        """Return whether there is another reason than a lie, which has been reported then."""
         return False
 
     def same_life(self) -> bool:
-        """Tell whether the indices that were read are those of the life they are taken for.
+        """Return whether the indices that were read are those of the life they are taken for.
 
         Asked where ``wary`` is set, after an index was read and before anything is done; False
         after it was reported that the remote is lost.
@@ -197,7 +197,7 @@ class RingController(Controller):
         return consumed > 0
 
     def drain(self, lane: Lane, left: int) -> None:
-        """Take what waits, so many messages at the most, and give the slots back at once."""
+        """Take up to ``left`` messages, and return their slots together."""
         consumer = lane.consumer
         try:
             while left > 0:
@@ -215,7 +215,7 @@ class RingController(Controller):
             consumer.release()  # also after a lie: what was taken before it is the remote's again
 
     def deliver(self, lane: Lane, kind: int, tag: int, message: bytes) -> None:
-        """Hand up a message that is no ordinary reply."""
+        """Hand up a message that is not an ordinary reply."""
         channel = lane.channel
         if kind == MESSAGE:
             channel.notify(message)

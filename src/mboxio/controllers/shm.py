@@ -41,7 +41,7 @@ class ShmOptions:
     Args:
         connect_timeout_s: how long the remote may take to hand over its memory, in seconds.
         timeout_s: default deadline of a request, in seconds.
-        spin_s: how long a wait looks at the rings before it sleeps, in seconds, at the most.
+        spin_s: longest time that a wait looks at the rings before it sleeps, in seconds.
     """
 
     connect_timeout_s: float = 1.0
@@ -100,7 +100,7 @@ class SharedMemory(RingController):
         return True
 
     def await_memory(self, knocking: socket.socket) -> None:
-        """Watch a new connection, unless the link came up meanwhile. Under the lock."""
+        """Watch a new connection, unless the link has come up. Under the lock."""
         if self.linked or self.host.closed:
             let_go(knocking)
             return

@@ -53,7 +53,7 @@ class Wiring:
     """The way of addresses and interrupts through one tree.
 
     What it has learnt of a node it keeps, so that each is read once, however many are below it.
-    It is made anew for each answer, which bounds the work for one.
+    It is made again for each answer, which bounds the work for one.
 
     Args:
         find: gets the node of a phandle.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from enum import Enum
 
 POLL_ACCESSES = 8
-"""A poll period is at least as long as so many accesses: a look takes a few of them."""
+"""A poll period is at least as long as this many accesses: a look takes a few of them."""
 
 
 class TxDone(Enum):

@@ -82,7 +82,7 @@ class Probe:
     __slots__ = ()
 
     def news(self, only_replies: bool) -> bool:
-        """Tell at little cost whether ``service`` may find something.
+        """Return, at little cost, whether ``service`` may find something.
 
         Args:
             only_replies: news of slots are none.
@@ -238,7 +238,7 @@ class Controller:
         return False
 
     def restarted(self) -> None:
-        """The user says that the remote was restarted: what it knew is void, look at it anew.
+        """The user says that the remote was restarted: what it knew is void, look at it again.
 
         Nothing is in flight or held any more. Where the new life cannot be used, report
         ``link(False, ...)``; `reconnect` is called then.

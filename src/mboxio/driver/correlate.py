@@ -98,7 +98,7 @@ class Correlator:
         return message
 
     def classify(self, message: bytes) -> Verdict:
-        """Tell what a received message is; never raises, whatever the remote wrote."""
+        """Return what a received message is; never raises, whatever the remote wrote."""
         return Notification
 
     def tag_of(self, message: bytes) -> int:
@@ -127,7 +127,7 @@ class Correlator:
         return True
 
     def exhausted(self) -> bool:
-        """Tell whether there are tags, and all are in use or held."""
+        """Return whether there are tags, and all are in use or held."""
         if self.in_order:
             return self.in_flight >= self.in_flight_max
         return bool(self.busy) and not (self.free or self.own_tags)

@@ -340,7 +340,7 @@ def mbox_wait_request(err: int, wait: mbox_wait | None, timeout: float | None = 
 
     Args:
         err: anything else is returned at once.
-        timeout: in milliseconds; None waits for ever. The kernel has no such argument.
+        timeout: in milliseconds; None waits forever. The kernel has no such argument.
 
     Returns:
         The status of the request, -ETIME, -EINVAL without a wait, or -EDEADLK where nothing may

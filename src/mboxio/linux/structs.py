@@ -148,5 +148,5 @@ class mbox_request:
 
 
 def IS_ERR(pointer: mbox_chan | int) -> TypeGuard[int]:
-    """Tell whether a function returned an error in place of a channel."""
+    """Return whether a function returned an error in place of a channel."""
     return isinstance(pointer, int)

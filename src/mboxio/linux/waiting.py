@@ -38,7 +38,7 @@ class interrupt_context:
 
 
 def in_interrupt() -> bool:
-    """Tell whether the calling thread must not block."""
+    """Return whether the calling thread must not block."""
     return context.interrupts > 0
 
 
@@ -83,7 +83,7 @@ class Poller:
         self.closed = False
 
     def start(self) -> None:
-        """A message was handed over: ask at once. An armed timer is armed anew."""
+        """A message was handed over: ask at once. An armed timer is armed again."""
         with self.lock:
             self.arm(self.clock.now_ns())
 

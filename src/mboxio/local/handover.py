@@ -18,7 +18,7 @@ __all__ = ["SIZE_MAX", "receive_memory"]
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 SIZE_MAX = 0xFFFFFFFF
 DESCRIPTORS_MAX = 253
-"""What the kernel passes at the most."""
+"""Most descriptors that the kernel passes."""
 
 
 def receive_memory(

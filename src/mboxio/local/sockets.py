@@ -314,7 +314,7 @@ def _unlock(path: str, lock: int) -> None:
 
 
 def _is_named(descriptor: int, path: str) -> bool:
-    """Tell whether a path still means the file that is open."""
+    """Return whether a path still means the file that is open."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:

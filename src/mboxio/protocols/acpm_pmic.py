@@ -32,7 +32,7 @@ READ_REFUSED, WRITE_REFUSED = 1, 2
 ERRNOS = {READ_REFUSED: errno.EACCES, WRITE_REFUSED: errno.EACCES}
 """What the firmware's results mean; every other one is EIO, as in Linux."""
 BULK_MAX = 8
-"""Registers in one bulk operation, at the most."""
+"""Most registers in one bulk operation."""
 VERBS = ("read", "write", "update", "bulk-read", "bulk-write")
 WORDS = struct.Struct("<4I")
 KINDS = BUSES = 16
@@ -130,7 +130,7 @@ class Operation(Generic[T]):
         self._decode = decode
 
     def done(self) -> bool:
-        """Tell whether it is over."""
+        """Return whether it is over."""
         return self.request.done()
 
     def wait(self, timeout_s: float | None = None) -> bool:

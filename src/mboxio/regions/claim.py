@@ -48,7 +48,7 @@ class Claim:
         _held.add(self)
 
     def meets(self, place: object, begin: int, end: int) -> bool:
-        """Tell whether this claim is on some of these bytes."""
+        """Return whether this claim is on some of these bytes."""
         return self.place == place and self.begin < end and begin < self.end
 
     def close(self) -> None:

@@ -111,7 +111,7 @@ def _refuse_others(descriptor: int, path: str) -> None:
 
 
 def _is_private(gid: int, uid: int) -> bool:
-    """Tell whether a group is the one of a user alone, as where the umask is 002."""
+    """Return whether a group is the one of a user alone, as where the umask is 002."""
     if gid == 0:
         return True  # root's own
     try:

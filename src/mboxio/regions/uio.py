@@ -147,7 +147,7 @@ class Device:
     maps: dict[int, Map]
 
     def lies_at(self, map_number: int, address: int) -> bool:
-        """Tell whether this physical address is where a map begins."""
+        """Return whether this physical address is where a map begins."""
         return map_number in self.maps and self.maps[map_number].address == address
 
     def __str__(self) -> str:

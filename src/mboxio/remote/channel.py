@@ -63,7 +63,7 @@ class RemoteChannel:
 
     @property
     def faults(self) -> Faults | None:
-        """How the replies of this channel go wrong; setting it starts the draws anew."""
+        """How the replies of this channel go wrong; setting it restarts the draws."""
         return self.disturbance.faults if self.disturbance else None
 
     @faults.setter

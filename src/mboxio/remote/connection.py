@@ -108,7 +108,7 @@ class Connection(Served):
             surely(self._doorbell)  # `peer_armed` asks for it once
 
     def has(self, channel: str) -> bool:
-        """Tell whether this connection is young enough to have a channel."""
+        """Return whether this connection is young enough to have a channel."""
         return channel in self._by_name
 
     def notify(self, channel: str, message: bytes) -> bool:

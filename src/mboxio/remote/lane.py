@@ -66,7 +66,7 @@ class Lane:
         self._tag = 0
 
     def stirs(self) -> bool:
-        """Tell at little cost whether `serve` may have something to do."""
+        """Return, at little cost, whether `serve` may have something to do."""
         return self._consumer.news() or bool(self._due) or bool(self._waiting)
 
     def serve(self, now_ns: int) -> bool:
@@ -88,7 +88,7 @@ class Lane:
         return bool(batch)
 
     def quiet(self) -> bool:
-        """Tell whether nothing can be taken now.
+        """Return whether nothing can be taken now.
 
         Raises:
             RemoteError: the host broke the protocol.

@@ -45,7 +45,7 @@ class Remote(Serving[ShmServer], Declared):
 
     Args:
         name: where hosts find it, ``demo`` or ``shm:demo``.
-        spin_s: how long to look at the rings before sleeping, in seconds, at the most. Left out,
+        spin_s: longest time to look at the rings before sleeping, in seconds. Left out,
             it is 50 µs, and 0 on a single CPU.
 
     Raises:

@@ -40,7 +40,7 @@ class Armed:
     def promise_fences(self) -> None:
         """Spare the peer its fences where the system can make them: arming takes longer then.
 
-        For a side that arms seldom, before it arms and before the peer has the memory.
+        For a side that rarely arms, before it arms and before the peer has the memory.
         """
 
     def arm(self) -> bool:
@@ -56,7 +56,7 @@ class Armed:
         raise NotImplementedError
 
     def peer_armed(self) -> bool:
-        """Tell whether the peer may sleep and needs the doorbell for what was pushed before."""
+        """Return whether the peer may sleep and needs the doorbell for what was pushed before."""
         raise NotImplementedError
 
 
@@ -77,9 +77,9 @@ class Ring:
         self.broken = False
 
     def reset(self) -> None:
-        """Start anew with the indices as they stand in memory, after a lie or a new epoch.
+        """Start again with the indices as they stand in memory, after a lie or a new epoch.
 
-        A consumer drops everything that waits. A producer's count of consumed slots starts anew.
+        A consumer drops everything that waits. A producer's count of consumed slots starts again.
 
         Raises:
             RemoteError: an index in memory is still impossible.
@@ -142,11 +142,11 @@ class Producer(Ring):
         raise NotImplementedError
 
     def news(self) -> bool:
-        """Tell at little cost whether slots may have come back. Believes nothing; any thread."""
+        """Return whether slots may have come back. Cheap, believes nothing; any thread."""
         return True
 
     def doorbell_needed(self) -> bool:
-        """Tell whether the peer needs the doorbell for what was pushed; call after pushing."""
+        """Return whether the peer needs the doorbell for what was pushed; call after pushing."""
         armed = self.armed
         return armed is None or armed.peer_armed()
 
@@ -229,7 +229,7 @@ class Consumer(Ring):
         return message
 
     def news(self) -> bool:
-        """Tell at little cost whether something may wait. Believes nothing; any thread."""
+        """Return whether something may wait. Cheap, believes nothing; any thread."""
         return True
 
     def pop(self) -> tuple[int, int, bytes] | None:

@@ -67,7 +67,7 @@ class VirtualClock(Clock):
         """Nobody else wants to run before time passes."""
 
     def jump(self, ns: int) -> None:
-        """Move the clock as a busy computation would: nothing fires meanwhile."""
+        """Move the clock as a busy computation would: nothing fires in between."""
         self._now_ns += ns
 
     def advance(self, ns: int) -> None:

@@ -179,7 +179,7 @@ class VideoCore:
         return flags | (len(fifo) if self.levels else 0)
 
     def wants_attention(self) -> bool:
-        """Tell whether the interrupt line is up."""
+        """Return whether the interrupt line is up."""
         return bool(self.config & 1 and self.to_arm)
 
     def move_on(self) -> None:

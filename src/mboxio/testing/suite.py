@@ -103,7 +103,7 @@ def check_controller(
 def _key(factory: Factory) -> object:
     """Return what is the same for the same factory only; None if that cannot be told.
 
-    A function that is made anew for each test is the same one if nothing but its code counts.
+    A function that is made again for each test is the same one if nothing but its code counts.
     """
     if isinstance(factory, type):
         return factory

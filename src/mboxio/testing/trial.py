@@ -120,7 +120,7 @@ class Trial:
             raise Skip(lacking)
 
     def has(self, need: str) -> bool:
-        """Tell whether the bench and the channel offer this."""
+        """Return whether the bench and the channel offer this."""
         return not NEEDS[need](self)
 
     def new_client(self, **options: Any) -> Client:
@@ -177,7 +177,7 @@ class Trial:
             self.host.gate.leave()
 
     def readable(self, timeout_s: float = 0.0) -> bool:
-        """Tell whether a descriptor of the driver is or becomes readable."""
+        """Return whether a descriptor of the driver is or becomes readable."""
         poller = select.poll()
         for descriptor in self.host.pump.descriptors:
             poller.register(descriptor, select.POLLIN)

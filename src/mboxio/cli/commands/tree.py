@@ -23,7 +23,7 @@ CONTINUED = " "
 GAP = 2
 """Between two columns of a table."""
 ROWS_MAX = 1000
-"""A table lays out so many lines in a second; the largest boards have some hundred."""
+"""Lines that a table lays out in a second; the largest boards have some hundred."""
 NARROW = 10
 """A column with names has so much room on the narrowest screen."""
 

@@ -10,7 +10,7 @@ from mboxio._base.texts import LINE_MAX, printable
 __all__ = ["LINE_MAX", "WORD_MAX", "json_line", "note", "printable", "register_plain", "word"]
 
 WORD_MAX = 200
-"""A name has so many."""
+"""Characters of a name at most."""
 
 PLAIN = {"×": "x", "µ": "u", "°": "", "…": "..."}
 """What stands for our own characters where the encoding of the output lacks them."""

@@ -58,14 +58,14 @@ class Descriptor:
         return True
 
     def due(self, now_ns: int, region: Region) -> bool:
-        """Tell whether it is time to look whether it is still the same."""
+        """Return whether it is time to look whether it is still the same."""
         if now_ns < self.check_ns:
             return False
         self.check_ns = now_ns + CHECK_NS[region.kind]
         return True
 
     def same(self, region: Region) -> bool:
-        """Tell whether the SRAM still says what is in use."""
+        """Return whether the SRAM still says what is in use."""
         try:
             return self.read(region) == self.words
         except RemoteError:

@@ -49,7 +49,7 @@ class AcpmOptions:
         poll_s: how often a polled channel is looked at while something is in flight, in seconds.
         idle_poll_s: and while nothing is.
         timeout_s: default deadline of a request, in seconds.
-        spin_s: how long a wait looks at the rings before it sleeps, in seconds, at the most.
+        spin_s: longest time that a wait looks at the rings before it sleeps, in seconds.
         boot_word: offset from base of a word that differs in each life of the firmware; -1: none
             is known. A descriptor that changes is noticed in any case.
         shared: other hosts may use the same channels.
@@ -266,7 +266,7 @@ class Acpm(AcpmNode):
         return False
 
     def excused(self) -> bool:
-        """See `RingController.excused`: indices start anew with a descriptor."""
+        """See `RingController.excused`: indices restart with a descriptor."""
         if self.region is None:
             return False
         try:

@@ -27,12 +27,12 @@ ANSWER_S = 5.0
 """How long an access of one word may take in all; who is slower is taken for dead."""
 
 SLOWER = 10
-"""For each further word, so many times its usual cost is granted on top of that."""
+"""For each further word, this many times its usual cost is granted on top of that."""
 
 RECEIVED_MAX = 1 << 20
-"""Bytes that an access takes at the most, whatever they mean, ..."""
+"""Most bytes that an access takes, whatever they mean, ..."""
 WORD_RECEIVED_MAX = 1 << 10
-"""... and so many more for each word of it."""
+"""... and this many more for each word of it."""
 PIECE_BYTES = 1 << 13
 """What is taken to pieces before the clock is read again."""
 

@@ -12,7 +12,7 @@ SIGNIFICANT = re.compile(rb"[-+$%]")
 """Acknowledgements, and what packets and notifications begin with."""
 HEX_PAIR = re.compile(rb"[0-9a-fA-F]{2}")
 FRAME_BYTES_MAX = 1 << 16
-"""Stubs have buffers of 16 KiB at the most, and nobody asks for more than 4."""
+"""Stubs have buffers of at most 16 KiB, and no request asks for more than 4."""
 EXPANDED_MAX = 1 << 16
 """Bytes of a packet after its run-length code was undone, which makes up to 97 of 2."""
 LINE_BYTES_MAX = 1 << 14

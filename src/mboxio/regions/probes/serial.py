@@ -18,7 +18,7 @@ __all__ = ["SerialPort", "is_serial_port"]
 
 
 def is_serial_port(path: str) -> bool:
-    """Tell whether this is a device, not the path of a socket."""
+    """Return whether this is a device, not the path of a socket."""
     try:
         return stat.S_ISCHR(os.stat(path).st_mode)
     except OSError:

@@ -38,14 +38,14 @@ class AcpmRemote(Serving[PeerServer | FileServer]):
             ...
 
     ``peer:NAME`` hands each host an SRAM of its own, with doorbells and interrupts; a connection
-    is a life of the firmware. ``file:PATH`` is one SRAM without either, made anew by `start`.
+    is a life of the firmware. ``file:PATH`` is one SRAM without either, made again by `start`.
     One thread serves everything and runs all handlers; they compute and return. All methods may
     be called by any thread.
 
     Args:
         address: ``peer:NAME`` or ``file:PATH``.
         base: offset of the descriptor, in bytes.
-        spin_s: how long to look at the rings before sleeping, in seconds, at the most. Left out,
+        spin_s: longest time to look at the rings before sleeping, in seconds. Left out,
             it is 50 µs, and 0 on a single CPU.
 
     Raises:

@@ -143,7 +143,7 @@ class FileServer:
         self.wake()
 
     def restart(self) -> None:
-        """Describe the SRAM anew, as starting firmware does."""
+        """Describe the SRAM again, as starting firmware does."""
         with self._lock:
             self._sram.close()
             self._sram = self._remote.sram(self._memory, self._remote.describe())

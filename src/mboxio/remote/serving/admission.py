@@ -16,7 +16,7 @@ __all__ = ["Admission"]
 
 CONNECTIONS_MAX = 64
 SHARE_KEPT = 4
-"""One part in so many is kept from the hosts of any one user, for those of others and of root."""
+"""One part in this many is kept from the hosts of any one user, for those of others and of root."""
 HELLO_NS = 10_000_000_000
 """How long a host may leave the hello unread."""
 UNASKED_NS = 10_000_000_000
@@ -113,6 +113,6 @@ def share() -> int:
 
 
 def _unread(link: socket.socket) -> bool:
-    """Tell whether the host has not read all that was sent."""
+    """Return whether the host has not read all that was sent."""
     waiting: tuple[int] = struct.unpack("i", fcntl.ioctl(link, termios.TIOCOUTQ, bytes(4)))
     return waiting[0] > 0

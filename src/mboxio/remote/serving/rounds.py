@@ -16,7 +16,7 @@ class Served:
     asked: bool  # whether there was ever anything to do
 
     def stirs(self) -> bool:
-        """Tell at little cost whether `serve` may have something to do."""
+        """Return, at little cost, whether `serve` may have something to do."""
         return True
 
     def serve(self, now_ns: int) -> bool:

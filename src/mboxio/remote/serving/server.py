@@ -54,7 +54,7 @@ class Server(Generic[End]):
         name: of the socket.
         stats: where to count.
         lock: guards `links`.
-        spin_ns: how long to look at the rings before sleeping, at the most.
+        spin_ns: longest time to look at the rings before sleeping.
 
     Raises:
         AddressError: the name is taken, or as `listen`.

@@ -36,7 +36,7 @@ class Serving(Generic[Server]):
     Args:
         address: what hosts connect to.
         lock: guards what is served.
-        spin_s: how long to look at the rings before sleeping, in seconds, at the most. Left out,
+        spin_s: longest time to look at the rings before sleeping, in seconds. Left out,
             it is 50 µs, and 0 on a single CPU.
 
     Raises:

@@ -102,7 +102,7 @@ class Waiter:
         """Return the descriptors with something to read, and whether each has ended.
 
         Args:
-            timeout_ns: how long to wait at the most; 0 only looks; None: for ever.
+            timeout_ns: longest wait; 0 only looks; None: no limit.
         """
         timeout_s = None if timeout_ns is None else timeout_ns / 1e9
         number = self._poller.fileno()
