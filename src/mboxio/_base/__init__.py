@@ -1,1 +1,1 @@
-"""What everything stands on: time, the lock, a request and its states."""
+"""The foundation of the package: time, the lock, a request and its states."""

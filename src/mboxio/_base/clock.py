@@ -20,14 +20,14 @@ class Waitable(Protocol):
 
 
 class Wakes(Protocol):
-    """Who wakes threads once the lock is released: the gate."""
+    """The gate, which wakes threads once the lock is released."""
 
     def wake(self, parker: "Parker") -> None:
         """See `Gate.wake`."""
 
 
 class Watcher:
-    """Somebody who is told when a `Request` is over.
+    """A party that is told when a `Request` is over.
 
     ``fire`` is called once, under the controller's lock: it only notes who has to be woken.
     """

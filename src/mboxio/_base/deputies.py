@@ -149,7 +149,7 @@ ERRANDS: dict[int, Errand] = {}
 
 
 def check_errand() -> None:
-    """Raise `Forsaken` if nobody waits any more for what this thread does."""
+    """Raise `Forsaken` if the result of this thread is not awaited any more."""
     errand = ERRANDS.get(get_ident())
     if errand is not None and errand.forsaken:
         raise Forsaken
@@ -248,7 +248,7 @@ class Deputies:
             return True
 
     def hire(self) -> bool:
-        """Have one deputy more; False if the system has no thread for it."""
+        """Add a deputy; False if the system has no thread for it."""
         try:
             start_new_thread(_hire, (self.staff, self.inbox, self.name))
         except RuntimeError:
@@ -346,7 +346,7 @@ def _deputised(
         if get_ident() != _main:
             return method(self, *args, **options)
         gate = getattr(self, "gate", self)
-        if gate.lock.mine():  # somebody took it by hand, who is not to wait for himself
+        if gate.lock.mine():  # the caller took it by hand, and must not wait for itself
             return method(self, *args, **options)
         return gate.deputies.run(gate, method, (self, *args), options, undo)
 

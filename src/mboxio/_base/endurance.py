@@ -1,4 +1,4 @@
-"""Threads of ours that serve somebody: an error that nobody expected does not end them."""
+"""Serving threads of mboxio: an unexpected error does not end them."""
 
 import time
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Endurance:
 def is_for_program(error: BaseException) -> bool:
     """Return whether an exception is to end the program, so that it is not for us to go on.
 
-    On another thread there is nobody who would hear of it: ``sys.exit()`` would end that thread
+    On another thread it would go unnoticed: ``sys.exit()`` would end that thread
     without a word.
     """
     return not isinstance(error, Exception) and current_thread() is main_thread()

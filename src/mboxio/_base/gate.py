@@ -51,7 +51,7 @@ class Refilled(Protocol):
 
 
 class Kicked(Protocol):
-    """Who is told, once the lock is released, that something changed."""
+    """A party that is told, once the lock is released, that something changed."""
 
     def kick(self) -> None:
         """Make it look."""
@@ -237,7 +237,7 @@ class Gate:
         surely(self.call, decide, *args)
 
     def note(self, decide: Callable[[Unpack[Ts]], object], *args: Unpack[Ts]) -> None:
-        """Leave ``decide(*args)`` for the next `leave`, whoever makes it (finalizers)."""
+        """Leave ``decide(*args)`` for the next `leave`, of any thread (finalizers)."""
         self.notes.append((decide, args))
         self.eventful = True
 
@@ -270,7 +270,7 @@ class Gate:
                 decide, args = self.notes.popleft()
                 try:
                     self.undisturbed(decide, *args)
-                except Exception as error:  # whoever leaves the gate now has no part in it
+                except Exception as error:  # the thread that leaves the gate now has no part in it
                     self.post(complain, "%r raised", decide, error)
             elif self.dirty:
                 queue = self.dirty.pop()
@@ -325,7 +325,7 @@ class Gate:
             raise interrupted
 
     def close(self) -> None:
-        """Nothing is decided any more: whoever decided for the main thread may go."""
+        """Nothing is decided any more: the deputies of the main thread may go."""
         if self.deputies is not None:
             self.deputies.close()
 

@@ -34,14 +34,14 @@ class Lent(Protocol):
 
 
 class Owner:
-    """What a `Request` needs from the client that made it."""
+    """The client that made a `Request`, as the request sees it."""
 
     __slots__ = ("attentive", "channel", "queue")
 
     channel: Any
     queue: Any
     attentive: bool
-    """Wants to hear of its messages: `prepare`, `request_over` and `slot_freed` are called."""
+    """Wants to know of its messages: `prepare`, `request_over` and `slot_freed` are called."""
 
     def __init__(self) -> None:
         self.channel = self.queue = None
@@ -60,7 +60,7 @@ class Owner:
         raise TypeError("an owner cancels")
 
     def call_when_over(self, waitable: "Request", callback: Callable[[Any], object]) -> None:
-        """Have ``callback(waitable)`` called where this owner's user code runs."""
+        """Call ``callback(waitable)`` when it is over, where this owner's user code runs."""
         raise TypeError("an owner calls back")
 
     def future_of(self, waitable: "Request", bare: bool) -> "Future[Any]":
@@ -75,10 +75,10 @@ class Owner:
         """See a message right before an attempt to hand it over. Under the lock."""
 
     def request_over(self, request: "Request") -> None:
-        """Hear that a request ended. Under the lock."""
+        """Take note that a request ended. Under the lock."""
 
     def slot_freed(self, request: "Request") -> None:
-        """Hear that a message left its slot, or never had one. Under the lock."""
+        """Take note that a message left its slot, or never had one. Under the lock."""
 
     def deadline_after(self, timeout_s: float | None) -> int:
         """Return the clock's time ``timeout_s`` from now, `FOREVER` for None."""
@@ -89,7 +89,7 @@ class Request:
     """A message that was accepted, until it ends: done, failed, timed out, cancelled or closed.
 
     Clients make requests; user code only looks at them. All methods may be called from any
-    thread. ``wait``, ``result`` and ``done`` drive the channel when nobody else does.
+    thread. ``wait``, ``result`` and ``done`` drive the channel when no other party does.
     """
 
     __slots__ = (
@@ -175,7 +175,7 @@ class Request:
         return cls  # Request[bytes] is for type checkers
 
     def add_watcher(self, watcher: Watcher) -> None:
-        """Register somebody to be told. Under the lock, and only before it is over."""
+        """Register a watcher. Under the lock, and only before it is over."""
         if self.watchers is None:
             self.watchers = [watcher]
         else:

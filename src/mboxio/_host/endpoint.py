@@ -1,4 +1,4 @@
-"""What blocking and async clients have in common: accepting messages and ending them."""
+"""The common part of blocking and async clients: accepting messages and ending them."""
 
 import errno
 from collections.abc import Callable
@@ -73,7 +73,7 @@ class Endpoint(Owner):
         self.checks = type(channel.controller).check is not Controller.check
         self.backlog = Backlog(backlog)
         self.at_home: Any = None
-        self.attended = 0  # how much of this client somebody has to look after
+        self.attended = 0  # how much of this client needs looking after
         self.ports = ports
         self.attentive = ports is not None
         self.closed = False
@@ -164,7 +164,7 @@ class Endpoint(Owner):
                 or (request.tied and (channel.out_of_step or not channel.ties_replies))
             ):
                 self.admit(request, waits, now_ns)
-            # Whoever waits already goes first, so a line means no attempt.
+            # Requests that wait already go first, so a line means no attempt.
             if gate.lost or queue.line or queue.place(request, channel, now_ns) != PLACED:
                 self.look_or_queue(request, waits, now_ns)
             accepted = True
@@ -251,7 +251,7 @@ class Endpoint(Owner):
         if self.gate.lost or (status and not self.queue.capabilities.matches_replies):
             if queued_by == BY_HANDLER:
                 channel.asked -= 1
-            return  # there is nobody to tell, or the wire cannot say that a handler failed
+            return  # the remote has gone, or the wire cannot say that a handler failed
         if len(message) > channel.message_bytes:
             message, status = b"the answer is too long", errno.EMSGSIZE
         request = Request(self, message, False, self.timeout_ns)
@@ -303,7 +303,7 @@ class Endpoint(Owner):
         return flush
 
     def stop_flush(self, flush: Flush) -> None:
-        """Forget a flush that nobody waits for any more. Under the lock."""
+        """Forget a flush that has no waiter any more. Under the lock."""
         if flush in self.flushes:
             self.flushes.remove(flush)
 

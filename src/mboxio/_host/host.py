@@ -268,7 +268,7 @@ class Host:
     # -- a lost remote is looked for again
 
     def want_remote(self) -> None:
-        """Somebody misses the remote: try at the next occasion. Under the lock."""
+        """The remote is needed: try at the next occasion. Under the lock."""
         if self.lost and self.pump.reconnect_ns == FOREVER:
             self.pump.reconnect_ns = self.pace.lost(self)
             self.pump.kick()
@@ -278,7 +278,7 @@ class Host:
         if self.gate.forked or self.gate.lock.mine():
             return
         if not self.admin.acquire(blocking=False):  # looking for a remote never waits
-            # Somebody is at it, or opens or closes clients.
+            # Another thread is at it, or opens or closes clients.
             self.gate.call(self.plan_reconnect, True)
             return
         try:

@@ -1,4 +1,4 @@
-"""Who gets what no request claims: subscriptions, and the one handler of remote requests."""
+"""Receivers of messages that answer no request: subscriptions, and the remote requests' handler."""
 
 import errno
 from collections import deque
@@ -51,7 +51,7 @@ class Subscription:
         self.wake()
 
     def wake(self) -> None:
-        """Have all readers look again."""
+        """Make all readers look again."""
         if self.bell is not None:
             bell = self.bell
             self.bell = None  # a bell rings once; the next reader that waits makes another
@@ -126,7 +126,7 @@ class Handler:
         self.warned = False
 
     def ask(self, tag: int, message: bytes) -> None:
-        """Have the function called where the client's user code runs. Under the lock."""
+        """Call the function where the client's user code runs. Under the lock."""
         self.client.at_home.post(self.run, tag, message, self.client.host.life)
 
     def run(self, tag: int, message: bytes, life: int) -> Any:

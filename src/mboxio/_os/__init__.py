@@ -1,1 +1,1 @@
-"""What the operating system says of descriptors and of owners."""
+"""Descriptors and owners, as the operating system reports them."""

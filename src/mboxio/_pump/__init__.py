@@ -1,12 +1,12 @@
 """Who waits, who sleeps, and who is woken.
 
 Theory of operation. A `Pump` owns the wait source of one connection: its descriptors, the list of
-queues to service, and the question who sleeps. No thread of its own stands behind it. Whoever has a
-reason drives it: a blocking waiter, an event loop's callback, or the service thread.
+queues to service, and the choice of the thread that sleeps. It has no thread of its own. Any party
+with a reason drives it: a blocking waiter, an event loop's callback, or the service thread.
 
 At most one thread is the leader, and only the leader sleeps on the descriptors; `Pump.leader` names
-its parker. Other waiters are parked on a lock, oldest first. A waiter takes the lead if nobody has
-it, or from the service thread. When it stops, `step_down` gives the lead to the oldest parked
+its parker. Other waiters are parked on a lock, oldest first. A waiter takes the lead if it is free,
+or from the service thread. When it stops, `step_down` gives the lead to the oldest parked
 waiter, or rings the service thread. Loops never lead: each has private copies of the descriptors.
 
 One turn of the leader (`lead_on`), under the lock except for the sleep:
@@ -17,7 +17,7 @@ One turn of the leader (`lead_on`), under the lock except for the sleep:
    comes between the look and the sleep is either seen now or rings. True means: do not sleep.
 4. Choose the time to wake, name the descriptors, release the lock, sleep (`doze`).
 
-Looking takes an announcement back, because ``service`` disarms. Everybody who looked without being
+Looking takes an announcement back, because ``service`` disarms. A party that looked without being
 the leader (a spinner, `look`, a loop) therefore calls `rearm` while others sleep.
 
 `turn`, `serve`, `arm`, `rearm`, `take_lead`, `step_down` and `kick` are called under the lock.

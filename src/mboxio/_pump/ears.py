@@ -1,4 +1,4 @@
-"""What an event loop hears of a pump's descriptors, and what it does not, while it is flooded."""
+"""An event loop's readers of a pump's descriptors, which pause while it is flooded."""
 
 import asyncio
 import os

@@ -177,7 +177,7 @@ class LoopPort:
         self.look(LOOK)  # nothing that came before the registration may be missed
 
     def register_or_complain(self) -> None:
-        """Register where nobody can be told: the time is minded still. On the loop."""
+        """Register where no caller can get the error: deadlines still hold. On the loop."""
         try:
             self.register()
         except MailboxError as error:

@@ -111,7 +111,7 @@ class Pump(Sleepers):
             try:
                 ready = self.controller.arm(queue) or ready  # each is armed, ready or not
             except BaseException as error:
-                ready = True  # nobody may sleep who has not announced it
+                ready = True  # a sleep must not begin without its announcement
                 if not self.gate.defer(error):
                     queue.take_fault(error)
         return ready
@@ -285,8 +285,8 @@ class Pump(Sleepers):
     def interrupts(self, parker: Parker, leader: Parker) -> bool:
         """Return whether a leader waits below on the caller's own stack, interrupted by a handler.
 
-        It cannot go on before the caller does, who takes its place until then. So does a caller
-        for whoever stands in line below it.
+        It cannot go on before the caller does, which takes its place until then. A caller also
+        takes the place of a waiter in line below it.
         """
         if leader.thread_id == parker.thread_id and leader is not self.worker.parker:
             parker.below = leader
@@ -351,7 +351,7 @@ class Pump(Sleepers):
             over = waitable.over or now_ns >= until_ns
             if not over and not self.arm():
                 parker.wake_ns = min(until_ns, self.due_ns())
-                self.listening = True  # from now on, whoever looks arms again (`rearm`)
+                self.listening = True  # from now on, others that look arm again (`rearm`)
                 if self.descriptors:
                     self.lay_down(parker)
         finally:

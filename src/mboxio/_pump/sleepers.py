@@ -1,4 +1,4 @@
-"""Who sleeps on the descriptors of a wait source, and how they are woken."""
+"""The threads that sleep on the descriptors of a wait source, and how they are woken."""
 
 import os
 import select
@@ -143,7 +143,7 @@ class Sleepers:
         self.asleep += 1
 
     def close(self) -> None:
-        """Close the kick descriptors, once nobody sleeps on them. Under the lock."""
+        """Close the kick descriptors, once no thread sleeps on them. Under the lock."""
         self.closed = True
         if self.asleep:
             return  # the last one to wake closes them: a closed descriptor's number is used again

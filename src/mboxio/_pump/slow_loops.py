@@ -50,7 +50,7 @@ class DistantPort(LoopPort):
         return await asyncio.wrap_future(handed)
 
     def post_away(self, function: Callable[..., object], *args: object) -> None:
-        """Have ``function(*args)`` called on the I/O thread, and wait for nothing."""
+        """Call ``function(*args)`` on the I/O thread, without waiting."""
         if self.hand(_call, function, args) is None:
             function(*args)
 
@@ -74,7 +74,7 @@ class DistantPort(LoopPort):
         return future
 
     def drop_cancelled(self, waitable: Request, future: "asyncio.Future[Any]") -> None:
-        """Forget a future that nobody awaits any more."""
+        """Forget a future that is not awaited any more."""
         if future.cancelled():
             self.forget(waitable, future)
 

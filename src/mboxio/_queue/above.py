@@ -1,4 +1,4 @@
-"""What queues, channels and pumps know of those above them: clients, loops, the connection."""
+"""The layers above queues, channels and pumps, as these see them: clients, loops, connection."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol

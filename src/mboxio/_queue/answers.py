@@ -1,4 +1,4 @@
-"""What the remote asks: who answers, and what it hears where nobody does. Under the lock."""
+"""Requests of the remote: the handler that answers, or a refusal. Under the lock."""
 
 import errno
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from mboxio._base.request import Request
 from mboxio.driver.capabilities import Capabilities
 
 REFUSALS_MAX = 32
-"""Refusals of remote requests that may wait for a slot: a remote that floods hears no more."""
+"""Refusals of remote requests that may wait for a slot: a remote that floods gets no more."""
 
 
 class Asked(Protocol):
-    """Who answers."""
+    """The handler of remote requests."""
 
     limit: int
 
@@ -39,7 +39,7 @@ class Answering(Protocol):
 
 
 class Voice(Protocol):
-    """Who speaks for a channel."""
+    """A client that can send answers on a channel."""
 
     def send_answer(self, tag: int, message: bytes, status: int, queued_by: int) -> None:
         """See `Endpoint.send_answer`."""
@@ -66,7 +66,7 @@ class Approached(Protocol):
 
     @property
     def handler(self) -> Asked | None:
-        """Who answers here."""
+        """The handler of this channel."""
         ...
 
     @property
@@ -81,7 +81,7 @@ class Approached(Protocol):
 
 
 def take_remote_request(channel: Approached, tag: int, message: bytes) -> None:
-    """The remote asks: have the handler answer, or say at once that nobody will."""
+    """Pass a request of the remote to the handler, or refuse it at once."""
     channel.counts.remote_requests += 1
     if channel.handler is None:
         refuse(channel, tag, errno.ENOSYS, "no handler")
@@ -101,7 +101,7 @@ def refuse(channel: Approached, tag: int, status: int, text: str) -> None:
 
 
 def reserve_a_slot(channel: Approached) -> None:
-    """Keep a slot of the queue for answers as long as somebody may have to give any."""
+    """Keep a slot of the queue for answers as long as a handler may have to give any."""
     asked = any(
         each.handler is not None and each.queue is channel.queue
         for each in channel.host.channels.values()

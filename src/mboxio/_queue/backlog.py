@@ -1,4 +1,4 @@
-"""What a client has accepted but the queue has no place for: in order, bounded, opt-in."""
+"""Requests that a client has accepted and the queue has no place for: ordered, bounded, opt-in."""
 
 from collections import deque
 

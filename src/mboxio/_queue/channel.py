@@ -226,10 +226,10 @@ class Channel(BaseChannel):
             self.fail(request, self.error(OutOfStep, request, OUT_OF_STEP))
 
     def resync(self, proof: str) -> None:
-        """Somebody vouches that no reply is under way any more: start afresh."""
+        """There is proof that no reply is under way any more: start afresh."""
         holds = HOLDS_TAG | HOLDS_CREDIT | HOLDS_MEMORY
         if self.queue.capabilities.tx_done is TxDone.ACK:
-            holds |= HOLDS_SLOT  # nobody but the user could say that the message left
+            holds |= HOLDS_SLOT  # only the user could say that the message left
         for request in self.held():
             self.queue.release(request, holds, proof)
         self.expected.clear()

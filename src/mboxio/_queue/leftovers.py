@@ -1,4 +1,4 @@
-"""What an earlier user of the hardware left in a queue, and the remote will still answer."""
+"""Messages that an earlier user of the hardware left in a queue; the remote will answer them."""
 
 from typing import Any, Protocol
 
@@ -34,7 +34,7 @@ class Speaker(Protocol):
 
 
 class Adopting(Protocol):
-    """A channel on which somebody else has sent."""
+    """A channel on which another program has sent."""
 
     correlator: Correlator
     ties: bool
@@ -51,7 +51,7 @@ class Adopting(Protocol):
 
 
 def adopt(channel: Adopting, tag: int) -> None:
-    """Hold what a message occupies that nobody here sent, until the proofs come.
+    """Hold the slot, tag and credit of a message that was not sent from here, until their proofs.
 
     Under the lock. It stands in the window like a request that was closed, so `stats` shows it.
 
@@ -74,4 +74,4 @@ def adopt(channel: Adopting, tag: int) -> None:
     queue.window.add(request)
     for event in (SEND, HAND_OVER, CLOSE):
         request.step(event)
-    request.over = True  # nobody here waits for it, and no owner is told of its end
+    request.over = True  # it has no waiter, and no owner that learns of its end

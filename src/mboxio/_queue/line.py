@@ -1,4 +1,4 @@
-"""Who waits for a place in a queue, and who goes next."""
+"""The requests that wait for a place in a queue, and which goes next."""
 
 from typing import Protocol
 
@@ -89,7 +89,7 @@ class Line:
                 return
             if queued_by == BY_HANDLER:
                 answer.owner.channel.asked -= 1
-        passed = 0  # clients in a row that could not go: after one round nobody can
+        passed = 0  # clients in a row that could not go: after one round no client can
         while self.line and passed < len(self.line):
             client = self.line.pop(0)
             queued_by = client.backlog.line[0].queued_by

@@ -61,7 +61,7 @@ class Queue(Line):
         self.tx_head = 0
         self.context: Any = None  # the driver's own
         self.probe = Probe()
-        self.only_replies = False  # whoever looks needs no news of slots
+        self.only_replies = False  # the thread that looks needs no news of slots
         self.stalled: str | None = None  # what has to happen before the hardware takes more
         self.not_before_ns = 0
         self.tick_ns = FOREVER

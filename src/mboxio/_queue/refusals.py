@@ -1,4 +1,4 @@
-"""Why a message is not accepted: the errors of what can never be sent."""
+"""The errors of messages that can never be sent, and so are not accepted."""
 
 import errno
 
@@ -24,7 +24,7 @@ def listen_only(channel: BaseChannel) -> AddressError:
 
 
 def untied(channel: BaseChannel) -> AddressError:
-    """Nobody would know which request a reply answers."""
+    """There is no way to know which request a reply answers."""
     return _unable(
         channel,
         "cannot tie replies to requests: use send() or post(), or give the client a correlator",

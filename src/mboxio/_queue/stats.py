@@ -1,4 +1,4 @@
-"""What a channel counts. Nothing is lost silently: what is dropped shows here."""
+"""The counts of a channel. Nothing is lost silently: dropped messages show here."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol

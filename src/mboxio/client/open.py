@@ -168,7 +168,7 @@ def connect(
         address: ``controller:name?option=value``, for example ``shm:demo``, or ``dt:NODE``: the
             mailbox at this node of the device tree.
         wait_s: how long the remote may take to come up, in seconds; None or 0: it has to be there.
-        allow: for an address of somebody else: the names of the controllers and regions that it
+        allow: for an address from somebody else: the names of the controllers and regions that it
             may reach, such as ``("shm", "peer")``, also in its options and through a device tree
             (``dt``; ``file``, too, for a ``dtb=``). None: all. What is not among them is refused
             before anything is opened, read or imported.

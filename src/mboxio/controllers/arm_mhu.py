@@ -35,7 +35,7 @@ LAYOUTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class MhuOptions(RegisterOptions):
-    """What an address may say: ``mhu:/0?at=REGION&layout=sse200``.
+    """Options of an address: ``mhu:/0?at=REGION&layout=sse200``.
 
     Args:
         at, events, shared: see `RegisterOptions`.

@@ -81,7 +81,7 @@ class WriteStatus(Status, offset=0x38):
 
 @dataclass(frozen=True, kw_only=True)
 class Bcm2835Options(RegisterOptions):
-    """What an address may say: ``bcm2835:/property?at=REGION&pool=REGION``.
+    """Options of an address: ``bcm2835:/property?at=REGION&pool=REGION``.
 
     Args:
         at, events, shared: see `RegisterOptions`; the registers are at peripherals + 0xb880.

@@ -29,7 +29,7 @@ ALL = (1 << LINES) - 1
 
 @dataclass(frozen=True, kw_only=True)
 class ExynosMailboxOptions:
-    """What an address may say.
+    """Options of an address.
 
     Args:
         at: the registers, for example ``uio:0`` or ``devmem:0x17610000+0x1000``.

@@ -22,7 +22,7 @@ Far = Callable[[str, bytes], bytes | None]
 
 @dataclass(frozen=True, kw_only=True)
 class LoopbackOptions:
-    """What an address may say: ``loopback:?channels=2&depth=8``.
+    """Options of an address: ``loopback:?channels=2&depth=8``.
 
     Args:
         channels: how many channels there are; they are called ``0``, ``1`` and so on.
@@ -91,7 +91,7 @@ class Loopback(Controller):
     def reply(
         self, channel: DriverChannel, handle: int, tag: int, message: bytes, status: int
     ) -> Outcome:
-        """Bring the host's answer to whoever asked on the far side."""
+        """Bring the host's answer to the far side's request."""
         self.tx_done(self.queue, [handle])
         self.questions.pop(tag)(message, status)
         return SENT
@@ -112,11 +112,11 @@ class Loopback(Controller):
     # -- the far side's own initiative; from any thread
 
     def notify(self, channel: int, message: bytes) -> None:
-        """Have the remote send an unsolicited message."""
+        """Make the remote send an unsolicited message."""
         self.received(self.channels[channel], [message])
 
     def ask(self, channel: int, message: bytes, answered: Callable[[bytes, int], object]) -> None:
-        """Have the remote ask the host; ``answered(message, status)`` gets the answer."""
+        """Make the remote ask the host; ``answered(message, status)`` gets the answer."""
         self.asked += 1
         self.questions[self.asked] = answered
         self.received(self.channels[channel], [RemoteRequest(self.asked, message)])

@@ -118,7 +118,7 @@ class RingController(Controller):
     def ring_surely(self, lane: Lane) -> None:
         """Ring for a message that lies in the ring: it left, whatever a signal handler raises.
 
-        Signals may come faster than a doorbell is rung; then whoever looks next rings it.
+        Signals may come faster than a doorbell is rung; then the next look rings it.
         """
         lane.owes = True  # before the attempt: an interrupted doorbell is rung by the next look
         try:
@@ -174,7 +174,7 @@ class RingController(Controller):
                 raise
 
     def move(self, lane: Lane, only_replies: bool) -> None:
-        """Report TX done, unless nobody needs it now, and take what the remote sent."""
+        """Report TX done, unless it is not needed now, and take what the remote sent."""
         if not only_replies:
             self.progress(lane)
         consumer = lane.consumer

@@ -36,7 +36,7 @@ CONNECT_MAX_S = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class ShmOptions:
-    """What an address may say: ``shm:demo?connect_timeout_s=5``.
+    """Options of an address: ``shm:demo?connect_timeout_s=5``.
 
     Args:
         connect_timeout_s: how long the remote may take to hand over its memory, in seconds.

@@ -50,7 +50,7 @@ Ioctl = Callable[[int, int, bytearray, bool], object]
 
 @dataclass(frozen=True, kw_only=True)
 class VcioOptions:
-    """What an address may say: ``vcio:?device=/dev/vcio``.
+    """Options of an address: ``vcio:?device=/dev/vcio``.
 
     Args:
         device: the device of the kernel's driver.

@@ -43,7 +43,7 @@ class BaseChannel:
     ties: bool
     """The correlator writes a tag into the message."""
     identifies: bool
-    """Somebody says which request a reply answers: the correlator or the hardware."""
+    """The correlator or the hardware says which request a reply answers."""
     in_sequence: bool
     """Replies come in the order of the requests."""
     driver_ties_answers: bool

@@ -1,4 +1,4 @@
-"""What a controller's queue can do, as data: the core adapts to it."""
+"""The abilities of a controller's queue, as data: the core adapts to them."""
 
 import math
 from dataclasses import dataclass, fields
@@ -9,7 +9,7 @@ POLL_ACCESSES = 8
 
 
 class TxDone(Enum):
-    """How it is learnt that a message left its slot, in order of preference."""
+    """Ways to learn that a message left its slot, in order of preference."""
 
     IRQ = "irq"
     """The controller is told, and calls `Controller.tx_done`."""
@@ -76,11 +76,11 @@ class Capabilities:
         idle_poll_s: how often to look for them while nothing is in flight, in seconds; as
             ``poll_s`` if left out.
         timeout_s: default deadline of a request, in seconds.
-        spin_s: how long a blocking wait looks for the reply before it sleeps, in seconds, at the
-            most; 0 where a look cannot help.
-        access_s: what one access to the hardware takes, in seconds, where that is more than a
-            loop should be blocked: ``Region.access_s``. Then nobody spins, polling leaves most of
-            the time to others, and async clients make their accesses on an I/O thread.
+        spin_s: longest time that a blocking wait looks for the reply before it sleeps, in seconds;
+            0 where a look cannot help.
+        access_s: time of one access to the hardware, in seconds, where that is more than a loop
+            should be blocked: ``Region.access_s``. Then no thread spins, polling leaves most of the
+            time to others, and async clients make their accesses on an I/O thread.
     """
 
     depth: int = 1

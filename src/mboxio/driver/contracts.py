@@ -39,7 +39,7 @@ class DriverQueue(Protocol):
     window: Any
     """Its `Window`."""
     only_replies: bool
-    """Whoever looks needs no news of slots."""
+    """The thread that looks needs no news of slots."""
     polls_events: bool
 
     def in_flight(self) -> list[Request]:

@@ -24,11 +24,11 @@ from mboxio.driver.reporting import Misreported, each_of, handle_of, message_of,
 from mboxio.errors import AddressError
 
 EVENT, LOOK, POLL = "event", "look", "poll"
-"""Why `Controller.service` is called: the wait source fired, somebody looks, the poll timer."""
+"""Why `Controller.service` is called: the wait source fired, a thread looks, the poll timer."""
 
 
 class Outcome:
-    """What `Controller.send` says: `SENT`, `ACCEPTED`, `Done` or `Busy`."""
+    """The outcome of `Controller.send`: `SENT`, `ACCEPTED`, `Done` or `Busy`."""
 
     __slots__ = ("reply", "retry", "retry_ns")
 
@@ -43,7 +43,7 @@ SENT = Outcome()
 
 
 ACCEPTED = Outcome()
-"""Somebody has the message who will hand it over: a thread, another machine. It has not left.
+"""A thread or another machine has the message and will hand it over. It has not left.
 
 `Controller.handed_over` reports when it leaves; the time of the reply runs from then on, and until
 then that of the queue. TX done without an error and a reply say so as well.
@@ -73,7 +73,7 @@ def expects_reply(handle: int) -> bool:
 
 
 class Probe:
-    """What a spinner asks about a queue before it takes the lock and looks.
+    """The check of a queue that a spinner makes before it takes the lock and looks.
 
     It is asked without the lock, changes nothing, and what it says is a hint. This one knows
     nothing; a driver may give its queues others: ``queue.probe = ...``.

@@ -17,7 +17,7 @@ VERDICTS_KEPT = 256
 
 
 class Verdict:
-    """What a received message is: `Reply`, `RemoteRequest` or `Notification`."""
+    """The kind of a received message: `Reply`, `RemoteRequest` or `Notification`."""
 
     __slots__ = ("kind", "message", "tag")
 
@@ -119,7 +119,7 @@ class Correlator:
             if tag in self.busy:
                 return False
         elif self.free:
-            tag = self.free.popleft()  # the one that rested longest: late replies meet nobody
+            tag = self.free.popleft()  # the one that rested longest: late replies meet no request
         else:
             return False
         request.tag = tag
@@ -278,5 +278,5 @@ class ByAddress(Correlator):
         return int.from_bytes(message[:4], "little") & self._mask
 
     def classify(self, message: bytes) -> Verdict:
-        """See `Correlator.classify`: an address that nobody sent is an unknown reply."""
+        """See `Correlator.classify`: an address that was not sent is an unknown reply."""
         return Verdict(REPLY, self.tag_of(message), None) if len(message) == 4 else Notification

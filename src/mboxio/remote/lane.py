@@ -147,7 +147,7 @@ class Lane:
         self._questions.pop(tag, None)
 
     def abandon(self) -> None:
-        """Tell everybody who waits for an answer that the host is gone; on the serving thread."""
+        """Tell all waiters for answers that the host is gone; on the serving thread."""
         while self._questions:
             _, answered = self._questions.popitem()
             self._tell(answered, b"the host is gone", errno.EPIPE)
@@ -241,7 +241,7 @@ class Lane:
         return entry
 
     def _let_go(self, due_ns: int) -> None:
-        """Have the reply that was held back follow the one that goes at `due_ns`."""
+        """Let the reply that was held back follow the one that goes at `due_ns`."""
         held, self._held = self._held, None
         if held in self._due:
             self._due.remove(held)

@@ -1,4 +1,4 @@
-"""Checks for whoever writes a controller: what every driver must do, each rule by its name.
+"""Checks for driver authors: the rules that every driver must keep, each by its name.
 
 ::
 

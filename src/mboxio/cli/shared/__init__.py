@@ -1,1 +1,1 @@
-"""What all commands share: arguments, output, signals."""
+"""Shared by all commands: arguments, output, signals."""

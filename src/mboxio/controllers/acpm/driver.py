@@ -38,7 +38,7 @@ RESTARTS = "its descriptor in SRAM changed: it restarts"
 
 @dataclass(frozen=True, kw_only=True)
 class AcpmOptions:
-    """What an address may say: ``acpm:/3?at=file:sram.bin&base=0xa000``.
+    """Options of an address: ``acpm:/3?at=file:sram.bin&base=0xa000``.
 
     Args:
         at: the SRAM from its start, for example ``file:sram.bin`` or ``peer:board``.

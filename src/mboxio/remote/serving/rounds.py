@@ -51,7 +51,7 @@ class Served:
         raise NotImplementedError
 
     def abandon(self) -> None:
-        """Tell everybody who waits for an answer that the host is gone; on the serving thread."""
+        """Tell all waiters for answers that the host is gone; on the serving thread."""
         raise NotImplementedError
 
 
@@ -78,7 +78,7 @@ class Rounds:
         self.idle_ns = self.waited_ns = 0
 
     def look(self, idle_ns: int, chunk_ns: int) -> bool:
-        """Serve everybody until nobody wanted anything for ``idle_ns``; False: nobody did.
+        """Serve all ends until none had any work for ``idle_ns``; False: none had any.
 
         Args:
             chunk_ns: how long this may take.
