@@ -3,7 +3,7 @@
  *
  * Whoever rings needs a full fence after each message only because the other side may be about to sleep, and this
  * fence waits until the index has come over from the other CPU. Linux can have one made in all processes that
- * registered, wherever they run. So a side that arms seldom promises to do that whenever it arms, in the third word of
+ * registered, wherever they run. So a side that rarely arms promises to do that whenever it arms, in the third word of
  * its line; from then on registered processes that ring need no fence. A promise that is not kept harms nobody but who
  * made it: it is not woken.
  */
