@@ -113,6 +113,12 @@ def test_no_imports_make_a_circle() -> None:
     assert not arrows, f"one of these imports, in the end, itself: {sorted(arrows)}"
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "controllers").rglob("*.py")), ids=name_of)
+def test_drivers_use_what_authors_have(path: Path) -> None:
+    """They are examples: what lies behind `Services` is not for drivers."""
+    assert not re.findall(r"self\.host\b", path.read_text())
+
+
 @each_source
 def test_no_stubs(path: Path) -> None:
     assert not re.findall("TO" + r"DO|FIX" + r"ME|\bXX" + r"X\b", path.read_text())

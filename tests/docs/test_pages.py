@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 import mboxio
+from mboxio.driver.services import Services
 from mboxio.testing import Bench, checks
 from mboxio.testing.hints import USUAL
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, codes, links, name_of, prose
@@ -121,7 +122,8 @@ def test_every_field_is_explained(kind: Any) -> None:
 
 
 def test_every_op_and_report_is_explained() -> None:
-    missing = {name for name in vars(mboxio.Controller) if name[0] != "_"} - words(CONTROLLERS)
+    names = {*vars(mboxio.Controller), *vars(Services)}
+    missing = {name for name in names if name[0] != "_"} - words(CONTROLLERS)
     assert missing <= {"host"}
 
 

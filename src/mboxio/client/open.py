@@ -57,8 +57,7 @@ def make(address: Address, allow: frozenset[str] | None = None) -> Controller:
         _check(f"{address.controller}: option {key}={value!r:.40}", fields[key], value)
     try:
         controller: Controller = kind(address.name, options)
-        if hasattr(controller, "connect"):  # it stacks on other controllers
-            setattr(controller, "connect", functools.partial(connect, allow=allow))  # noqa: B010
+        controller.stack(functools.partial(connect, allow=allow))
     except ValueError as error:
         raise AddressError(_with_address(address, error)) from None
     return controller

@@ -116,7 +116,7 @@ class Mhu(MhuTree):
         if self.pending:
             taken = self.pending & ~self.region.read(self.outgoing + self.layout.stat, 4)
             self.pending &= ~taken
-        for channel in self.host.channels.values():
+        for channel in self.declared_channels().values():
             if came & channel.context:
                 word = (came & channel.context).to_bytes(4, "little")
                 self.received(channel, [word if self.options.words else b""])

@@ -102,7 +102,7 @@ class ExynosMailbox(Controller):
         """See `Controller.xlate`: no cells; any channel that nobody holds, by Linux's rule."""
         if specifier.cells:
             raise AddressError("the mailbox of Exynos has no cells", errno=errno.EINVAL)
-        for channel in self.host.channels.values():
+        for channel in self.declared_channels().values():
             if channel.users == 0:
                 name: str = channel.name
                 return name
@@ -110,11 +110,11 @@ class ExynosMailbox(Controller):
 
     def start(self, channel: DriverChannel) -> None:
         """See `Controller.start`."""
-        self.host.gate.run(self.listen, 1 << channel.number, 0)
+        self.locked(self.listen, 1 << channel.number, 0)
 
     def stop(self, channel: DriverChannel) -> None:
         """See `Controller.stop`."""
-        self.host.gate.run(self.listen, 0, 1 << channel.number)
+        self.locked(self.listen, 0, 1 << channel.number)
 
     def listen(self, add: int, remove: int) -> None:
         """Let other interrupts through from now on. Under the lock."""
@@ -151,7 +151,7 @@ class ExynosMailbox(Controller):
         if not pending:
             return
         self.region.write(INTCR0, pending, 4)
-        for line, channel in enumerate(self.host.channels.values()):
+        for line, channel in enumerate(self.declared_channels().values()):
             if pending >> line & 1:
                 self.received(channel, (b"",))
 

@@ -35,7 +35,7 @@ class MhuTree(RegisterController):
             checked(specifier.cells, 1)
             return 0
         bit: int = checked(specifier.cells, 2)[1]
-        if bit >= len(self.host.channels):
+        if bit >= len(self.declared_channels()):
             raise AddressError(f"an MHU has no doorbell {bit}", errno=errno.EINVAL)
         return bit
 

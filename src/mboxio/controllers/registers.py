@@ -133,7 +133,7 @@ class RegisterController(Controller):
 
     def service(self, queue: DriverQueue, why: str) -> None:
         """See `Controller.service`."""
-        if self.host.lost:
+        if self.is_lost():
             return
         if why is not POLL and self.looked and queue not in self.looked:
             self.looked.add(queue)
@@ -170,7 +170,7 @@ class RegisterController(Controller):
             for region in self.lost_regions():
                 region.reopen()
             self.set_up()
-            self.host.gate.call(self.come_back)
+            self.decide(self.come_back)
         except MailboxError as error:
             self.link(False, -1, str(error))
         except BaseException as error:  # the next try makes another thread
@@ -179,7 +179,7 @@ class RegisterController(Controller):
 
     def come_back(self) -> None:
         """Report the new life. Under the lock."""
-        if not self.host.closed and not self.lost_regions():
+        if not self.is_closed() and not self.lost_regions():
             self.looked = set()
             self.torn = False
             self.life += 1

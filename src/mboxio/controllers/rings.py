@@ -107,7 +107,7 @@ class RingController(Controller):
     def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """See `Controller.send`."""
         lane = channel.context
-        if self.wary and not self.host.gate.undisturbed(self.same_life):
+        if self.wary and not self.undisturbed(self.same_life):
             return self.gone
         if not lane.producer.push(REQUEST if handle & 1 else MESSAGE, handle & TAG_MASK, message):
             return self.busy
@@ -124,10 +124,10 @@ class RingController(Controller):
         try:
             self.ring_doorbell(lane)
         except BaseException as error:
-            if not self.host.gate.defer(error):
+            if not self.put_off(error):
                 lane.owes = False  # the bell is broken
                 raise
-            self.host.gate.undisturbed(self.ring_doorbell, lane)
+            self.undisturbed(self.ring_doorbell, lane)
         lane.owes = False
 
     def reply(

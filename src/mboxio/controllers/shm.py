@@ -96,12 +96,12 @@ class SharedMemory(RingController):
             knocking = connect(self.name)
         except MailboxError:
             return True  # nobody is there yet
-        self.host.gate.call(self.await_memory, knocking)
+        self.decide(self.await_memory, knocking)
         return True
 
     def await_memory(self, knocking: socket.socket) -> None:
         """Watch a new connection, unless the link has come up. Under the lock."""
-        if self.linked or self.host.closed:
+        if self.linked or self.is_closed():
             let_go(knocking)
             return
         self.hang_up()
@@ -137,10 +137,10 @@ class SharedMemory(RingController):
 
     def check_channels(self, found: dict[str, ChannelLayout]) -> None:
         """Refuse a remote that came back as another one, before anything is changed."""
-        missing = [name for name in self.host.channels if name not in found]
+        missing = [name for name in self.declared_channels() if name not in found]
         if missing:
             raise RemoteError(f"shm:{self.name}: the remote came back without channel {missing}")
-        for name, channel in self.host.channels.items():
+        for name, channel in self.declared_channels().items():
             ours, theirs = channel.context, found[name]
             kept = (ours.producer.slots, ours.consumer.slots, ours.producer.message_bytes)
             came = (theirs.to_remote.slots, theirs.to_host.slots, theirs.to_remote.message_bytes)
@@ -149,7 +149,7 @@ class SharedMemory(RingController):
 
     def add_lane(self, name: str, found: ChannelLayout, region: Memory) -> None:
         """Make a channel over a pair of rings, or put new rings under one that exists."""
-        known = self.host.channels.get(name)
+        known = self.declared_channels().get(name)
         sending = producer(region, found.to_remote, None)
         receiving = consumer(region, found.to_host)
         if known is not None:
@@ -184,7 +184,7 @@ class SharedMemory(RingController):
 
         All queues share the socket, which is read once per event.
         """
-        if self.socket is None or queue is not self.host.queues[0]:
+        if self.socket is None or queue is not self.declared_queues()[0]:
             return
         if not self.linked:
             if not readable(self.socket.fileno(), 0):

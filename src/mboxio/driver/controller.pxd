@@ -1,5 +1,5 @@
 from mboxio.driver.base_channel cimport BaseChannel
-from mboxio.driver.correlate cimport Verdict
+from mboxio.driver.services cimport Services
 
 
 cdef class Outcome:
@@ -12,9 +12,7 @@ cdef class Probe:
     cpdef bint news(self, bint only_replies) except -1
 
 
-cdef class Controller:
-    cdef public object host
-
+cdef class Controller(Services):
     cpdef Outcome send(self, BaseChannel channel, long long handle, bytes message)
     cpdef Outcome reply(self, BaseChannel channel, long long handle, long long tag, bytes message, int status)
     cpdef void service(self, queue, str why) except *

@@ -1,26 +1,24 @@
-"""The driver's door: what the author of a controller implements, and what it may call.
+"""The driver's door: what the author of a controller implements. What it calls is in `services`.
 
 Ops go down (the core calls the driver), reports go up. Unless its docstring says otherwise an op
 
 * is called by one thread at a time, under the controller's lock, from any thread;
 * must not wait, sleep, log or run user code, and takes as long as its register accesses;
-* may call the reports below: from inside an op they leave a note that is acted on afterwards.
+* may call the reports of `Services`: inside an op they leave a note that is acted on afterwards.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from typing import Any
 
-from mboxio._base.request import Lent
-from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.contracts import (
     DriverChannel,
-    DriverHost,
     DriverQueue,
     TreeNode,
     TreeReader,
     TreeSpecifier,
 )
-from mboxio.driver.correlate import Correlator, Verdict, bytes_of
-from mboxio.driver.reporting import Misreported, each_of, handle_of, message_of, reported
+from mboxio.driver.correlate import bytes_of
+from mboxio.driver.services import Services
 from mboxio.errors import AddressError
 
 EVENT, LOOK, POLL = "event", "look", "poll"
@@ -90,17 +88,21 @@ class Probe:
         return True
 
 
-class Controller:
+class Controller(Services):
     """A driver: it knows registers and rings, and nothing of clients or requests.
 
     A subclass overrides ``open``, ``send``, ``service`` and what else it needs. Handles are
     integers that the core makes: valid before ``send`` is called, never used again while held.
     """
 
-    host: DriverHost
-    """The connection this driver is attached to; set before ``open``."""
-
     # -- ops
+
+    def stack(self, connect: Callable[[str], Any]) -> None:
+        """Take what reaches another controller by its address, to stand on that one.
+
+        Called before ``open`` where this driver was made from an address. What ``connect`` returns
+        is the driver's to close.
+        """
 
     def open(self) -> None:
         """Reach the hardware and declare queues and channels.
@@ -246,121 +248,3 @@ class Controller:
 
     def forked(self) -> None:
         """The process is a forked child: close descriptors, say nothing to the remote."""
-
-    # -- what open() declares with
-
-    def add_queue(self, capabilities: Capabilities, name: str = "") -> DriverQueue:
-        """Declare a queue of the hardware; returns the `Queue` that ops are called with."""
-        return self.host.add_queue(capabilities, name)
-
-    def add_channel(
-        self,
-        name: str,
-        queue: DriverQueue,
-        *,
-        correlator: Correlator | None = None,
-        can_send: bool = True,
-        can_receive: bool = True,
-        context: object = None,
-    ) -> DriverChannel:
-        """Declare a channel on a queue, also at run time. Channels are numbered from 0.
-
-        Args:
-            name: unique on this controller.
-            queue: from `add_queue`; several channels may share one.
-            correlator: ties replies to requests unless the client brings its own.
-            can_send, can_receive: False for listen-only and send-only channels.
-            context: anything of the driver's; it is ``channel.context``.
-        """
-        return self.host.add_channel(name, queue, correlator, can_send, can_receive, context)
-
-    def watch(self, *descriptors: int) -> None:
-        """Declare the descriptors that become readable on events; replaces the earlier ones."""
-        self.host.watch(descriptors)
-
-    def now_ns(self) -> int:
-        """Return the time of the connection's clock, for `Busy`."""
-        return self.host.gate.clock.now_ns()
-
-    def lend(self, queue: DriverQueue, handle: int, memory: Lent) -> None:
-        """Say that a message lends memory to the remote. Only inside ``send`` and ``reply``.
-
-        Call it before the remote can know of the memory. ``memory.give_back()`` is called under
-        the lock when the remote is finished with it: at the reply, another proof of death, or at
-        once if ``send`` then says `Busy`. Until then the memory counts as held.
-        """
-        queue.window.lend(handle, memory)
-
-    # -- reports: from any thread, at any time, also from inside ops
-
-    def received(self, channel: DriverChannel, messages: Iterable[bytes | Verdict]) -> None:
-        """Hand up a batch of received messages in their order.
-
-        A driver that knows what a message is may hand up a ``RemoteRequest(tag, message)``.
-        """
-        try:
-            batch = [reported(channel, message) for message in each_of(messages)]
-        except Misreported as error:
-            self.host.gate.call(channel.queue.take_fault, error)
-        else:
-            self.host.gate.call(channel.take_batch, batch)
-
-    def tx_done(self, queue: DriverQueue, handles: Iterable[int] | int, status: int = 0) -> None:
-        """Report that messages left their slots.
-
-        Args:
-            handles: handles, or a number n: the n oldest messages that were handed over.
-            status: 0, or an errno: the remote has not seen the message and never will.
-        """
-        try:
-            # A copy: from inside an op this is acted on later, and the driver goes on meanwhile.
-            done = handles if isinstance(handles, int) else [handle_of(each) for each in handles]
-        except Misreported as error:
-            self.host.gate.call(queue.take_fault, error)
-        else:
-            self.host.gate.call(queue.take_tx_done, done, status)
-
-    def handed_over(self, queue: DriverQueue, handles: Iterable[int]) -> None:
-        """Report that messages leave now for which ``send`` said `ACCEPTED`."""
-        self.host.gate.call(queue.take_handed_over, list(handles))
-
-    def complete(
-        self, channel: DriverChannel, handle: int, status: int, reply: bytes = b""
-    ) -> None:
-        """Report the end of one request on hardware that matches replies itself.
-
-        Args:
-            status: 0, or the remote's error number; then ``reply`` may hold a text.
-        """
-        try:
-            number, message = handle_of(handle), message_of(channel, reply)
-        except Misreported as error:
-            self.host.gate.call(channel.queue.take_fault, error)
-        else:
-            self.host.gate.call(channel.take_completion, number, status, message)
-
-    def link(self, up: bool, epoch: int, reason: str = "") -> None:
-        """Report that the remote is there in this epoch, or that it is lost (``up`` False).
-
-        Losing the link and a new epoch are proofs of death: everything in flight ends.
-        """
-        self.host.gate.call(self.host.take_link, up, epoch, reason)
-
-    def left_behind(self, channel: DriverChannel, tag: int) -> None:
-        """Report a message in the queue that an earlier user of the hardware left there.
-
-        It holds its slot, a reply credit and its tag until their proofs come, as if its request
-        had timed out. Called in the order of the queue, before anything is sent.
-
-        Args:
-            tag: what its reply will be known by; -1 if no reply can be taken for another's.
-        """
-        self.host.gate.call(self.host.adopt, channel, tag)
-
-    def fault(self, queue: DriverQueue, error: Exception) -> None:
-        """Report that the remote broke the rules on this queue: it stops until a new epoch."""
-        self.host.gate.call(queue.take_fault, error)
-
-    def event(self) -> None:
-        """Ask to be serviced soon; for drivers without descriptors."""
-        self.host.gate.call(self.host.take_event)

@@ -109,6 +109,10 @@ class Acpm(AcpmNode):
 
     # -- set-up
 
+    def stack(self, connect: Callable[[str], Any]) -> None:
+        """See `Controller.stack`."""
+        self.connect = connect
+
     def open(self) -> None:
         """See `Controller.open`."""
         if self.region is None:
@@ -168,7 +172,7 @@ class Acpm(AcpmNode):
             ports = None if each.polled else Ports(received=self.told)
             self.lower[channel] = self.below.client(channel.name, ports=ports)
         try:
-            self.host.gate.run(self.take, channel)
+            self.locked(self.take, channel)
         except MailboxError:
             if channel in self.lower:
                 self.lower.pop(channel).close()
@@ -298,16 +302,16 @@ class Acpm(AcpmNode):
         try:
             found = self.region.again()
         except (RemoteError, RemoteGone) as error:
-            self.host.lost_reason = str(error)
+            self.still_lost(str(error))
             return True
         if found is not None:
-            self.host.gate.call(self.begin_life, found)
+            self.decide(self.begin_life, found)
         return True
 
     def begin_life(self, region: Region) -> None:
         """Use the descriptor of a new life once it is complete. Under the lock."""
         fresh = region is not self.region
-        if self.linked or self.host.closed:
+        if self.linked or self.is_closed():
             if fresh:
                 region.close()
             return
@@ -324,13 +328,13 @@ class Acpm(AcpmNode):
             elif not self.descriptor.settle(region):
                 return
         except (RemoteError, RemoteGone) as error:
-            self.host.lost_reason = str(error)
+            self.still_lost(str(error))
             return
         self.life += 1
         self.linked = True
         self.hear_from(region)
         self.link(True, self.life)
-        self.host.gate.note(self.attach_all, fresh)  # before anything is sent
+        self.decide(self.attach_all, fresh)  # before anything is sent
 
     def attach_all(self, fresh: bool) -> None:
         """Take over the rings of all channels in use. Under the lock, after the link is up."""

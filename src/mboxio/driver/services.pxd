@@ -1,0 +1,2 @@
+cdef class Services:
+    cdef public object host
