@@ -64,7 +64,7 @@ def blocking(setting: Setting) -> list[float]:
     with mboxio.connect(address(setting)) as connection:
         clients = [
             connection.client(name, backlog=setting.in_flight)
-            for name in connection.channels
+            for name in connection._host.channels
             for _ in range(setting.clients)
         ]
 

@@ -123,9 +123,9 @@ class Fuzz:
             self.step()
             if self.random.random() < 0.01:
                 self.begin_again()
-            if self.connection.lost and self.random.random() < 0.1:
+            if self.connection._host.lost and self.random.random() < 0.1:
                 self.board.clock.advance(2000 * MS)
-                self.connection.seek()
+                self.connection._host.seek()
             if self.random.random() < 0.001:
                 self.check()
         self.check()
@@ -181,7 +181,7 @@ class Fuzz:
         elif chance < 0.75:
             self.serve()
         elif chance < 0.95:
-            self.connection.pump.look()
+            self.connection._host.pump.look()
         else:
             self.board.clock.advance(pick.choice((10_000, MS, 3 * MS, 20 * MS)))
         if self.pending and pick.random() < 0.2:
@@ -244,13 +244,13 @@ class Fuzz:
         self.begin()
         self.connection.remote_restarted()
         for _ in range(20):
-            if not self.connection.lost:
+            if not self.connection._host.lost:
                 break
             self.board.clock.advance(2000 * MS)
-            self.connection.seek()
-        assert not self.connection.lost, "the descriptor is good and was not used again"
+            self.connection._host.seek()
+        assert not self.connection._host.lost, "the descriptor is good and was not used again"
         self.board.clock.advance(20 * MS)
-        self.connection.pump.look()
+        self.connection._host.pump.look()
         self.collect()
         assert not self.pending, f"requests did not end: {self.pending}"
         for client in self.clients:
@@ -273,7 +273,7 @@ class Fuzz:
 
     def serve_well(self) -> None:
         self.firmware.serve(self.board.clock.now_ns())
-        self.connection.pump.look()
+        self.connection._host.pump.look()
 
 
 def beside(mutations: int) -> "Counter[str]":

@@ -31,7 +31,7 @@ def test_a_descriptor_that_changed_is_another_life() -> None:
         assert own(fresh(numbered(100), queue_timeout_s=1.0, timeout_s=1.0), 100)
         stats = connection.stats()["0"]
         assert (stats.done, stats.failed, stats.held_tags) == (1, 20, ())
-        assert connection.epoch == 2
+        assert connection._host.epoch == 2
 
 
 def test_a_descriptor_is_used_when_nobody_writes_it_any_more() -> None:
@@ -39,16 +39,16 @@ def test_a_descriptor_is_used_when_nobody_writes_it_any_more() -> None:
     with board.connect() as connection, connection.client(0) as client:
         board.region.write(BASE + acpm.COUNT, 0, 4)  # as firmware begins
         board.clock.advance(20 * MS)
-        connection.pump.look()
+        connection._host.pump.look()
         with pytest.raises(RemoteGone):
             client.submit(numbered(1))
         board.boot(2)
         board.clock.advance(50 * MS)
         client.host.seek()
-        assert connection.lost, "one look could be half-written"
+        assert connection._host.lost, "one look could be half-written"
         board.clock.advance(50 * MS)
         client.host.seek()
-        assert not connection.lost
+        assert not connection._host.lost
         request = client.submit(numbered(2))  # type: ignore[unreachable]
         board.far[0].serve()
         assert own(request.result(), 2)
@@ -170,7 +170,7 @@ def test_a_restart_that_left_nonsense_is_waited_out() -> None:
         board.boot(2)
         for _ in range(4):
             board.clock.advance(2000 * MS)
-            connection.seek()
+            connection._host.seek()
         request = client.submit(numbered(2))
         board.far[0].serve()
         assert own(request.result(), 2)

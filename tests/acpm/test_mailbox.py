@@ -23,7 +23,7 @@ PATIENCE_S = 20.0
 def test_lines_in_both_directions(interrupt: bool) -> None:
     registers = Registers(interrupt=interrupt)
     with Connection(ExynosMailbox(region=registers)) as connection:
-        assert len(connection.channels) == 16
+        assert len(connection._host.channels) == 16
         with connection.client(5) as client, client.subscribe() as messages:
             client.ring()
             client.send(b"")
@@ -124,8 +124,8 @@ def test_completion_is_chosen_per_channel() -> None:
     stacked = Stacked(AcpmSpec(8, 16), AcpmSpec(8, 16, polled=True))
     stacked.registers.hook = lambda line: stacked.board.far[line].serve()
     with stacked.connect() as connection, connection.client(1) as client:
-        assert connection.channels["1"].queue.capabilities.tx_done is mboxio.TxDone.POLL
-        assert connection.channels["0"].queue.capabilities.tx_done is mboxio.TxDone.IRQ
+        assert connection._host.channels["1"].queue.capabilities.tx_done is mboxio.TxDone.POLL
+        assert connection._host.channels["0"].queue.capabilities.tx_done is mboxio.TxDone.IRQ
         assert own(client.request(numbered(1)), 1)
         assert not stacked.registers.line.pending
     stacked.registers.close()

@@ -81,7 +81,7 @@ def test_killed_and_restarted_with_20_requests_in_flight(sockets: str, polled: b
             assert (stats.unknown, stats.in_flight, stats.late) == (0, 0, 0)
             assert ends["RemoteGone"] > 0
             assert stats.done + stats.failed == number
-            assert connection.epoch == KILLS + 1
+            assert connection._host.epoch == KILLS + 1
     finally:
         firmware.kill()
 
@@ -109,7 +109,7 @@ def test_restarted_in_the_same_sram_with_20_requests_in_flight(tmp_path: Path) -
         stats = connection.stats()["0"]
         assert (stats.held_tags, stats.held_slots, stats.in_flight) == ((), 0, 0)
         assert stats.done + stats.failed == number
-        assert connection.epoch > 1
+        assert connection._host.epoch > 1
 
 
 def test_the_users_word_after_a_crash_that_nothing_tells_of(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_replies_that_are_late_missing_and_out_of_order(sockets: str, polled: bo
             def settled() -> bool:
                 """Tell whether the host knows of all replies that the firmware did give."""
                 missing = firmware.do("stats")["missing"]
-                connection.pump.look()
+                connection._host.pump.look()
                 stats = connection.stats()["0"]
                 return stats.done + stats.late + missing == 400
 
@@ -182,7 +182,7 @@ def test_replies_that_come_twice(sockets: str) -> None:
                 assert own(client.request(numbered(number)), number)
 
             def counted() -> bool:
-                connection.pump.look()
+                connection._host.pump.look()
                 return connection.stats()["0"].unknown == 200
 
             until(counted, "the second replies")
@@ -213,7 +213,7 @@ def test_a_firmware_that_takes_nothing_any_more(sockets: str) -> None:
         firmware.do("silence", False)
 
         def freed() -> bool:
-            connection.pump.look()
+            connection._host.pump.look()
             return connection.stats()["0"].held_slots == 0
 
         until(freed, "the message is taken")
@@ -229,7 +229,7 @@ def test_a_firmware_that_lies_about_an_index(sockets: str, field: str) -> None:
     ):
         assert own(client.request(numbered(1)), 1)
         firmware.do("lie", 0, field, 32)
-        connection.pump.look()
+        connection._host.pump.look()
         with pytest.raises(RemoteError, match=f"{field} 32 is impossible"):
             client.submit(numbered(2))
         firmware.do("restart")
@@ -250,7 +250,7 @@ def test_a_busy_notification_channel_beside_requests(sockets: str) -> None:
             for number in range(60):
                 for channel in (0, 1):
                     while not firmware.do("put", channel, b"\0\0\0\0" + bytes([number])):
-                        connection.pump.look()
+                        connection._host.pump.look()
                 assert own(client.request(numbered(number)), number)
             for messages in (mine, theirs):
                 got = [messages.get(PATIENCE_S) for _ in range(60)]

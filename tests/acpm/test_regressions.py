@@ -303,10 +303,10 @@ def test_a_thousand_time_outs_whose_replies_come_late_free_all_63_numbers(seed: 
             keep = order.randint(0, TAGS // 2)
             board.far[0].answer(*waiting[keep:])
             del waiting[keep:]
-            connection.pump.look()
+            connection._host.pump.look()
             assert len(connection.stats()["0"].held_tags) == len(waiting)
         board.far[0].answer(*waiting)
-        connection.pump.look()
+        connection._host.pump.look()
         stats = connection.stats()["0"]
         assert stats.late == stats.timed_out == timed_out
         assert (stats.unknown, stats.held_tags, stats.held_credits) == (0, (), 0)
@@ -395,5 +395,5 @@ def test_a_request_without_a_deadline_can_be_cancelled() -> None:
         assert request.cancel()
         assert connection.stats()["0"].held_tags == (request.tag,)
         board.far[0].put(reply_to(message))
-        connection.pump.look()
+        connection._host.pump.look()
         assert connection.stats()["0"].held_tags == ()

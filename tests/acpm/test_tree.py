@@ -61,7 +61,7 @@ def test_a_mailbox_without_cells_is_any_channel_that_is_free(tmp_path: Path) -> 
     assert DeviceTree.open(text.removeprefix("dtb=")).channel("/other").cells == ()
     driver = ExynosMailbox(region=Memory(bytearray(0x1000)))
     with Connection(driver) as connection:
-        names = list(connection.channels)
+        names = list(connection._host.channels)
         clients = []
         for name in names:
             assert driver.xlate(specifier) == name

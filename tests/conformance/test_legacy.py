@@ -97,7 +97,7 @@ def test_a_hook_may_send_the_next_message() -> None:
         client = connection.client(0, backlog=BACKLOG, ports=Ports(tx_done=tx_done))
         client.post(b"first")
         while len(left) < count:
-            connection.pump.look()
+            connection._host.pump.look()
 
 
 def test_tx_prepare_sees_every_message_before_it_goes_out() -> None:

@@ -37,7 +37,7 @@ def test_unsolicited_messages_reach_the_port() -> None:
     with Connection(driver) as connection:
         connection.client(0, ports=Ports(received=heard.append))
         driver.far.notify(0, bytes(8))
-        connection.pump.look()
+        connection._host.pump.look()
     assert heard == [bytes(8)]
 
 
@@ -86,7 +86,7 @@ def test_a_lie_met_by_the_poll_timer_stops_the_queue() -> None:
         client = connection.client(0)
         request = client.post(b"once")
         request.wait(WAIT_S)
-        assert connection.queues[0].fault is not None
+        assert connection._host.queues[0].fault is not None
 
 
 class CountsServices(CountFifo):
@@ -124,9 +124,9 @@ def test_who_lost_the_lead_does_not_disarm_the_new_leader() -> None:
         with client.subscribe() as messages:
             assert sleeping_service.wait(2)
             driver.elsewhere.clear()
-            started_ns = connection.gate.clock.now_ns()
+            started_ns = connection._host.gate.clock.now_ns()
             messages.get(WAIT_S)
-            took_s = (connection.gate.clock.now_ns() - started_ns) / 1e9
+            took_s = (connection._host.gate.clock.now_ns() - started_ns) / 1e9
     assert took_s < 0.9 * WAIT_S
 
 
@@ -152,7 +152,7 @@ def test_the_service_thread_is_kicked_out_of_its_sleep() -> None:
         client.send(b"over already")
         sent = client.post(b"over, too")
         assert sent.wait(2)
-        connection.gate.trace = trace
+        connection._host.gate.trace = trace
         with client.subscribe() as messages:
             assert about_to_sleep.wait(2)
             with pytest.raises(RequestTimeout):
@@ -160,7 +160,7 @@ def test_the_service_thread_is_kicked_out_of_its_sleep() -> None:
             go_on.set()
             sent.add_done_callback(lambda request: called.set())
             in_time = called.wait(WAIT_S)
-            connection.gate.trace = None
+            connection._host.gate.trace = None
             driver.interrupt()
     assert in_time
 
@@ -182,7 +182,7 @@ def test_an_ack_mailbox_works_again_after_resync() -> None:
         driver.far.stall()
         assert client.submit(b"lost", timeout_s=0.001).wait(1)
         driver.far.resume()
-        connection.pump.look()
+        connection._host.pump.look()
         client.resync()
         assert client.request(b"next", queue_timeout_s=WAIT_S) == b"next"
 
@@ -229,7 +229,7 @@ def test_done_at_once_leaves_nothing_expected() -> None:
         client = connection.client(0)
         for _ in range(3):
             client.request(b"quick")
-        assert not connection.find_channel(0).expected
+        assert not connection._host.find_channel(0).expected
 
 
 def test_an_answer_goes_the_way_the_question_came() -> None:
@@ -274,5 +274,5 @@ def test_a_hook_that_raises_costs_no_slot() -> None:
     with Connection(Matching()) as connection:
         client = connection.client(0, ports=Ports(tx_prepare=refuse))
         ends = raised(client.request, b"never")
-        assert connection.queues[0].slots_used == 0
+        assert connection._host.queues[0].slots_used == 0
         assert ends

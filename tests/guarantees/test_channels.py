@@ -73,14 +73,14 @@ def test_10_the_hosts_answers_have_a_slot_of_their_own() -> None:
         with pytest.raises(QueueFull):
             client.submit(b"one slot is reserved")
         driver.ask(7, b"question")
-        connection.gate.clock.advance(1)  # type: ignore[attr-defined]
+        connection._host.gate.clock.advance(1)  # type: ignore[attr-defined]
         assert driver.answers == [(7, b"answer to question", 0)]
 
 
 def test_10_a_failing_handler_is_told_to_the_remote(caplog: pytest.LogCaptureFixture) -> None:
     driver = Manual(depth=2)
     with attach(driver) as connection:
-        clock: Any = connection.gate.clock
+        clock: Any = connection._host.gate.clock
         client = connection.client(0)
         driver.ask(1, b"before there is a handler")
         clock.advance(1)
@@ -97,7 +97,7 @@ def test_10_a_failing_handler_is_told_to_the_remote(caplog: pytest.LogCaptureFix
 def test_10_a_handler_answers_for_as_long_as_the_remote_asks() -> None:
     driver = Manual(depth=4)
     with attach(driver) as connection:
-        clock: Any = connection.gate.clock
+        clock: Any = connection._host.gate.clock
         connection.client(0).on_request(lambda message: message, limit=2)
         for tag in range(20):
             driver.ask(tag, bytes([tag]))
@@ -114,7 +114,7 @@ def test_10_the_remotes_flood_of_requests_is_bounded() -> None:
         for tag in range(1000):
             driver.ask(tag, b"?")
         assert connection.stats()["0"].remote_requests_refused == 997
-        assert len(connection.worker.jobs) <= 3
+        assert len(connection._host.worker.jobs) <= 3
         release.set()
 
 
@@ -150,7 +150,7 @@ def test_11_a_lost_remote_is_looked_for_with_growing_pauses() -> None:
         driver.link(True, 1)
         client = connection.client(0, queue_timeout_s=9.0)
         driver.link(False, 0, "unplugged")
-        clock: Any = connection.gate.clock
+        clock: Any = connection._host.gate.clock
         clock.call_at(clock.now_ns() + SECOND, lambda: driver.answer(b"here"))
         assert client.request(b"", timeout_s=9.0) == b"here"
         pauses = [later - earlier for earlier, later in pairwise(tries)]
@@ -187,7 +187,7 @@ def test_13_a_parked_waiter_inherits_the_lead() -> None:
     with Connection(driver) as connection:
         client = connection.client(0, timeout_s=None)
         asleep = threading.Semaphore(0)
-        connection.gate.trace = lambda point, _: point == "pump.sleeping" and asleep.release()
+        connection._host.gate.trace = lambda point, _: point == "pump.sleeping" and asleep.release()
         requests = [client.submit(bytes([number])) for number in range(2)]
         replies: list[bytes] = []
         threads = [
@@ -196,15 +196,15 @@ def test_13_a_parked_waiter_inherits_the_lead() -> None:
         ]
         threads[0].start()
         assert asleep.acquire(timeout=20)
-        leader = connection.pump.leader
+        leader = connection._host.pump.leader
         threads[1].start()
-        while not connection.pump.parked:
+        while not connection._host.pump.parked:
             os.sched_yield()
         driver.answer(b"for the leader", 0)
         threads[0].join()
         assert asleep.acquire(timeout=20), "the parked thread leads now"
-        assert connection.pump.leader is not leader
-        assert connection.pump.leader is not None
+        assert connection._host.pump.leader is not leader
+        assert connection._host.pump.leader is not None
         driver.answer(b"for the heir", 1)
         threads[1].join()
         assert replies == [b"for the leader", b"for the heir"]
@@ -235,7 +235,9 @@ def test_14_the_next_message_goes_out_before_the_last_ones_callback() -> None:
     driver = Manual(depth=1)
     order: list[str] = []
     with attach(driver) as connection:
-        connection.gate.trace = lambda point, request: order.append(f"{point} {request.handle}")
+        connection._host.gate.trace = lambda point, request: order.append(
+            f"{point} {request.handle}"
+        )
         client = connection.client(
             0, backlog=2, ports=Ports(tx_done=lambda message, status: order.append("callback"))
         )
@@ -297,9 +299,9 @@ def test_busy_hardware_is_tried_again(retry: str) -> None:
         driver.outcomes = []
         if retry == "event":
             driver.event()
-            connection.pump.look()
+            connection._host.pump.look()
         else:
-            connection.gate.clock.advance(SECOND)  # type: ignore[attr-defined]
+            connection._host.gate.clock.advance(SECOND)  # type: ignore[attr-defined]
         assert request.status == "sent"
 
 
@@ -308,17 +310,17 @@ def test_busy_until_tx_done_with_nothing_on_its_way_is_no_standstill() -> None:
     with attach(driver) as connection:
         driver.outcomes = [Busy("tx_done")] * 2
         request = connection.client(0, backlog=1, queue_timeout_s=9.0).post(b"")
-        connection.gate.clock.advance(SECOND)  # type: ignore[attr-defined]
+        connection._host.gate.clock.advance(SECOND)  # type: ignore[attr-defined]
         assert request.status == "sent"
 
 
 def test_a_minimum_gap_between_messages_is_kept() -> None:
     driver = Manual(depth=8, min_gap_s=1.0)
     with attach(driver) as connection:
-        clock: Any = connection.gate.clock
+        clock: Any = connection._host.gate.clock
         client = connection.client(0, backlog=2, queue_timeout_s=9.0, timeout_s=None)
         times: list[int] = []
-        connection.gate.trace = lambda point, _: (
+        connection._host.gate.trace = lambda point, _: (
             point == "request.sent" and times.append(clock.now_ns())
         )
         for _ in range(3):
@@ -420,7 +422,7 @@ def test_flush_waits_for_this_client_only_and_ends_nothing() -> None:
         with pytest.raises(RequestTimeout):
             client.flush(1.0)
         assert [request.status for request in mine] == ["sent", "queued"]
-        clock: Any = connection.gate.clock
+        clock: Any = connection._host.gate.clock
         clock.call_at(clock.now_ns() + 1, lambda: driver.done(1))
         clock.call_at(clock.now_ns() + 2, lambda: driver.done(2))
         client.flush(1.0)

@@ -231,7 +231,7 @@ def test_6_a_lost_reply_puts_an_in_order_channel_out_of_step(ended_by: str) -> N
             assert isinstance(lost.exception(), RequestTimeout)
         else:
             lost.cancel()
-            connection.gate.clock.advance(SECOND)  # type: ignore[attr-defined]
+            connection._host.gate.clock.advance(SECOND)  # type: ignore[attr-defined]
         with pytest.raises(ReplyUnsure):
             unsure.result()
         with pytest.raises(OutOfStep):
@@ -312,7 +312,7 @@ def test_6_one_in_flight_where_the_wire_may_lose_a_reply(
 def test_7_the_reply_clock_starts_at_the_doorbell() -> None:
     driver = Manual(depth=1)
     with attach(driver) as connection:
-        clock: Any = connection.gate.clock
+        clock: Any = connection._host.gate.clock
         client = connection.client(0, backlog=1, timeout_s=1.0, queue_timeout_s=5.0)
         first = client.post(b"1", timeout_s=None)
         second = client.submit(b"2")
@@ -332,7 +332,7 @@ def test_7_a_wait_for_a_slot_has_its_own_deadline() -> None:
     with attach(driver) as connection:
         client = connection.client(0, timeout_s=None, queue_timeout_s=2.0)
         client.submit(b"1")
-        clock: Any = connection.gate.clock
+        clock: Any = connection._host.gate.clock
         began = clock.now_ns()
         with pytest.raises(RequestTimeout) as caught:
             client.request(b"2")
@@ -492,7 +492,7 @@ def test_11_while_lost_submit_is_refused_and_verbs_wait() -> None:
         driver.link(False, 0, "unplugged")
         with pytest.raises(RemoteGone, match="unplugged"):
             client.submit(b"")
-        clock: Any = connection.gate.clock
+        clock: Any = connection._host.gate.clock
         clock.call_at(clock.now_ns() + SECOND, lambda: driver.link(True, 2))
         clock.call_at(clock.now_ns() + 2 * SECOND, lambda: driver.answer(b"back"))
         assert client.request(b"patient", timeout_s=5.0) == b"back"

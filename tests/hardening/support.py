@@ -38,11 +38,11 @@ async def reached(condition: Callable[[], object]) -> None:
 
 def look(connection: Connection) -> None:
     """Service everything once, as if the wait source had fired."""
-    connection.gate.enter()
+    connection._host.gate.enter()
     try:
-        connection.pump.turn(connection.gate.clock.now_ns(), EVENT)
+        connection._host.pump.turn(connection._host.gate.clock.now_ns(), EVENT)
     finally:
-        connection.gate.leave()
+        connection._host.gate.leave()
 
 
 class Endless(BaseException):

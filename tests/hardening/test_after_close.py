@@ -106,7 +106,7 @@ class ClosesNext:
     """Stands in for the lock of joining and leaving: whoever gives it back, close() comes next."""
 
     def __init__(self, connection: Connection) -> None:
-        self.lock = connection.admin
+        self.lock = connection._host.admin
         self.connection: Connection | None = connection
 
     def __enter__(self) -> None:
@@ -124,7 +124,7 @@ class ClosesNext:
 def test_a_client_that_joins_while_the_connection_closes() -> None:
     driver = Strict()
     connection = Connection(driver)
-    connection.admin = ClosesNext(connection)  # type: ignore[assignment]
+    connection._host.admin = ClosesNext(connection)  # type: ignore[assignment]
     client = connection.client(0)
     with pytest.raises(ClosedError):
         client.post(b"x")

@@ -43,7 +43,7 @@ def asleep_elsewhere(connection: Connection) -> threading.Event:
         if point == PUMP_SLEEPING and acting() != tester:
             asleep.set()
 
-    connection.gate.trace = trace
+    connection._host.gate.trace = trace
     return asleep
 
 

@@ -43,7 +43,7 @@ def test_a_driver_that_raises_in_abort_hurts_no_other_request() -> None:
         other = client.submit(b"2", timeout_s=0.1)
         third = connection.client(0).submit(b"3", timeout_s=1)
         driver.answer(b"fine", 2)
-        connection.gate.clock.advance(SECOND // 5)  # type: ignore[attr-defined]
+        connection._host.gate.clock.advance(SECOND // 5)  # type: ignore[attr-defined]
         assert third.result() == b"fine"
         assert one.done()
         assert other.done()
@@ -82,7 +82,7 @@ def test_a_driver_that_raises_in_stop_is_closed_all_the_same() -> None:
     one, other = connection.client(0), connection.client(0)
     one.submit(b"").add_done_callback(lambda _: None)
     connection.close()
-    thread = connection.worker.thread
+    thread = connection._host.worker.thread
     assert thread is not None
     assert not thread.is_alive()
     assert one.closed
@@ -123,7 +123,7 @@ def test_a_driver_that_raises_in_forked_hurts_no_other_connection() -> None:
     pid = fork()
     if pid == 0:
         os.close(2)  # the complaints
-        os._exit(0 if all(each.gate.forked for each in connections) else 1)
+        os._exit(0 if all(each._host.gate.forked for each in connections) else 1)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     for each in connections:
         each.close()

@@ -231,8 +231,8 @@ def test_a_handler_asks_while_its_thread_sleeps(depth: int) -> None:
         with handling(ask):
             assert client.request(b"main") == b"main"
         assert deep == depth
-        assert connection.pump.leader is None
-        assert not connection.pump.parked
+        assert connection._host.pump.leader is None
+        assert not connection._host.pump.parked
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -248,7 +248,7 @@ def test_handlers_ask_and_all_are_answered(depth: int) -> None:
 
     with Connection(driver, trace=tracer) as connection:
         client = connection.client(0, timeout_s=PATIENCE_S)
-        pump = connection.pump
+        pump = connection._host.pump
 
         def disturb() -> None:
             for _ in range(depth):
@@ -286,7 +286,7 @@ def test_a_handler_asks_while_its_thread_stands_by() -> None:
     got: list[bytes] = []
     with Connection(driver) as connection:
         client = connection.client(0, timeout_s=PATIENCE_S)
-        pump = connection.pump
+        pump = connection._host.pump
 
         def lead() -> None:
             got.append(client.request(b"other"))

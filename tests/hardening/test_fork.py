@@ -56,7 +56,7 @@ def test_a_child_keeps_no_copy_of_a_loops_descriptors() -> None:
     async def run() -> int:
         with Connection(Manual(wired=True)) as connection:
             async with connection.async_client(0):
-                (port,) = connection.pump.loops
+                (port,) = connection._host.pump.loops
                 (copy,) = port.ears.copies  # type: ignore[attr-defined]
                 pid = fork()
                 if pid == 0:

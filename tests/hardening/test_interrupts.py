@@ -23,7 +23,7 @@ def in_main_thread() -> bool:
 def asleep_on(connection: Connection) -> threading.Event:
     """Return what is set when somebody is about to sleep on the descriptors."""
     asleep = threading.Event()
-    connection.gate.trace = lambda point, _: point == PUMP_SLEEPING and asleep.set()
+    connection._host.gate.trace = lambda point, _: point == PUMP_SLEEPING and asleep.set()
     return asleep
 
 
@@ -60,7 +60,7 @@ def test_ctrl_c_in_send_does_not_lose_a_request_of_the_backlog() -> None:
         with pytest.raises(KeyboardInterrupt):
             driver.answer(b"", 0)
         assert first.over
-        connection.gate.clock.advance(10 * SECOND)  # type: ignore[attr-defined]
+        connection._host.gate.clock.advance(10 * SECOND)  # type: ignore[attr-defined]
         assert second.done(), second
 
 
@@ -113,12 +113,12 @@ def test_ctrl_c_while_the_lead_is_taken_from_the_service_thread(
 ) -> None:
     """The call that relieves the service thread is Python code: a handler may raise in it."""
     with Connection(Manual(wired=True)) as connection:
-        worker = connection.worker
+        worker = connection._host.worker
         asleep = asleep_on(connection)
         client = connection.client(0)
         client.on_request(lambda message: message)  # unattended: the service thread leads
         assert asleep.wait(PATIENCE_S)
-        assert connection.pump.leader is worker.parker
+        assert connection._host.pump.leader is worker.parker
         request = client.submit(b"", timeout_s=None)
         ring = worker.ring
         pressed: list[bool] = []
@@ -132,7 +132,7 @@ def test_ctrl_c_while_the_lead_is_taken_from_the_service_thread(
         monkeypatch.setattr(worker, "ring", interrupted)
         with pytest.raises(KeyboardInterrupt):
             request.wait()
-        assert connection.pump.leader in (None, worker.parker), "a leader that is gone"
+        assert connection._host.pump.leader in (None, worker.parker), "a leader that is gone"
 
 
 class Ringing(Manual):
@@ -170,15 +170,15 @@ def test_ctrl_c_in_a_look_leaves_the_sleepers_announced(verb: str) -> None:
             }
             with pytest.raises(KeyboardInterrupt):
                 calls[verb]()
-            assert connection.pump.listening
+            assert connection._host.pump.listening
             assert driver.announced, "the remote will not ring for the sleeper: a lost wake-up"
 
 
 def hold_the_lock(connection: Connection, held: threading.Event, release: threading.Event) -> None:
-    connection.gate.enter()
+    connection._host.gate.enter()
     held.set()
     release.wait(PATIENCE_S)
-    connection.gate.leave()
+    connection._host.gate.leave()
 
 
 def main_thread_is_in(*names: str) -> bool:
@@ -209,9 +209,9 @@ def test_ctrl_c_while_waiting_for_the_lock_leaves_it_free() -> None:
                 messages.take()
         for thread in (releaser, holder):
             thread.join()
-        left = connection.gate.lock.mine()
+        left = connection._host.gate.lock.mine()
         if left:
-            connection.gate.leave()
+            connection._host.gate.leave()
         assert not left, "the lock is held for ever"
         messages.close()
 
@@ -262,8 +262,8 @@ def test_ctrl_c_while_a_waiter_steps_down_leaves_no_heir_that_is_gone() -> None:
                 second.wait(0.05)
         for thread in (releaser, holder):
             thread.join()
-        left = list(connection.pump.parked)
-        connection.pump.parked.clear()
+        left = list(connection._host.pump.parked)
+        connection._host.pump.parked.clear()
         driver.answer(b"", 0)
         leader.join()
         assert not left, "the next heir of the lead is gone: everybody else waits for ever"

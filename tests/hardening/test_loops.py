@@ -161,7 +161,7 @@ def test_cancelling_open_async_leaves_no_connection(monkeypatch: pytest.MonkeyPa
         entered.set()
         assert go_on.wait(PATIENCE_S)
         made.append(Connection(Manual(wired=True)))
-        return made[0], made[0].find_channel(0)
+        return made[0], made[0]._host.find_channel(0)
 
     monkeypatch.setattr(async_open, "reach", slow)
 
@@ -211,7 +211,7 @@ def test_closing_an_async_client_settles_its_account() -> None:
             client = connection.async_client(0, backlog=1)
             client.post(b"1")
             client.post(b"2")
-            (port,) = connection.pump.loops
+            (port,) = connection._host.pump.loops
             assert port.needs > 0  # type: ignore[attr-defined]
             client.close()
             return int(port.needs)  # type: ignore[attr-defined]
@@ -227,7 +227,7 @@ def test_a_backlog_without_a_home_moves_in_with_its_client() -> None:
 
         async def run() -> int:
             client.settle_in()
-            (port,) = connection.pump.loops
+            (port,) = connection._host.pump.loops
             assert port.needs == 2  # type: ignore[attr-defined]
             client.close()
             return int(port.needs)  # type: ignore[attr-defined]
@@ -250,7 +250,7 @@ def test_close_after_the_loop_stopped_leaves_no_descriptor() -> None:
 
     async def use() -> int:
         connection.async_client(0).settle_in()
-        (port,) = connection.pump.loops
+        (port,) = connection._host.pump.loops
         (copy,) = port.ears.copies  # type: ignore[attr-defined]
         return int(copy)
 

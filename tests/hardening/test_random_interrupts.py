@@ -151,10 +151,10 @@ def whole(connection: mboxio.Connection, user: User) -> None:
             assert request.result() == b"re " + message
         assert request.done(), request
     user.pending.clear()
-    client, pump = user.client, connection.pump
+    client, pump = user.client, connection._host.pump
     assert client.request(b"fine") == b"re fine"
     client.flush(PATIENCE_S)
-    queue = connection.queues[0]
+    queue = connection._host.queues[0]
     assert queue.fault is None
     until(lambda: connection.stats()["a"].in_flight == 0, "something is in flight for ever")
     stats = connection.stats()["a"]
@@ -162,9 +162,11 @@ def whole(connection: mboxio.Connection, user: User) -> None:
     assert (queue.slots_used, queue.credits_used, queue.window.used) == (0, 0, 0)
     assert (queue.line, queue.answers, queue.dirty) == ([], [], False)
     assert stats.unknown == 0
-    until(lambda: pump.leader is None or pump.leader is connection.worker.parker, "who leads?")
+    until(
+        lambda: pump.leader is None or pump.leader is connection._host.worker.parker, "who leads?"
+    )
     assert not pump.parked
-    assert not connection.gate.lock.mine()
+    assert not connection._host.gate.lock.mine()
 
 
 @pytest.mark.timeout(max(120, INTERRUPTS // 50))

@@ -8,6 +8,7 @@ import pytest
 
 from mboxio import Busy, Connection, MailboxError, Outcome, Ports, RemoteGone, RequestTimeout
 from mboxio._base.clock import Parker
+from mboxio._host.host import Host
 from tests.race.manual import Manual
 
 from .support import PATIENCE_S, SECOND, Fused, attach, reached
@@ -33,7 +34,7 @@ def test_submit_never_waits_for_another_threads_reconnect() -> None:
         driver.link(True, 1)
         client = connection.client(0)
         driver.link(False, 1, "gone")
-        other = threading.Thread(target=connection.try_reconnect)
+        other = threading.Thread(target=connection._host.try_reconnect)
         other.start()
         assert driver.inside.wait(PATIENCE_S)
         with pytest.raises(RemoteGone):
@@ -66,15 +67,15 @@ def test_nobody_spins_while_another_thread_reconnects() -> None:
     driver.link(False, 1, "gone")
     with pytest.raises(RemoteGone):
         messages.get()
-    connection.gate.clock.advance(1)  # type: ignore[attr-defined]
-    assert driver.reconnecting is connection.worker.thread is not None
+    connection._host.gate.clock.advance(1)  # type: ignore[attr-defined]
+    assert driver.reconnecting is connection._host.worker.thread is not None
     before = driver.turns_left
     with pytest.raises(RequestTimeout):
         messages.get(0.3)
     assert driver.reconnecting, "it lasted as long as the wait"
     assert before - driver.turns_left < 50
-    connection.gate.clock.advance(SECOND)  # type: ignore[attr-defined]
-    assert not connection.lost
+    connection._host.gate.clock.advance(SECOND)  # type: ignore[attr-defined]
+    assert not connection._host.lost
     connection.close()  # not where it failed: time stands still, and the other holds a lock
 
 
@@ -91,12 +92,19 @@ class Lower(Manual):
         return True
 
 
-class Sought(Connection):
+class SoughtHost(Host):
     """Says when a caller misses the remote."""
 
     def seek(self) -> None:
         self.controller.sought.set()  # type: ignore[attr-defined]
         super().seek()
+
+
+class Sought(Connection):
+    """A connection to one."""
+
+    def _attach(self, controller: Any, *_: object) -> Host:
+        return SoughtHost(controller)
 
 
 class Upper(Manual):
@@ -120,9 +128,9 @@ def test_stacked_controllers_do_not_lock_each_other_out() -> None:
     upper_driver.below = lower.client(0, ports=Ports(link=lambda up: upper_driver.event()))
     client = upper.client(0, backlog=4)
     driver.link(False, 1, "gone")
-    lower.pump.reconnect_ns = 0
+    lower._host.pump.reconnect_ns = 0
     # Daemons: if each waits for the other's lock, nothing ends them.
-    trying = threading.Thread(target=lower.try_reconnect, daemon=True)
+    trying = threading.Thread(target=lower._host.try_reconnect, daemon=True)
     sending = threading.Thread(target=lambda: client.submit(b"x"), daemon=True)
     trying.start()
     sending.start()

@@ -192,7 +192,7 @@ def test_an_accepted_message_has_not_left() -> None:
         client = connection.client(0, timeout_s=1.0, queue_timeout_s=3.0)
         request = client.submit(b"")
         assert (request.handed_over, connection.stats()["0"].sent) == ("no", 0)
-        connection.gate.clock.advance(2 * SECOND)  # type: ignore[attr-defined]
+        connection._host.gate.clock.advance(2 * SECOND)  # type: ignore[attr-defined]
         assert not request.done(), "the time of the reply has not begun"
         driver.leaves()
         assert (request.handed_over, connection.stats()["0"].sent) == ("yes", 1)

@@ -78,10 +78,10 @@ def test_a_driver_that_exits_does_not_take_the_service_thread_along(
         heard: list[Any] = []
         client.submit(b"1", timeout_s=None).add_done_callback(lambda _: heard.append(1))
         driver.left = times
-        connection.gate.clock.advance(20 * SECOND)  # type: ignore[attr-defined]
+        connection._host.gate.clock.advance(20 * SECOND)  # type: ignore[attr-defined]
         assert driver.left == 0
         driver.answer(b"", 0)
-        connection.gate.clock.advance(SECOND)  # type: ignore[attr-defined]
+        connection._host.gate.clock.advance(SECOND)  # type: ignore[attr-defined]
         assert heard == [1]
     assert "goes on" in caplog.text
 
@@ -91,7 +91,7 @@ def test_a_driver_that_always_exits_is_asked_seldom(caplog: pytest.LogCaptureFix
     with attach(driver) as connection:
         connection.client(0).submit(b"1", timeout_s=None).add_done_callback(lambda _: None)
         driver.left = 10**9
-        connection.gate.clock.advance(600 * SECOND)  # type: ignore[attr-defined]
+        connection._host.gate.clock.advance(600 * SECOND)  # type: ignore[attr-defined]
         driver.left = 0
     assert 60 < sum("goes on" in each.getMessage() for each in caplog.records) < 70
 

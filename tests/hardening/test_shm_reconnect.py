@@ -27,7 +27,7 @@ def echo(*names: str) -> Remote:
 
 
 def notice_the_end(connection: Connection) -> None:
-    until(lambda: connection.lost or look(connection))
+    until(lambda: connection._host.lost or look(connection))
 
 
 def readable(connection: Any) -> bool:
@@ -60,13 +60,13 @@ def test_memory_that_comes_while_another_thread_knocks_again(
         assert client.request(b"12") == b"21"
     notice_the_end(connection)
     with echo("a"), connection:
-        connection.pump.reconnect_ns = 0
-        connection.try_reconnect()  # the memory comes as an event
+        connection._host.pump.reconnect_ns = 0
+        connection._host.try_reconnect()  # the memory comes as an event
         linked = driver.socket
         assert readable(linked)
         driver.knock_again = True
-        connection.pump.reconnect_ns = 0
-        connection.try_reconnect()
+        connection._host.pump.reconnect_ns = 0
+        connection._host.try_reconnect()
         assert not driver.knock_again
         assert driver.socket is linked
         assert client.request(b"12") == b"21"
@@ -80,8 +80,8 @@ def test_an_event_before_the_memory_came_is_only_a_hint() -> None:
     notice_the_end(connection)
     listening, lock = listen("t")  # accepts and says nothing yet
     try:
-        connection.pump.reconnect_ns = 0
-        connection.try_reconnect()
+        connection._host.pump.reconnect_ns = 0
+        connection._host.try_reconnect()
         pending = driver.socket
         assert pending is not None
         look(connection)
@@ -111,8 +111,8 @@ def test_a_remote_that_comes_back_with_other_names_every_time_is_bounded() -> No
         for life in range(5):
             with echo(f"new{life}"):
                 driver.taken = False
-                until(lambda: connection.seek() or look(connection) or driver.taken)  # type: ignore[redundant-expr]
-        assert list(connection.channels) == ["a"]
+                until(lambda: connection._host.seek() or look(connection) or driver.taken)  # type: ignore[redundant-expr]
+        assert list(connection._host.channels) == ["a"]
 
 
 def test_a_reconnect_without_descriptors_to_spare() -> None:
@@ -125,7 +125,7 @@ def test_a_reconnect_without_descriptors_to_spare() -> None:
     with connection:
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
         try:
-            connection.pump.reconnect_ns = 0
+            connection._host.pump.reconnect_ns = 0
             with pytest.raises(RemoteGone):
                 client.submit(b"x")
         finally:

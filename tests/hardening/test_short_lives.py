@@ -67,7 +67,7 @@ def test_who_dies_soon_is_tried_ever_more_seldom(
 ) -> None:
     driver.life_ns = life_ns
     driver.die()
-    connection.gate.clock.advance(MINUTE)  # type: ignore[attr-defined]
+    connection._host.gate.clock.advance(MINUTE)  # type: ignore[attr-defined]
     tries = driver.tries_ns
     assert 55 < len(tries) < TRIES_MAX
     pauses = [after - before for before, after in pairwise(tries)]
@@ -82,14 +82,14 @@ def test_so_it_is_while_somebody_asks_all_the_time(driver: Mortal, connection: C
     for _ in range(MINUTE // PAUSE_MIN_NS):
         with pytest.raises(RemoteGone):
             client.submit(b"")
-        connection.gate.clock.advance(PAUSE_MIN_NS)  # type: ignore[attr-defined]
+        connection._host.gate.clock.advance(PAUSE_MIN_NS)  # type: ignore[attr-defined]
     assert 55 < len(driver.tries_ns) < TRIES_MAX
 
 
 def test_who_says_a_word_before_is_tried_a_hundred_times_a_second_at_the_most(
     driver: Mortal, connection: Connection
 ) -> None:
-    clock = connection.gate.clock
+    clock = connection._host.gate.clock
     client = connection.client(0)
     messages = client.subscribe()
     driver.life_ns = SECOND // 1000
@@ -98,7 +98,7 @@ def test_who_says_a_word_before_is_tried_a_hundred_times_a_second_at_the_most(
         messages.get()
     for _ in range(100):
         clock.advance(1)  # type: ignore[attr-defined]
-        assert not connection.lost
+        assert not connection._host.lost
         driver.notify(b"hello")
         clock.advance(PAUSE_MIN_NS - 1)  # type: ignore[attr-defined]
     assert len(driver.tries_ns) == 101
@@ -106,7 +106,7 @@ def test_who_says_a_word_before_is_tried_a_hundred_times_a_second_at_the_most(
 
 def test_who_restarts_now_and_then_is_back_at_once(driver: Mortal, connection: Connection) -> None:
     driver.life_ns = PROVEN_NS
-    clock = connection.gate.clock
+    clock = connection._host.gate.clock
     began_ns = clock.now_ns()
     driver.die()
     clock.advance(MINUTE)  # type: ignore[attr-defined]
@@ -116,12 +116,12 @@ def test_who_restarts_now_and_then_is_back_at_once(driver: Mortal, connection: C
 def test_a_life_that_lasts_makes_the_pauses_short_again(
     driver: Mortal, connection: Connection
 ) -> None:
-    clock = connection.gate.clock
+    clock = connection._host.gate.clock
     driver.die()
     clock.advance(MINUTE)  # type: ignore[attr-defined]
     driver.life_ns = 2 * PROVEN_NS
     clock.advance(PAUSE_MAX_NS)  # type: ignore[attr-defined]
-    assert not connection.lost
+    assert not connection._host.lost
     driver.there = False
     del driver.tries_ns[:]
     clock.advance(2 * PROVEN_NS)  # type: ignore[attr-defined]

@@ -51,5 +51,5 @@ def test_answers_that_find_no_slot_are_bounded() -> None:
         client.post(b"fills the only slot")
         for tag in range(2000):
             driver.ask(tag, b"?")
-            connection.gate.clock.advance(1000)  # type: ignore[attr-defined]  # the handler answers
+            connection._host.gate.clock.advance(1000)  # type: ignore[attr-defined]  # the handler answers
         assert len(driver.queue.answers) <= 1000  # type: ignore[attr-defined]

@@ -82,7 +82,7 @@ class Ledger:
 def bounded(connection: mboxio.Connection, messages: Any) -> None:
     """What an enemy can make the host keep has limits."""
     assert len(messages.waiting) <= 16
-    for queue in connection.queues:
+    for queue in connection._host.queues:
         assert len(queue.window.aside) <= queue.depth
         assert len(queue.answers) <= 64 + queue.depth
 

@@ -66,7 +66,7 @@ def test_two_connections_on_one_channel(sram: str) -> None:
         with pytest.raises(AddressError, match="another connection of this process uses channel 0"):
             mboxio.open(f"acpm:/0?at={sram}")
         with mboxio.connect(f"acpm:?at={sram}") as looking:
-            assert len(looking.channels) == 2, "looking takes nothing"
+            assert len(looking._host.channels) == 2, "looking takes nothing"
         assert client.request(bytes(16))[4:] == bytes(12)
 
 

@@ -188,8 +188,8 @@ def test_the_service_thread_rests_when_the_last_async_client_has_left(driver: Pr
     async def work(connection: Connection) -> None:
         async with connection.async_client(0) as client:
             await client.request(word(1))
-            assert connection.worker.needs > 0
-        await reached(lambda: connection.worker.needs == 0)
+            assert connection._host.worker.needs > 0
+        await reached(lambda: connection._host.worker.needs == 0)
 
     with Connection(driver) as connection:
         run(work(connection))
@@ -213,7 +213,7 @@ def test_a_loop_that_ends_in_the_middle_holds_nobody_up(driver: Probed) -> None:
         with connection.client(0) as client:
             assert client.request(word(4)) == word(5)
         until(lambda: connection.stats()["main"].done == 2)
-        assert not connection.pump.loops
+        assert not connection._host.pump.loops
 
 
 def test_opening_by_address_makes_such_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,9 +240,9 @@ def test_what_is_not_distant_stays_on_the_loop() -> None:
 
 def test_nobody_spins(driver: Probed) -> None:
     with Connection(driver) as connection:
-        assert connection.pump.spin_ns == 0
+        assert connection._host.pump.spin_ns == 0
         driver.add_queue(Capabilities(spin_s=1.0), "near")
-        assert connection.pump.spin_ns == 0, "one distant queue is enough"
+        assert connection._host.pump.spin_ns == 0, "one distant queue is enough"
         assert connection.client(0).request(word(1)) == word(2)
 
 
@@ -265,13 +265,13 @@ def test_a_probe_that_is_unplugged_loses_the_link(driver: Probed) -> None:
         error = request.exception()
         assert isinstance(error, RemoteGone)
         assert "unplugged" in str(error)
-        assert connection.lost
+        assert connection._host.lost
         with pytest.raises(RemoteGone):
             client.submit(word(2))
         services = driver.services
         with pytest.raises(RequestTimeout):
             client.request(word(3), queue_timeout_s=1.0)
-        polls = 1.0 / connection.queues[0].capabilities.period_s
+        polls = 1.0 / connection._host.queues[0].capabilities.period_s
         assert driver.services - services < 2 * polls, "nobody turns in circles"
 
 

@@ -79,7 +79,7 @@ def test_messages_go_again_after_the_connection_broke(stub: Stub) -> None:
             stub.hang_up()
             use_until_it_is_gone(client, stub)
             client.send(b"", queue_timeout_s=PATIENCE_S)
-            assert (stub.clients, connection.lost) == (life, False)
+            assert (stub.clients, connection._host.lost) == (life, False)
             assert descriptors() == before
     assert not link._shared
 
@@ -114,8 +114,8 @@ def test_nobody_there_for_a_while(stub: Stub) -> None:
         use_until_it_is_gone(client, stub)
         with pytest.raises(mboxio.RequestTimeout, match="the remote is gone"):
             client.send(b"", queue_timeout_s=0.05)
-        assert connection.lost
-        assert connection.pump.descriptors == ()
+        assert connection._host.lost
+        assert connection._host.pump.descriptors == ()
         with pytest.raises(RemoteGone, match="hung up"):
             client.post(b"")
         stub.frozen.clear()
@@ -126,7 +126,7 @@ def test_nobody_there_for_a_while(stub: Stub) -> None:
 def test_a_try_that_fails_half_way_is_not_the_last(stub: Stub, error: BaseException) -> None:
     with mboxio.connect(unit(stub)) as connection:
         client = connection.client(0)
-        driver: Any = connection.controller
+        driver: Any = connection._host.controller
         real, left = driver.set_up, [error] * 2
 
         def set_up() -> None:
@@ -139,7 +139,7 @@ def test_a_try_that_fails_half_way_is_not_the_last(stub: Stub, error: BaseExcept
         use_until_it_is_gone(client, stub)
         client.send(b"", queue_timeout_s=PATIENCE_S)
         assert not left
-        assert not connection.lost
+        assert not connection._host.lost
 
 
 def test_closing_while_nobody_is_there(stub: Stub) -> None:
@@ -147,7 +147,7 @@ def test_closing_while_nobody_is_there(stub: Stub) -> None:
     with mboxio.connect(unit(stub)) as connection:
         stub.frozen.set()
         use_until_it_is_gone(connection.client(0), stub)
-        connection.try_reconnect()
+        connection._host.try_reconnect()
     until(lambda: stub.peer is None)
     assert descriptors() == before
     assert not link._shared
@@ -178,13 +178,13 @@ def test_interrupts_come_over_the_new_connection(qemu: FakeQtest) -> None:
                 qemu.words[INCOMING] = 1
                 qemu.say("IRQ raise 3\nIRQ lower 3\n")
                 assert messages.get(PATIENCE_S) == b""
-                watched = connection.pump.descriptors
+                watched = connection._host.pump.descriptors
                 assert len(watched) == 1
                 qemu.hang_up()
                 with pytest.raises(RemoteGone):
                     messages.get(PATIENCE_S)
             client.send(b"", queue_timeout_s=PATIENCE_S)
-            assert len(connection.pump.descriptors) == 1
+            assert len(connection._host.pump.descriptors) == 1
         assert qemu.asked.count("irq_intercept_in /cpu") == 4
         assert descriptors() <= before + 2, "the kicks of those who sleep"
 

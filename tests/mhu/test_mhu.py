@@ -31,7 +31,7 @@ def test_doorbells_ring_both_ways(layout: str, side: int, interrupts: bool) -> N
     block = Block(layout, side=side, interrupts=interrupts)
     last = block.layout.doorbells - 1
     with connected(block, layout=layout, side=side) as connection:
-        assert list(connection.channels) == [str(n) for n in range(last + 1)]
+        assert list(connection._host.channels) == [str(n) for n in range(last + 1)]
         for number in (0, last):
             client = connection.client(number)
             client.send(b"")

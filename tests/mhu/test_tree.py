@@ -50,7 +50,7 @@ def test_cells_choose_the_part_and_the_bit(
     driver: Any = make(address)
     assert (driver.options.layout, driver.options.words) == (layout, words)
     with Connection(Mhu(options=driver.options, region=Block(layout))) as connection:
-        assert connection.controller.xlate(specifier) == channel
+        assert connection._host.controller.xlate(specifier) == channel
 
 
 def test_the_mhu_itself_is_its_first_part(tmp_path: Path) -> None:
@@ -76,4 +76,4 @@ def test_a_bit_that_is_not_there_is_refused(tmp_path: Path) -> None:
         Connection(Mhu(options=driver.options, region=Block("v1-low"))) as connection,
         pytest.raises(AddressError, match="no doorbell 32"),
     ):
-        connection.controller.xlate(specifier)
+        connection._host.controller.xlate(specifier)

@@ -64,7 +64,7 @@ def connection(request: pytest.FixtureRequest, raspi: Machine) -> Iterator[mboxi
     else:
         address = polled(raspi, request.param)
     with mboxio.connect(address) as connected:
-        assert bool(connected.pump.descriptors) == (request.param == "qtest with interrupt")
+        assert bool(connected._host.pump.descriptors) == (request.param == "qtest with interrupt")
         yield connected
 
 

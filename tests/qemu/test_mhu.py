@@ -83,7 +83,7 @@ def test_doorbells_interrupt(board: Machine, unit: str) -> None:
         mboxio.connect(f"mhu:?at={interrupting}&side=0&events=irq") as first,
         mboxio.connect(f"mhu:?at={board.qtest}{unit}&side=1") as second,
     ):
-        assert first.pump.descriptors
+        assert first._host.pump.descriptors
         client = second.client(1)
         with first.client(1).subscribe() as messages:
             for _ in range(3):

@@ -95,19 +95,19 @@ def test_one_drains_for_the_other(drainer: str, owner: str) -> None:
                 assert sleeping.acquire(timeout=20)
             else:
                 parties[name].start()
-            pump = connection.pump
-            while name == LEADER and pump.leader in (None, connection.worker.parker):
+            pump = connection._host.pump
+            while name == LEADER and pump.leader in (None, connection._host.worker.parker):
                 os.sched_yield()
             while name == PARKED and not pump.parked:
                 os.sched_yield()
-        connection.gate.call(driver.allow_only, parties[drainer].thread_id)
+        connection._host.gate.call(driver.allow_only, parties[drainer].thread_id)
         index = [message for _, _, message in driver.sent].index(owner.encode())
         driver.answer(b"for " + owner.encode(), index)
         assert parties[owner].done.wait(20), f"{drainer} drained, {owner} never heard of it"
         assert parties[owner].got == b"for " + owner.encode()
         assert driver.drained_by == {parties[drainer].thread_id}
         assert [p.name for p in parties.values() if p.done.is_set()] == [owner]
-        connection.gate.call(driver.allow_only, None)
+        connection._host.gate.call(driver.allow_only, None)
         for name in names:
             if name != owner:
                 index = [message for _, _, message in driver.sent].index(name.encode())

@@ -52,7 +52,7 @@ def interrupted_when_asleep(connection: Connection) -> Iterator[None]:
         if point == "pump.sleeping" and acting() == threading.main_thread().ident:
             asleep.set()
 
-    connection.gate.trace = trace
+    connection._host.gate.trace = trace
     previous = signal.signal(signal.SIGINT, handler)
     thread = threading.Thread(target=press)
     thread.start()
@@ -64,7 +64,7 @@ def interrupted_when_asleep(connection: Connection) -> Iterator[None]:
         asleep.set()
         thread.join()
         signal.signal(signal.SIGINT, previous)
-        connection.gate.trace = None
+        connection._host.gate.trace = None
 
 
 WAITS: dict[str, Callable[[Client, Manual], object]] = {
@@ -87,8 +87,8 @@ def test_ctrl_c_in_each_wait(wait: str, wired: bool) -> None:
     with Connection(driver) as connection, connection.client(0, timeout_s=None) as client:
         with interrupted_when_asleep(connection):
             WAITS[wait](client, driver)
-        assert connection.pump.leader in (None, connection.worker.parker)
-        assert not connection.pump.parked
+        assert connection._host.pump.leader in (None, connection._host.worker.parker)
+        assert not connection._host.pump.parked
         assert connection.stats()["0"].queued == 0
         if wait in ("reply", "tx done"):
             assert connection.stats()["0"].cancelled == 1  # the verb owned its request
@@ -97,7 +97,7 @@ def test_ctrl_c_in_each_wait(wait: str, wired: bool) -> None:
                 for _, handle, _ in driver.sent:
                     driver.happen(driver.tx_done, driver.queue, [handle])
                     driver.happen(driver.complete, driver.channels[0], handle, 0, b"!")
-                connection.pump.look()
+                connection._host.pump.look()
         request = client.submit(b"again")
         driver.answer(b"fine")
         assert request.result() == b"fine"
@@ -176,7 +176,7 @@ def test_fork_in_traffic() -> None:
         waiting = threading.Thread(target=lambda: kept.append(client.request(b"?")))
         kept: list[bytes] = []
         asleep = threading.Event()
-        connection.gate.trace = lambda point, _: point == "pump.sleeping" and asleep.set()
+        connection._host.gate.trace = lambda point, _: point == "pump.sleeping" and asleep.set()
         waiting.start()
         assert asleep.wait(20)
         mine = client.submit(b"mine")
@@ -325,9 +325,9 @@ def test_a_call_from_inside_another_is_refused_or_deferred() -> None:
             assert not request.over, "only noted"
             victim.close()
 
-        connection.gate.trace = inside
+        connection._host.gate.trace = inside
         client.submit(b"")
-        connection.gate.trace = None
+        connection._host.gate.trace = None
         assert len(said) == 3
         with pytest.raises(RequestCancelled):
             request.result()
@@ -433,7 +433,7 @@ def test_close_from_a_callback() -> None:
     assert over.wait(20)
     with pytest.raises(ClosedError):
         client.submit(b"y")
-    thread = connection.worker.thread
+    thread = connection._host.worker.thread
     assert thread is not None
     thread.join()
 

@@ -276,7 +276,7 @@ class Mailbox(RuleBasedStateMachine):
             self.turn.append(client)
             model.status = "queued"
             self.clock.advance(2)
-            self.connection.pump.look()
+            self.connection._host.pump.look()
             self.model_refill()
 
     # -- time
@@ -284,7 +284,7 @@ class Mailbox(RuleBasedStateMachine):
     @rule(ms=st.sampled_from([1, 100, 500, 1000, 2500]))
     def time_passes(self, ms: int) -> None:
         self.clock.advance(ms * 1_000_000)
-        self.connection.pump.look()
+        self.connection._host.pump.look()
         while due := [model for _, model in self.pairs if model.lives and self.is_late(model)]:
             first_ns = min(model.deadline_ns for model in due)  # type: ignore[type-var]
             for model in due:

@@ -168,7 +168,7 @@ def test_a_client_names_who_returned_no_bytes(
     with Connection(driver, clock=VirtualClock()) as connection:
         connection.client(0).on_request(handler)
         driver.ask(1, b"?")
-        connection.gate.clock.advance(1)  # type: ignore[attr-defined]
+        connection._host.gate.clock.advance(1)  # type: ignore[attr-defined]
         ((tag, text, status),) = driver.answers
     assert (tag, status) == (1, errno.EIO)
     assert text.startswith(b"channel '0': the handler <lambda> at ")
@@ -202,7 +202,7 @@ def test_a_client_says_once_which_handler_kept_it(
         connection.client(0).on_request(plain)
         for tag in range(3):
             driver.ask(tag, b"?")
-            connection.gate.clock.advance(1)  # type: ignore[attr-defined]
+            connection._host.gate.clock.advance(1)  # type: ignore[attr-defined]
         assert len(driver.answers) == 3
     (record,) = caplog.records
     assert f"the handler {named(plain)} kept the thread" in record.message

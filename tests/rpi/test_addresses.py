@@ -24,7 +24,7 @@ def registers(tmp_path: Path) -> str:
 
 def test_a_slot_is_rounded_up_to_what_its_address_may_be(registers: str) -> None:
     with mboxio.connect(f"{registers}&slot_bytes=20") as connection:
-        queue = connection.find_channel("property").queue
+        queue = connection._host.find_channel("property").queue
         assert queue.capabilities.message_bytes == 32
         assert queue.capabilities.reply_credits == 8
 

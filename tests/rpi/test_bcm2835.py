@@ -66,9 +66,9 @@ def test_eight_in_flight_get_their_own_replies(interrupts: bool, levels: bool) -
 def test_channels_have_the_numbers_of_the_wire() -> None:
     core = VideoCore()
     with connected(core) as connection:
-        names = [channel.name for channel in connection.channels.values()]
+        names = [channel.name for channel in connection._host.channels.values()]
         assert names == [*map(str, range(8)), "property", *map(str, range(9, 16))]
-        assert connection.find_channel(8).name == "property"
+        assert connection._host.find_channel(8).name == "property"
 
 
 def test_a_word_is_answered_by_the_same_word_and_others_are_notifications() -> None:
@@ -363,7 +363,7 @@ def test_an_interrupt_that_is_not_there_is_not_promised() -> None:
 def test_polling_can_be_forced() -> None:
     core = Counting(interrupts=True)
     with connected(core, events="poll") as connection:
-        assert connection.pump.descriptors == ()
+        assert connection._host.pump.descriptors == ()
         data, asks = asking(4)
         assert rate_of(connection.client("property").request(data), asks) == 1004
         assert core.config == 0

@@ -112,6 +112,6 @@ def test_a_device_of_others_names_the_group(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_real_ioctl_takes_what_it_is_given() -> None:
     """This device knows no such ioctl, which is an answer of the real kernel."""
     with Connection(Vcio(options=Vcio.Options(device=os.devnull))) as connection:
-        assert connection.controller.ioctl is fcntl.ioctl  # type: ignore[attr-defined]
+        assert connection._host.controller.ioctl is fcntl.ioctl  # type: ignore[attr-defined]
         with pytest.raises(RemoteError, match="the kernel says: Inappropriate ioctl"):
             RpiProperty(connection.client("property")).read(tags.BOARD_MODEL)

@@ -62,7 +62,7 @@ def late_answer(address: str) -> None:
 
     def handler(message: bytes) -> bytes:
         asked.set()
-        while connection.controller.socket is not None:  # type: ignore[attr-defined]
+        while connection._host.controller.socket is not None:  # type: ignore[attr-defined]
             time.sleep(0.001)
         return message
 

@@ -119,11 +119,11 @@ def test_questions_of_a_remote_that_takes_no_answers(handled):
             except RequestTimeout:
                 asked += 1
             except QueueFull:
-                connection.pump.look()
-        connection.pump.look()
-        until(lambda: not connection.worker.jobs, "the handler had its turn")
+                connection._host.pump.look()
+        connection._host.pump.look()
+        until(lambda: not connection._host.worker.jobs, "the handler had its turn")
         assert connection.stats()["a"].remote_requests == asked
-        assert len(connection.queues[0].answers) <= 64
+        assert len(connection._host.queues[0].answers) <= 64
         remote.silence(False)
         assert client.request(b"12", timeout_s=20, queue_timeout_s=20) == b"21"
 

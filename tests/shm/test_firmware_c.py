@@ -135,8 +135,13 @@ def test_errors_go_to_their_request(serve: Start, mode: str) -> None:
 def test_many_channels_and_long_messages(serve: Start) -> None:
     serve("t", "sleep", 64, 100, 4096)
     with mboxio.connect("shm:t") as connection:
-        assert [*connection.channels] == ["echo", *(f"echo{number}" for number in range(1, 64))]
-        clients = [connection.client(name, timeout_s=PATIENCE_S) for name in connection.channels]
+        assert [*connection._host.channels] == [
+            "echo",
+            *(f"echo{number}" for number in range(1, 64)),
+        ]
+        clients = [
+            connection.client(name, timeout_s=PATIENCE_S) for name in connection._host.channels
+        ]
         assert {client.queue.depth for client in clients} == {100}
         messages = [numbered(number, 4096) for number in range(64)]
         requests = [

@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import pytest
 
@@ -46,15 +47,15 @@ def flooded() -> Iterator[tuple[mboxio.Connection, Producer, socket.socket]]:
 
 def sleeps(connection: mboxio.Connection, events: int) -> list[bool]:
     """Wake the leader so often; return whether each sleep after it hears the remote."""
-    pump, parker = connection.pump, Parker()
+    pump, parker = connection._host.pump, Parker()
     pump.leader = parker
     hears: list[bool] = []
     for _ in range(events):
-        now_ns = connection.pump.clock.now_ns()
+        now_ns = connection._host.pump.clock.now_ns()
         assert pump.lead_on(parker, Bell(Owner()), now_ns + LATER_NS, EVENT)
         hears.append(len(parker.watched) > 1)
         until_ns = DEAF_MAX_NS if not hears[-1] else LATER_NS
-        assert parker.wake_ns <= connection.pump.clock.now_ns() + until_ns
+        assert parker.wake_ns <= connection._host.pump.clock.now_ns() + until_ns
     pump.gate.call(pump.woke, parker)
     pump.leader = None
     return hears
@@ -71,9 +72,9 @@ def test_after_useless_doorbells_the_next_are_not_heard_for_a_while() -> None:
 def test_a_deadline_is_not_slept_through() -> None:
     with flooded() as (connection, *_):
         sleeps(connection, EVENTS_PER_DOUBT + USELESS_MAX + 20)
-        pump, parker = connection.pump, Parker()
+        pump, parker = connection._host.pump, Parker()
         pump.leader = parker
-        due_ns = connection.pump.clock.now_ns() + 1_000_000
+        due_ns = connection._host.pump.clock.now_ns() + 1_000_000
         pump.lead_on(parker, Bell(Owner()), due_ns, EVENT)
         assert parker.wake_ns <= due_ns
         pump.gate.call(pump.woke, parker)
@@ -122,8 +123,9 @@ async def flooded_loop(
     with flooded() as (connection, remote, bell):
         async with connection.async_client("a") as client, client.subscribe() as messages:
             waiting = asyncio.create_task(messages.get())
-            await reached(lambda: connection.pump.loops and connection.pump.loops[0].ears.copies)  # type: ignore[attr-defined]
-            ears = connection.pump.loops[0].ears  # type: ignore[attr-defined]
+            pump: Any = connection._host.pump
+            await reached(lambda: pump.loops and pump.loops[0].ears.copies)
+            ears = pump.loops[0].ears
             yield ears, waiting, remote, bell
             waiting.cancel()
     await reached(lambda: not ears.copies)

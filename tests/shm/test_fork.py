@@ -175,7 +175,7 @@ def test_fork_while_another_thread_opens_a_client(firmware):
         held, leave = threading.Event(), threading.Event()
 
         def hold() -> None:
-            with connection.admin:
+            with connection._host.admin:
                 held.set()
                 leave.wait(PATIENCE_S)
 

@@ -245,7 +245,7 @@ def test_refused_when_it_comes_back(name):
         assert str(gone.value).isprintable()
         remote.greet = good
         until(lambda: not lost(client), "the good one is found")
-        assert list(connection.channels) == ["a", "b"]
+        assert list(connection._host.channels) == ["a", "b"]
 
 
 def lost(client: mboxio.Client) -> bool:

@@ -137,7 +137,7 @@ def test_a_reply_that_was_guessed_is_believed(remote, monkeypatch):
 
 
 def look(connection: mboxio.Connection, channel: str) -> int:
-    connection.pump.look()
+    connection._host.pump.look()
     counts = connection.stats()[channel]
     return counts.late + counts.unknown
 
@@ -232,7 +232,7 @@ def test_random_words_between_requests(remote):
         clients = [connection.client(name, timeout_s=0.05) for name in ("a", "b", "c")]
         for number in range(3000):
             remote.scribble(random)
-            connection.pump.look()
+            connection._host.pump.look()
             client = clients[number % 3]
             message = numbered(number)
             try:
@@ -297,7 +297,7 @@ def test_random_words_in_traffic(firmware, seed):
         assert ends["reply"]
         assert ends["error"]
         assert len(messages.waiting) <= 16
-        for queue in connection.queues:
+        for queue in connection._host.queues:
             assert len(queue.window.aside) <= DEPTH
             assert len(queue.answers) <= 64 + DEPTH
         remote.kill()
@@ -318,7 +318,7 @@ def test_random_words_in_traffic(firmware, seed):
 
 
 def settled(connection: mboxio.Connection, late: int) -> bool:
-    connection.pump.look()
+    connection._host.pump.look()
     counts = connection.stats()["a"]
     return counts.late >= late and not counts.held_tags
 
@@ -358,7 +358,7 @@ def test_missing_replies_hold_their_credits_until_a_new_life(remote):
 
 
 def settled_slots(connection: mboxio.Connection) -> bool:
-    connection.pump.look()
+    connection._host.pump.look()
     return not connection.stats()["a"].held_slots
 
 
@@ -384,7 +384,7 @@ def test_a_late_reply_is_found_when_the_numbers_have_come_round(remote):
         assert isinstance(old.exception(), RequestTimeout)
         until(lambda: settled_slots(connection), "TX done")
         remote.faults = None
-        (queue,) = (each for each in connection.queues if each.window.used)
+        (queue,) = (each for each in connection._host.queues if each.window.used)
         queue.window.next_seq += 1 << 40
         queue.tx_head += 1 << 40
         for number in range(4 * DEPTH):

@@ -19,7 +19,7 @@ def test_a_remote_that_looks_before_it_sleeps_promises(spin_s, promises):
     remote = Remote("promise", spin_s=spin_s)
     remote.handler("echo")(bytes)
     with remote, mboxio.connect("shm:promise") as connection:
-        memory = connection.controller.memory  # type: ignore[attr-defined]
+        memory = connection._host.controller.memory  # type: ignore[attr-defined]
         assert struct.unpack_from("<I", memory, REMOTE_ARMED + PROMISE) == (promises,)
         assert struct.unpack_from("<I", memory, HOST_ARMED + PROMISE) == (0,)
         client = connection.client("echo")

@@ -23,12 +23,7 @@ SHOWN = {
         timeout_ns under_way value wait watchers
     """,
     "Connection": """
-        add_channel add_queue address admin adopt async_client bury channel_class channels
-        check_open choose client close closed controller decide_close declared epoch find_channel
-        forget_future gate join leave life loop_port lose lost lost_reason pace plan_reconnect
-        pump queue_class queues reconnecting remote_restarted seek stats take_event take_gone
-        take_link take_restart take_stats tell_ports try_reconnect voice voices want_remote watch
-        worker xlate
+        address async_client client close closed remote_restarted stats xlate
     """,
     "AsyncClient": """
         arrival settle_in

@@ -277,7 +277,7 @@ def test_a_descriptor_that_is_written_late_is_used(tmp_path: Path) -> None:
 
     timer = later(boot)
     with mboxio.connect(f"acpm:?at=file:{path}", wait_s=PATIENCE_S) as connection:
-        assert list(connection.channels) == ["0", "1", "2"]
+        assert list(connection._host.channels) == ["0", "1", "2"]
     timer.join()
 
 

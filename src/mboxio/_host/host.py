@@ -22,6 +22,7 @@ from mboxio._queue.backlog import BY_SUBMIT
 from mboxio._queue.channel import Channel
 from mboxio._queue.leftovers import adopt
 from mboxio._queue.queue import Queue
+from mboxio._queue.stats import ChannelStats, collect
 from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.controller import Controller
 from mboxio.driver.correlate import Correlator
@@ -35,7 +36,7 @@ _LIVE: "weakref.WeakSet[Host]" = weakref.WeakSet()
 
 
 class Host:
-    """An attached controller, as the core sees it; `Connection` is what users get.
+    """An attached controller, as the core sees it; users hold it by a `Connection`.
 
     Args:
         controller: the driver to attach.
@@ -145,6 +146,10 @@ class Host:
                 f"{self.address!r} has no channel {name!r}; there are: {known or 'none'}"
             )
         return channel
+
+    def stats(self) -> dict[str, ChannelStats]:
+        """See `Connection.stats`."""
+        return self.gate.run(collect, self.channels.values(), self.queues)
 
     # -- clients come and go
 
@@ -362,9 +367,13 @@ class Host:
         self.pump.reconnect_ns = FOREVER
         self.pump.kick()
 
-    def __repr__(self) -> str:
+    def described(self) -> str:
+        """Return where it leads and how it is, for people."""
         state = "closed" if self.closed else "lost" if self.lost else "connected"
-        return f"<{type(self).__name__} {self.address} {state}, {len(self.channels)} channels>"
+        return f"{self.address} {state}, {len(self.channels)} channels"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.described()}>"
 
 
 if not COMPILED:

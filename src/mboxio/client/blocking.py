@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
 
+from mboxio._base.clock import SYSTEM, Clock
 from mboxio._base.deputies import deputise
 from mboxio._base.native import COMPILED
 from mboxio._base.timeouts import DEFAULT
 from mboxio._host.host import Host
 from mboxio._host.subscriptions import Subscription
 from mboxio._queue.channel import Channel
-from mboxio._queue.stats import ChannelStats, collect
+from mboxio._queue.stats import ChannelStats
 from mboxio.client.verbs import Request, Verbs
 from mboxio.driver.contracts import TreeSpecifier
+from mboxio.driver.controller import Controller
 from mboxio.driver.correlate import Correlator
 from mboxio.driver.ports import Ports
 from mboxio.errors import AddressError, ClosedError, RequestTimeout, no_copy
@@ -23,11 +25,48 @@ if TYPE_CHECKING:
     from mboxio.client.asynchronous import AsyncClient
 
 
-class Connection(Host):
+class Connection:
     """An open connection to one controller. `connect` makes it; a context manager.
 
     All methods may be called from any thread and from callbacks.
+
+    Args:
+        controller: the driver to attach.
+        address: how the user called it, for messages.
+        clock: the clock of everything on this connection.
+        trace: see `Gate`.
     """
+
+    def __init__(
+        self,
+        controller: Controller,
+        *,
+        address: str = "",
+        clock: Clock = SYSTEM,
+        trace: Callable[[str, Any], object] | None = None,
+    ) -> None:
+        # What clients hold: it closes itself when the connection and they are forgotten.
+        self._host = self._attach(controller, address, clock, trace)
+
+    def _attach(
+        self,
+        controller: Controller,
+        address: str,
+        clock: Clock,
+        trace: Callable[[str, Any], object] | None,
+    ) -> Host:
+        """Make the host's side."""
+        return Host(controller, address=address, clock=clock, trace=trace)
+
+    @property
+    def address(self) -> str:
+        """How the user called it."""
+        return self._host.address
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._host.closed
 
     def client(
         self,
@@ -53,10 +92,10 @@ class Connection(Host):
             AddressError: no such channel, or another client chose another correlator.
             ClosedError: the connection is closed.
         """
-        found = self.choose(channel, correlator)
-        client = Client(self, found, backlog, timeout_s, queue_timeout_s, ports)
-        client.at_home = self.worker
-        self.join(found, client)
+        host, found = self._host, self._choose(channel, correlator)
+        client = Client(host, found, backlog, timeout_s, queue_timeout_s, ports)
+        client.at_home = host.worker
+        host.join(found, client)
         return client
 
     def async_client(
@@ -72,16 +111,16 @@ class Connection(Host):
         from mboxio.client.asynchronous import AsyncClient
         from mboxio.client.slow import DistantClient
 
-        found = self.choose(channel, correlator)
-        kind = DistantClient if self.pump.distant else AsyncClient
-        client = kind(self, found, backlog, timeout_s, queue_timeout_s, None)
-        self.join(found, client)
+        host, found = self._host, self._choose(channel, correlator)
+        kind = DistantClient if host.pump.distant else AsyncClient
+        client = kind(host, found, backlog, timeout_s, queue_timeout_s, None)
+        host.join(found, client)
         return client
 
-    def choose(self, name: str | int, correlator: Correlator | None) -> Channel:
+    def _choose(self, name: str | int, correlator: Correlator | None) -> Channel:
         """Find a channel and agree on its correlator."""
-        self.check_open()
-        found = self.find_channel(name)
+        self._host.check_open()
+        found = self._host.find_channel(name)
         if correlator is not None and correlator is not found.correlator:
             if found.users or found.correlator.busy or found.expected:
                 raise AddressError(
@@ -100,38 +139,43 @@ class Connection(Host):
         Raises:
             AddressError: there is none; ``errno`` is that of Linux.
         """
-        found = self.controller.xlate(specifier)
+        host = self._host
+        found = host.controller.xlate(specifier)
         if isinstance(found, str):
-            return self.find_channel(found)
-        if found >= len(self.channels):
+            return host.find_channel(found)
+        if found >= len(host.channels):
             raise AddressError(
-                f"{self.address!r} has {len(self.channels)} channels, no number {found}"
+                f"{host.address!r} has {len(host.channels)} channels, no number {found}"
             )
-        return list(self.channels.values())[found]
+        return list(host.channels.values())[found]
 
     def stats(self) -> dict[str, ChannelStats]:
         """Return the counts of every channel, by name."""
-        return self.gate.run(self.take_stats)
-
-    def take_stats(self) -> dict[str, ChannelStats]:
-        """Count everything. Under the lock."""
-        return collect(self.channels.values(), self.queues)
+        return self._host.stats()
 
     def remote_restarted(self) -> None:
         """Say that the remote was restarted, where nothing else can: a proof of death.
 
         Everything in flight ends with `RemoteGone` and nothing is held any more.
         """
-        self.gate.call(self.take_restart)
+        self._host.gate.call(self._take_restart)
 
-    def take_restart(self) -> None:
+    def _take_restart(self) -> None:
         """The user vouches for a new life of the remote. Under the lock."""
-        if not self.lost:
-            self.bury("the user said that it restarted")
-            self.controller.restarted()
-            for queue in self.queues:
+        host = self._host
+        if not host.lost:
+            host.bury("the user said that it restarted")
+            host.controller.restarted()
+            for queue in host.queues:
                 queue.fault = None
                 queue.mark_dirty()
+
+    def close(self) -> None:
+        """Close all clients, stop all channels, let go of the controller. Idempotent."""
+        self._host.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._host.described()}>"
 
     def __enter__(self) -> Self:
         return self

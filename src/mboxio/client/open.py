@@ -205,7 +205,7 @@ def reach(
     try:
         if specifier is not None:
             return connection, connection.xlate(specifier)
-        return connection, connection.find_channel(parsed.channel or 0)
+        return connection, connection._host.find_channel(parsed.channel or 0)
     except BaseException:
         connection.close()
         raise
@@ -273,10 +273,11 @@ def open(
     The other arguments and errors are those of `connect` and `Connection.client`.
     """
     connection, channel = reach(address, Patience(wait_s, what=address), allow)
+    host = connection._host
     try:
-        client = OwnedClient(connection, channel, backlog, timeout_s, queue_timeout_s, None)
-        client.at_home = connection.worker
-        connection.join(channel, client)
+        client = OwnedClient(host, channel, backlog, timeout_s, queue_timeout_s, None)
+        client.at_home = host.worker
+        host.join(channel, client)
     except BaseException:
         connection.close()
         raise

@@ -104,10 +104,11 @@ class open_async:
         connection, channel = await _patiently(
             lambda: reach(self.address, allow=self.allow), self.wait_s
         )
+        host = connection._host
         try:
-            kind = OwnedDistantClient if connection.pump.distant else OwnedAsyncClient
-            client = kind(connection, channel, *self.settings, None)
-            connection.join(channel, client)
+            kind = OwnedDistantClient if host.pump.distant else OwnedAsyncClient
+            client = kind(host, channel, *self.settings, None)
+            host.join(channel, client)
             client.settle_in()
         except BaseException:
             connection.close()

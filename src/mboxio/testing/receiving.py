@@ -126,7 +126,7 @@ def _is_asked(trial: Trial) -> None:
     for number, question in enumerate(questions):
         trial.bench.ask(trial.bench.channel, question, partial(answered, number))
     trial.soon(
-        lambda: trial.host.stats()[trial.channel.name].remote_requests == len(questions),
+        lambda: trial.connection.stats()[trial.channel.name].remote_requests == len(questions),
         "the remote's requests were not handed up as RemoteRequest",
     )
     both.set()

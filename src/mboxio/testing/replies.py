@@ -79,7 +79,7 @@ def _resyncs(trial: Trial) -> None:
     else:
         fail("a channel out of step took a request")
     trial.soon(
-        lambda: trial.host.stats()[trial.channel.name].late, "the late reply was not reported"
+        lambda: trial.connection.stats()[trial.channel.name].late, "the late reply was not reported"
     )
     trial.client.resync()
     if trial.queue.capabilities.tx_done is TxDone.ACK:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from mboxio._base.completion import Bell
 from mboxio._base.request import Owner, Request
+from mboxio._host.host import Host
 from mboxio.client.blocking import Client
 from mboxio.driver.capabilities import TxDone
 from mboxio.driver.controller import EVENT, LOOK, POLL, Controller
@@ -56,7 +57,8 @@ class Trial:
         factory: makes it, and more of them if the check asks.
     """
 
-    host: Watched
+    connection: Watched
+    host: Host
     channel: Any
     queue: Any
     client: Client
@@ -76,7 +78,8 @@ class Trial:
 
     def open(self) -> None:
         """Connect, and open a client of the channel under test."""
-        self.host = Watched(self.bench.controller, self.log)
+        self.connection = Watched(self.bench.controller, self.log)
+        self.host = self.connection._host
         self.connected = True
         self.channel = self.host.find_channel(self.bench.channel)
         self.queue = self.channel.queue
@@ -98,7 +101,7 @@ class Trial:
         self.closed = True
         try:
             if self.connected:
-                self.host.close()
+                self.connection.close()
         finally:
             if self.bench.close is not None:
                 self.bench.close()
@@ -125,7 +128,7 @@ class Trial:
 
     def new_client(self, **options: Any) -> Client:
         """Open another client of the channel under test."""
-        return self.host.client(
+        return self.connection.client(
             self.bench.channel,
             timeout_s=self.patience_s,
             queue_timeout_s=self.patience_s,
@@ -265,7 +268,7 @@ class Trial:
     def require_no_strays(self) -> None:
         """Fail if a reply turned up that no request was waiting for."""
         self.service()
-        stats = self.host.stats()[self.channel.name]
+        stats = self.connection.stats()[self.channel.name]
         require(not stats.late, f"{stats.late} replies were reported a second time")
         require(not stats.unknown, f"{stats.unknown} replies answer nothing that was sent")
         require(not stats.notifications, f"{stats.notifications} replies came as notifications")

@@ -8,6 +8,7 @@ from typing import Any
 
 from mboxio._base.deputies import acting
 from mboxio._base.request import Request
+from mboxio._host.host import Host
 from mboxio._queue.backlog import PLACED
 from mboxio._queue.channel import Channel
 from mboxio._queue.queue import Queue
@@ -100,13 +101,13 @@ class WatchedChannel(Channel):
         super().take_batch(messages)
 
 
-class Watched(Connection):
-    """A connection that writes a `Log`."""
+class WatchedHost(Host):
+    """A host that writes a `Log`."""
 
     queue_class = WatchedQueue
     channel_class = WatchedChannel
 
-    def __init__(self, controller: Controller, log: Log) -> None:
+    def __init__(self, log: Log, controller: Controller) -> None:
         self.log = log
         super().__init__(controller, trace=log.trace)
 
@@ -124,3 +125,14 @@ class Watched(Connection):
         """See `Controller.event`."""
         self.log.events += 1
         super().take_event()
+
+
+class Watched(Connection):
+    """A connection that writes a `Log`."""
+
+    def __init__(self, controller: Controller, log: Log) -> None:
+        self._log = log
+        super().__init__(controller)
+
+    def _attach(self, controller: Controller, *_: object) -> Host:
+        return WatchedHost(self._log, controller)

@@ -96,7 +96,7 @@ def list_channels(
 def _list_channels(address: str, as_json: bool, wait_s: float) -> None:
     whole, _ = registry.resolve(address, allowed())
     with connected(str(dataclasses.replace(whole, channel="")), wait_s) as connection:
-        channels = [_describe(channel) for channel in connection.channels.values()]
+        channels = [_describe(channel) for channel in connection._host.channels.values()]
     if as_json:
         click.echo(json_line(channels))
         return
