@@ -230,10 +230,10 @@ class Fuzz:
         guards = self.memory[:GUARD] + self.memory[GUARD + size :]
         assert guards == bytes([CANARY]) * len(guards), "memory outside the SRAM was written"
         for client in self.clients:
-            queue = client.queue
+            queue = client._queue
             assert 0 <= queue.slots_used <= queue.depth
             assert 0 <= queue.credits_used <= queue.depth
-            tags = client.channel.correlator
+            tags = client._channel.correlator
             assert sorted([*tags.free, *tags.busy]) == list(range(1, 64)), "a number was lost"
             assert len(queue.in_flight()) <= 2 * queue.depth
             assert len(queue.window.aside) <= queue.depth
@@ -267,7 +267,7 @@ class Fuzz:
             except QueueFull:
                 continue
             self.serve_well()
-            assert own(request.result()[:16], self.number) or client.channel.number == 1
+            assert own(request.result()[:16], self.number) or client._channel.number == 1
             return
         raise AssertionError(f"no place for a request: {self.connection.stats()}")
 

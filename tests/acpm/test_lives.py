@@ -44,10 +44,10 @@ def test_a_descriptor_is_used_when_nobody_writes_it_any_more() -> None:
             client.submit(numbered(1))
         board.boot(2)
         board.clock.advance(50 * MS)
-        client.host.seek()
+        client._host.seek()
         assert connection._host.lost, "one look could be half-written"
         board.clock.advance(50 * MS)
-        client.host.seek()
+        client._host.seek()
         assert not connection._host.lost
         request = client.submit(numbered(2))  # type: ignore[unreachable]
         board.far[0].serve()
@@ -60,13 +60,13 @@ def test_firmware_with_other_channels_is_refused_until_the_old_ones_are_back() -
         other = Board(AcpmSpec(8, 32), region=board.region)
         for _ in range(8):
             board.clock.advance(200 * MS)
-            client.host.seek()
+            client._host.seek()
         with pytest.raises(RemoteGone, match="other channels"):
             client.submit(numbered(1))
         board.boot(3)
         for _ in range(8):
             board.clock.advance(2000 * MS)
-            client.host.seek()
+            client._host.seek()
         request = client.submit(numbered(2))
         board.far[0].serve()
         assert own(request.result(), 2)
@@ -106,7 +106,7 @@ def test_messages_that_the_new_life_may_still_answer_hold_their_numbers() -> Non
         assert all(own(request.result(), 10 + n) for n, request in enumerate(new))
         stats = connection.stats()["0"]
         assert (stats.late, stats.held_tags, stats.held_slots) == (5, (), 0)
-        assert len(client.channel.correlator.free) == 63
+        assert len(client._channel.correlator.free) == 63
 
 
 def test_a_host_that_died_is_not_mistaken_for_the_next_one() -> None:
@@ -244,7 +244,7 @@ def test_files_are_shared_with_whoever_maps_them(tmp_path: Path) -> None:
             assert own(request.result(), 1)
         window = f"@0+{board.layout.size_bytes:#x}"
         with mboxio.open(f"acpm:/0?at=file:{path}{window}&base={BASE:#x}") as client:
-            assert client.channel.name == "0"
+            assert client._channel.name == "0"
         del far
 
 

@@ -56,7 +56,7 @@ def test_a_host_shares_no_sram(
             mboxio.connect(address.replace("/0", ""))
     else:
         with mboxio.open(address) as client:
-            assert client.channel.name == "0"
+            assert client._channel.name == "0"
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -84,4 +84,4 @@ def test_what_is_reached_by_one_access_after_the_other_needs_no_fence(
             Board(AcpmSpec(8, 16), region=region)
     else:
         with Board(AcpmSpec(8, 16), region=region).connect() as connection:
-            assert connection.client(0).channel.name == "0"
+            assert connection.client(0)._channel.name == "0"

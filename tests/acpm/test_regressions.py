@@ -67,7 +67,7 @@ def test_the_timer_starts_at_the_doorbell() -> None:
     """A queued message's timer ran while it waited for the messages before it."""
     board = Board(AcpmSpec(2, 16))  # one slot
     with board.connect() as connection, connection.client(0, backlog=1) as client:
-        client.timeout_ns, client.queue_timeout_ns = 10 * MS, 1000 * MS
+        client._timeout_ns, client._queue_timeout_ns = 10 * MS, 1000 * MS
         first = client.submit(numbered(1), timeout_s=0.5)
         second = client.submit(numbered(2))
         assert second.status == "queued"
@@ -192,7 +192,7 @@ def test_only_the_reply_frees_a_number_whoever_drains() -> None:
     """A number was freed by its owner while the drain still used it."""
     board = Board()
     with board.connect() as connection, connection.client(0) as client:
-        tags = client.channel.correlator
+        tags = client._channel.correlator
         (request,) = silence(board, client, 1)
         assert request.tag in tags.busy
         assert request.tag not in tags.free
@@ -237,7 +237,7 @@ def test_numbers_are_taken_by_one_thread_at_a_time() -> None:
         firmware.join()
         assert not wrong
         assert len(seen) == 200
-        assert len(clients[0].channel.correlator.free) == TAGS
+        assert len(clients[0]._channel.correlator.free) == TAGS
 
 
 def test_63_numbers_in_use_are_a_full_queue_and_no_endless_loop() -> None:
@@ -310,7 +310,7 @@ def test_a_thousand_time_outs_whose_replies_come_late_free_all_63_numbers(seed: 
         stats = connection.stats()["0"]
         assert stats.late == stats.timed_out == timed_out
         assert (stats.unknown, stats.held_tags, stats.held_credits) == (0, (), 0)
-        assert sorted(client.channel.correlator.free) == list(range(1, 64))
+        assert sorted(client._channel.correlator.free) == list(range(1, 64))
         requests = submit(client, range(TAGS))
         board.far[0].serve()
         assert all(own(request.result(), n) for n, request in enumerate(requests))
@@ -381,7 +381,7 @@ def test_a_doorbell_failure_after_the_front_moved_does_not_leak_the_number() -> 
         assert own(second.result(), 2)
         stats = connection.stats()["0"]
         assert (stats.late, stats.held_tags, stats.held_slots) == (1, (), 0)
-        assert len(client.channel.correlator.free) == TAGS
+        assert len(client._channel.correlator.free) == TAGS
 
 
 def test_a_request_without_a_deadline_can_be_cancelled() -> None:

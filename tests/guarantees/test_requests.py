@@ -40,7 +40,7 @@ def test_1_closing_ends_every_request_and_says_what_was_stuck() -> None:
     client = connection.client(0, backlog=1)
     answered, handed, queued = client.submit(b"1"), client.submit(b"2"), client.submit(b"3")
     driver.done(0)
-    queued_still = client.backlog.line
+    queued_still = client._backlog.line
     assert not queued_still, "TX done let the queued one go"
     queued = client.submit(b"4")
     connection.close()

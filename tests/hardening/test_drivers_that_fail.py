@@ -85,8 +85,8 @@ def test_a_driver_that_raises_in_stop_is_closed_all_the_same() -> None:
     thread = connection._host.worker.thread
     assert thread is not None
     assert not thread.is_alive()
-    assert one.closed
-    assert other.closed
+    assert one._closed
+    assert other._closed
     assert driver.closed == 1
 
 

@@ -380,7 +380,7 @@ def test_thousands_of_time_limits_on_one_connection() -> None:
                     limits += 1
             signal.setitimer(signal.ITIMER_REAL, 0)
             assert client.request(b"fine") == b"fine"
-            assert client.queue.fault is None
+            assert client._queue.fault is None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -416,7 +416,7 @@ def test_the_doorbell_of_a_remote_is_rung_though_a_handler_raises(
                 if point == PUMP_SLEEPING and threading.current_thread() is listener:
                     asleep.set()
 
-            client.host.gate.trace = watch
+            client._host.gate.trace = watch
             listener.start()
             assert asleep.wait(PATIENCE_S)
             with handling(limit), pytest.raises(TooLong):

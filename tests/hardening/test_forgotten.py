@@ -76,7 +76,7 @@ def test_deputies_may_be_finalized_before_what_they_are_needed_for(remote: Remot
     """The garbage collector takes what forms a circle in any order."""
     client = mboxio.open("shm:forgotten/a", timeout_s=PATIENCE_S)
     assert client.request(b"x") == b"x"
-    deputies = client.host.gate.deputies
+    deputies = client._host.gate.deputies
     assert deputies is not None
     deputies.__del__()
     client.close()
@@ -100,7 +100,7 @@ def test_a_request_keeps_its_connection(remote: Remote) -> None:
     said = forget(lambda client: requests.append(client.submit(b"kept")))
     assert said == []
     assert requests[0].result() == b"kept"
-    requests[0].owner.host.close()
+    requests[0].owner._host.close()
 
 
 def test_an_event_loop_keeps_none(remote: Remote) -> None:
@@ -139,4 +139,4 @@ def test_a_drivers_own_thread_keeps_none(tmp_path: Path) -> None:
 
 
 def test_what_is_closed_says_nothing(remote: Remote) -> None:
-    assert forget(lambda client: client.host.close()) == []
+    assert forget(lambda client: client._host.close()) == []

@@ -92,8 +92,8 @@ def test_ctrl_c_after_a_message_was_accepted_still_ends_it() -> None:
 class InterruptedOnReturn(Client):
     """A signal that comes in ``begin`` is handled where the call returns."""
 
-    def hand_in(self, *args: Any) -> Any:
-        super().hand_in(*args)
+    def _hand_in(self, *args: Any) -> Any:
+        super()._hand_in(*args)
         raise KeyboardInterrupt
 
 

@@ -226,7 +226,7 @@ def test_a_backlog_without_a_home_moves_in_with_its_client() -> None:
         client.post(b"2")  # queued, attended by nobody: no loop runs here
 
         async def run() -> int:
-            client.settle_in()
+            client._settle_in()
             (port,) = connection._host.pump.loops
             assert port.needs == 2  # type: ignore[attr-defined]
             client.close()
@@ -249,7 +249,7 @@ def test_close_after_the_loop_stopped_leaves_no_descriptor() -> None:
     loop = asyncio.new_event_loop()
 
     async def use() -> int:
-        connection.async_client(0).settle_in()
+        connection.async_client(0)._settle_in()
         (port,) = connection._host.pump.loops
         (copy,) = port.ears.copies  # type: ignore[attr-defined]
         return int(copy)

@@ -130,7 +130,7 @@ class User:
 
     def look(self) -> None:
         if self.choice.random() < 0.2:
-            self.client.host.stats()  # type: ignore[attr-defined]
+            self.client._host.stats()  # type: ignore[attr-defined]
         try:
             self.messages.get(timeout_s=0)
         except (RequestTimeout, mboxio.MessagesLost):

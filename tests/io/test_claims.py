@@ -163,7 +163,7 @@ def test_a_child_takes_nothing_from_its_parent_and_keeps_nothing(sram: str) -> N
 
 def test_a_lie_in_memory_that_anybody_may_map_mentions_others(sram: str) -> None:
     with mboxio.open(f"acpm:/0?at={sram}", timeout_s=20.0) as client:
-        layout = client.host.controller.descriptor.layout.channels[0]  # type: ignore[attr-defined]
+        layout = client._host.controller.descriptor.layout.channels[0]  # type: ignore[attr-defined]
         with mboxio.regions.open_region(sram) as other:
             other.write(layout.to_host.front, 0xFFFF, 4)
         with pytest.raises(RemoteError, match=r"the remote lied: .*, unless another program or"):

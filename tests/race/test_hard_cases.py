@@ -110,7 +110,7 @@ def test_a_loop_closed_with_requests_pending_hurts_nobody() -> None:
 
         async def leave_one_behind() -> Any:
             client = connection.async_client(0, timeout_s=None)
-            client.settle_in()
+            client._settle_in()
             request = client.submit(b"left")
             request.future()
             return request
@@ -363,7 +363,7 @@ def test_cancel_at_every_await_point(verb: str) -> None:
                     shared.cancel()
                 stats = connection.stats()["0"]
                 assert stats.queued == 0
-                assert not client.flushes
+                assert not client._flushes
                 for _, handle, _ in driver.sent:
                     driver.tx_done(driver.queue, [handle])
                     driver.complete(driver.channels[0], handle, 0, b"")

@@ -275,10 +275,10 @@ class Traffic:
                     reply = client.request(message)
                 except MailboxError as error:
                     self.fail(error)
-                    if client.closed:
+                    if client._closed:
                         return
                 else:
-                    self.take(client.channel.name, message, reply)
+                    self.take(client._channel.name, message, reply)
 
     def loop(self, clients: list[AsyncClient]) -> None:
         async def one(client: AsyncClient) -> None:
@@ -289,11 +289,11 @@ class Traffic:
                         reply = await client.request(message)
                     except MailboxError as error:
                         self.fail(error)
-                        if client.closed:
+                        if client._closed:
                             return
                         await asyncio.sleep(0)
                     else:
-                        self.take(client.channel.name, message, reply)
+                        self.take(client._channel.name, message, reply)
 
         async def all_of_them() -> None:
             await asyncio.gather(*map(one, clients))

@@ -98,11 +98,11 @@ def test_it_is_short() -> None:
 def test_many_in_flight(serve: Start, mode: str) -> None:
     serve("t", mode)
     with mboxio.open("shm:t", timeout_s=PATIENCE_S) as client:
-        assert client.channel.name == "echo"
+        assert client._channel.name == "echo"
         assert client.request(b"") == b""
         assert client.request(bytes(range(256))) == bytes(range(256))
         for _ in range(20):
-            messages = [numbered(number) for number in range(client.queue.depth)]
+            messages = [numbered(number) for number in range(client._queue.depth)]
             requests = [client.submit(message) for message in messages]
             assert [request.result() for request in requests] == messages
         client.send(b"no reply to this one")
@@ -114,7 +114,7 @@ def test_on_musl(serve: Start, program_on_musl: Path, mode: str) -> None:
     serve("t", mode, 2, program=program_on_musl)
     with mboxio.connect("shm:t") as connection:
         client = connection.client("echo1", timeout_s=PATIENCE_S)
-        messages = [numbered(number) for number in range(client.queue.depth)]
+        messages = [numbered(number) for number in range(client._queue.depth)]
         requests = [client.submit(message) for message in messages]
         assert [request.result() for request in requests] == messages
         with pytest.raises(RemoteError, match="it was asked to fail"):
@@ -142,7 +142,7 @@ def test_many_channels_and_long_messages(serve: Start) -> None:
         clients = [
             connection.client(name, timeout_s=PATIENCE_S) for name in connection._host.channels
         ]
-        assert {client.queue.depth for client in clients} == {100}
+        assert {client._queue.depth for client in clients} == {100}
         messages = [numbered(number, 4096) for number in range(64)]
         requests = [
             client.submit(message) for client, message in zip(clients, messages, strict=True)

@@ -254,7 +254,7 @@ def lost(client: mboxio.Client) -> bool:
         client.request(b"x", timeout_s=0.005, queue_timeout_s=0.005)
     except (RemoteGone, RequestTimeout):
         pass
-    return client.host.lost  # type: ignore[attr-defined]
+    return client._host.lost  # type: ignore[attr-defined]
 
 
 def test_heals_with_a_remote_that_answers(firmware):

@@ -66,7 +66,7 @@ def test_ctrl_c_in_the_middle_of_a_doorbell(firmware, verb):
         controller.interrupts = 0
         message = b"afterwards"
         assert client.request(message, timeout_s=20, queue_timeout_s=20) == answer(message)
-        assert client.host.stats()["a"].in_flight == 0  # type: ignore[attr-defined]
+        assert client._host.stats()["a"].in_flight == 0  # type: ignore[attr-defined]
 
 
 def test_signals_that_come_faster_than_a_doorbell_is_rung(firmware):
@@ -93,4 +93,4 @@ def test_signals_that_come_faster_than_a_doorbell_is_rung(firmware):
         assert not controller.interrupts, "the remote never slept"
         message = b"afterwards"
         assert client.request(message, timeout_s=20, queue_timeout_s=20) == answer(message)
-        assert client.host.stats()["a"].in_flight == 0  # type: ignore[attr-defined]
+        assert client._host.stats()["a"].in_flight == 0  # type: ignore[attr-defined]

@@ -65,7 +65,7 @@ def test_a_request_waits_for_a_remote_that_starts_later(firmware):
             target=lambda: replies.append(client.request(b"later", queue_timeout_s=20))
         )
         waiting.start()
-        until(lambda: client.host.stats()["a"].queued, "the request in line")  # type: ignore[attr-defined]
+        until(lambda: client._host.stats()["a"].queued, "the request in line")  # type: ignore[attr-defined]
         following.serve()
         waiting.join(30)
         assert replies == [b"retal"]
@@ -262,7 +262,7 @@ def test_an_event_is_only_a_hint(firmware):
             client.submit(b"x").result()
         with Impostor("t", lambda connection: None) as impostor:
             until(lambda: knock(client) or impostor.greeted, "a try to reach the next one")  # type: ignore[redundant-expr]
-            host = client.host
+            host = client._host
             connected = host.controller.socket  # type: ignore[attr-defined]
             assert connected is not None
             host.gate.call(host.pump.turn, time.monotonic_ns(), "event")

@@ -12,7 +12,7 @@ DEPTH = 4
 
 
 def held(client: mboxio.Client) -> tuple[int, int, int]:
-    counts = client.host.stats()["a"]  # type: ignore[attr-defined]
+    counts = client._host.stats()["a"]  # type: ignore[attr-defined]
     return counts.held_slots, counts.held_credits, len(counts.held_tags)
 
 
@@ -37,7 +37,7 @@ def test_frozen_before_it_took_the_messages(firmware):
         remote.thaw()
         message = numbered(100)
         assert client.request(message, timeout_s=20, queue_timeout_s=20) == answer(message)
-        counts = client.host.stats()["a"]  # type: ignore[attr-defined]
+        counts = client._host.stats()["a"]  # type: ignore[attr-defined]
         assert (counts.late, counts.unknown, counts.timed_out) == (DEPTH, 0, DEPTH + 1)
         assert held(client) == (0, 0, 0)
         assert counts.freed_by == {"tx_done": DEPTH, "reply": DEPTH}
@@ -65,7 +65,7 @@ def test_frozen_after_it_took_a_message(firmware):
         remote.tell("open_gate")
         message = numbered(100)
         assert client.request(message, timeout_s=20, queue_timeout_s=20) == answer(message)
-        assert client.host.stats()["a"].late == DEPTH  # type: ignore[attr-defined]
+        assert client._host.stats()["a"].late == DEPTH  # type: ignore[attr-defined]
         assert held(client) == (0, 0, 0)
         remote.outcome()
 
@@ -90,7 +90,7 @@ def test_cancelled_requests_hold_like_timed_out_ones(firmware):
             message = numbered(7)
             reply = await client.request(message, timeout_s=20, queue_timeout_s=20)
             assert reply == answer(message)
-            assert client.host.stats()["a"].late == DEPTH  # type: ignore[attr-defined]
+            assert client._host.stats()["a"].late == DEPTH  # type: ignore[attr-defined]
             assert held(client) == (0, 0, 0)  # type: ignore[arg-type]
 
     asyncio.run(cancel())
@@ -107,7 +107,7 @@ def test_a_buffer_is_never_touched_after_its_request_ended(firmware):
         remote.thaw()
         message = numbered(2)
         assert client.request(message, timeout_s=20, queue_timeout_s=20) == answer(message)
-        assert client.host.stats()["a"].late == 1  # type: ignore[attr-defined]
+        assert client._host.stats()["a"].late == 1  # type: ignore[attr-defined]
     assert not any(buffer)
     buffer.append(0)  # not exported any more
 

@@ -264,7 +264,7 @@ def test_a_wrong_channel_lists_the_right_ones() -> None:
 def test_open_owns_its_connection() -> None:
     with mboxio.open("loopback:/1") as client:
         assert client.request(b"echo") == b"echo"
-        host = client.host
+        host = client._host
     assert host.closed
 
 

@@ -10,7 +10,7 @@ class Waiting(Protocol):
     """A client, as its channel is counted."""
 
     @property
-    def backlog(self) -> Sized:
+    def _backlog(self) -> Sized:
         """What waits."""
         ...
 
@@ -85,7 +85,7 @@ class Counts:
         queued = 0
         lost = channel.lost_by_subscribers
         for client in channel.clients:
-            queued += len(client.backlog)
+            queued += len(client._backlog)
         for subscription in channel.subscriptions:
             lost += subscription.lost_in_all
         return (

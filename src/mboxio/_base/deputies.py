@@ -345,7 +345,7 @@ def _deputised(
     def call(self: Any, *args: Any, **options: Any) -> Any:
         if get_ident() != _main:
             return method(self, *args, **options)
-        gate = getattr(self, "gate", self)
+        gate = getattr(self, "_gate", None) or getattr(self, "gate", self)
         if gate.lock.mine():  # the caller took it by hand, and must not wait for itself
             return method(self, *args, **options)
         return gate.deputies.run(gate, method, (self, *args), options, undo)

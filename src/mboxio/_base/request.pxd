@@ -9,19 +9,19 @@ cdef bytes NEXT
 
 
 cdef class Owner:
-    cdef public object channel, queue
-    cdef public bint attentive
+    cdef public object _channel, _queue
+    cdef public bint _attentive
 
-    cpdef bint wait_for(self, waitable, long long until_ns) except -1
-    cpdef bint look_at(self, waitable) except -1
-    cpdef bint cancel(self, request) except -1
-    cpdef call_when_over(self, waitable, callback)
-    cpdef future_of(self, waitable, bint bare)
-    cpdef forget_future(self, waitable, future)
-    cpdef bint prepare(self, request) except -1
-    cpdef bint request_over(self, request) except -1
-    cpdef bint slot_freed(self, request) except -1
-    cpdef long long deadline_after(self, timeout_s) except? -1
+    cpdef bint _wait_for(self, waitable, long long until_ns) except -1
+    cpdef bint _look_at(self, waitable) except -1
+    cpdef bint _cancel(self, request) except -1
+    cpdef _call_when_over(self, waitable, callback)
+    cpdef _future_of(self, waitable, bint bare)
+    cpdef _forget_future(self, waitable, future)
+    cpdef bint _prepare(self, request) except -1
+    cpdef bint _request_over(self, request) except -1
+    cpdef bint _slot_freed(self, request) except -1
+    cpdef long long _deadline_after(self, timeout_s) except? -1
 
 
 cdef class Request:

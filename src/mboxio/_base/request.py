@@ -36,51 +36,51 @@ class Lent(Protocol):
 class Owner:
     """The client that made a `Request`, as the request sees it."""
 
-    __slots__ = ("attentive", "channel", "queue")
+    __slots__ = ("_attentive", "_channel", "_queue")
 
-    channel: Any
-    queue: Any
-    attentive: bool
-    """Wants to know of its messages: `prepare`, `request_over` and `slot_freed` are called."""
+    _channel: Any
+    _queue: Any
+    _attentive: bool
+    """Wants to know of its messages: `_prepare`, `_request_over` and `_slot_freed` are called."""
 
     def __init__(self) -> None:
-        self.channel = self.queue = None
-        self.attentive = False
+        self._channel = self._queue = None
+        self._attentive = False
 
-    def wait_for(self, waitable: "Request", until_ns: int) -> bool:
+    def _wait_for(self, waitable: "Request", until_ns: int) -> bool:
         """Block until ``waitable`` is over (True) or the clock shows ``until_ns`` (False)."""
         raise TypeError("an owner waits")
 
-    def look_at(self, waitable: "Request") -> None:
+    def _look_at(self, waitable: "Request") -> None:
         """Do once, without waiting, what a waiter would do."""
         raise TypeError("an owner looks")
 
-    def cancel(self, request: "Request") -> bool:
+    def _cancel(self, request: "Request") -> bool:
         """End ``request`` as cancelled; False if it was over."""
         raise TypeError("an owner cancels")
 
-    def call_when_over(self, waitable: "Request", callback: Callable[[Any], object]) -> None:
+    def _call_when_over(self, waitable: "Request", callback: Callable[[Any], object]) -> None:
         """Call ``callback(waitable)`` when it is over, where this owner's user code runs."""
         raise TypeError("an owner calls back")
 
-    def future_of(self, waitable: "Request", bare: bool) -> "Future[Any]":
+    def _future_of(self, waitable: "Request", bare: bool) -> "Future[Any]":
         """Return a future of the running event loop that resolves when ``waitable`` is over."""
         raise TypeError("an owner makes futures")
 
-    def forget_future(self, waitable: "Request", future: "Future[Any]") -> None:
-        """Give up a bare future of `future_of` before its time."""
+    def _forget_future(self, waitable: "Request", future: "Future[Any]") -> None:
+        """Give up a bare future of `_future_of` before its time."""
         raise TypeError("an owner forgets futures")
 
-    def prepare(self, request: "Request") -> None:
+    def _prepare(self, request: "Request") -> None:
         """See a message right before an attempt to hand it over. Under the lock."""
 
-    def request_over(self, request: "Request") -> None:
+    def _request_over(self, request: "Request") -> None:
         """Take note that a request ended. Under the lock."""
 
-    def slot_freed(self, request: "Request") -> None:
+    def _slot_freed(self, request: "Request") -> None:
         """Take note that a message left its slot, or never had one. Under the lock."""
 
-    def deadline_after(self, timeout_s: float | None) -> int:
+    def _deadline_after(self, timeout_s: float | None) -> int:
         """Return the clock's time ``timeout_s`` from now, `FOREVER` for None."""
         raise TypeError("an owner has a clock")
 
@@ -217,7 +217,7 @@ class Request:
     def done(self) -> bool:
         """Return whether the request is over; looks for news first and never waits."""
         if self.state < DONE:
-            self.owner.look_at(self)
+            self.owner._look_at(self)
         return self.state >= DONE
 
     def wait(self, timeout_s: float | None = None) -> bool:
@@ -235,7 +235,7 @@ class Request:
         """
         if self.state >= DONE:
             return True
-        return self.owner.wait_for(self, self.owner.deadline_after(timeout_s))
+        return self.owner._wait_for(self, self.owner._deadline_after(timeout_s))
 
     def result(self) -> Any:
         """Wait for the end and return the reply (``b""`` for a one-way message).
@@ -247,7 +247,7 @@ class Request:
             MailboxError: how the request ended otherwise; a new exception for every caller.
         """
         if self.state < DONE:
-            self.owner.wait_for(self, FOREVER)
+            self.owner._wait_for(self, FOREVER)
         if self.state == DONE:
             return self.value
         raise self.value.fresh()
@@ -255,7 +255,7 @@ class Request:
     def exception(self) -> MailboxError | None:
         """Wait for the end and return its error, or None if the request is done."""
         if self.state < DONE:
-            self.owner.wait_for(self, FOREVER)
+            self.owner._wait_for(self, FOREVER)
         return None if self.state == DONE else self.value.fresh()
 
     def cancel(self) -> bool:
@@ -264,7 +264,7 @@ class Request:
         Returns:
             False if it was over already.
         """
-        return self.state < DONE and self.owner.cancel(self)
+        return self.state < DONE and self.owner._cancel(self)
 
     def add_done_callback(self, callback: Callable[[Any], object]) -> None:
         """Call ``callback(request)`` once it is over, now if it is.
@@ -276,24 +276,24 @@ class Request:
             TypeError: it cannot be called, or is a coroutine function, which only async clients
                 await.
         """
-        self.owner.call_when_over(self, callback)
+        self.owner._call_when_over(self, callback)
 
     def future(self) -> "Future[Any]":
         """Return an ``asyncio.Future`` of the running loop that ends as this request does.
 
         Cancelling the future does nothing to the request.
         """
-        return self.owner.future_of(self, False)
+        return self.owner._future_of(self, False)
 
     def __await__(self) -> Generator[Any, None, Any]:
         """Wait on an event loop, as `result`. Cancelling the awaiter leaves the request alone."""
         if self.state < DONE:
-            future = self.owner.future_of(self, True)
+            future = self.owner._future_of(self, True)
             try:
                 yield from future
             finally:
                 if not self.over:
-                    self.owner.forget_future(self, future)
+                    self.owner._forget_future(self, future)
         return self.result()
 
     def __repr__(self) -> str:

@@ -16,26 +16,26 @@ cdef object DEFAULT
 
 
 cdef class Endpoint(Owner):
-    cdef public object host, at_home, ports
-    cdef public Gate gate
-    cdef public Pump pump
-    cdef public Backlog backlog
-    cdef public bint checks, closed, joined
-    cdef public int attended
-    cdef public list flushes, subscriptions
-    cdef public long long timeout_ns, queue_timeout_ns
+    cdef public object _host, _at_home, _ports
+    cdef public Gate _gate
+    cdef public Pump _pump
+    cdef public Backlog _backlog
+    cdef public bint _checks, _closed, _joined
+    cdef public int _attended
+    cdef public list _flushes, _subscriptions
+    cdef public long long _timeout_ns, _queue_timeout_ns
 
     @cython.locals(channel=Channel, message=bytes, request=Request, timeout_ns=cython.longlong, wait_ns=cython.longlong)
-    cpdef Request draft(self, data, bint tied, timeout_s, queue_timeout_s, into, lent=*)
+    cpdef Request _draft(self, data, bint tied, timeout_s, queue_timeout_s, into, lent=*)
     @cython.locals(gate=Gate, channel=Channel, queue=Queue, now_ns=cython.longlong, accepted=bint)
-    cpdef bint hand_in(self, Request request, bint waits) except -1
-    cdef bint leave(self, Request request, bint accepted) except -1
+    cpdef bint _hand_in(self, Request request, bint waits) except -1
+    cdef bint _leave(self, Request request, bint accepted) except -1
     @cython.locals(queue=Queue, reason=int, wait_ns=cython.longlong)
-    cdef void look_or_queue(self, Request request, bint waits, long long now_ns) except *
-    cpdef bint wait_for(self, waitable, long long until_ns) except -1
-    cpdef bint attend(self, int change) except -1
-    cpdef bint find_home(self) except -1
+    cdef void _look_or_queue(self, Request request, bint waits, long long now_ns) except *
+    cpdef bint _wait_for(self, waitable, long long until_ns) except -1
+    cpdef bint _attend(self, int change) except -1
+    cpdef bint _find_home(self) except -1
     @cython.locals(channel=Channel, queue=Queue)
-    cdef bint admit(self, Request request, bint waits, long long now_ns) except -1
-    cpdef bint request_over(self, request) except -1
-    cpdef bint slot_freed(self, request) except -1
+    cdef bint _admit(self, Request request, bint waits, long long now_ns) except -1
+    cpdef bint _request_over(self, request) except -1
+    cpdef bint _slot_freed(self, request) except -1

@@ -149,7 +149,7 @@ class Host:
 
     def stats(self) -> dict[str, ChannelStats]:
         """See `Connection.stats`."""
-        return self.gate.run(collect, self.channels.values(), self.queues)
+        return self.gate.run(lambda: collect(self.channels.values(), self.queues))
 
     # -- clients come and go
 
@@ -160,7 +160,7 @@ class Host:
             if channel.users == 0:
                 self.controller.start(channel)
             channel.users += 1
-            client.joined = True
+            client._joined = True
             self.gate.call(channel.add_client, client)
 
     def leave(self, channel: Channel) -> None:
@@ -247,7 +247,7 @@ class Host:
             for request in queue.in_flight():
                 self.lose(request, reason)
             for client in list(queue.line):
-                for request in list(client.backlog.line):
+                for request in list(client._backlog.line):
                     if request.queued_by == BY_SUBMIT:  # callers that wait stay for the next life
                         self.lose(request, reason)
             queue.forget_all("epoch")
@@ -260,15 +260,15 @@ class Host:
 
     def lose(self, request: Request, reason: str) -> None:
         """End one request because the remote is gone."""
-        channel = request.owner.channel
+        channel = request.owner._channel
         channel.fail(request, channel.error(RemoteGone, request, f"the remote is gone: {reason}"))
 
     def tell_ports(self, up: bool) -> None:
         """Tell layers above about the link."""
         for channel in self.channels.values():
             for client in channel.clients:
-                if client.ports is not None and client.ports.link is not None:
-                    self.gate.post(client.ports.link, up)
+                if client._ports is not None and client._ports.link is not None:
+                    self.gate.post(client._ports.link, up)
 
     # -- a lost remote is looked for again
 

@@ -28,7 +28,7 @@ class Subscription:
         if limit < 1:
             raise ValueError("a subscription keeps at least one message")
         self.client = client
-        self.gate = client.gate
+        self.gate = client._gate
         self.limit = limit
         self.waiting: deque[bytes | MailboxError] = deque()
         self.lost = 0
@@ -69,9 +69,9 @@ class Subscription:
             count = self.lost
             self.lost = 0
             raise MessagesLost(
-                f"channel {self.client.channel.name!r}: {count} messages lost, the "
+                f"channel {self.client._channel.name!r}: {count} messages lost, the "
                 f"subscriber reads too slowly (limit {self.limit})",
-                channel=self.client.channel.name,
+                channel=self.client._channel.name,
                 count=count,
             )
         if self.waiting:
@@ -99,10 +99,10 @@ class Subscription:
         """Stop receiving. Under the lock."""
         if not self.closed:
             self.closed = True
-            self.client.channel.subscriptions.remove(self)
-            self.client.channel.lost_by_subscribers += self.lost_in_all
-            self.client.attend(-1)
-            self.client.subscriptions.remove(self)
+            self.client._channel.subscriptions.remove(self)
+            self.client._channel.lost_by_subscribers += self.lost_in_all
+            self.client._attend(-1)
+            self.client._subscriptions.remove(self)
             self.wake()
 
 
@@ -127,11 +127,11 @@ class Handler:
 
     def ask(self, tag: int, message: bytes) -> None:
         """Call the function where the client's user code runs. Under the lock."""
-        self.client.at_home.post(self.run, tag, message, self.client.host.life)
+        self.client._at_home.post(self.run, tag, message, self.client._host.life)
 
     def run(self, tag: int, message: bytes, life: int) -> Any:
         """Call the function and send its answer."""
-        clock = self.client.gate.clock
+        clock = self.client._gate.clock
         began_ns = clock.now_ns()
         try:
             answer = self.function(message)
@@ -142,7 +142,7 @@ class Handler:
             self.warned = True
             complain(
                 "%s kept the thread for more than a second on which all callbacks run",
-                f"channel {self.client.channel.name!r}: the handler {named(self.function)}",
+                f"channel {self.client._channel.name!r}: the handler {named(self.function)}",
                 None,
             )
         if self.awaits and hasattr(answer, "__await__"):
@@ -163,16 +163,16 @@ class Handler:
 
     def reply(self, answer: object, tag: int, life: int) -> None:
         """Send an answer, or an error if it is no message."""
-        place = f"channel {self.client.channel.name!r}"
+        place = f"channel {self.client._channel.name!r}"
         try:
             message = b"" if answer is None else answer_of(answer, self.function, place)
         except Misreturned as error:
             complain("%s", error, None)
-            self.client.answer(tag, str(error).encode()[:200], errno.EIO, life)
+            self.client._answer(tag, str(error).encode()[:200], errno.EIO, life)
             return
-        self.client.answer(tag, message, 0, life)
+        self.client._answer(tag, message, 0, life)
 
     def failed(self, error: BaseException, tag: int, life: int) -> None:
         """Log what the function raised, and tell the remote if the wire can."""
-        complain("the handler of %r raised", self.client.channel.name, error)
-        self.client.answer(tag, repr(error).encode()[:200], errno.EIO, life)
+        complain("the handler of %r raised", self.client._channel.name, error)
+        self.client._answer(tag, repr(error).encode()[:200], errno.EIO, life)

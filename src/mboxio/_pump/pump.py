@@ -222,7 +222,7 @@ class Pump(Sleepers):
         Most looks only ask whether there is news where the answer must come from. Now and then one
         is a full turn: other queues and the time must not cost the spinner anything.
         """
-        queue: Any = waitable.owner.queue
+        queue: Any = waitable.owner._queue
         spins = self.spin_now_ns > 0 and isinstance(queue, Queue)
         probe: Any = queue.probe if spins else None
         only_replies = waitable.tied

@@ -22,10 +22,10 @@ from mboxio.driver.controller import LOOK
 class CalledBack(Protocol):
     """A client whose user code is called."""
 
-    at_home: Any
+    _at_home: Any
 
-    def attend(self, change: int) -> None:
-        """See `Endpoint.attend`."""
+    def _attend(self, change: int) -> None:
+        """See `Endpoint._attend`."""
 
 
 class Callback(Watcher):
@@ -37,8 +37,8 @@ class Callback(Watcher):
 
     def fire(self, core: Wakes, waitable: Waitable) -> None:
         """See `Watcher.fire`."""
-        self.client.attend(-1)  # the need ends here; from now on it is a job
-        self.client.at_home.post(self.function, waitable)
+        self.client._attend(-1)  # the need ends here; from now on it is a job
+        self.client._at_home.post(self.function, waitable)
 
 
 class Worker:

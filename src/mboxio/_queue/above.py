@@ -41,11 +41,11 @@ class Serving(Protocol):
 class Member(Protocol):
     """A client of the channel."""
 
-    backlog: Backlog
-    ports: Ports | None
+    _backlog: Backlog
+    _ports: Ports | None
 
-    def attend(self, change: int) -> None:
-        """See `Endpoint.attend`."""
+    def _attend(self, change: int) -> None:
+        """See `Endpoint._attend`."""
 
     def close(self) -> None:
         """See `Verbs.close`."""
@@ -54,7 +54,7 @@ class Member(Protocol):
 class Joining(Member, Protocol):
     """A client that joins."""
 
-    joined: bool
+    _joined: bool
 
 
 class Reader(Protocol):

@@ -41,8 +41,8 @@ class Answering(Protocol):
 class Voice(Protocol):
     """A client that can send answers on a channel."""
 
-    def send_answer(self, tag: int, message: bytes, status: int, queued_by: int) -> None:
-        """See `Endpoint.send_answer`."""
+    def _send_answer(self, tag: int, message: bytes, status: int, queued_by: int) -> None:
+        """See `Endpoint._send_answer`."""
 
 
 class Channels(Protocol):
@@ -97,7 +97,7 @@ def refuse(channel: Approached, tag: int, status: int, text: str) -> None:
     channel.counts.remote_requests_refused += 1
     room = len(channel.queue.answers) < REFUSALS_MAX
     if room and channel.queue.capabilities.matches_replies:
-        channel.host.voice(channel).send_answer(tag, text.encode(), status, 0)
+        channel.host.voice(channel)._send_answer(tag, text.encode(), status, 0)
 
 
 def reserve_a_slot(channel: Approached) -> None:

@@ -101,25 +101,25 @@ class Channel(BaseChannel):
     def add_client(self, client: Member) -> None:
         """A client joins."""
         self.clients.append(client)
-        if client.ports is not None:
-            client.attend(1)
-            if client.ports.received is not None:
-                self.receivers.append(client.ports.received)
+        if client._ports is not None:
+            client._attend(1)
+            if client._ports.received is not None:
+                self.receivers.append(client._ports.received)
 
     def remove_client(self, client: Member) -> None:
         """A client leaves."""
         self.clients.remove(client)
         if self.handler is not None and self.handler.client is client:
             self.handler = None
-            client.attend(-1)
+            client._attend(-1)
         reserve_a_slot(self)
-        if client.ports is not None and client.ports.received is not None:
-            self.receivers.remove(client.ports.received)
+        if client._ports is not None and client._ports.received is not None:
+            self.receivers.remove(client._ports.received)
 
     def held(self) -> list[Request]:
         """Return the requests of this channel that are over and still hold something."""
         in_flight = self.queue.in_flight()
-        return [each for each in in_flight if each.owner.channel is self and each.state > DONE]
+        return [each for each in in_flight if each.owner._channel is self and each.state > DONE]
 
     # -- towards the hardware
 
@@ -182,8 +182,8 @@ class Channel(BaseChannel):
             request.deadline_ns = FOREVER
         if self.gate.trace is not None:
             self.gate.trace(REQUEST_ENDED, request)
-        if request.owner.attentive:
-            request.owner.request_over(request)
+        if request.owner._attentive:
+            request.owner._request_over(request)
         request.data = b""  # the window may keep the request for long, but not its message
         request.over = True  # last: threads read it without the lock, and `value` after it
         if request.watchers is not None:
@@ -222,7 +222,7 @@ class Channel(BaseChannel):
         self.out_of_step = True
         for request in list(self.expected):  # a copy, as each end may take its request out
             self.fail(request, self.error(ReplyUnsure, request, "an earlier reply was lost"))
-        for request in [r for client in self.clients for r in client.backlog.line if r.tied]:
+        for request in [r for client in self.clients for r in client._backlog.line if r.tied]:
             self.fail(request, self.error(OutOfStep, request, OUT_OF_STEP))
 
     def resync(self, proof: str) -> None:
@@ -319,7 +319,7 @@ class Channel(BaseChannel):
         request = self.queue.window.find(handle)
         if (
             request is None
-            or request.owner.channel is not self
+            or request.owner._channel is not self
             or not (request.tied or self.queue.always_replies)
         ):
             known = 0 <= handle >> self.queue.window.shift < self.queue.window.next_seq

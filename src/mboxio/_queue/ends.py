@@ -53,7 +53,7 @@ def number_of(request: Request) -> int | None:
     """Return which message of its queue a request is, counted from 1; None if it never was one."""
     if request.handle < 0:
         return None
-    shift: int = request.owner.queue.window.shift
+    shift: int = request.owner._queue.window.shift
     return (request.handle >> shift) + 1
 
 

@@ -14,15 +14,15 @@ from mboxio.errors import MailboxError
 class InLine(Protocol):
     """A client whose messages wait for a place."""
 
-    backlog: Backlog
+    _backlog: Backlog
 
     @property
-    def channel(self) -> BaseChannel:
+    def _channel(self) -> BaseChannel:
         """The channel that it sends on."""
         ...
 
-    def attend(self, change: int) -> None:
-        """See `Endpoint.attend`."""
+    def _attend(self, change: int) -> None:
+        """See `Endpoint._attend`."""
 
 
 class Line:
@@ -52,11 +52,11 @@ class Line:
 
     def stand_in_line(self, client: InLine, request: Request, queued_by: int) -> None:
         """Put a request at the end of its client's line, and the client into the turn."""
-        if not client.backlog.line:
+        if not client._backlog.line:
             self.line.append(client)
-        client.backlog.append(request, queued_by)
+        client._backlog.append(request, queued_by)
         if queued_by == BY_SUBMIT:
-            client.attend(1)
+            client._attend(1)
         if request.deadline_ns < self.next_deadline_ns:
             self.next_deadline_ns = request.deadline_ns
         self.mark_dirty()  # those before it may lack what this one does not need
@@ -66,9 +66,9 @@ class Line:
         client: InLine = request.owner  # type: ignore[assignment]  # only clients queue
         if request.queued_by:
             if request.queued_by == BY_SUBMIT:
-                client.attend(-1)
-            client.backlog.remove(request)
-            if not client.backlog.line:
+                client._attend(-1)
+            client._backlog.remove(request)
+            if not client._backlog.line:
                 self.line.remove(client)
             self.mark_dirty()
 
@@ -83,32 +83,32 @@ class Line:
             answer.queued_by = 0
             # Answers go first, and none overtakes another: a remote that waits for one may take
             # nothing else until it has it.
-            if self.place(answer, answer.owner.channel, now_ns) != PLACED:
+            if self.place(answer, answer.owner._channel, now_ns) != PLACED:
                 answer.queued_by = queued_by
                 self.answers.insert(0, answer)
                 return
             if queued_by == BY_HANDLER:
-                answer.owner.channel.asked -= 1
+                answer.owner._channel.asked -= 1
         passed = 0  # clients in a row that could not go: after one round no client can
         while self.line and passed < len(self.line):
             client = self.line.pop(0)
-            queued_by = client.backlog.line[0].queued_by
-            request = client.backlog.pop()
-            if client.backlog.line:
+            queued_by = client._backlog.line[0].queued_by
+            request = client._backlog.pop()
+            if client._backlog.line:
                 self.line.append(client)  # before `place`, which may raise
             try:
-                reason = self.place(request, client.channel, now_ns)
+                reason = self.place(request, client._channel, now_ns)
             except BaseException:
                 self.mark_dirty()  # the others' turn comes all the same
                 raise
             if reason == PLACED:
                 if queued_by == BY_SUBMIT:
-                    client.attend(-1)
+                    client._attend(-1)
                 passed = 0
                 continue
-            if client.backlog.line:
+            if client._backlog.line:
                 self.line.pop()
-            client.backlog.put_back(request, queued_by)
+            client._backlog.put_back(request, queued_by)
             if reason in (NO_SLOT, NOT_NOW):  # true of every client: it keeps its turn
                 self.line.insert(0, client)
                 return

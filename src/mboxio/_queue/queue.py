@@ -112,8 +112,8 @@ class Queue(Line):
     def hand_over(self, request: Request, channel: BaseChannel, now_ns: int) -> int:
         """Call the driver's ``send`` and act on what it says."""
         try:
-            if request.owner.attentive:
-                request.owner.prepare(request)
+            if request.owner._attentive:
+                request.owner._prepare(request)
             message = channel.stamped(request) if channel.stamps else request.data
             request.handed = UNKNOWN  # from here on, an exception leaves open whether it left
             if request.remote_tag >= 0 and channel.driver_ties_answers:
@@ -197,7 +197,7 @@ class Queue(Line):
 
     def left(self, request: Request) -> None:
         """An accepted message was handed over."""
-        channel: BaseChannel = request.owner.channel
+        channel: BaseChannel = request.owner._channel
         request.handed = HANDED_OVER
         channel.counts.sent += 1
         now_ns = self.clock.now_ns()
@@ -286,7 +286,7 @@ class Queue(Line):
         if request.handed == PENDING and not status:
             self.left(request)
         self.release(request, HOLDS_SLOT, "tx_done")
-        channel: BaseChannel = request.owner.channel
+        channel: BaseChannel = request.owner._channel
         channel.take_tx_done(request, status)
 
     def release(self, request: Request, holds: int, proof: str) -> None:
@@ -295,15 +295,15 @@ class Queue(Line):
         if not freed:
             return
         request.holds &= ~freed
-        channel: BaseChannel = request.owner.channel
+        channel: BaseChannel = request.owner._channel
         if freed & HOLDS_SLOT:
             self.slots_used -= 1
             if self.stalled is not None and self.stalled == "tx_done":
                 self.stalled = None
             if self.slots_used == 0:
                 self.tick_ns = FOREVER  # no TX done is left to poll for
-            if request.owner.attentive:
-                request.owner.slot_freed(request)
+            if request.owner._attentive:
+                request.owner._slot_freed(request)
         if freed & HOLDS_CREDIT:
             self.credits_used -= 1
         if freed & HOLDS_TAG and channel.ties:
@@ -343,9 +343,9 @@ class Queue(Line):
         self.tick_ns = FOREVER  # a stopped queue is not polled
         kind = DriverError if isinstance(fault, DriverError) else RemoteError
         text = f"the queue stopped: {fault}"
-        waiting = [request for client in self.line for request in client.backlog.line]
+        waiting = [request for client in self.line for request in client._backlog.line]
         for request in self.in_flight() + waiting:
-            channel: BaseChannel = request.owner.channel
+            channel: BaseChannel = request.owner._channel
             ended = channel.error(kind, request, text)
             ended.__cause__ = fault.__cause__
             channel.fail(request, ended)
@@ -380,13 +380,13 @@ class Queue(Line):
         for request in self.in_flight():
             if now_ns >= request.deadline_ns:
                 request.deadline_ns = FOREVER  # it may stay in the window, and is due once
-                request.owner.channel.overdue(request)
+                request.owner._channel.overdue(request)
             elif request.deadline_ns < bound:
                 bound = request.deadline_ns
         for client in list(self.line):  # copies: an overdue request leaves both lines
-            for request in list(client.backlog.line):
+            for request in list(client._backlog.line):
                 if now_ns >= request.deadline_ns:
-                    request.owner.channel.overdue(request)
+                    request.owner._channel.overdue(request)
                 elif request.deadline_ns < bound:
                     bound = request.deadline_ns
         self.next_deadline_ns = bound

@@ -82,7 +82,7 @@ def collect(channels: Iterable[Counted], queues: Iterable[Used]) -> dict[str, Ch
         if queue.window.used:  # an idle queue costs no walk through its table
             for request in queue.in_flight():
                 found = alive if request.state < DONE else held
-                found.setdefault(request.owner.channel, []).append(request)
+                found.setdefault(request.owner._channel, []).append(request)
     return {
         channel.name: _count(channel, len(alive.get(channel, ())), held.get(channel, []))
         for channel in channels

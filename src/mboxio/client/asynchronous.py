@@ -26,15 +26,15 @@ class AsyncMessages(Subscription):
 
     async def get(self, timeout_s: float | None = None) -> bytes:
         """Wait for the next message; as `Messages.get`."""
-        until_ns = self.client.deadline_after(timeout_s)
+        until_ns = self.client._deadline_after(timeout_s)
         while True:
             message = self.take()
             if isinstance(message, bytes):
                 return message
-            if not await self.awaiting.arrival(message, until_ns):
+            if not await self.awaiting._arrival(message, until_ns):
                 raise RequestTimeout(
-                    f"channel {self.client.channel.name!r}: no message in {timeout_s} s",
-                    channel=self.client.channel.name,
+                    f"channel {self.client._channel.name!r}: no message in {timeout_s} s",
+                    channel=self.client._channel.name,
                 )
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -60,18 +60,18 @@ class AsyncClient(Verbs):
     loop. ``submit`` and ``post`` never wait and are plain calls.
     """
 
-    awaits_handlers = True
+    _awaits_handlers = True
 
-    def settle_in(self) -> None:
+    def _settle_in(self) -> None:
         """Take the running loop as the place of this client's user code."""
-        if self.at_home is None or self.at_home.loop.is_closed():
-            self.at_home = running_port(self.pump)
-            self.gate.call(self.at_home.attend, self.attended + 1)
+        if self._at_home is None or self._at_home.loop.is_closed():
+            self._at_home = running_port(self._pump)
+            self._gate.call(self._at_home.attend, self._attended + 1)
 
-    def find_home(self) -> None:
-        """See `Endpoint.find_home`."""
+    def _find_home(self) -> None:
+        """See `Endpoint._find_home`."""
         try:
-            self.settle_in()
+            self._settle_in()
         except RuntimeError:
             return  # no loop runs here; the first verb on one settles it
 
@@ -111,7 +111,7 @@ class AsyncClient(Verbs):
         into: "Buffer | None" = None,
     ) -> Any:
         """Send a message and await its reply; as `Client.request`. Cancelling cancels it."""
-        return await self.carry_out(data, True, timeout_s, queue_timeout_s, into)
+        return await self._carry_out(data, True, timeout_s, queue_timeout_s, into)
 
     async def send(
         self,
@@ -121,9 +121,9 @@ class AsyncClient(Verbs):
         queue_timeout_s: float | None = DEFAULT,
     ) -> None:
         """Send a message that expects no reply; returns at TX done."""
-        await self.carry_out(data, False, timeout_s, queue_timeout_s, None)
+        await self._carry_out(data, False, timeout_s, queue_timeout_s, None)
 
-    async def carry_out(
+    async def _carry_out(
         self,
         data: "Buffer",
         tied: bool,
@@ -131,10 +131,10 @@ class AsyncClient(Verbs):
         queue_timeout_s: float | None,
         into: "Buffer | None",
     ) -> Any:
-        self.settle_in()
-        request = self.draft(data, tied, timeout_s, queue_timeout_s, into)
+        self._settle_in()
+        request = self._draft(data, tied, timeout_s, queue_timeout_s, into)
         try:
-            self.hand_in(request, True)
+            self._hand_in(request, True)
             return await request
         finally:
             if request.under_way():
@@ -142,22 +142,22 @@ class AsyncClient(Verbs):
 
     async def flush(self, timeout_s: float | None = DEFAULT) -> None:
         """Wait until what this client handed over or queued is TX done; as `Client.flush`."""
-        until_ns = self.deadline_after(timeout_s)
-        self.settle_in()
-        flush = self.start_flush()
+        until_ns = self._deadline_after(timeout_s)
+        self._settle_in()
+        flush = self._start_flush()
         try:
-            await self.arrival(flush, until_ns)
+            await self._arrival(flush, until_ns)
         finally:
-            self.gate.call(self.stop_flush, flush)
-        self.flushed(flush)
+            self._gate.call(self._stop_flush, flush)
+        self._flushed(flush)
 
-    async def arrival(self, waitable: Request, until_ns: int) -> bool:
+    async def _arrival(self, waitable: Request, until_ns: int) -> bool:
         """Wait until ``waitable`` is over; False if the time comes first."""
         if not waitable.over:
-            future = running_port(self.pump).future_of(waitable, True)
+            future = running_port(self._pump).future_of(waitable, True)
             timer = None
             if until_ns != FOREVER:
-                wait_s = max(0.0, (until_ns - self.gate.clock.now_ns()) / 1e9)
+                wait_s = max(0.0, (until_ns - self._gate.clock.now_ns()) / 1e9)
                 timer = future.get_loop().call_later(wait_s, _give_up, future)
             try:
                 await future
@@ -165,45 +165,45 @@ class AsyncClient(Verbs):
                 if timer is not None:
                     timer.cancel()
                 if not waitable.over:
-                    self.forget_future(waitable, future)
+                    self._forget_future(waitable, future)
         return bool(waitable.over)
 
     def subscribe(self, limit: int = 1024) -> AsyncMessages:
         """Receive unsolicited messages from now on; as `Client.subscribe`."""
-        self.settle_in()
+        self._settle_in()
         messages = AsyncMessages(self, limit)
-        self.add_subscription(messages)
+        self._add_subscription(messages)
         return messages
 
     def on_request(
         self, handler: Callable[[bytes], Awaitable[bytes | None] | bytes | None], *, limit: int = 64
     ) -> Callable[[bytes], Awaitable[bytes | None] | bytes | None]:
         """Answer what the remote asks with a function or coroutine function, on this loop."""
-        self.settle_in()
-        self.set_handler(handler, limit)
+        self._settle_in()
+        self._set_handler(handler, limit)
         return handler
 
-    def call_when_over(self, waitable: Request, callback: Callable[[Any], object]) -> None:
-        """See `Owner.call_when_over`; on a new loop the client moves there first."""
-        self.find_home()
-        super().call_when_over(waitable, callback)
+    def _call_when_over(self, waitable: Request, callback: Callable[[Any], object]) -> None:
+        """See `Owner._call_when_over`; on a new loop the client moves there first."""
+        self._find_home()
+        super()._call_when_over(waitable, callback)
 
-    def watch_for(self, waitable: Request, callback: Callable[[Any], object]) -> None:
-        """See `Endpoint.watch_for`."""
-        if self.at_home is None or self.at_home.loop.is_closed():
+    def _watch_for(self, waitable: Request, callback: Callable[[Any], object]) -> None:
+        """See `Endpoint._watch_for`."""
+        if self._at_home is None or self._at_home.loop.is_closed():
             raise RuntimeError("use the async client on its event loop before adding callbacks")
-        super().watch_for(waitable, callback)
+        super()._watch_for(waitable, callback)
 
     def close(self) -> None:
         """As `Client.close`; may be called on any thread."""
-        home = self.at_home
+        home = self._at_home
         super().close()
-        if home is not None and self.at_home is home:
-            self.at_home = None
-            self.gate.call(home.attend, -1)
+        if home is not None and self._at_home is home:
+            self._at_home = None
+            self._gate.call(home.attend, -1)
 
     async def __aenter__(self) -> Self:
-        self.settle_in()
+        self._settle_in()
         return self
 
     async def __aexit__(self, *_: object) -> None:

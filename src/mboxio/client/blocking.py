@@ -94,7 +94,7 @@ class Connection:
         """
         host, found = self._host, self._choose(channel, correlator)
         client = Client(host, found, backlog, timeout_s, queue_timeout_s, ports)
-        client.at_home = host.worker
+        client._at_home = host.worker
         host.join(found, client)
         return client
 
@@ -225,15 +225,15 @@ class Messages(Subscription):
             RemoteGone: the remote died here; the next call goes on with its next life.
             ClosedError: the subscription or its client is closed.
         """
-        until_ns = self.client.deadline_after(timeout_s)
+        until_ns = self.client._deadline_after(timeout_s)
         while True:
             message = self.take()
             if isinstance(message, bytes):
                 return message
-            if not self.client.wait_for(message, until_ns):
+            if not self.client._wait_for(message, until_ns):
                 raise RequestTimeout(
-                    f"channel {self.client.channel.name!r}: no message in {timeout_s} s",
-                    channel=self.client.channel.name,
+                    f"channel {self.client._channel.name!r}: no message in {timeout_s} s",
+                    channel=self.client._channel.name,
                 )
 
     def __iter__(self) -> Iterator[bytes]:
@@ -306,13 +306,13 @@ class Client(Verbs):
         Raises:
             RequestTimeout: it takes longer than ``timeout_s`` seconds.
         """
-        until_ns = self.deadline_after(timeout_s)
-        flush = self.start_flush()
+        until_ns = self._deadline_after(timeout_s)
+        flush = self._start_flush()
         try:
-            self.wait_for(flush, until_ns)
+            self._wait_for(flush, until_ns)
         finally:
-            self.gate.call_surely(self.stop_flush, flush)
-        self.flushed(flush)
+            self._gate.call_surely(self._stop_flush, flush)
+        self._flushed(flush)
 
     def subscribe(self, limit: int = 1024) -> Messages:
         """Receive unsolicited messages from now on.
@@ -321,7 +321,7 @@ class Client(Verbs):
             limit: how many may wait to be read; then the oldest go and `MessagesLost` tells.
         """
         messages = Messages(self, limit)
-        self.add_subscription(messages)
+        self._add_subscription(messages)
         return messages
 
     def on_request(
@@ -337,7 +337,7 @@ class Client(Verbs):
             AddressError: the channel has a handler already.
             TypeError: it is a coroutine function, which only async clients await.
         """
-        self.set_handler(handler, limit)
+        self._set_handler(handler, limit)
         return handler
 
     def __enter__(self) -> Self:

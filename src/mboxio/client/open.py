@@ -245,7 +245,7 @@ class OwnedClient(Client):
     def close(self) -> None:
         """Close the client and its connection."""
         super().close()
-        self.host.close()
+        self._host.close()
 
     async def __aenter__(self) -> typing.NoReturn:
         self.close()
@@ -276,7 +276,7 @@ def open(
     host = connection._host
     try:
         client = OwnedClient(host, channel, backlog, timeout_s, queue_timeout_s, None)
-        client.at_home = host.worker
+        client._at_home = host.worker
         host.join(channel, client)
     except BaseException:
         connection.close()

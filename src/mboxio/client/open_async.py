@@ -22,7 +22,7 @@ class OwnedAsyncClient(AsyncClient):
     def close(self) -> None:
         """Close the client and its connection."""
         super().close()
-        self.host.close()
+        self._host.close()
 
 
 class OwnedDistantClient(OwnedAsyncClient, DistantClient):
@@ -109,7 +109,7 @@ class open_async:
             kind = OwnedDistantClient if host.pump.distant else OwnedAsyncClient
             client = kind(host, channel, *self.settings, None)
             host.join(channel, client)
-            client.settle_in()
+            client._settle_in()
         except BaseException:
             connection.close()
             raise

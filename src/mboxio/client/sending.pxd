@@ -8,4 +8,4 @@ cdef long long FOREVER
 
 cdef class Sender(Endpoint):
     @cython.locals(request=Request)
-    cpdef carry_out(self, data, bint tied, timeout_s, queue_timeout_s, into)
+    cpdef _carry_out(self, data, bint tied, timeout_s, queue_timeout_s, into)

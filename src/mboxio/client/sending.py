@@ -42,8 +42,8 @@ class Sender(Endpoint):
             QueueFull: no place; nothing was accepted. ``reason`` says what lacks.
             MessageTooLong, ClosedError, RemoteGone, OutOfStep: nothing was accepted.
         """
-        request = Endpoint.draft(self, data, True, timeout_s, queue_timeout_s, into, lent)
-        Endpoint.hand_in(self, request, False)
+        request = Endpoint._draft(self, data, True, timeout_s, queue_timeout_s, into, lent)
+        Endpoint._hand_in(self, request, False)
         return request
 
     def post(
@@ -58,8 +58,8 @@ class Sender(Endpoint):
 
         Arguments and errors as for `submit`.
         """
-        request = Endpoint.draft(self, data, False, timeout_s, queue_timeout_s, None, lent)
-        Endpoint.hand_in(self, request, False)
+        request = Endpoint._draft(self, data, False, timeout_s, queue_timeout_s, None, lent)
+        Endpoint._hand_in(self, request, False)
         return request
 
     def request(
@@ -86,7 +86,7 @@ class Sender(Endpoint):
             RemoteGone, RemoteError, ClosedError, OutOfStep, MessageTooLong, ReplyTooLong.
             WouldDeadlock: called inside a driver's op or port.
         """
-        return Sender.carry_out(self, data, True, timeout_s, queue_timeout_s, into)
+        return Sender._carry_out(self, data, True, timeout_s, queue_timeout_s, into)
 
     def send(
         self,
@@ -96,9 +96,9 @@ class Sender(Endpoint):
         queue_timeout_s: float | None = DEFAULT,
     ) -> Any:
         """Send a message that expects no reply; returns at TX done. Errors as for `request`."""
-        self.carry_out(data, False, timeout_s, queue_timeout_s, None)
+        self._carry_out(data, False, timeout_s, queue_timeout_s, None)
 
-    def carry_out(
+    def _carry_out(
         self,
         data: "Buffer",
         tied: bool,
@@ -107,12 +107,12 @@ class Sender(Endpoint):
         into: "Buffer | None",
     ) -> Any:
         """Send and wait; a request that its caller does not wait for any more is cancelled."""
-        self.gate.may_wait()
-        request = Endpoint.draft(self, data, tied, timeout_s, queue_timeout_s, into)
+        self._gate.may_wait()
+        request = Endpoint._draft(self, data, tied, timeout_s, queue_timeout_s, into)
         try:
-            self.hand_in(request, True)
+            self._hand_in(request, True)
             if not request.over:
-                self.pump.drive(request, FOREVER)
+                self._pump.drive(request, FOREVER)
             return request.result()
         finally:
             if request.under_way():  # interrupted: the verb owns its request
@@ -120,4 +120,4 @@ class Sender(Endpoint):
 
 
 if not COMPILED:
-    deputise(Sender, "carry_out")
+    deputise(Sender, "_carry_out")

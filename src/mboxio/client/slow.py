@@ -20,19 +20,19 @@ class DistantMessages(AsyncMessages):
 
     def __init__(self, client: "DistantClient", limit: int) -> None:
         super().__init__(client, limit)
-        self.port = client.port
+        self.port = client._port
 
     async def get(self, timeout_s: float | None = None) -> bytes:
         """Wait for the next message; as `Messages.get`."""
-        until_ns = self.client.deadline_after(timeout_s)
+        until_ns = self.client._deadline_after(timeout_s)
         while True:
             message = await self.port().away(self.take)
             if isinstance(message, bytes):
                 return message
-            if not await self.awaiting.arrival(message, until_ns):
+            if not await self.awaiting._arrival(message, until_ns):
                 raise RequestTimeout(
-                    f"channel {self.client.channel.name!r}: no message in {timeout_s} s",
-                    channel=self.client.channel.name,
+                    f"channel {self.client._channel.name!r}: no message in {timeout_s} s",
+                    channel=self.client._channel.name,
                 )
 
 
@@ -43,13 +43,13 @@ class DistantClient(AsyncClient):
     and take as long as the accesses that they make or that are under way.
     """
 
-    def port(self) -> DistantPort:
+    def _port(self) -> DistantPort:
         """Return the running loop's port."""
-        port = running_port(self.pump)
+        port = running_port(self._pump)
         assert isinstance(port, DistantPort)
         return port
 
-    async def carry_out(
+    async def _carry_out(
         self,
         data: "Buffer",
         tied: bool,
@@ -57,57 +57,57 @@ class DistantClient(AsyncClient):
         queue_timeout_s: float | None,
         into: "Buffer | None",
     ) -> Any:
-        """See `AsyncClient.carry_out`."""
-        self.settle_in()
-        port = self.port()
+        """See `AsyncClient._carry_out`."""
+        self._settle_in()
+        port = self._port()
         message = bytes(memoryview(data))  # now: the caller may change it while the verb waits
-        request = self.draft(message, tied, timeout_s, queue_timeout_s, into)
+        request = self._draft(message, tied, timeout_s, queue_timeout_s, into)
         try:
-            await port.away(self.hand_in, request, True)
+            await port.away(self._hand_in, request, True)
             return await request
         finally:
             if not request.over:
-                port.post_away(self.give_up, request)
+                port.post_away(self._give_up, request)
 
-    def give_up(self, request: Request) -> None:
+    def _give_up(self, request: Request) -> None:
         """Cancel what the verb owned, now that it has surely been accepted or refused."""
         if request.under_way():
             request.cancel()
 
     async def flush(self, timeout_s: float | None = DEFAULT) -> None:
         """See `AsyncClient.flush`."""
-        until_ns = self.deadline_after(timeout_s)
-        self.settle_in()
-        port = self.port()
-        flush = await port.away(self.start_flush)
+        until_ns = self._deadline_after(timeout_s)
+        self._settle_in()
+        port = self._port()
+        flush = await port.away(self._start_flush)
         try:
-            await self.arrival(flush, until_ns)
+            await self._arrival(flush, until_ns)
         finally:
-            port.post_away(self.gate.call, self.stop_flush, flush)
-        self.flushed(flush)
+            port.post_away(self._gate.call, self._stop_flush, flush)
+        self._flushed(flush)
 
     def subscribe(self, limit: int = 1024) -> AsyncMessages:
         """See `AsyncClient.subscribe`."""
-        self.settle_in()
+        self._settle_in()
         messages = DistantMessages(self, limit)
-        self.add_subscription(messages)
+        self._add_subscription(messages)
         return messages
 
-    def answer(self, tag: int, message: bytes, status: int, life: int) -> None:
-        """See `Endpoint.answer`; a handler has ended on the loop."""
-        if self.at_home is not None:
-            self.at_home.post_away(super().answer, tag, message, status, life)
+    def _answer(self, tag: int, message: bytes, status: int, life: int) -> None:
+        """See `Endpoint._answer`; a handler has ended on the loop."""
+        if self._at_home is not None:
+            self._at_home.post_away(super()._answer, tag, message, status, life)
 
-    def call_when_over(self, waitable: Request, callback: Callable[[Any], object]) -> None:
-        """See `Owner.call_when_over`."""
-        self.find_home()
-        if self.at_home is None or self.at_home.loop.is_closed():
-            super().call_when_over(waitable, callback)
+    def _call_when_over(self, waitable: Request, callback: Callable[[Any], object]) -> None:
+        """See `Owner._call_when_over`."""
+        self._find_home()
+        if self._at_home is None or self._at_home.loop.is_closed():
+            super()._call_when_over(waitable, callback)
         else:
-            self.at_home.post_away(super().call_when_over, waitable, callback)
+            self._at_home.post_away(super()._call_when_over, waitable, callback)
 
-    def look_at(self, waitable: Request) -> None:
-        """See `Owner.look_at`: the service thread looks as long as there is this client."""
+    def _look_at(self, waitable: Request) -> None:
+        """See `Owner._look_at`: the service thread looks as long as there is this client."""
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self.close)  # not on the I/O thread, which may have to end

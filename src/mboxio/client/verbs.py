@@ -36,7 +36,7 @@ else:
 class Verbs(Sender):
     """The verbs that never wait, which blocking and async clients share."""
 
-    awaits_handlers = False
+    _awaits_handlers = False
     """Whether a handler of remote requests may be a coroutine function."""
 
     if TYPE_CHECKING:
@@ -88,6 +88,21 @@ class Verbs(Sender):
     def __reduce__(self) -> NoReturn:
         raise no_copy(self)
 
+    @property
+    def name(self) -> str:
+        """The channel's name."""
+        return self._channel.name
+
+    @property
+    def message_bytes(self) -> int:
+        """How long a message may be, in bytes."""
+        return self._channel.message_bytes
+
+    @property
+    def depth(self) -> int:
+        """How many messages the hardware takes before one has left."""
+        return self._queue.depth
+
     def ring(self) -> None:
         """Ring the doorbell without a message; rings may merge into one.
 
@@ -95,100 +110,100 @@ class Verbs(Sender):
             AddressError: the controller has no such doorbell.
             RemoteGone: the remote is gone, and hears nothing.
         """
-        if self.gate.lost and not self.gate.lock.mine():
-            self.host.seek()
-        self.gate.run(self.ring_now)
+        if self._gate.lost and not self._gate.lock.mine():
+            self._host.seek()
+        self._gate.run(self._ring_now)
 
-    def ring_now(self) -> None:
+    def _ring_now(self) -> None:
         """Ring the doorbell. Under the lock."""
-        self.check_open()
-        if self.gate.lost:
-            name, reason = self.channel.name, self.host.lost_reason
+        self._check_open()
+        if self._gate.lost:
+            name, reason = self._channel.name, self._host.lost_reason
             raise RemoteGone(f"channel {name!r}: the remote is gone ({reason})", channel=name)
         try:
-            self.host.controller.ring(self.channel)
+            self._host.controller.ring(self._channel)
         except RemoteGone as error:
-            self.gate.note(self.host.take_gone, str(error))
+            self._gate.note(self._host.take_gone, str(error))
             raise
 
     def tx_done(self, status: int = 0) -> None:
         """Say that the oldest message left (TX done by ACK)."""
-        self.gate.call(self.queue.acknowledge, status)
+        self._gate.call(self._queue.acknowledge, status)
 
     def resync(self) -> None:
         """Vouch that no reply is under way: an out-of-step channel or stopped queue works again."""
-        self.gate.call(self.start_afresh)
+        self._gate.call(self._start_afresh)
 
-    def start_afresh(self) -> None:
+    def _start_afresh(self) -> None:
         """See `resync`. Under the lock."""
-        self.channel.resync("resync")
-        if self.queue.fault is not None:
-            self.queue.fault = None
-            self.queue.mark_dirty()
-            self.pump.kick()
+        self._channel.resync("resync")
+        if self._queue.fault is not None:
+            self._queue.fault = None
+            self._queue.mark_dirty()
+            self._pump.kick()
 
     def close(self) -> None:
         """End all requests of this client as closed. Idempotent, from any thread or callback."""
-        if self.gate.lock.mine():  # a finalizer or port in the middle of something: afterwards
-            self.gate.note(self.decide_close)
-            self.gate.post(self.close)
+        if self._gate.lock.mine():  # a finalizer or port in the middle of something: afterwards
+            self._gate.note(self._decide_close)
+            self._gate.post(self.close)
             return
-        self.gate.call(self.decide_close)
-        with self.host.admin:
-            if self.joined:
-                self.joined = False
-                self.host.leave(self.channel)
+        self._gate.call(self._decide_close)
+        with self._host.admin:
+            if self._joined:
+                self._joined = False
+                self._host.leave(self._channel)
 
-    def check_open(self) -> None:
+    def _check_open(self) -> None:
         """Raise `ClosedError` if this client is closed."""
-        if self.closed:
-            raise ClosedError(f"channel {self.channel.name!r}: the client is closed")
+        if self._closed:
+            raise ClosedError(f"channel {self._channel.name!r}: the client is closed")
 
-    def add_handler(self, function: Callable[[bytes], Any], limit: int) -> None:
+    def _add_handler(self, function: Callable[[bytes], Any], limit: int) -> None:
         """Become the one who answers the remote's requests on this channel. Under the lock."""
-        self.check_open()
-        if self.channel.handler is not None:
-            raise AddressError(f"channel {self.channel.name!r} has a handler already")
-        self.channel.handler = Handler(self, function, limit, self.awaits_handlers)
-        reserve_a_slot(self.channel)
-        self.attend(1)
+        self._check_open()
+        if self._channel.handler is not None:
+            raise AddressError(f"channel {self._channel.name!r} has a handler already")
+        self._channel.handler = Handler(self, function, limit, self._awaits_handlers)
+        reserve_a_slot(self._channel)
+        self._attend(1)
 
-    def set_handler(self, function: Callable[[bytes], Any], limit: int) -> None:
+    def _set_handler(self, function: Callable[[bytes], Any], limit: int) -> None:
         """See ``on_request``."""
-        place = f"channel {self.channel.name!r}"
-        if self.awaits_handlers:
+        place = f"channel {self._channel.name!r}"
+        if self._awaits_handlers:
             require_callable(function, place)
         else:
             require_plain(function, place, ", or use an async client")
-        self.gate.run(self.add_handler, function, limit)
+        self._gate.run(self._add_handler, function, limit)
 
-    def call_when_over(self, waitable: CoreRequest, callback: Callable[[Any], object]) -> None:
-        """See `Owner.call_when_over`."""
-        if not self.awaits_handlers:
-            place = f"channel {self.channel.name!r}"
+    def _call_when_over(self, waitable: CoreRequest, callback: Callable[[Any], object]) -> None:
+        """See `Owner._call_when_over`."""
+        if not self._awaits_handlers:
+            place = f"channel {self._channel.name!r}"
             require_plain(callback, place, ", or use an async client", role="callback", does="")
-        super().call_when_over(waitable, callback)
+        super()._call_when_over(waitable, callback)
 
-    def add_subscription(self, subscription: Subscription) -> None:
+    def _add_subscription(self, subscription: Subscription) -> None:
         """Start to receive. Takes the lock."""
-        self.gate.run(self.start_receiving, subscription)
+        self._gate.run(self._start_receiving, subscription)
 
-    def start_receiving(self, subscription: Subscription) -> None:
+    def _start_receiving(self, subscription: Subscription) -> None:
         """Give a subscription what the channel receives from now on. Under the lock."""
-        self.check_open()
-        if not self.channel.can_receive:
-            raise AddressError(f"channel {self.channel.name!r} is send-only")
-        self.channel.subscriptions.append(subscription)
-        self.subscriptions.append(subscription)
-        self.attend(1)
+        self._check_open()
+        if not self._channel.can_receive:
+            raise AddressError(f"channel {self._channel.name!r} is send-only")
+        self._channel.subscriptions.append(subscription)
+        self._subscriptions.append(subscription)
+        self._attend(1)
 
-    def flushed(self, flush: Bell) -> None:
+    def _flushed(self, flush: Bell) -> None:
         """Say how a flush ended."""
-        self.check_open()
+        self._check_open()
         if not flush.over:
             raise RequestTimeout(
-                f"channel {self.channel.name!r}: not everything is TX done; nothing was ended",
-                channel=self.channel.name,
+                f"channel {self._channel.name!r}: not everything is TX done; nothing was ended",
+                channel=self._channel.name,
                 stage="tx_done",
             )
 

@@ -120,7 +120,7 @@ class Line(Controller):
 class Owner(Verbs):
     """The core's client of a channel that somebody owns."""
 
-    error = 0
+    _error = 0
     """What those get who block on a message or request when the channel is freed."""
 
 
@@ -158,7 +158,7 @@ class mbox_chan:
     def msg_count(self) -> int:
         """How many messages wait, without the active one."""
         owner = self.owner
-        return 0 if owner is None else len(owner.backlog)
+        return 0 if owner is None else len(owner._backlog)
 
     @property
     def active_req(self) -> Any:
@@ -207,7 +207,7 @@ class mbox_chan:
         owner = self.owner
         self.owner = self.cl = None
         self.txdone_method = self.registered_method
-        owner.error = error
+        owner._error = error
         owner.close()
         self.tell()
 
@@ -308,8 +308,8 @@ class mbox_chan:
     def left(self, data: bytes, status: int) -> None:
         """See `Ports`: a message is over. Whoever caused that tells its client, in `tell`."""
         message = self.sent.pop(number_of(data))
-        message.dropped = message.owner.closed
-        message.status = message.owner.error if message.dropped else status
+        message.dropped = message.owner._closed
+        message.status = message.owner._error if message.dropped else status
         self.ended.append(message)
 
     def tell(self) -> None:

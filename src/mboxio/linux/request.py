@@ -95,7 +95,7 @@ class Posted(Watcher):
     def fire(self, core: Wakes, waitable: Any) -> None:
         """See `Watcher.fire`."""
         if waitable.state == CLOSED:
-            self.status = waitable.owner.error
+            self.status = waitable.owner._error
         elif waitable.state != DONE:
             self.status = getattr(waitable.value, "status", None) or -waitable.value.errno
         if self in self.req.in_flight:

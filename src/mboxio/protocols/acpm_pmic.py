@@ -155,7 +155,7 @@ class Operation(Generic[T]):
         return self._meaning(reply)
 
     def _meaning(self, reply: bytes) -> T:
-        return self._decode(*check(reply, self._message, self.request.owner.channel.name))
+        return self._decode(*check(reply, self._message, self.request.owner._channel.name))
 
 
 class _Registers:
@@ -163,9 +163,9 @@ class _Registers:
 
     def __init__(self, client: Verbs, *, kind: int = 0, bus: int = 0) -> None:
         encode(READ, bus, kind, 0)  # raises
-        if client.channel.message_bytes < WORDS.size:
+        if client.message_bytes < WORDS.size:
             raise ValueError(
-                f"channel {client.channel.name!r} carries {client.channel.message_bytes} bytes, "
+                f"channel {client.name!r} carries {client.message_bytes} bytes, "
                 f"a PMIC message has {WORDS.size}"
             )
         self.client = client
@@ -258,7 +258,7 @@ class Pmic(_Registers):
 
     def _do(self, message: bytes, deadlines: dict[str, Any]) -> tuple[int, bytes]:
         reply: bytes = cast("Any", self.client).request(message, **deadlines)
-        return check(reply, message, self.client.channel.name)
+        return check(reply, message, self.client.name)
 
 
 class AsyncPmic(_Registers):
@@ -293,7 +293,7 @@ class AsyncPmic(_Registers):
 
     async def _do(self, message: bytes, deadlines: dict[str, Any]) -> tuple[int, bytes]:
         reply: bytes = await cast("Any", self.client).request(message, **deadlines)
-        return check(reply, message, self.client.channel.name)
+        return check(reply, message, self.client.name)
 
 
 def _value(value: int, data: bytes) -> int:

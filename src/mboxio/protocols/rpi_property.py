@@ -261,7 +261,7 @@ class Base(Generic[C]):
 
     def exchange(self, properties: Sequence[Property[Any]]) -> Exchange:
         """Plan what to say."""
-        return Exchange(properties, self.allow, self.client.channel.message_bytes)
+        return Exchange(properties, self.allow, self.client.message_bytes)
 
 
 class RpiProperty(Base["Client"]):

@@ -70,11 +70,11 @@ def bench(
     failure: Exception | None = None
     results: list[Result] = []
     with opened(address, wait_s) as client, Signals() as signals:
-        limit = client.queue.depth
+        limit = client.depth
         wanted = in_flight or usual(limit)
         numbers = list(dict.fromkeys(min(number, limit) for number in wanted))
         if max(wanted) > limit:
-            note(f"channel {client.channel.name!r} has depth {limit}: no more are in flight")
+            note(f"channel {client.name!r} has depth {limit}: no more are in flight")
         columns = (TextColumn("{task.description}"), BarColumn())
         terminal = Console(stderr=True)
         with Progress(
@@ -90,7 +90,7 @@ def bench(
                     )
             except (MailboxError, click.exceptions.Exit) as error:
                 failure = error
-        tied = client.channel.ties_replies
+        tied = client._channel.ties_replies
     _print(address, size, "requests" if tied else "one-way messages", results, failure, as_json)
     if failure is not None:
         raise failure

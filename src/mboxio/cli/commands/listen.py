@@ -53,7 +53,7 @@ def listen(
                 note(f"{error}; listening for its next life")
                 continue
             if message is not None:
-                printer.receive(client.channel.name, message)
+                printer.receive(client.name, message)
                 got += 1
         if signals.number:  # this is how it is meant to end
             note(f"{got} messages")

@@ -107,7 +107,7 @@ def measure(
     Raises:
         MailboxError: a request failed.
     """
-    submit: Any = client.submit if client.channel.ties_replies else client.post
+    submit: Any = client.submit if client._channel.ties_replies else client.post
     pending: deque[tuple[int, mboxio.Request[bytes]]] = deque()
     samples = Samples()
     began_ns = now_ns = perf_counter_ns()

@@ -80,7 +80,7 @@ def rpi(
     found: dict[str, Any] = {}
     with opened(property_address(address), wait_s) as client:
         board = RpiProperty(client, allow=allow)
-        for part in in_messages(wanted, client.channel.message_bytes):
+        for part in in_messages(wanted, client.message_bytes):
             values = board.read_all(*part, timeout_s=timeout(timeout_s))
             found.update(zip((each.name for each in part), values, strict=True))
     if as_json:

@@ -60,7 +60,7 @@ class Show:
     @property
     def depth(self) -> int:
         """As many as slots, reply credits and numbers allow."""
-        slots: int = self.client.queue.depth
+        slots: int = self.client.depth
         return min(slots, 63)
 
     @property

@@ -193,7 +193,7 @@ class Legacy:
     @property
     def queued(self) -> int:
         """How many messages wait in the backlog."""
-        return len(self.client.backlog)
+        return len(self.client._backlog)
 
     def fill(self) -> None:
         """Post until the backlog refuses more."""
