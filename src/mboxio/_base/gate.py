@@ -30,6 +30,7 @@ from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from mboxio._base.clock import Clock, Parker
 from mboxio._base.deputies import Deputies, deputise
+from mboxio._base.interrupts import interrupts
 from mboxio._base.native import COMPILED, Mutex
 from mboxio.errors import ForkedError, WouldDeadlock
 
@@ -76,8 +77,6 @@ def interrupt_of(error: BaseException) -> BaseException | None:
     whatever the first one came out of is to be done again.
     """
     try:
-        from mboxio._base.interrupts import interrupts  # only where something was raised
-
         return error if interrupts(error) else None
     except BaseException as later:
         return later
@@ -111,9 +110,6 @@ class Gate:
     """
 
     def __init__(self, clock: Clock, trace: Callable[[str, Any], object] | None = None) -> None:
-        # Not where it is needed: signals that come fast would interrupt each import of it again.
-        import mboxio._base.interrupts  # noqa: F401
-
         self.clock = clock
         self.deputies = None if COMPILED else Deputies("mboxio deputy")
         self.trace: Callable[[str, Any], object] | None = (

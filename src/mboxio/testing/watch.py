@@ -6,6 +6,7 @@ Reports are heard where they arrive, so that it does not matter how a driver sen
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from mboxio._base.clock import Clock
 from mboxio._base.deputies import acting
 from mboxio._base.request import Request
 from mboxio._host.host import Host
@@ -134,5 +135,11 @@ class Watched(Connection):
         self._log = log
         super().__init__(controller)
 
-    def _attach(self, controller: Controller, *_: object) -> Host:
+    def _attach(
+        self,
+        controller: Controller,
+        address: str,
+        clock: Clock,
+        trace: Callable[[str, Any], object] | None,
+    ) -> Host:
         return WatchedHost(self._log, controller)
