@@ -5,6 +5,7 @@ caller, and everything works afterwards.
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import pytest
 
 import mboxio
 from mboxio import Connection, Outcome, Ports, RequestTimeout, Tagged, WouldDeadlock
-from mboxio._base.gate import is_foreign
+from mboxio._base.gate import TRIES_MAX, is_foreign
 from mboxio._base.native import COMPILED
 from mboxio._base.trace import POINTS, PUMP_SLEEPING
 from mboxio.local import sockets
@@ -424,3 +425,27 @@ def test_the_doorbell_of_a_remote_is_rung_though_a_handler_raises(
             listener.join()
         assert heard == [b"news"]
         assert rung, "it woke for another reason"
+
+
+def test_signals_that_come_faster_than_a_driver_works() -> None:
+    """The op is given up for now, and that is not taken for the driver's failure."""
+
+    class Stormy(Manual):
+        storm = 0
+
+        def service(self, queue: Any, why: str) -> None:
+            if self.storm:
+                self.storm -= 1
+                limit(signal.SIGALRM, sys._getframe())
+            super().service(queue, why)
+
+    driver = Stormy(wired=True)
+    with attach(driver) as connection:
+        request = connection.client(0).submit(b"?")
+        driver.answer(b"!")
+        driver.storm = TRIES_MAX + 2
+        with pytest.raises(TooLong):
+            request.wait(PATIENCE_S)
+        assert not driver.storm
+        assert driver.queue.fault is None  # type: ignore[attr-defined]
+        assert request.result() == b"!"

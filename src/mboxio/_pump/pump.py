@@ -83,7 +83,8 @@ class Pump(Sleepers):
             driver = self.controller
             self.gate.undisturbed(driver.service, queue, why)
         except Exception as fault:
-            queue.take_fault(fault)
+            if not self.gate.defer(fault):  # signals may come faster than a driver works
+                queue.take_fault(fault)
 
     def glance(self, waitable: Request, queue: Queue, first: bool) -> None:
         """Look as a spinner does: where its answer must come from."""
