@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -116,6 +117,17 @@ def pytest_runtest_makereport(
     if call.when == "call":
         item.stash[_passed] = report.passed
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runtime_dir() -> Iterator[None]:
+    """Names of remotes are this run's own: others may run beside it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="mboxio-") as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("MBOXIO_RUNTIME_DIR", folder)
+        yield
 
 
 @pytest.fixture(autouse=True)
