@@ -25,6 +25,11 @@ deaf to the descriptors for a while."""
 DEAF_MIN_NS, DEAF_MAX_NS = 62_500, 4_000_000
 
 
+def deaf_for_ns(useless: int) -> int:
+    """Return how long to hear nothing after this many useless events in a row, over the limit."""
+    return min(DEAF_MIN_NS << min(useless - USELESS_MAX, 16), DEAF_MAX_NS)
+
+
 class Relieved(Protocol):
     """The service thread, which a waiter may relieve."""
 
@@ -74,9 +79,8 @@ class Sleepers:
     def judge(self, useful: bool) -> None:
         """Take note of an event that was checked: a flood of useless ones is heard ever less."""
         self.useless = 0 if useful else self.useless + 1
-        over = self.useless - USELESS_MAX
-        if over > 0:
-            self.deaf_ns = min(DEAF_MIN_NS << min(over, 16), DEAF_MAX_NS)
+        if self.useless > USELESS_MAX:
+            self.deaf_ns = deaf_for_ns(self.useless)
 
     def hint(self) -> str:
         """Ask the descriptors without waiting, for callers who never sleep on them."""

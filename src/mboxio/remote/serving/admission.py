@@ -55,10 +55,10 @@ class Admission:
             now_ns: the clock that they are `since_ns` of.
         """
         places = list(present)
-        own = [each for each in places if each.peer.uid == uid]
-        if len(places) >= CONNECTIONS_MAX or len(own) >= share():
-            for each in own:
-                if not each.connection.asked and now_ns - each.since_ns >= UNASKED_NS:
+        if _why_full(uid, [each.peer.uid for each in places]):
+            for each in places:
+                unasked = not each.connection.asked and now_ns - each.since_ns >= UNASKED_NS
+                if each.peer.uid == uid and unasked:
                     return each
         return None
 
@@ -72,11 +72,8 @@ class Admission:
         Raises:
             OSError: there is none; the text says why.
         """
-        users = list(present)
-        if len(users) >= CONNECTIONS_MAX:
-            raise OSError(f"there are {CONNECTIONS_MAX} connections already")
-        if users.count(uid) >= share():
-            raise OSError(f"there are {share()} connections of {user(uid)} already")
+        if why := _why_full(uid, list(present)):
+            raise OSError(why)
 
     def greeted(self, link: socket.socket, now_ns: int) -> None:
         """Note that a hello was sent."""
@@ -107,9 +104,14 @@ class Admission:
         return found
 
 
-def share() -> int:
-    """Return how many places the hosts of one user may have."""
-    return CONNECTIONS_MAX - CONNECTIONS_MAX // SHARE_KEPT
+def _why_full(uid: int, users: list[int]) -> str:
+    """Return why there is no place for another host of a user; empty: there is one."""
+    if len(users) >= CONNECTIONS_MAX:
+        return f"there are {CONNECTIONS_MAX} connections already"
+    share = CONNECTIONS_MAX - CONNECTIONS_MAX // SHARE_KEPT
+    if users.count(uid) >= share:
+        return f"there are {share} connections of {user(uid)} already"
+    return ""
 
 
 def _unread(link: socket.socket) -> bool:

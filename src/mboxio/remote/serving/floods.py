@@ -1,6 +1,6 @@
 """Whose doorbells a remote does not hear for a moment, because nothing was behind the last ones."""
 
-from mboxio._pump.sleepers import DEAF_MAX_NS, DEAF_MIN_NS, USELESS_MAX
+from mboxio._pump.sleepers import USELESS_MAX, deaf_for_ns
 from mboxio.remote.serving.rounds import Served
 from mboxio.remote.serving.waiter import Waiter
 
@@ -21,9 +21,8 @@ class Floods:
     def rang(self, descriptor: int, end: Served, now_ns: int) -> None:
         """Note a doorbell. `USELESS_MAX` in a row without any work may be chance, but no more."""
         end.bells += 1
-        over = end.bells - USELESS_MAX
-        if over > 0:
-            pause_ns = min(DEAF_MIN_NS << min(over, 16), DEAF_MAX_NS)
+        if end.bells > USELESS_MAX:
+            pause_ns = deaf_for_ns(end.bells)
             # The pauses of many hosts end together, for each end is a look at everybody.
             self.muted[descriptor] = (now_ns // pause_ns + 1) * pause_ns
             self._waiter.mute(descriptor, True)
