@@ -102,7 +102,7 @@ def test_a_request_keeps_its_connection(remote: Remote) -> None:
     said = forget(lambda client: requests.append(client.submit(b"kept")))
     assert said == []
     assert requests[0].result() == b"kept"
-    requests[0].owner._host.close()
+    requests[0]._owner._host.close()
 
 
 def test_an_event_loop_keeps_none(remote: Remote) -> None:

@@ -106,12 +106,12 @@ def test_giving_up_waiting_leaves_nothing_behind() -> None:
                     with pytest.raises(RequestTimeout):
                         await messages.get(timeout_s=0)
                 assert messages.bell is not None
-                assert len(messages.bell.watchers or ()) <= 1
+                assert len(messages.bell._watchers or ()) <= 1
                 request = client.submit(b"", timeout_s=None)
                 for _ in range(50):
                     request.future().cancel()
                 await asyncio.sleep(0)  # cancelled futures call back in the next round
-                assert len(request.watchers or ()) <= 1
+                assert len(request._watchers or ()) <= 1
 
     asyncio.run(run())
 

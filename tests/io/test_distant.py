@@ -176,9 +176,9 @@ def test_a_future_that_nobody_awaits_any_more_is_forgotten(driver: Probed) -> No
             async with connection.async_client(0) as client:
                 request = client.submit(word(1), timeout_s=None)
                 future = request.future()
-                await reached(lambda: request.watchers)
+                await reached(lambda: request._watchers)
                 future.cancel()
-                await reached(lambda: not request.watchers)
+                await reached(lambda: not request._watchers)
                 request.cancel()
 
     run(work())
@@ -204,7 +204,7 @@ def test_a_loop_that_ends_in_the_middle_holds_nobody_up(driver: Probed) -> None:
         client = connection.async_client(0)
         request = client.submit(word(1), timeout_s=None)
         request.future()
-        await reached(lambda: request.watchers)
+        await reached(lambda: request._watchers)
 
     with Connection(driver) as connection:
         run(work(connection))

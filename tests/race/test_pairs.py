@@ -50,7 +50,7 @@ class Race:
         self.queue: Any = self.driver.queue
 
     def trace(self, point: str, subject: Any) -> None:
-        owned = getattr(subject, "owner", None)
+        owned = getattr(subject, "_owner", None)
         if owned is None or owned is not getattr(self, "client", None):
             return
         self.request = subject

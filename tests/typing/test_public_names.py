@@ -3,7 +3,6 @@
 import asyncio
 
 import mboxio
-from mboxio._base.native import COMPILED
 
 SHOWN = {
     "Client": """
@@ -11,18 +10,13 @@ SHOWN = {
         subscribe tx_done
     """,
     "Request": """
-        add_done_callback add_watcher apply cancel data deadline_ns done drop_watcher exception
-        finish future handed handed_over handle holds into lent over owner queue_timeout_ns
-        queued_by remote_status remote_tag result set_up stage state status step tag tied
-        timeout_ns under_way value wait watchers
+        add_done_callback cancel data done exception future handed_over handle over result stage
+        status tag wait
     """,
     "Connection": """
         address async_client client close closed remote_restarted stats xlate
     """,
 }
-
-INLINED = {"Request": {"apply", "set_up"}}
-"""Methods that only compiled code can call where there is such."""
 
 
 def test_names_are_those_of_the_table() -> None:
@@ -45,5 +39,4 @@ def names(shown: object) -> set[str]:
 
 def promised(kind: str) -> set[str]:
     """Return the names in the table."""
-    shown = set(SHOWN[kind].split())
-    return shown - INLINED.get(kind, set()) if COMPILED else shown
+    return set(SHOWN[kind].split())

@@ -62,14 +62,14 @@ def test_any_sequence_of_events_ends_a_request_at_most_once(events: list[int]) -
     request = Request(Owner(), b"", True, 0)
     ends = 0
     for event in events:
-        legal = event in states.TRANSITIONS[request.state]
-        over = states.ended(request.state)
+        legal = event in states.TRANSITIONS[request._state]
+        over = states.ended(request._state)
         if not legal and not over:
             with pytest.raises(RuntimeError, match=states.EVENT_NAMES[event]):
-                request.step(event)
+                request._step(event)
             return
-        assert request.step(event) == legal
-        ends += states.ended(request.state) and not over
+        assert request._step(event) == legal
+        ends += states.ended(request._state) and not over
     assert ends <= 1
 
 

@@ -15,8 +15,8 @@ class Waitable(Protocol):
     """What is over at some time: a `Request`, as those see it who are told."""
 
     over: bool
-    state: int
-    value: Any
+    _state: int
+    _value: Any
 
 
 class Wakes(Protocol):

@@ -8,4 +8,4 @@ cdef class Bell(Request):
 
 
 cdef class Flush(Bell):
-    cdef public list waiting_for
+    cdef public list _waiting_for

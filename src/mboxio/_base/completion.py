@@ -19,8 +19,8 @@ class Bell(Request):
 class Flush(Bell):
     """Over when a number of messages left their slots."""
 
-    __slots__ = ("waiting_for",)
+    __slots__ = ("_waiting_for",)
 
     def __init__(self, owner: Owner, waiting_for: list[Request]) -> None:
         super().__init__(owner)
-        self.waiting_for = waiting_for
+        self._waiting_for = waiting_for

@@ -26,24 +26,24 @@ cdef class Owner:
 
 cdef class Request:
     cdef public bint over
-    cdef public Owner owner
-    cdef public list watchers
+    cdef public Owner _owner
+    cdef public list _watchers
     cdef public bytes data
-    cdef public object into, lent, value
-    cdef public long long deadline_ns, timeout_ns, queue_timeout_ns, handle, tag, remote_tag
-    cdef public unsigned char state, handed, holds, queued_by
-    cdef public bint tied
-    cdef public int remote_status
+    cdef public object _into, _lent, _value
+    cdef public long long _deadline_ns, _timeout_ns, _queue_timeout_ns, handle, tag, _remote_tag
+    cdef public unsigned char _state, _handed, _holds, _queued_by
+    cdef public bint _tied
+    cdef public int _remote_status
 
-    cdef void set_up(
+    cdef void _set_up(
         self, Owner owner, bytes data, bint tied, long long timeout_ns, long long queue_timeout_ns
     )
-    cpdef bint under_way(self) noexcept
-    cpdef bint step(self, int event) except -1
+    cpdef bint _under_way(self) noexcept
+    cpdef bint _step(self, int event) except -1
     @cython.locals(following=int)
-    cdef bint apply(self, int event) except -1
+    cdef bint _apply(self, int event) except -1
     cpdef result(self)
-    cpdef bint add_watcher(self, Watcher watcher) except -1
-    cpdef bint drop_watcher(self, Watcher watcher) except -1
+    cpdef bint _add_watcher(self, Watcher watcher) except -1
+    cpdef bint _drop_watcher(self, Watcher watcher) except -1
     @cython.locals(watcher=Watcher, watchers=list)
-    cpdef bint finish(self, core) except -1
+    cpdef bint _finish(self, core) except -1

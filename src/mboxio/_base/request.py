@@ -94,60 +94,60 @@ class Request:
 
     __slots__ = (
         "data",
-        "deadline_ns",
-        "handed",
+        "_deadline_ns",
+        "_handed",
         "handle",
-        "holds",
-        "into",
-        "lent",
+        "_holds",
+        "_into",
+        "_lent",
         "over",
-        "owner",
-        "queue_timeout_ns",
-        "queued_by",
-        "remote_status",
-        "remote_tag",
-        "state",
+        "_owner",
+        "_queue_timeout_ns",
+        "_queued_by",
+        "_remote_status",
+        "_remote_tag",
+        "_state",
         "tag",
-        "tied",
-        "timeout_ns",
-        "value",
-        "watchers",
+        "_tied",
+        "_timeout_ns",
+        "_value",
+        "_watchers",
     )
 
     def __init__(self, owner: Owner, data: bytes, tied: bool, timeout_ns: int) -> None:
-        self.set_up(owner, data, tied, timeout_ns, timeout_ns)
+        self._set_up(owner, data, tied, timeout_ns, timeout_ns)
 
-    def set_up(
+    def _set_up(
         self, owner: Owner, data: bytes, tied: bool, timeout_ns: int, queue_timeout_ns: int
     ) -> None:
         """Be new; apart from the constructor, whose call costs more than the rest."""
-        self.owner = owner
+        self._owner = owner
         self.data = data
-        self.tied = tied
-        self.timeout_ns = timeout_ns
-        self.queue_timeout_ns = queue_timeout_ns
-        self.deadline_ns = FOREVER
+        self._tied = tied
+        self._timeout_ns = timeout_ns
+        self._queue_timeout_ns = queue_timeout_ns
+        self._deadline_ns = FOREVER
         self.handle = -1
         self.tag = -1
-        self.remote_tag = -1  # of the remote's request that this message answers
+        self._remote_tag = -1  # of the remote's request that this message answers
         if COMPILED:
             return  # fields begin as None and 0: writing None again and again costs 20 ns
         self.over = False
-        self.watchers: list[Watcher] | None = None
-        self.into: memoryview | None = None
-        self.remote_status = 0
-        self.lent: Lent | None = None  # memory that the remote may touch; given back by the proof
-        self.state = NEW
-        self.handed = UNSENT
-        self.holds = 0
-        self.queued_by = 0
-        self.value: Any = None
+        self._watchers: list[Watcher] | None = None
+        self._into: memoryview | None = None
+        self._remote_status = 0
+        self._lent: Lent | None = None  # memory that the remote may touch; given back by the proof
+        self._state = NEW
+        self._handed = UNSENT
+        self._holds = 0
+        self._queued_by = 0
+        self._value: Any = None
 
-    def step(self, event: int) -> bool:
+    def _step(self, event: int) -> bool:
         """See `apply`; for modules that are not compiled."""
-        return self.apply(event)
+        return self._apply(event)
 
-    def apply(self, event: int) -> bool:
+    def _apply(self, event: int) -> bool:
         """Apply one event of the state table. Under the lock.
 
         Returns:
@@ -156,15 +156,15 @@ class Request:
         Raises:
             RuntimeError: the table does not know the event in this state.
         """
-        following = NEXT[self.state * EVENTS + event]  # one load, where a dict would be a call
+        following = NEXT[self._state * EVENTS + event]  # one load, where a dict would be a call
         if following == ILLEGAL:
-            if self.state >= DONE:
+            if self._state >= DONE:
                 return False
             raise RuntimeError(
                 f"event '{EVENT_NAMES[event]}' cannot happen to a request that is "
-                f"{STATE_NAMES[self.state]}"
+                f"{STATE_NAMES[self._state]}"
             )
-        self.state = following
+        self._state = following
         return True
 
     def __reduce__(self) -> NoReturn:
@@ -174,51 +174,51 @@ class Request:
     def __class_getitem__(cls, reply_type: object) -> "type[Request]":
         return cls  # Request[bytes] is for type checkers
 
-    def add_watcher(self, watcher: Watcher) -> None:
+    def _add_watcher(self, watcher: Watcher) -> None:
         """Register a watcher. Under the lock, and only before it is over."""
-        if self.watchers is None:
-            self.watchers = [watcher]
+        if self._watchers is None:
+            self._watchers = [watcher]
         else:
-            self.watchers.append(watcher)
+            self._watchers.append(watcher)
 
-    def drop_watcher(self, watcher: Watcher) -> None:
+    def _drop_watcher(self, watcher: Watcher) -> None:
         """Forget a watcher that no longer wants to know. Under the lock."""
-        if self.watchers is not None and watcher in self.watchers:
-            self.watchers.remove(watcher)
+        if self._watchers is not None and watcher in self._watchers:
+            self._watchers.remove(watcher)
 
-    def finish(self, core: Wakes) -> None:
+    def _finish(self, core: Wakes) -> None:
         """Be over, and note all watchers for waking. Under the lock."""
         self.over = True
-        if self.watchers is not None:
-            watchers = self.watchers
-            self.watchers = None  # each is told once
+        if self._watchers is not None:
+            watchers = self._watchers
+            self._watchers = None  # each is told once
             for watcher in watchers:
                 watcher.fire(core, self)
 
     @property
     def status(self) -> str:
         """The state in words: ``queued``, ``sent``, ``awaiting reply``, ``done`` and so on."""
-        return STATE_NAMES[self.state]
+        return STATE_NAMES[self._state]
 
     @property
     def handed_over(self) -> str:
         """Whether the message left: ``no`` (safe to repeat), ``yes`` or ``unknown``."""
-        return HANDED_OVER_NAMES[self.handed]
+        return HANDED_OVER_NAMES[self._handed]
 
     @property
     def stage(self) -> str | None:
         """What the request waits for: ``queue``, ``tx_done``, ``reply``, or None when over."""
-        return STAGES.get(self.state)
+        return STAGES.get(self._state)
 
-    def under_way(self) -> bool:
+    def _under_way(self) -> bool:
         """Return whether the request was accepted and is not over."""
-        return self.state > NEW and not self.over
+        return self._state > NEW and not self.over
 
     def done(self) -> bool:
         """Return whether the request is over; looks for news first and never waits."""
-        if self.state < DONE:
-            self.owner._look_at(self)
-        return self.state >= DONE
+        if self._state < DONE:
+            self._owner._look_at(self)
+        return self._state >= DONE
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the request is over. Giving up waiting does nothing to the request.
@@ -233,9 +233,9 @@ class Request:
         Raises:
             WouldDeadlock: called where the channel cannot be driven (a driver's op or port).
         """
-        if self.state >= DONE:
+        if self._state >= DONE:
             return True
-        return self.owner._wait_for(self, self.owner._deadline_after(timeout_s))
+        return self._owner._wait_for(self, self._owner._deadline_after(timeout_s))
 
     def result(self) -> Any:
         """Wait for the end and return the reply (``b""`` for a one-way message).
@@ -246,17 +246,17 @@ class Request:
         Raises:
             MailboxError: how the request ended otherwise; a new exception for every caller.
         """
-        if self.state < DONE:
-            self.owner._wait_for(self, FOREVER)
-        if self.state == DONE:
-            return self.value
-        raise self.value.fresh()
+        if self._state < DONE:
+            self._owner._wait_for(self, FOREVER)
+        if self._state == DONE:
+            return self._value
+        raise self._value.fresh()
 
     def exception(self) -> MailboxError | None:
         """Wait for the end and return its error, or None if the request is done."""
-        if self.state < DONE:
-            self.owner._wait_for(self, FOREVER)
-        return None if self.state == DONE else self.value.fresh()
+        if self._state < DONE:
+            self._owner._wait_for(self, FOREVER)
+        return None if self._state == DONE else self._value.fresh()
 
     def cancel(self) -> bool:
         """End the request as cancelled. What the remote may still touch stays held.
@@ -264,7 +264,7 @@ class Request:
         Returns:
             False if it was over already.
         """
-        return self.state < DONE and self.owner._cancel(self)
+        return self._state < DONE and self._owner._cancel(self)
 
     def add_done_callback(self, callback: Callable[[Any], object]) -> None:
         """Call ``callback(request)`` once it is over, now if it is.
@@ -276,26 +276,26 @@ class Request:
             TypeError: it cannot be called, or is a coroutine function, which only async clients
                 await.
         """
-        self.owner._call_when_over(self, callback)
+        self._owner._call_when_over(self, callback)
 
     def future(self) -> "Future[Any]":
         """Return an ``asyncio.Future`` of the running loop that ends as this request does.
 
         Cancelling the future does nothing to the request.
         """
-        return self.owner._future_of(self, False)
+        return self._owner._future_of(self, False)
 
     def __await__(self) -> Generator[Any, None, Any]:
         """Wait on an event loop, as `result`. Cancelling the awaiter leaves the request alone."""
-        if self.state < DONE:
-            future = self.owner._future_of(self, True)
+        if self._state < DONE:
+            future = self._owner._future_of(self, True)
             try:
                 yield from future
             finally:
                 if not self.over:
-                    self.owner._forget_future(self, future)
+                    self._owner._forget_future(self, future)
         return self.result()
 
     def __repr__(self) -> str:
-        end = f": {self.value}" if self.state > DONE else ""
+        end = f": {self._value}" if self._state > DONE else ""
         return f"<Request {self.handle} {self.status}, handed over: {self.handed_over}{end}>"

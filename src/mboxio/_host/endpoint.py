@@ -125,15 +125,15 @@ class Endpoint(Owner):
         else:
             wait_ns = timeout_ns if self._queue_timeout_ns < 0 else self._queue_timeout_ns
         request = Request.__new__(Request)
-        request.set_up(self, message, tied, timeout_ns, wait_ns)
+        request._set_up(self, message, tied, timeout_ns, wait_ns)
         if into is not None:
             view = memoryview(into)
             if view.readonly or not view.c_contiguous:
                 raise ValueError("into= is writable, contiguous memory")
             # An empty view cannot be cast, whatever its items are.
-            request.into = view.cast("B") if view.nbytes else memoryview(bytearray())
+            request._into = view.cast("B") if view.nbytes else memoryview(bytearray())
         if lent is not None:
-            request.lent = lent
+            request._lent = lent
         if self._checks:
             channel.controller.check(channel, message)
         if channel.ties and (tied or channel.queue.always_replies):
@@ -161,7 +161,7 @@ class Endpoint(Owner):
                 or queue.fault is not None
                 or now_ns >= queue.next_deadline_ns
                 or not channel.can_send
-                or (request.tied and (channel.out_of_step or not channel.ties_replies))
+                or (request._tied and (channel.out_of_step or not channel.ties_replies))
             ):
                 self._admit(request, waits, now_ns)
             # Requests that wait already go first, so a line means no attempt.
@@ -186,7 +186,7 @@ class Endpoint(Owner):
 
     def _disown(self, request: Request, waits: bool) -> None:
         """Cancel what `_hand_in` accepted, because its caller will never get it."""
-        if request.under_way():
+        if request._under_way():
             self._cancel(request)
 
     def _look_or_queue(self, request: Request, waits: bool, now_ns: int) -> None:
@@ -203,10 +203,10 @@ class Endpoint(Owner):
             return
         if not waits and not self._backlog.has_place():
             raise queue_full(self._channel, self._backlog.limit, REASONS[reason])
-        wait_ns = request.queue_timeout_ns
-        request.deadline_ns = FOREVER if wait_ns == FOREVER else now_ns + wait_ns
-        if request.state == NEW:
-            request.apply(QUEUE)
+        wait_ns = request._queue_timeout_ns
+        request._deadline_ns = FOREVER if wait_ns == FOREVER else now_ns + wait_ns
+        if request._state == NEW:
+            request._apply(QUEUE)
         queue.stand_in_line(self, request, BY_WAITER if waits else BY_SUBMIT)
         if self._gate.trace is not None:
             self._gate.trace(REQUEST_QUEUED, request)
@@ -219,11 +219,11 @@ class Endpoint(Owner):
             raise refusals.closed(channel)
         if not channel.can_send:
             raise refusals.listen_only(channel)
-        if request.tied and not channel.ties_replies:
+        if request._tied and not channel.ties_replies:
             raise refusals.untied(channel)
         if queue.fault is not None:
             raise stopped(channel, queue.fault)
-        if request.tied and channel.out_of_step:
+        if request._tied and channel.out_of_step:
             raise refusals.out_of_step(channel)
         if self._gate.lost and not waits:
             raise refusals.gone(channel, self._host.lost_reason)
@@ -255,9 +255,9 @@ class Endpoint(Owner):
         if len(message) > channel.message_bytes:
             message, status = b"the answer is too long", errno.EMSGSIZE
         request = Request(self, message, False, self._timeout_ns)
-        request.remote_tag = tag
-        request.remote_status = status
-        request.queued_by = queued_by
+        request._remote_tag = tag
+        request._remote_status = status
+        request._queued_by = queued_by
         self._queue.answers.append(request)
         self._queue.mark_dirty()
 
@@ -265,23 +265,23 @@ class Endpoint(Owner):
 
     def _request_over(self, request: Request) -> None:
         """A request of this client ended. Under the lock."""
-        if self._ports is not None and self._ports.tx_done is not None and not request.tied:
-            error = request.value
+        if self._ports is not None and self._ports.tx_done is not None and not request._tied:
+            error = request._value
             status = (
-                0 if request.state == DONE else int(getattr(error, "status", None) or error.errno)
+                0 if request._state == DONE else int(getattr(error, "status", None) or error.errno)
             )
             self._gate.post(self._ports.tx_done, request.data, status)
-        if self._flushes and not request.holds & HOLDS_SLOT:
+        if self._flushes and not request._holds & HOLDS_SLOT:
             self._slot_freed(request)
 
     def _slot_freed(self, request: Request) -> None:
         """A message of this client left its slot, or never had one. Under the lock."""
         for flush in list(self._flushes):
-            if request in flush.waiting_for:
-                flush.waiting_for.remove(request)
-            if not flush.waiting_for:
+            if request in flush._waiting_for:
+                flush._waiting_for.remove(request)
+            if not flush._waiting_for:
                 self._flushes.remove(flush)
-                flush.finish(self._gate)
+                flush._finish(self._gate)
 
     def _start_flush(self) -> Flush:
         """Return what is over when all that this client handed over or queued is TX done."""
@@ -290,14 +290,14 @@ class Endpoint(Owner):
             waiting = [
                 request
                 for request in self._queue.in_flight()
-                if request.owner is self and request.holds & HOLDS_SLOT
+                if request._owner is self and request._holds & HOLDS_SLOT
             ]
             flush = Flush(self, waiting + list(self._backlog.line))
-            if flush.waiting_for:
+            if flush._waiting_for:
                 self._flushes.append(flush)
                 self._attentive = True
             else:
-                flush.finish(self._gate)
+                flush._finish(self._gate)
         finally:
             self._gate.leave()
         return flush
@@ -317,12 +317,12 @@ class Endpoint(Owner):
         if self._closed:
             return
         self._closed = True
-        mine = [r for r in self._queue.in_flight() if r.owner is self and r.state < DONE]
+        mine = [r for r in self._queue.in_flight() if r._owner is self and r._state < DONE]
         for request in mine + list(self._backlog.line):
             self._close_request(request, "the client was closed")
         for flush in list(self._flushes):
             self._flushes.remove(flush)
-            flush.finish(self._gate)
+            flush._finish(self._gate)
         for subscription in list(self._subscriptions):
             subscription.drop()
         if self._ports is not None:
@@ -352,7 +352,7 @@ class Endpoint(Owner):
     def _cancel(self, request: Request) -> bool:
         """See `Owner._cancel`."""
         self._gate.call_surely(self._decide_cancel, request)
-        return bool(request.state == CANCELLED)
+        return bool(request._state == CANCELLED)
 
     def _call_when_over(self, waitable: Request, callback: Callable[[Any], object]) -> None:
         """See `Owner._call_when_over`."""
@@ -364,7 +364,7 @@ class Endpoint(Owner):
             self._at_home.post(callback, waitable)
         else:
             self._attend(1)
-            waitable.add_watcher(Callback(self, callback))
+            waitable._add_watcher(Callback(self, callback))
 
     def _future_of(self, waitable: Request, bare: bool) -> "Future[Any]":
         """See `Owner._future_of`."""

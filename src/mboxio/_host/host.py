@@ -248,7 +248,7 @@ class Host:
                 self.lose(request, reason)
             for client in list(queue.line):
                 for request in list(client._backlog.line):
-                    if request.queued_by == BY_SUBMIT:  # callers that wait stay for the next life
+                    if request._queued_by == BY_SUBMIT:  # callers that wait stay for the next life
                         self.lose(request, reason)
             queue.forget_all("epoch")
         for channel in self.channels.values():
@@ -260,7 +260,7 @@ class Host:
 
     def lose(self, request: Request, reason: str) -> None:
         """End one request because the remote is gone."""
-        channel = request.owner._channel
+        channel = request._owner._channel
         channel.fail(request, channel.error(RemoteGone, request, f"the remote is gone: {reason}"))
 
     def tell_ports(self, up: bool) -> None:

@@ -55,7 +55,7 @@ class Subscription:
         if self.bell is not None:
             bell = self.bell
             self.bell = None  # a bell rings once; the next reader that waits makes another
-            bell.finish(self.gate)
+            bell._finish(self.gate)
 
     def take_one(self) -> bytes | Bell:
         """Return the next message, or what to wait for.

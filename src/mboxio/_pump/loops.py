@@ -42,10 +42,10 @@ class Arrival(Watcher):
             return
         if self.bare:
             self.future.set_result(None)
-        elif self.waitable.state == DONE:
-            self.future.set_result(self.waitable.value)
+        elif self.waitable._state == DONE:
+            self.future.set_result(self.waitable._value)
         else:
-            self.future.set_exception(self.waitable.value.fresh())
+            self.future.set_exception(self.waitable._value.fresh())
 
 
 class Job:
@@ -249,7 +249,7 @@ class LoopPort:
         if waitable.over:
             arrival.fire(self.gate, waitable)
         else:
-            waitable.add_watcher(arrival)
+            waitable._add_watcher(arrival)
 
     def forget(self, waitable: Request, future: "asyncio.Future[Any]") -> None:
         """This future has no waiter any more."""
@@ -257,9 +257,9 @@ class LoopPort:
 
     def drop_arrival(self, waitable: Request, future: "asyncio.Future[Any]") -> None:
         """Take the watcher of a future away, if it is still there. Under the lock."""
-        for watcher in waitable.watchers or ():
+        for watcher in waitable._watchers or ():
             if isinstance(watcher, Arrival) and watcher.future is future:
-                waitable.drop_watcher(watcher)
+                waitable._drop_watcher(watcher)
                 self.pending -= 1
                 return
 

@@ -88,7 +88,7 @@ class Pump(Sleepers):
 
     def glance(self, waitable: Request, queue: Queue, first: bool) -> None:
         """Look as a spinner does: where its answer must come from."""
-        self.serve_spinner(queue, waitable.tied)
+        self.serve_spinner(queue, waitable._tied)
         # Who finds the answer at once is behind: then other queues' answers are there as well.
         if first and waitable.over and len(self.queues) > 1:
             for other in self.queues:
@@ -191,7 +191,7 @@ class Pump(Sleepers):
             self.gate.enter()
             try:
                 if not waitable.over:
-                    waitable.add_watcher(parker)
+                    waitable._add_watcher(parker)
                     self.take_lead(parker)
             finally:
                 self.gate.leave()
@@ -212,7 +212,7 @@ class Pump(Sleepers):
 
         The leader's thread may be busy with something else, in a signal handler say.
         """
-        due_ns = min(until_ns, waitable.deadline_ns)
+        due_ns = min(until_ns, waitable._deadline_ns)
         self.clock.park(parker, due_ns)
         if not waitable.over and due_ns <= self.clock.now_ns() and self.leader is not parker:
             self.look()
@@ -223,10 +223,10 @@ class Pump(Sleepers):
         Most looks only ask whether there is news where the answer must come from. Now and then one
         is a full turn: other queues and the time must not cost the spinner anything.
         """
-        queue: Any = waitable.owner._queue
+        queue: Any = waitable._owner._queue
         spins = self.spin_now_ns > 0 and isinstance(queue, Queue)
         probe: Any = queue.probe if spins else None
-        only_replies = waitable.tied
+        only_replies = waitable._tied
         now_ns = end_ns = looks = 0
         while True:
             looks += 1
@@ -301,7 +301,7 @@ class Pump(Sleepers):
 
     def step_down(self, parker: Parker, waitable: Request) -> None:
         """Stop waiting; a leader hands over to a thread that still waits. Under the lock."""
-        waitable.drop_watcher(parker)
+        waitable._drop_watcher(parker)
         self.woke(parker)
         below = parker.below
         parker.below = None

@@ -109,13 +109,13 @@ class DistantPort(LoopPort):
         if waitable.over:
             arrival.fire(self.gate, waitable)
         else:
-            waitable.add_watcher(arrival)
+            waitable._add_watcher(arrival)
 
     def drop_arrival(self, waitable: Request, future: "asyncio.Future[Any]") -> None:
         """See `LoopPort.drop_arrival`."""
-        for watcher in waitable.watchers or ():
+        for watcher in waitable._watchers or ():
             if isinstance(watcher, DistantArrival) and watcher.future is future:
-                waitable.drop_watcher(watcher)
+                waitable._drop_watcher(watcher)
                 self.pump.worker.attend(-1)
                 return
 

@@ -80,7 +80,7 @@ class Worker:
                 self.started = True  # now, and not in `kick`: two rings must not start two threads
                 self.gate.kick(self)
         elif not self.bell.over:
-            self.bell.finish(self.gate)
+            self.bell._finish(self.gate)
 
     # -- without the lock
 
@@ -127,7 +127,7 @@ class Worker:
             self.bell = Bell(Owner())  # a new one for each turn, since a bell rings once
             job = self.jobs.popleft() if self.jobs else None
             if job is None:
-                self.bell.add_watcher(self.parker)  # in the same decision: no ring comes between
+                self.bell._add_watcher(self.parker)  # in the same decision: no ring comes between
                 # False only when nothing is left to do: this thread ends then, and a callback that
                 # is added later finds `started` False and starts another one.
                 self.started = not self.stopping

@@ -8,7 +8,7 @@ gate's lock. A submitting thread comes in by `Queue.place`, the pump by `Queue.o
 op by reports such as `take_tx_done` and `take_batch`, and `Gate.settle` by `Line.refill`.
 
 A request has two lives, and they end apart. For its caller it ends once, in `Channel.finish`, which
-frees nothing of the hardware's. For the hardware it ends when its `holds` are 0, and each bit of
+frees nothing of the hardware's. For the hardware it ends when its `_holds` are 0, and each bit of
 them is cleared by a proof: TX done, the reply, a later reply in order, an abort that the driver
 vouches for, a new epoch, `resync`, or close. `Queue.release` is the only place that clears them
 after the message was handed over. So a late reply finds its own request in the window and ends
@@ -21,7 +21,7 @@ The order of steps:
 - `accept` ends the request first, then the older ones whose replies it proves lost, then releases:
   releasing takes the request out of the window, and ending needs its tag and owner.
 - `finish` takes the request out of the line, moves its state, stores the value, tells the owner,
-  and sets ``over`` last: threads read ``over`` without the lock, and ``value`` after it.
+  and sets ``over`` last: threads read ``over`` without the lock, and ``_value`` after it.
 - A refill sends our answers to the remote first, then one message of each client in turn.
 
 What must never happen: a slot, tag or credit that is freed because time passed; two requests in the

@@ -39,7 +39,7 @@ class Backlog:
 
     def append(self, request: Request, queued_by: int) -> None:
         """Add a request at the end. Under the lock."""
-        request.queued_by = queued_by
+        request._queued_by = queued_by
         if queued_by == BY_SUBMIT:
             self.held += 1
         self.line.append(request)
@@ -47,22 +47,22 @@ class Backlog:
     def pop(self) -> Request:
         """Take the oldest request out. Under the lock."""
         request = self.line.popleft()
-        if request.queued_by == BY_SUBMIT:
+        if request._queued_by == BY_SUBMIT:
             self.held -= 1
-        request.queued_by = 0
+        request._queued_by = 0
         return request
 
     def put_back(self, request: Request, queued_by: int) -> None:
         """Undo a `pop`: the request found no place. Under the lock."""
-        request.queued_by = queued_by
+        request._queued_by = queued_by
         if queued_by == BY_SUBMIT:
             self.held += 1
         self.line.appendleft(request)
 
     def remove(self, request: Request) -> None:
         """Take out a request that ended while it waited. Under the lock."""
-        if request.queued_by:
+        if request._queued_by:
             self.line.remove(request)
-            if request.queued_by == BY_SUBMIT:
+            if request._queued_by == BY_SUBMIT:
                 self.held -= 1
-            request.queued_by = 0
+            request._queued_by = 0

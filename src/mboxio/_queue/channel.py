@@ -119,18 +119,18 @@ class Channel(BaseChannel):
     def held(self) -> list[Request]:
         """Return the requests of this channel that are over and still hold something."""
         in_flight = self.queue.in_flight()
-        return [each for each in in_flight if each.owner._channel is self and each.state > DONE]
+        return [each for each in in_flight if each._owner._channel is self and each._state > DONE]
 
     # -- towards the hardware
 
     def stamped(self, request: Request) -> bytes:
         """Return the message as it goes out, with its tag in it."""
         message = request.data
-        if request.remote_tag >= 0:
+        if request._remote_tag >= 0:
             if self.driver_ties_answers:
                 return message
-            return self.correlator.stamp_reply(message, request.remote_tag)
-        if request.holds & HOLDS_TAG:
+            return self.correlator.stamp_reply(message, request._remote_tag)
+        if request._holds & HOLDS_TAG:
             if self.in_sequence:
                 self.expected.append(request)  # in the order in which messages leave
             if self.ties:
@@ -141,17 +141,17 @@ class Channel(BaseChannel):
         self, kind: type[MailboxError], request: Request, text: str, **more: Any
     ) -> MailboxError:
         """Make the error with which a request ends; see `blame.ending`."""
-        if request.handed == PENDING:
+        if request._handed == PENDING:
             self.recall(request)
         return ending(self, kind, request, text, **more)
 
     def recall(self, request: Request) -> None:
         """A request ends whose message the driver has accepted: whether it left is asked first."""
         if not self.gate.lost and self.proven_dead(request):
-            self.queue.release(request, request.holds, "abort")
+            self.queue.release(request, request._holds, "abort")
             self.unexpect(request)
         else:
-            request.handed = UNKNOWN
+            request._handed = UNKNOWN
 
     def proven_dead(self, request: Request) -> bool:
         """Ask the driver whether the remote is surely finished with a message."""
@@ -166,28 +166,28 @@ class Channel(BaseChannel):
 
     def finish(self, request: Request, event: int, value: object) -> bool:
         """End a request, once; False if it had ended. Frees nothing but its user's memory."""
-        if request.queued_by:
+        if request._queued_by:
             self.queue.leave_line(request)
-        if not request.apply(event):
+        if not request._apply(event):
             return False
-        request.value = value
+        request._value = value
         if event == COMPLETE:
             self.counts.done += 1
         else:
             self.counts.ended(event)
-        if request.into is not None:
-            request.into.release()  # a late reply finds no memory of the user's to write to
-            request.into = None
-        if not (self.in_sequence and request.holds & HOLDS_TAG):  # else see `overdue`
-            request.deadline_ns = FOREVER
+        if request._into is not None:
+            request._into.release()  # a late reply finds no memory of the user's to write to
+            request._into = None
+        if not (self.in_sequence and request._holds & HOLDS_TAG):  # else see `overdue`
+            request._deadline_ns = FOREVER
         if self.gate.trace is not None:
             self.gate.trace(REQUEST_ENDED, request)
-        if request.owner._attentive:
-            request.owner._request_over(request)
+        if request._owner._attentive:
+            request._owner._request_over(request)
         request.data = b""  # the window may keep the request for long, but not its message
-        request.over = True  # last: threads read it without the lock, and `value` after it
-        if request.watchers is not None:
-            request.finish(self.gate)
+        request.over = True  # last: threads read it without the lock, and `_value` after it
+        if request._watchers is not None:
+            request._finish(self.gate)
         return True
 
     def fail(self, request: Request, error: MailboxError) -> None:
@@ -196,25 +196,25 @@ class Channel(BaseChannel):
 
     def withdraw(self, request: Request, event: int, error: MailboxError) -> None:
         """End a request from this side; ask the driver whether it can prove the message dead."""
-        in_flight = request.holds
+        in_flight = request._holds
         ended = self.finish(request, event, error)
         if not (ended and in_flight) or self.gate.lost:
             return
         if self.proven_dead(request):
-            self.queue.release(request, request.holds, "abort")
+            self.queue.release(request, request._holds, "abort")
             self.unexpect(request)
 
     def overdue(self, request: Request) -> None:
         """A deadline passed."""
-        if request.state >= DONE:
-            if self.in_sequence and self.correlator.in_order and request.holds & HOLDS_TAG:
+        if request._state >= DONE:
+            if self.in_sequence and self.correlator.in_order and request._holds & HOLDS_TAG:
                 self.fall_out()
             return
-        doubtful = request.state != QUEUED and request.tied and self.correlator.in_order
+        doubtful = request._state != QUEUED and request._tied and self.correlator.in_order
         gone = f", the remote is gone: {self.host.lost_reason}" if self.gate.lost else ""
         error = self.error(RequestTimeout, request, f"timed out{after(request)}{gone}")
         self.withdraw(request, TIME_OUT, error)
-        if doubtful and request.holds & HOLDS_TAG:
+        if doubtful and request._holds & HOLDS_TAG:
             self.fall_out()
 
     def fall_out(self) -> None:
@@ -222,7 +222,7 @@ class Channel(BaseChannel):
         self.out_of_step = True
         for request in list(self.expected):  # a copy, as each end may take its request out
             self.fail(request, self.error(ReplyUnsure, request, "an earlier reply was lost"))
-        for request in [r for client in self.clients for r in client._backlog.line if r.tied]:
+        for request in [r for client in self.clients for r in client._backlog.line if r._tied]:
             self.fail(request, self.error(OutOfStep, request, OUT_OF_STEP))
 
     def resync(self, proof: str) -> None:
@@ -245,17 +245,17 @@ class Channel(BaseChannel):
     def take_tx_done(self, request: Request, status: int) -> None:
         """The message left its slot; with a status it never reached the remote."""
         if status:
-            if request.handed == HANDED_OVER:  # `send` said so, and the hardware knows better
+            if request._handed == HANDED_OVER:  # `send` said so, and the hardware knows better
                 self.counts.sent -= 1
-            request.handed = UNSENT
+            request._handed = UNSENT
             self.queue.release(request, HOLDS_TAG | HOLDS_CREDIT | HOLDS_MEMORY, "tx_done")
             self.unexpect(request)
-            if request.state == SENT:
+            if request._state == SENT:
                 text = f"TX done reported error {status} ({errno.errorcode.get(abs(status), '?')})"
                 self.fail(request, self.error(RemoteError, request, text, status=status))
-        elif request.state == SENT:
-            if request.tied:
-                request.apply(TX_DONE)
+        elif request._state == SENT:
+            if request._tied:
+                request._apply(TX_DONE)
             else:
                 self.finish(request, COMPLETE, b"")
 
@@ -319,8 +319,8 @@ class Channel(BaseChannel):
         request = self.queue.window.find(handle)
         if (
             request is None
-            or request.owner._channel is not self
-            or not (request.tied or self.queue.always_replies)
+            or request._owner._channel is not self
+            or not (request._tied or self.queue.always_replies)
         ):
             known = 0 <= handle >> self.queue.window.shift < self.queue.window.next_seq
             if known:
@@ -332,20 +332,20 @@ class Channel(BaseChannel):
 
     def accept(self, request: Request, status: int, reply: bytes) -> None:
         """A reply came: for its request if that still lives, and as the proof for what it holds."""
-        if request.handed == PENDING:
+        if request._handed == PENDING:
             self.queue.left(request)  # the reply proves it
-        if request.state == SENT or request.state == AWAITING:
+        if request._state == SENT or request._state == AWAITING:
             if status:
                 self.take_refusal(request, status, reply)
-            elif request.into is None:
-                self.finish(request, COMPLETE, reply if request.tied else b"")
+            elif request._into is None:
+                self.finish(request, COMPLETE, reply if request._tied else b"")
             else:
                 self.take_reply(request, reply)
-        elif request.tied:
+        elif request._tied:
             self.counts.late += 1
         if self.in_sequence:
             self.prove_older(request)
-        self.queue.release(request, request.holds, "reply")  # last: the window forgets it
+        self.queue.release(request, request._holds, "reply")  # last: the window forgets it
 
     def take_refusal(self, request: Request, status: int, reply: bytes) -> None:
         """End a request that the remote answered with an error."""
@@ -362,21 +362,21 @@ class Channel(BaseChannel):
                 return
             text = "a later request was answered, so this reply is lost"
             self.fail(oldest, self.error(RemoteError, oldest, text))
-            self.queue.release(oldest, oldest.holds, "order")
+            self.queue.release(oldest, oldest._holds, "order")
 
     def take_reply(self, request: Request, reply: bytes) -> None:
         """End a request with its reply, copied to the caller's memory if that was given."""
-        if request.into is None:
-            self.finish(request, COMPLETE, reply if request.tied else b"")
+        if request._into is None:
+            self.finish(request, COMPLETE, reply if request._tied else b"")
             return
         length = len(reply)
-        if length > len(request.into):
-            text = f"the reply has {length} bytes, the buffer given with into= {len(request.into)}"
+        if length > len(request._into):
+            text = f"the reply has {length} bytes, the buffer given with into= {len(request._into)}"
             self.fail(request, self.error(ReplyTooLong, request, text, answered=True))
             return
         if self.gate.trace is not None:
             self.gate.trace(REQUEST_COPYING, request)
-        request.into[:length] = reply
+        request._into[:length] = reply
         self.finish(request, COMPLETE, length)
 
     def notify(self, message: bytes) -> None:

@@ -53,7 +53,7 @@ def number_of(request: Request) -> int | None:
     """Return which message of its queue a request is, counted from 1; None if it never was one."""
     if request.handle < 0:
         return None
-    shift: int = request.owner._queue.window.shift
+    shift: int = request._owner._queue.window.shift
     return (request.handle >> shift) + 1
 
 
@@ -82,8 +82,8 @@ def ending(
         answered: its answer came, so it waited for nothing else.
         more: attributes of that class.
     """
-    state = AWAITING if answered else request.state
-    left = request.handed
+    state = AWAITING if answered else request._state
+    left = request._handed
     stage = "queue" if left == PENDING and not answered else STAGES.get(state)
     handed = HANDED_OVER_NAMES[left]
     waiting = ""
@@ -101,8 +101,8 @@ def ending(
 
 def after(request: Request) -> str:
     """Say how long a request that times out has waited at the stage where it is stuck."""
-    early = request.state == QUEUED or request.handed == PENDING
-    waited_ns = request.queue_timeout_ns if early else request.timeout_ns
+    early = request._state == QUEUED or request._handed == PENDING
+    waited_ns = request._queue_timeout_ns if early else request._timeout_ns
     return "" if waited_ns == FOREVER else f" after {waited_ns / 1e9:.6g} s"
 
 
@@ -115,7 +115,7 @@ def driver_raised(channel: BaseChannel, request: Request, error: BaseException) 
     error.channel = channel.name
     error.request = number_of(request)
     error.stage = "tx_done"
-    error.handed_over = HANDED_OVER_NAMES[request.handed]
+    error.handed_over = HANDED_OVER_NAMES[request._handed]
     return error
 
 
@@ -140,7 +140,7 @@ def stopped(channel: BaseChannel, fault: MailboxError) -> MailboxError:
 def held_tags(held: list[Request], ties: bool) -> list[int]:
     """Return the tags (handles, where the hardware ties replies) of requests that are over."""
     return [
-        request.tag if ties else request.handle for request in held if request.holds & HOLDS_TAG
+        request.tag if ties else request.handle for request in held if request._holds & HOLDS_TAG
     ]
 
 

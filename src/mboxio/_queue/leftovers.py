@@ -61,17 +61,17 @@ def adopt(channel: Adopting, tag: int) -> None:
     """
     queue = channel.queue
     request = Request(channel.host.voice(channel), b"", True, FOREVER)
-    request.holds = HOLDS_SLOT
+    request._holds = HOLDS_SLOT
     queue.slots_used += 1
     if channel.ties and tag in channel.correlator.free:
         channel.correlator.free.remove(tag)
         channel.correlator.busy[tag] = request
         request.tag = tag
-        request.holds |= HOLDS_TAG
+        request._holds |= HOLDS_TAG
         if queue.credits != FOREVER:
-            request.holds |= HOLDS_CREDIT
+            request._holds |= HOLDS_CREDIT
             queue.credits_used += 1
     queue.window.add(request)
     for event in (SEND, HAND_OVER, CLOSE):
-        request.step(event)
+        request._step(event)
     request.over = True  # it has no waiter, and no owner that learns of its end

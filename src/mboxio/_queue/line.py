@@ -57,15 +57,15 @@ class Line:
         client._backlog.append(request, queued_by)
         if queued_by == BY_SUBMIT:
             client._attend(1)
-        if request.deadline_ns < self.next_deadline_ns:
-            self.next_deadline_ns = request.deadline_ns
+        if request._deadline_ns < self.next_deadline_ns:
+            self.next_deadline_ns = request._deadline_ns
         self.mark_dirty()  # those before it may lack what this one does not need
 
     def leave_line(self, request: Request) -> None:
         """Take out a request that ended while it waited."""
-        client: InLine = request.owner  # type: ignore[assignment]  # only clients queue
-        if request.queued_by:
-            if request.queued_by == BY_SUBMIT:
+        client: InLine = request._owner  # type: ignore[assignment]  # only clients queue
+        if request._queued_by:
+            if request._queued_by == BY_SUBMIT:
                 client._attend(-1)
             client._backlog.remove(request)
             if not client._backlog.line:
@@ -79,20 +79,20 @@ class Line:
         now_ns = self.clock.now_ns()
         while self.answers:
             answer = self.answers.pop(0)
-            queued_by = answer.queued_by
-            answer.queued_by = 0
+            queued_by = answer._queued_by
+            answer._queued_by = 0
             # Answers go first, and none overtakes another: a remote that waits for one may take
             # nothing else until it has it.
-            if self.place(answer, answer.owner._channel, now_ns) != PLACED:
-                answer.queued_by = queued_by
+            if self.place(answer, answer._owner._channel, now_ns) != PLACED:
+                answer._queued_by = queued_by
                 self.answers.insert(0, answer)
                 return
             if queued_by == BY_HANDLER:
-                answer.owner._channel.asked -= 1
+                answer._owner._channel.asked -= 1
         passed = 0  # clients in a row that could not go: after one round no client can
         while self.line and passed < len(self.line):
             client = self.line.pop(0)
-            queued_by = client._backlog.line[0].queued_by
+            queued_by = client._backlog.line[0]._queued_by
             request = client._backlog.pop()
             if client._backlog.line:
                 self.line.append(client)  # before `place`, which may raise

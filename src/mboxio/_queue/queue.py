@@ -79,9 +79,9 @@ class Queue(Line):
         """
         # Compare first and take last, the tag before the rest: so nothing has to be put back. No
         # slot is found before no credit, because it stops the whole line (see `Line.refill`).
-        if self.slots_used >= self.depth - (0 if request.remote_tag >= 0 else self.reserve):
+        if self.slots_used >= self.depth - (0 if request._remote_tag >= 0 else self.reserve):
             return NO_SLOT
-        answered = request.tied or self.always_replies
+        answered = request._tied or self.always_replies
         if answered and self.credits_used >= self.credits:
             return NO_TAG if channel.correlator.exhausted() else NO_CREDIT
         if self.stalled is not None or now_ns < self.not_before_ns:
@@ -95,12 +95,12 @@ class Queue(Line):
             if self.credits != FOREVER:
                 holds |= HOLDS_CREDIT
                 self.credits_used += 1
-        if request.lent is not None:
+        if request._lent is not None:
             holds |= HOLDS_MEMORY
         self.window.add(request)  # before `send`, which gets the handle and may lend memory to it
         self.slots_used += 1
-        request.holds = holds
-        request.apply(SEND)  # what a driver reports from inside `send` meets a request under way
+        request._holds = holds
+        request._apply(SEND)  # what a driver reports from inside `send` meets a request under way
         if self.gate.trace is not None:
             self.gate.trace(REQUEST_SENDING, request)
         return self.hand_over(request, channel, now_ns)
@@ -112,17 +112,17 @@ class Queue(Line):
     def hand_over(self, request: Request, channel: BaseChannel, now_ns: int) -> int:
         """Call the driver's ``send`` and act on what it says."""
         try:
-            if request.owner._attentive:
-                request.owner._prepare(request)
+            if request._owner._attentive:
+                request._owner._prepare(request)
             message = channel.stamped(request) if channel.stamps else request.data
-            request.handed = UNKNOWN  # from here on, an exception leaves open whether it left
-            if request.remote_tag >= 0 and channel.driver_ties_answers:
+            request._handed = UNKNOWN  # from here on, an exception leaves open whether it left
+            if request._remote_tag >= 0 and channel.driver_ties_answers:
                 outcome = self.controller.reply(
                     channel,  # type: ignore[arg-type]  # see BaseChannel
                     request.handle,
-                    request.remote_tag,
+                    request._remote_tag,
                     message,
-                    request.remote_status,
+                    request._remote_status,
                 )
             else:
                 outcome = self.controller.send(
@@ -143,46 +143,46 @@ class Queue(Line):
             if not self.gate.defer(error):
                 self.take_raised(request, channel, error)
                 return PLACED
-            if request.handed == UNSENT:  # nothing has happened yet: its turn comes again
+            if request._handed == UNSENT:  # nothing has happened yet: its turn comes again
                 self.undo(request, channel)
-                request.apply(REFUSE)
+                request._apply(REFUSE)
                 self.mark_dirty()
                 return NOT_NOW
             # The driver was interrupted: the message may have left, and its answer may come.
-            request.apply(HAND_OVER)
+            request._apply(HAND_OVER)
             self.start_clock(request, now_ns)
             return PLACED
         if outcome is not SENT and outcome.retry:
-            request.handed = UNSENT
+            request._handed = UNSENT
             self.take_back(request, channel, outcome, now_ns)
             return NOT_NOW
-        request.apply(HAND_OVER)
+        request._apply(HAND_OVER)
         if outcome is ACCEPTED:
-            request.handed = PENDING
-            if request.deadline_ns == FOREVER and request.queue_timeout_ns != FOREVER:
-                request.deadline_ns = now_ns + request.queue_timeout_ns
-            self.next_deadline_ns = min(self.next_deadline_ns, request.deadline_ns)
+            request._handed = PENDING
+            if request._deadline_ns == FOREVER and request._queue_timeout_ns != FOREVER:
+                request._deadline_ns = now_ns + request._queue_timeout_ns
+            self.next_deadline_ns = min(self.next_deadline_ns, request._deadline_ns)
             return PLACED
-        request.handed = HANDED_OVER
+        request._handed = HANDED_OVER
         channel.counts.sent += 1
         if self.gap_ns:
             self.not_before_ns = now_ns + self.gap_ns
         if outcome is not SENT:  # Done: the reply did not come over the wire, in no order
             channel.unexpect(request)
             channel.take_reply(request, outcome.reply or b"")
-            self.release(request, request.holds, "reply")
+            self.release(request, request._holds, "reply")
             return PLACED
         self.start_clock(request, now_ns)
         return PLACED
 
     def start_clock(self, request: Request, now_ns: int) -> None:
         """The message left now: its reply is waited for from here on."""
-        if request.timeout_ns != FOREVER:
-            request.deadline_ns = now_ns + request.timeout_ns
-            if request.deadline_ns < self.next_deadline_ns:
-                self.next_deadline_ns = request.deadline_ns
+        if request._timeout_ns != FOREVER:
+            request._deadline_ns = now_ns + request._timeout_ns
+            if request._deadline_ns < self.next_deadline_ns:
+                self.next_deadline_ns = request._deadline_ns
         else:
-            request.deadline_ns = FOREVER
+            request._deadline_ns = FOREVER
         if self.polls_tx and self.tick_ns == FOREVER:
             self.tick_ns = now_ns + self.poll_ns
         if self.gate.trace is not None:
@@ -192,30 +192,30 @@ class Queue(Line):
         """The driver hands messages over that it had accepted."""
         for handle in handles:
             request = self.window.find(handle)
-            if request is not None and request.handed == PENDING:
+            if request is not None and request._handed == PENDING:
                 self.left(request)
 
     def left(self, request: Request) -> None:
         """An accepted message was handed over."""
-        channel: BaseChannel = request.owner._channel
-        request.handed = HANDED_OVER
+        channel: BaseChannel = request._owner._channel
+        request._handed = HANDED_OVER
         channel.counts.sent += 1
         now_ns = self.clock.now_ns()
         if self.gap_ns:
             self.not_before_ns = now_ns + self.gap_ns
-        if request.state < DONE:
+        if request._state < DONE:
             self.start_clock(request, now_ns)
             self.pump.kick()  # who sleeps knows nothing of this deadline
 
     def take_raised(self, request: Request, channel: BaseChannel, error: BaseException) -> None:
         """A port or the driver raised while a message was handed over; may raise it again."""
-        if request.handed == UNSENT:
+        if request._handed == UNSENT:
             self.undo(request, channel)
         fault = driver_raised(channel, request, error)
         channel.fail(request, fault)
         if fault is not error:
             self.gate.post(complain, "send() of %r raised", self.controller, error)
-        if isinstance(error, RemoteGone) and request.handed != UNSENT:
+        if isinstance(error, RemoteGone) and request._handed != UNSENT:
             self.gate.note(self.pump.host.take_gone, str(error))
 
     def take_back(
@@ -223,7 +223,7 @@ class Queue(Line):
     ) -> None:
         """The hardware refused: remember when to try again."""
         self.undo(request, channel)
-        request.apply(REFUSE)
+        request._apply(REFUSE)
         if outcome.retry == "at":
             past = outcome.retry_ns <= now_ns
             self.not_before_ns = now_ns + self.poll_ns if past else outcome.retry_ns
@@ -235,11 +235,11 @@ class Queue(Line):
     def undo(self, request: Request, channel: BaseChannel) -> None:
         """Take a placement back: nothing was handed over."""
         self.slots_used -= 1
-        if request.holds & HOLDS_CREDIT:
+        if request._holds & HOLDS_CREDIT:
             self.credits_used -= 1
-        if request.holds & HOLDS_TAG and channel.ties:
+        if request._holds & HOLDS_TAG and channel.ties:
             channel.correlator.put_back(request)
-        request.holds = 0
+        request._holds = 0
         channel.unexpect(request)
         self.window.undo(request)
 
@@ -267,7 +267,7 @@ class Queue(Line):
         while self.tx_head < end:
             request = self.window.find_seq(self.tx_head)
             self.tx_head += 1
-            if request is not None and request.holds & HOLDS_SLOT:
+            if request is not None and request._holds & HOLDS_SLOT:
                 self.slot_done(request, status)
         if self.line or self.answers:
             self.mark_dirty()
@@ -275,45 +275,45 @@ class Queue(Line):
     def acknowledge(self, status: int) -> None:
         """The client says that the oldest message left (TX done by ACK)."""
         for request in self.in_flight():
-            if request.holds & HOLDS_SLOT:
+            if request._holds & HOLDS_SLOT:
                 self.take_tx_done([request.handle], status)
                 return
 
     def slot_done(self, request: Request, status: int) -> None:
         """One message left its slot: a one-way message is over, others await their reply."""
-        if not request.holds & HOLDS_SLOT:
+        if not request._holds & HOLDS_SLOT:
             return
-        if request.handed == PENDING and not status:
+        if request._handed == PENDING and not status:
             self.left(request)
         self.release(request, HOLDS_SLOT, "tx_done")
-        channel: BaseChannel = request.owner._channel
+        channel: BaseChannel = request._owner._channel
         channel.take_tx_done(request, status)
 
     def release(self, request: Request, holds: int, proof: str) -> None:
         """Free what ``proof`` shows the remote to be finished with."""
-        freed = request.holds & holds
+        freed = request._holds & holds
         if not freed:
             return
-        request.holds &= ~freed
-        channel: BaseChannel = request.owner._channel
+        request._holds &= ~freed
+        channel: BaseChannel = request._owner._channel
         if freed & HOLDS_SLOT:
             self.slots_used -= 1
             if self.stalled is not None and self.stalled == "tx_done":
                 self.stalled = None
             if self.slots_used == 0:
                 self.tick_ns = FOREVER  # no TX done is left to poll for
-            if request.owner._attentive:
-                request.owner._slot_freed(request)
+            if request._owner._attentive:
+                request._owner._slot_freed(request)
         if freed & HOLDS_CREDIT:
             self.credits_used -= 1
         if freed & HOLDS_TAG and channel.ties:
             channel.correlator.give_back(request)
-        if freed & HOLDS_MEMORY and request.lent is not None:
-            self.gate.post(request.lent.give_back)  # it is user code: without the lock
-            request.lent = None
-        if request.state > DONE:  # it outlived its request, so `freed_by` names the proof
+        if freed & HOLDS_MEMORY and request._lent is not None:
+            self.gate.post(request._lent.give_back)  # it is user code: without the lock
+            request._lent = None
+        if request._state > DONE:  # it outlived its request, so `freed_by` names the proof
             channel.freed[proof] = channel.freed.get(proof, 0) + 1
-        if not request.holds:
+        if not request._holds:
             self.window.remove(request)
         if self.line or self.answers:
             self.mark_dirty()
@@ -323,7 +323,7 @@ class Queue(Line):
         # Closing proves nothing to the remote, which may still write to memory lent to it.
         kept = HOLDS_MEMORY if proof == "close" else 0
         for request in self.in_flight():
-            self.release(request, request.holds & ~kept, proof)
+            self.release(request, request._holds & ~kept, proof)
         self.tx_head = self.window.next_seq  # TX done by number counts the new life's only
         self.stalled = None
         self.not_before_ns = 0
@@ -345,7 +345,7 @@ class Queue(Line):
         text = f"the queue stopped: {fault}"
         waiting = [request for client in self.line for request in client._backlog.line]
         for request in self.in_flight() + waiting:
-            channel: BaseChannel = request.owner._channel
+            channel: BaseChannel = request._owner._channel
             ended = channel.error(kind, request, text)
             ended.__cause__ = fault.__cause__
             channel.fail(request, ended)
@@ -378,17 +378,17 @@ class Queue(Line):
         """End what is past its deadline and find the next one; looks at every entry once."""
         bound = FOREVER
         for request in self.in_flight():
-            if now_ns >= request.deadline_ns:
-                request.deadline_ns = FOREVER  # it may stay in the window, and is due once
-                request.owner._channel.overdue(request)
-            elif request.deadline_ns < bound:
-                bound = request.deadline_ns
+            if now_ns >= request._deadline_ns:
+                request._deadline_ns = FOREVER  # it may stay in the window, and is due once
+                request._owner._channel.overdue(request)
+            elif request._deadline_ns < bound:
+                bound = request._deadline_ns
         for client in list(self.line):  # copies: an overdue request leaves both lines
             for request in list(client._backlog.line):
-                if now_ns >= request.deadline_ns:
-                    request.owner._channel.overdue(request)
-                elif request.deadline_ns < bound:
-                    bound = request.deadline_ns
+                if now_ns >= request._deadline_ns:
+                    request._owner._channel.overdue(request)
+                elif request._deadline_ns < bound:
+                    bound = request._deadline_ns
         self.next_deadline_ns = bound
 
     def __repr__(self) -> str:

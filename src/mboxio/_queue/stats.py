@@ -81,8 +81,8 @@ def collect(channels: Iterable[Counted], queues: Iterable[Used]) -> dict[str, Ch
     for queue in queues:
         if queue.window.used:  # an idle queue costs no walk through its table
             for request in queue.in_flight():
-                found = alive if request.state < DONE else held
-                found.setdefault(request.owner._channel, []).append(request)
+                found = alive if request._state < DONE else held
+                found.setdefault(request._owner._channel, []).append(request)
     return {
         channel.name: _count(channel, len(alive.get(channel, ())), held.get(channel, []))
         for channel in channels
@@ -93,7 +93,7 @@ def _count(channel: Counted, in_flight: int, held: list[Request]) -> ChannelStat
     counted = ChannelStats._make(channel.counts.tally(channel, in_flight))
     if not held:  # as nearly always: a monitor asks for all channels again and again
         return counted
-    holds = [request.holds for request in held]
+    holds = [request._holds for request in held]
     return counted._replace(
         held_slots=sum(1 for each in holds if each & HOLDS_SLOT),
         held_credits=sum(1 for each in holds if each & HOLDS_CREDIT),

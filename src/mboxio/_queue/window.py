@@ -88,7 +88,7 @@ class Window:
         if old is not None:  # held for a table's length: rare enough for a dictionary
             self.aside[old.handle >> self.shift] = old
         self.table[position] = request
-        request.handle = (self.next_seq << self.shift) | (1 if request.tied else 0)
+        request.handle = (self.next_seq << self.shift) | (1 if request._tied else 0)
         if self.shift > 1:
             request.handle |= self.nonce()
         self.next_seq += 1
@@ -120,7 +120,7 @@ class Window:
         if request is None or handle in self.loans:
             raise ValueError(f"message {handle} is not being sent, or has lent memory already")
         self.loans[handle] = memory
-        request.holds |= HOLDS_MEMORY
+        request._holds |= HOLDS_MEMORY
 
     def end_loan(self, handle: int) -> None:
         """Give the driver's memory back at once: the next message may need it."""

@@ -137,7 +137,7 @@ class AsyncClient(Verbs):
             self._hand_in(request, True)
             return await request
         finally:
-            if request.under_way():
+            if request._under_way():
                 request.cancel()
 
     async def flush(self, timeout_s: float | None = DEFAULT) -> None:

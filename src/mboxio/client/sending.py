@@ -115,7 +115,7 @@ class Sender(Endpoint):
                 self._pump.drive(request, FOREVER)
             return request.result()
         finally:
-            if request.under_way():  # interrupted: the verb owns its request
+            if request._under_way():  # interrupted: the verb owns its request
                 request.cancel()
 
 

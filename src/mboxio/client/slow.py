@@ -71,7 +71,7 @@ class DistantClient(AsyncClient):
 
     def _give_up(self, request: Request) -> None:
         """Cancel what the verb owned, now that it has surely been accepted or refused."""
-        if request.under_way():
+        if request._under_way():
             request.cancel()
 
     async def flush(self, timeout_s: float | None = DEFAULT) -> None:

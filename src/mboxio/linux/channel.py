@@ -179,7 +179,7 @@ class mbox_chan:
 
     def active(self) -> list[Request]:
         """Return the core's requests that are in a slot."""
-        return [each for each in self.line.queue.in_flight() if each.holds & HOLDS_SLOT]
+        return [each for each in self.line.queue.in_flight() if each._holds & HOLDS_SLOT]
 
     # -- owners come and go
 

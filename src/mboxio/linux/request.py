@@ -65,7 +65,7 @@ class Posted(Watcher):
         if self.request.over:
             self.fire(self.gate, self.request)
         else:
-            self.request.add_watcher(self)
+            self.request._add_watcher(self)
 
     def complete(self, status: int) -> None:
         """See `mbox_request_complete`. Inside of ``send_request``, all wait for its end in turn."""
@@ -94,10 +94,10 @@ class Posted(Watcher):
 
     def fire(self, core: Wakes, waitable: Any) -> None:
         """See `Watcher.fire`."""
-        if waitable.state == CLOSED:
-            self.status = waitable.owner._error
-        elif waitable.state != DONE:
-            self.status = getattr(waitable.value, "status", None) or -waitable.value.errno
+        if waitable._state == CLOSED:
+            self.status = waitable._owner._error
+        elif waitable._state != DONE:
+            self.status = getattr(waitable._value, "status", None) or -waitable._value.errno
         if self in self.req.in_flight:
             self.req.in_flight.remove(self)
         if self.wait is not None:

@@ -155,7 +155,7 @@ class Operation(Generic[T]):
         return self._meaning(reply)
 
     def _meaning(self, reply: bytes) -> T:
-        return self._decode(*check(reply, self._message, self.request.owner._channel.name))
+        return self._decode(*check(reply, self._message, self.request._owner._channel.name))
 
 
 class _Registers:

@@ -83,10 +83,10 @@ def lacking(trial: Trial) -> str:
 
 def _unreported(trial: Trial) -> str:
     live: list[Any] = trial.queue.in_flight()
-    in_slots = [each for each in live if each.holds & HOLDS_SLOT]
+    in_slots = [each for each in live if each._holds & HOLDS_SLOT]
     if in_slots and trial.queue.capabilities.tx_done is not TxDone.ACK:
         return f"tx_done() was never called for {_which(len(in_slots), trial)}"
-    awaited = [each for each in live if each.holds & HOLDS_TAG]
+    awaited = [each for each in live if each._holds & HOLDS_TAG]
     if not awaited:
         late = any(trial.log.heard())
         return f"it was reported when the time was up; was nobody woken? {WAKE}" if late else ""

@@ -103,7 +103,7 @@ def _not_again(trial: Trial) -> None:
         trial.stall()
         request = trial.client.submit(trial.message(1))
         request.cancel()
-        proven = None if request.holds else request.handle
+        proven = None if request._holds else request.handle
         trial.resume()
     trial.exchange(2)
     trial.exchange(3)
