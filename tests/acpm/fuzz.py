@@ -125,7 +125,7 @@ class Fuzz:
                 self.begin_again()
             if self.connection._host.lost and self.random.random() < 0.1:
                 self.board.clock.advance(2000 * MS)
-                self.connection._host.seek()
+                self.connection._host.life.seek()
             if self.random.random() < 0.001:
                 self.check()
         self.check()
@@ -247,7 +247,7 @@ class Fuzz:
             if not self.connection._host.lost:
                 break
             self.board.clock.advance(2000 * MS)
-            self.connection._host.seek()
+            self.connection._host.life.seek()
         assert not self.connection._host.lost, "the descriptor is good and was not used again"
         self.board.clock.advance(20 * MS)
         self.connection._host.pump.look()

@@ -31,7 +31,7 @@ def test_a_descriptor_that_changed_is_another_life() -> None:
         assert own(fresh(numbered(100), queue_timeout_s=1.0, timeout_s=1.0), 100)
         stats = connection.stats()["0"]
         assert (stats.done, stats.failed, stats.held_tags) == (1, 20, ())
-        assert connection._host.epoch == 2
+        assert connection._host.life.epoch == 2
 
 
 def test_a_descriptor_is_used_when_nobody_writes_it_any_more() -> None:
@@ -44,10 +44,10 @@ def test_a_descriptor_is_used_when_nobody_writes_it_any_more() -> None:
             client.submit(numbered(1))
         board.boot(2)
         board.clock.advance(50 * MS)
-        client._host.seek()
+        client._host.life.seek()
         assert connection._host.lost, "one look could be half-written"
         board.clock.advance(50 * MS)
-        client._host.seek()
+        client._host.life.seek()
         assert not connection._host.lost
         request = client.submit(numbered(2))  # type: ignore[unreachable]
         board.far[0].serve()
@@ -60,13 +60,13 @@ def test_firmware_with_other_channels_is_refused_until_the_old_ones_are_back() -
         other = Board(AcpmSpec(8, 32), region=board.region)
         for _ in range(8):
             board.clock.advance(200 * MS)
-            client._host.seek()
+            client._host.life.seek()
         with pytest.raises(RemoteGone, match="other channels"):
             client.submit(numbered(1))
         board.boot(3)
         for _ in range(8):
             board.clock.advance(2000 * MS)
-            client._host.seek()
+            client._host.life.seek()
         request = client.submit(numbered(2))
         board.far[0].serve()
         assert own(request.result(), 2)
@@ -170,7 +170,7 @@ def test_a_restart_that_left_nonsense_is_waited_out() -> None:
         board.boot(2)
         for _ in range(4):
             board.clock.advance(2000 * MS)
-            connection._host.seek()
+            connection._host.life.seek()
         request = client.submit(numbered(2))
         board.far[0].serve()
         assert own(request.result(), 2)

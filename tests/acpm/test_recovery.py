@@ -81,7 +81,7 @@ def test_killed_and_restarted_with_20_requests_in_flight(sockets: str, polled: b
             assert (stats.unknown, stats.in_flight, stats.late) == (0, 0, 0)
             assert ends["RemoteGone"] > 0
             assert stats.done + stats.failed == number
-            assert connection._host.epoch == KILLS + 1
+            assert connection._host.life.epoch == KILLS + 1
     finally:
         firmware.kill()
 
@@ -109,7 +109,7 @@ def test_restarted_in_the_same_sram_with_20_requests_in_flight(tmp_path: Path) -
         stats = connection.stats()["0"]
         assert (stats.held_tags, stats.held_slots, stats.in_flight) == ((), 0, 0)
         assert stats.done + stats.failed == number
-        assert connection._host.epoch > 1
+        assert connection._host.life.epoch > 1
 
 
 def test_the_users_word_after_a_crash_that_nothing_tells_of(tmp_path: Path) -> None:

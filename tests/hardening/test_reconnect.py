@@ -9,6 +9,7 @@ import pytest
 from mboxio import Busy, Connection, MailboxError, Outcome, Ports, RemoteGone, RequestTimeout
 from mboxio._base.clock import Parker
 from mboxio._host.host import Host
+from mboxio._host.life import Life
 from tests.race.manual import Manual
 
 from .support import PATIENCE_S, SECOND, Fused, attach, reached
@@ -34,7 +35,7 @@ def test_submit_never_waits_for_another_threads_reconnect() -> None:
         driver.link(True, 1)
         client = connection.client(0)
         driver.link(False, 1, "gone")
-        other = threading.Thread(target=connection._host.try_reconnect)
+        other = threading.Thread(target=connection._host.life.try_again)
         other.start()
         assert driver.inside.wait(PATIENCE_S)
         with pytest.raises(RemoteGone):
@@ -92,11 +93,11 @@ class Lower(Manual):
         return True
 
 
-class SoughtHost(Host):
+class SoughtLife(Life):
     """Says when a caller misses the remote."""
 
     def seek(self) -> None:
-        self.controller.sought.set()  # type: ignore[attr-defined]
+        self.host.controller.sought.set()  # type: ignore[attr-defined]
         super().seek()
 
 
@@ -104,7 +105,9 @@ class Sought(Connection):
     """A connection to one."""
 
     def _attach(self, controller: Any, *_: object) -> Host:
-        return SoughtHost(controller)
+        host = Host(controller)
+        host.life.__class__ = SoughtLife
+        return host
 
 
 class Upper(Manual):
@@ -130,7 +133,7 @@ def test_stacked_controllers_do_not_lock_each_other_out() -> None:
     driver.link(False, 1, "gone")
     lower._host.pump.reconnect_ns = 0
     # Daemons: if each waits for the other's lock, nothing ends them.
-    trying = threading.Thread(target=lower._host.try_reconnect, daemon=True)
+    trying = threading.Thread(target=lower._host.life.try_again, daemon=True)
     sending = threading.Thread(target=lambda: client.submit(b"x"), daemon=True)
     trying.start()
     sending.start()

@@ -61,12 +61,12 @@ def test_memory_that_comes_while_another_thread_knocks_again(
     notice_the_end(connection)
     with echo("a"), connection:
         connection._host.pump.reconnect_ns = 0
-        connection._host.try_reconnect()  # the memory comes as an event
+        connection._host.life.try_again()  # the memory comes as an event
         linked = driver.socket
         assert readable(linked)
         driver.knock_again = True
         connection._host.pump.reconnect_ns = 0
-        connection._host.try_reconnect()
+        connection._host.life.try_again()
         assert not driver.knock_again
         assert driver.socket is linked
         assert client.request(b"12") == b"21"
@@ -81,7 +81,7 @@ def test_an_event_before_the_memory_came_is_only_a_hint() -> None:
     listening, lock = listen("t")  # accepts and says nothing yet
     try:
         connection._host.pump.reconnect_ns = 0
-        connection._host.try_reconnect()
+        connection._host.life.try_again()
         pending = driver.socket
         assert pending is not None
         look(connection)
@@ -111,7 +111,7 @@ def test_a_remote_that_comes_back_with_other_names_every_time_is_bounded() -> No
         for life in range(5):
             with echo(f"new{life}"):
                 driver.taken = False
-                until(lambda: connection._host.seek() or look(connection) or driver.taken)  # type: ignore[redundant-expr]
+                until(lambda: connection._host.life.seek() or look(connection) or driver.taken)  # type: ignore[redundant-expr]
         assert list(connection._host.channels) == ["a"]
 
 

@@ -147,7 +147,7 @@ def test_closing_while_nobody_is_there(stub: Stub) -> None:
     with mboxio.connect(unit(stub)) as connection:
         stub.frozen.set()
         use_until_it_is_gone(connection.client(0), stub)
-        connection._host.try_reconnect()
+        connection._host.life.try_again()
     until(lambda: stub.peer is None)
     assert descriptors() == before
     assert not link._shared

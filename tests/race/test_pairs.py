@@ -98,7 +98,7 @@ class Race:
         elif name == "link lost":
             self.driver.link(False, 0, "test")
         elif name == "new epoch":
-            self.driver.link(True, self.connection._host.epoch + 1)
+            self.driver.link(True, self.connection._host.life.epoch + 1)
 
     def expire(self) -> None:
         self.queue.on_time(self.clock.now_ns())
@@ -115,7 +115,7 @@ class Race:
 
     def settle(self, blockers: list[Any]) -> None:
         """Let every proof come, as a remote that lives on would give it."""
-        self.driver.link(True, max(self.connection._host.epoch, 1))
+        self.driver.link(True, max(self.connection._host.life.epoch, 1))
         for _ in range(4):
             for request in self.queue.in_flight():
                 self.answer(request)

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mboxio._base.request import Request
+from mboxio._host.life import Life
 from mboxio._pump.pump import Pump
 from mboxio._queue.above import ChannelHost, LoopSide
 from mboxio._queue.channel import Channel
@@ -20,7 +21,7 @@ class Attached(ChannelHost, Protocol):
 
     controller: Controller
     closed: bool
-    life: int
+    life: Life
     pump: Pump
 
     @property
@@ -33,12 +34,6 @@ class Attached(ChannelHost, Protocol):
 
     def close(self) -> None:
         """See `Host.close`."""
-
-    def seek(self) -> None:
-        """See `Host.seek`."""
-
-    def take_gone(self, reason: str) -> None:
-        """See `Host.take_gone`."""
 
     def loop_port(self, pump: Pump) -> LoopSide:
         """See `Host.loop_port`."""

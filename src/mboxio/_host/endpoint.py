@@ -151,7 +151,7 @@ class Endpoint(Owner):
         channel: Channel = self._channel
         accepted = False
         if gate.lost or queue.fault is not None:
-            self._host.seek()
+            self._host.life.seek()
         gate.enter()
         try:  # right after it: an interrupt in between would leave the lock taken forever
             now_ns = gate.clock.now_ns()
@@ -226,7 +226,7 @@ class Endpoint(Owner):
         if request._tied and channel.out_of_step:
             raise refusals.out_of_step(channel)
         if self._gate.lost and not waits:
-            raise refusals.gone(channel, self._host.lost_reason)
+            raise refusals.gone(channel, self._host.life.lost_reason)
         if now_ns >= queue.next_deadline_ns:
             queue.on_time(now_ns)
             self._gate.settle()
@@ -242,7 +242,7 @@ class Endpoint(Owner):
 
     def _take_answer(self, tag: int, message: bytes, status: int, life: int) -> None:
         """The handler is free for another request. Under the lock."""
-        if life == self._host.life and not self._host.closed:
+        if life == self._host.life.number and not self._host.closed:
             self._send_answer(tag, message, status, BY_HANDLER)
 
     def _send_answer(self, tag: int, message: bytes, status: int, queued_by: int) -> None:

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from mboxio._base.clock import SYSTEM, Clock
 from mboxio._base.deputies import deputise
-from mboxio._base.gate import Gate, complain, is_foreign
+from mboxio._base.gate import Gate, complain
 from mboxio._base.native import COMPILED
 from mboxio._base.request import Request
 from mboxio._base.states import FOREVER
 from mboxio._host.endpoint import Endpoint
-from mboxio._host.pace import Pace
+from mboxio._host.life import Life
 from mboxio._pump.pump import CPUS, Pump
 from mboxio._pump.worker import Worker
 from mboxio._queue.above import Joining, LoopSide
-from mboxio._queue.backlog import BY_SUBMIT
 from mboxio._queue.channel import Channel
 from mboxio._queue.leftovers import adopt
 from mboxio._queue.queue import Queue
@@ -27,7 +26,7 @@ from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.controller import Controller
 from mboxio.driver.correlate import Correlator
 from mboxio.driver.declaring import check_channel, check_descriptors, check_queue
-from mboxio.errors import AddressError, ClosedError, ForkedError, RemoteGone
+from mboxio.errors import AddressError, ClosedError, ForkedError
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -61,15 +60,11 @@ class Host:
         self.gate = Gate(clock, trace)
         self.queues: list[Queue] = []
         self.channels: dict[str, Channel] = {}
-        self.lost_reason = ""
-        self.epoch = -1
-        self.life = 0
         self.closed = False
         self.admin = threading.RLock()  # opening and closing of clients; never held with the gate
-        self.pump = Pump(self, controller)
+        self.life = Life(self)
+        self.pump = Pump(self.life, controller)
         self.voices: dict[str, Endpoint] = {}
-        self.reconnecting = False
-        self.pace = Pace()
         self.worker = Worker(self.pump)
         self.pump.worker = self.worker
         controller.host = self
@@ -204,119 +199,9 @@ class Host:
         """Something happened: wake the thread or loop that serves the pump."""
         self.pump.kick()
 
-    def take_link(self, up: bool, epoch: int, reason: str) -> None:
-        """The remote is there, or it is lost; both ends of a life end all that is in flight."""
-        if self.closed:
-            return
-        died = (not up and not self.lost) or (up and self.epoch not in (-1, epoch))
-        if died:
-            self.bury(reason or "it restarted")
-        if up:
-            was_lost = self.lost
-            self.gate.lost = False
-            self.epoch = epoch
-            if was_lost:
-                self.pump.reconnect_ns = self.pace.found(self)
-            for queue in self.queues:  # a new life has not lied yet
-                queue.fault = None
-                queue.mark_dirty()
-            if was_lost or died:
-                self.tell_ports(True)
-        else:
-            self.gate.lost = True
-            self.lost_reason = reason
-            self.epoch = -1
-            self.want_remote()
-            self.tell_ports(False)
-
     def adopt(self, channel: Channel, tag: int) -> None:
         """See `Controller.left_behind`."""
         adopt(channel, tag)
-
-    def take_gone(self, reason: str) -> None:
-        """A driver met the end of what it reaches the remote by; it may watch something new."""
-        if not (self.closed or self.lost):
-            self.pump.watch(())
-            self.take_link(False, -1, reason)
-
-    def bury(self, reason: str) -> None:
-        """The old life of the remote is over: its requests end, nothing of it is kept."""
-        self.life += 1  # first: answers to the old life's questions are known by it
-        for queue in self.queues:
-            queue.answers.clear()
-            for request in queue.in_flight():
-                self.lose(request, reason)
-            for client in list(queue.line):
-                for request in list(client._backlog.line):
-                    if request._queued_by == BY_SUBMIT:  # callers that wait stay for the next life
-                        self.lose(request, reason)
-            queue.forget_all("epoch")
-        for channel in self.channels.values():
-            channel.asked = 0
-            channel.resync("epoch")
-            gone = RemoteGone(f"channel {channel.name!r}: the remote is gone: {reason}")
-            for subscription in channel.subscriptions:
-                subscription.put(gone)
-
-    def lose(self, request: Request, reason: str) -> None:
-        """End one request because the remote is gone."""
-        channel = request._owner._channel
-        channel.fail(request, channel.error(RemoteGone, request, f"the remote is gone: {reason}"))
-
-    def tell_ports(self, up: bool) -> None:
-        """Tell layers above about the link."""
-        for channel in self.channels.values():
-            for client in channel.clients:
-                if client._ports is not None and client._ports.link is not None:
-                    self.gate.post(client._ports.link, up)
-
-    # -- a lost remote is looked for again
-
-    def want_remote(self) -> None:
-        """The remote is needed: try at the next occasion. Under the lock."""
-        if self.lost and self.pump.reconnect_ns == FOREVER:
-            self.pump.reconnect_ns = self.pace.lost(self)
-            self.pump.kick()
-
-    def try_reconnect(self) -> None:
-        """Try to reach the remote if a try is due; pauses grow. Without the lock."""
-        if self.gate.forked or self.gate.lock.mine():
-            return
-        if not self.admin.acquire(blocking=False):  # looking for a remote never waits
-            # Another thread is at it, or opens or closes clients.
-            self.gate.call(self.plan_reconnect, True)
-            return
-        try:
-            early = self.gate.clock.now_ns() < self.pump.reconnect_ns
-            if self.reconnecting or not self.lost or self.closed or early:
-                return
-            able = True
-            self.reconnecting = True
-            self.gate.call(self.plan_reconnect, True)  # the next try, for all who look
-            try:
-                able = self.controller.reconnect()
-            except Exception as error:
-                if is_foreign(error):
-                    raise
-                complain("reconnect() of %r raised", self.controller, error)
-            finally:
-                self.reconnecting = False
-            if not able:
-                self.gate.call(self.plan_reconnect, False)
-        finally:
-            self.admin.release()
-
-    def seek(self) -> None:
-        """Make the caller's own try to reach a lost remote; does not wait for it."""
-        if self.gate.forked:
-            return
-        self.gate.call(self.want_remote)
-        self.try_reconnect()
-        self.pump.look()
-
-    def plan_reconnect(self, able: bool) -> None:
-        """Choose the time of the next try. Under the lock."""
-        self.pump.reconnect_ns = self.pace.tried(self) if able and self.lost else FOREVER
 
     # -- the end
 
@@ -377,7 +262,7 @@ class Host:
 
 
 if not COMPILED:
-    deputise(Host, "close", "join", "leave", "seek", "try_reconnect")
+    deputise(Host, "close", "join", "leave")
 
 
 def _after_fork() -> None:

@@ -127,7 +127,7 @@ class Handler:
 
     def ask(self, tag: int, message: bytes) -> None:
         """Call the function where the client's user code runs. Under the lock."""
-        self.client._at_home.post(self.run, tag, message, self.client._host.life)
+        self.client._at_home.post(self.run, tag, message, self.client._host.life.number)
 
     def run(self, tag: int, message: bytes, life: int) -> Any:
         """Call the function and send its answer."""

@@ -172,7 +172,7 @@ class LoopPort:
                 self.ears.add(descriptor)
             except OSError as error:
                 self.stale = error.errno in NONE_LEFT  # the next verb tries again
-                refuse_exhausted(error, self.pump.host.address)
+                refuse_exhausted(error, self.pump.life.address)
                 # It has been closed; its successor makes the port stale again.
         self.look(LOOK)  # nothing that came before the registration may be missed
 
@@ -192,7 +192,7 @@ class LoopPort:
             if deaf_ns and not self.closed:
                 self.ears.rest(deaf_ns)
             if self.pump.reconnect_ns != FOREVER:
-                self.pump.host.try_reconnect()
+                self.pump.life.try_again()
         finally:
             self.set_timer()
 

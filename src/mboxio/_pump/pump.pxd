@@ -13,7 +13,7 @@ cdef long long FOREVER
 
 
 cdef class Pump(Sleepers):
-    cdef public object host, parked
+    cdef public object life, parked
     cdef public Gate gate
     cdef public Controller controller
     cdef public list queues, loops

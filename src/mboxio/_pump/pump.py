@@ -11,7 +11,7 @@ from mboxio._base.request import Request
 from mboxio._base.states import FOREVER
 from mboxio._base.trace import PUMP_SLEEPING
 from mboxio._pump.sleepers import Sleepers, doze
-from mboxio._queue.above import LoopSide, PumpHost
+from mboxio._queue.above import Living, LoopSide
 from mboxio._queue.queue import Queue
 from mboxio.driver.controller import EVENT, LOOK, Controller
 
@@ -31,14 +31,14 @@ class Pump(Sleepers):
     """The wait source of a controller and who serves it.
 
     Args:
-        host: the connection.
+        life: of the remote, which is looked for where nobody else has time for it.
         controller: the driver whose ``service`` and ``arm`` it calls.
     """
 
-    def __init__(self, host: PumpHost, controller: Controller) -> None:
-        super().__init__(host.gate.clock)
-        self.host = host
-        self.gate = host.gate
+    def __init__(self, life: Living, controller: Controller) -> None:
+        super().__init__(life.gate.clock)
+        self.life = life
+        self.gate = life.gate
         self.controller = controller
         self.queues: list[Queue] = []
         self.leader: Parker | None = None
@@ -360,7 +360,7 @@ class Pump(Sleepers):
         if over or waitable.over:  # asked again: ports ran since, and other threads look as well
             return False
         if self.reconnect_ns != FOREVER:
-            self.host.try_reconnect()
+            self.life.try_again()
         if parker.wake_ns <= now_ns:
             parker.wake_ns = 0
         else:

@@ -89,7 +89,7 @@ class Worker:
         self.seat = Seat(self)
         try:
             self.thread = self.gate.clock.spawn(
-                partial(serve, self.seat), f"mboxio service {self.pump.host.address}"
+                partial(serve, self.seat), f"mboxio service {self.pump.life.address}"
             )
         except RuntimeError as error:
             self.started = False  # the next need tries again
@@ -194,7 +194,7 @@ def serve(seat: Seat) -> None:
             goes_on = seat.worker().step(why)
             why = doze(seat.clock, seat.parker) if goes_on and seat.parker.wake_ns else LOOK
         except BaseException as error:  # also sys.exit() in a driver: others are to be served
-            complain("the service thread of %r goes on", seat.worker().pump.host, error)
+            complain("the service thread of %s goes on", seat.worker().pump.life.address, error)
             pause_s = endurance.pause_after_error_s(seat.clock.now_ns() / 1e9)
             seat.clock.park(Parker(), seat.clock.now_ns() + int(pause_s * 1e9))
             why = LOOK

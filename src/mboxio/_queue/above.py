@@ -13,22 +13,29 @@ from mboxio.errors import MailboxError
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
 
-__all__ = ["ChannelHost", "Joining", "LoopSide", "Member", "PumpHost", "Reader", "Serving"]
+__all__ = ["ChannelHost", "Joining", "Living", "LoopSide", "Member", "Reader", "Serving"]
 
 
-class Losing(Protocol):
-    """The connection, as far as its queues concern it."""
+class Living(Protocol):
+    """The life of the remote, as queues, channels and the pump see it."""
+
+    gate: Gate
+    address: str
+    lost_reason: str
+
+    def try_again(self) -> None:
+        """See `Life.try_again`."""
 
     def take_gone(self, reason: str) -> None:
-        """See `Host.take_gone`."""
+        """See `Life.take_gone`."""
 
 
 class Serving(Protocol):
     """The pump that serves the queue."""
 
     @property
-    def host(self) -> Losing:
-        """The connection."""
+    def life(self) -> Living:
+        """The life of the remote."""
         ...
 
     def kick(self) -> None:
@@ -77,7 +84,11 @@ class ChannelHost(Protocol):
 
     gate: Gate
     address: str
-    lost_reason: str
+
+    @property
+    def life(self) -> Living:
+        """The life of the remote."""
+        ...
 
     @property
     def channels(self) -> Mapping[str, Approached]:
@@ -87,19 +98,6 @@ class ChannelHost(Protocol):
     def voice(self, channel: Any) -> Any:
         """See `Host.voice`."""
         ...
-
-
-class PumpHost(Protocol):
-    """The connection, as its pump sees it."""
-
-    gate: Gate
-    address: str
-
-    def try_reconnect(self) -> None:
-        """See `Host.try_reconnect`."""
-
-    def take_gone(self, reason: str) -> None:
-        """See `Host.take_gone`."""
 
 
 class LoopSide(Protocol):

@@ -211,7 +211,7 @@ class Channel(BaseChannel):
                 self.fall_out()
             return
         doubtful = request._state != QUEUED and request._tied and self.correlator.in_order
-        gone = f", the remote is gone: {self.host.lost_reason}" if self.gate.lost else ""
+        gone = f", the remote is gone: {self.host.life.lost_reason}" if self.gate.lost else ""
         error = self.error(RequestTimeout, request, f"timed out{after(request)}{gone}")
         self.withdraw(request, TIME_OUT, error)
         if doubtful and request._holds & HOLDS_TAG:

@@ -216,7 +216,7 @@ class Queue(Line):
         if fault is not error:
             self.gate.post(complain, "send() of %r raised", self.controller, error)
         if isinstance(error, RemoteGone) and request._handed != UNSENT:
-            self.gate.note(self.pump.host.take_gone, str(error))
+            self.gate.note(self.pump.life.take_gone, str(error))
 
     def take_back(
         self, request: Request, channel: BaseChannel, outcome: Outcome, now_ns: int
@@ -334,7 +334,7 @@ class Queue(Line):
         What is held stays held: a new epoch is the way out.
         """
         if isinstance(error, RemoteGone):  # nothing can be reached any more, on any queue
-            self.gate.note(self.pump.host.take_gone, str(error))
+            self.gate.note(self.pump.life.take_gone, str(error))
             return
         fault = driver_failed(error)
         if fault is not error:

@@ -158,17 +158,7 @@ class Connection:
 
         Everything in flight ends with `RemoteGone` and nothing is held any more.
         """
-        self._host.gate.call(self._take_restart)
-
-    def _take_restart(self) -> None:
-        """The user vouches for a new life of the remote. Under the lock."""
-        host = self._host
-        if not host.lost:
-            host.bury("the user said that it restarted")
-            host.controller.restarted()
-            for queue in host.queues:
-                queue.fault = None
-                queue.mark_dirty()
+        self._host.gate.call(self._host.life.restart)
 
     def close(self) -> None:
         """Close all clients, stop all channels, let go of the controller. Idempotent."""

@@ -111,19 +111,19 @@ class Verbs(Sender):
             RemoteGone: the remote is gone, and hears nothing.
         """
         if self._gate.lost and not self._gate.lock.mine():
-            self._host.seek()
+            self._host.life.seek()
         self._gate.run(self._ring_now)
 
     def _ring_now(self) -> None:
         """Ring the doorbell. Under the lock."""
         self._check_open()
         if self._gate.lost:
-            name, reason = self._channel.name, self._host.lost_reason
+            name, reason = self._channel.name, self._host.life.lost_reason
             raise RemoteGone(f"channel {name!r}: the remote is gone ({reason})", channel=name)
         try:
             self._host.controller.ring(self._channel)
         except RemoteGone as error:
-            self._gate.note(self._host.take_gone, str(error))
+            self._gate.note(self._host.life.take_gone, str(error))
             raise
 
     def tx_done(self, status: int = 0) -> None:

@@ -86,16 +86,29 @@ class DriverChannel(Protocol):
         """See `Controller.complete`."""
 
 
+class DriverLife(Protocol):
+    """The life of the remote that the connection knows."""
+
+    lost_reason: str
+
+    def take_link(self, up: bool, epoch: int, reason: str) -> None:
+        """See `Controller.link`."""
+
+
 class DriverHost(Protocol):
     """The connection that a driver is attached to."""
 
     gate: Gate
     closed: bool
-    lost_reason: str
 
     @property
     def lost(self) -> bool:
         """Whether the remote is gone."""
+        ...
+
+    @property
+    def life(self) -> DriverLife:
+        """What is known of the remote's life."""
         ...
 
     @property
@@ -126,9 +139,6 @@ class DriverHost(Protocol):
 
     def watch(self, descriptors: tuple[int, ...]) -> None:
         """See `Controller.watch`."""
-
-    def take_link(self, up: bool, epoch: int, reason: str) -> None:
-        """See `Controller.link`."""
 
     def take_event(self) -> None:
         """See `Controller.event`."""

@@ -117,7 +117,7 @@ class Services:
 
         Losing the link and a new epoch are proofs of death: everything in flight ends.
         """
-        self.host.gate.call(self.host.take_link, up, epoch, reason)
+        self.host.gate.call(self.host.life.take_link, up, epoch, reason)
 
     def left_behind(self, channel: DriverChannel, tag: int) -> None:
         """Report a message in the queue that an earlier user of the hardware left there.
@@ -158,7 +158,7 @@ class Services:
 
     def still_lost(self, reason: str) -> None:
         """Say why a lost remote cannot be used yet; clients are told. Under the lock."""
-        self.host.lost_reason = reason
+        self.host.life.lost_reason = reason
 
     # -- the lock
 

@@ -1,0 +1,227 @@
+"""The lives of the remote: what ends with one, and how the next is looked for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from mboxio._base.deputies import deputise
+from mboxio._base.gate import Gate, complain, is_foreign
+from mboxio._base.native import COMPILED
+from mboxio._base.request import Request
+from mboxio._base.states import FOREVER
+from mboxio._host.pace import Pace
+from mboxio._queue.backlog import BY_SUBMIT
+from mboxio._queue.channel import Channel
+from mboxio._queue.queue import Queue
+from mboxio.driver.controller import Controller
+from mboxio.errors import RemoteGone
+
+__all__ = ["Life"]
+
+
+class Turnstile(Protocol):
+    """A lock that one may look at in passing."""
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """See `threading.Lock`."""
+        ...
+
+    def release(self) -> None:
+        """See `threading.Lock`."""
+
+
+class Reaching(Protocol):
+    """The pump, which sleeps until the next try."""
+
+    reconnect_ns: int
+
+    @property
+    def watch(self) -> Callable[[tuple[int, ...]], None]:
+        """See `Pump.watch`."""
+        ...
+
+    def kick(self) -> None:
+        """See `Pump.kick`."""
+
+    def look(self) -> None:
+        """See `Pump.look`."""
+
+
+class Housed(Protocol):
+    """The connection whose remote lives."""
+
+    gate: Gate
+    address: str
+    controller: Controller
+    closed: bool
+
+    @property
+    def admin(self) -> Turnstile:
+        """Held while clients come and go, and during a try."""
+        ...
+
+    @property
+    def pump(self) -> Reaching:
+        """Who tries when it is time."""
+        ...
+
+    @property
+    def queues(self) -> Sequence[Queue]:
+        """All queues."""
+        ...
+
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """All channels, by name."""
+        ...
+
+
+class Life:
+    """The life of the remote that this connection knows, and the search for the next one.
+
+    The end of a life is a proof of death: everything in flight ends, and nothing is held any more.
+    Whether the remote is lost stands in the gate (`Gate.lost`), where every message looks.
+
+    Args:
+        host: the connection.
+    """
+
+    def __init__(self, host: Housed) -> None:
+        self.host = host
+        self.gate = host.gate
+        self.address = host.address
+        self.number = 0  # of lives that ended
+        self.epoch = -1  # of the driver's; -1 while the remote is lost
+        self.lost_reason = ""
+        self.pace = Pace()
+        self.trying = False
+
+    # -- what the driver reports, under the lock
+
+    def take_link(self, up: bool, epoch: int, reason: str) -> None:
+        """The remote is there, or it is lost; both ends of a life end all that is in flight."""
+        if self.host.closed:
+            return
+        lost = self.gate.lost
+        died = (not up and not lost) or (up and self.epoch not in (-1, epoch))
+        if died:
+            self.end(reason or "it restarted")
+        if not up:
+            self.gate.lost = True
+            self.lost_reason = reason
+            self.epoch = -1
+            self.want()
+            self.tell_ports(False)
+            return
+        self.gate.lost = False
+        self.epoch = epoch
+        if lost:
+            self.host.pump.reconnect_ns = self.pace.found(self.host)
+        self.start_queues()
+        if lost or died:
+            self.tell_ports(True)
+
+    def take_gone(self, reason: str) -> None:
+        """A driver met the end of what it reaches the remote by; it may watch something new."""
+        if not (self.host.closed or self.gate.lost):
+            self.host.pump.watch(())
+            self.take_link(False, -1, reason)
+
+    def restart(self) -> None:
+        """The user vouches for a new life, where nothing else can. Under the lock."""
+        if not self.gate.lost:
+            self.end("the user said that it restarted")
+            self.host.controller.restarted()
+            self.start_queues()
+
+    def end(self, reason: str) -> None:
+        """This life is over: its requests end, nothing of it is kept. Under the lock."""
+        self.number += 1  # first: answers to the old life's questions are known by it
+        for queue in self.host.queues:
+            queue.answers.clear()
+            for request in queue.in_flight():
+                self.fail(request, reason)
+            for client in list(queue.line):
+                for request in list(client._backlog.line):
+                    if request._queued_by == BY_SUBMIT:  # callers that wait stay for the next life
+                        self.fail(request, reason)
+            queue.forget_all("epoch")
+        for channel in self.host.channels.values():
+            channel.asked = 0
+            channel.resync("epoch")
+            gone = RemoteGone(f"channel {channel.name!r}: the remote is gone: {reason}")
+            for subscription in channel.subscriptions:
+                subscription.put(gone)
+
+    def fail(self, request: Request, reason: str) -> None:
+        """End one request because the remote is gone."""
+        channel = request._owner._channel
+        channel.fail(request, channel.error(RemoteGone, request, f"the remote is gone: {reason}"))
+
+    def start_queues(self) -> None:
+        """Let every queue go on: the new life has not lied yet."""
+        for queue in self.host.queues:
+            queue.fault = None
+            queue.mark_dirty()
+
+    def tell_ports(self, up: bool) -> None:
+        """Tell layers above about the link."""
+        for channel in self.host.channels.values():
+            for client in channel.clients:
+                if client._ports is not None and client._ports.link is not None:
+                    self.gate.post(client._ports.link, up)
+
+    # -- the search for the next one
+
+    def want(self) -> None:
+        """The remote is needed: try at the next occasion. Under the lock."""
+        pump = self.host.pump
+        if self.gate.lost and pump.reconnect_ns == FOREVER:
+            pump.reconnect_ns = self.pace.lost(self.host)
+            pump.kick()
+
+    def seek(self) -> None:
+        """Make the caller's own try to reach a lost remote; does not wait for it."""
+        if self.gate.forked:
+            return
+        self.gate.call(self.want)
+        self.try_again()
+        self.host.pump.look()
+
+    def try_again(self) -> None:
+        """Try to reach the remote if a try is due; pauses grow. Without the lock."""
+        host = self.host
+        if self.gate.forked or self.gate.lock.mine():
+            return
+        if not host.admin.acquire(blocking=False):  # looking for a remote never waits
+            # Another thread is at it, or opens or closes clients.
+            self.gate.call(self.plan, True)
+            return
+        try:
+            early = self.gate.clock.now_ns() < host.pump.reconnect_ns
+            if self.trying or not self.gate.lost or host.closed or early:
+                return
+            able = True
+            self.trying = True
+            self.gate.call(self.plan, True)  # the next try, for all who look
+            try:
+                able = host.controller.reconnect()
+            except Exception as error:
+                if is_foreign(error):
+                    raise
+                complain("reconnect() of %r raised", host.controller, error)
+            finally:
+                self.trying = False
+            if not able:
+                self.gate.call(self.plan, False)
+        finally:
+            host.admin.release()
+
+    def plan(self, able: bool) -> None:
+        """Choose the time of the next try. Under the lock."""
+        self.host.pump.reconnect_ns = (
+            self.pace.tried(self.host) if able and self.gate.lost else FOREVER
+        )
+
+
+if not COMPILED:
+    deputise(Life, "seek", "try_again")
