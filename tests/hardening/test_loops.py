@@ -91,7 +91,7 @@ def test_an_event_of_a_driver_without_descriptors_reaches_a_loop() -> None:
         with Connection(driver) as connection:
             async with connection.async_client(0) as client, client.subscribe() as messages:
                 waiting = asyncio.create_task(messages.get())
-                await reached(lambda: messages.bell is not None)
+                await reached(lambda: messages.completion is not None)
                 await asyncio.to_thread(driver.notify, b"news")
                 return await asyncio.wait_for(waiting, PATIENCE_S)
 
@@ -105,8 +105,8 @@ def test_giving_up_waiting_leaves_nothing_behind() -> None:
                 for _ in range(50):
                     with pytest.raises(RequestTimeout):
                         await messages.get(timeout_s=0)
-                assert messages.bell is not None
-                assert len(messages.bell._watchers or ()) <= 1
+                assert messages.completion is not None
+                assert len(messages.completion._watchers or ()) <= 1
                 request = client.submit(b"", timeout_s=None)
                 for _ in range(50):
                     request.future().cancel()

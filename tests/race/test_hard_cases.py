@@ -363,7 +363,7 @@ def test_cancel_at_every_await_point(verb: str) -> None:
                     shared.cancel()
                 stats = connection.stats()["0"]
                 assert stats.queued == 0
-                assert not client._flushes
+                assert not client._flushes.open
                 for _, handle, _ in driver.sent:
                     driver.tx_done(driver.queue, [handle])
                     driver.complete(driver.channels[0], handle, 0, b"")

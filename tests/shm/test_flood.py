@@ -11,7 +11,7 @@ import pytest
 
 import mboxio
 from mboxio._base.clock import Parker
-from mboxio._base.completion import Bell
+from mboxio._base.completion import Completion
 from mboxio._base.request import Owner
 from mboxio._pump.ears import Ears
 from mboxio._pump.sleepers import DEAF_MAX_NS, EVENTS_PER_DOUBT, USELESS_MAX
@@ -52,7 +52,7 @@ def sleeps(connection: mboxio.Connection, events: int) -> list[bool]:
     hears: list[bool] = []
     for _ in range(events):
         now_ns = connection._host.pump.clock.now_ns()
-        assert pump.lead_on(parker, Bell(Owner()), now_ns + LATER_NS, EVENT)
+        assert pump.lead_on(parker, Completion(Owner()), now_ns + LATER_NS, EVENT)
         hears.append(len(parker.watched) > 1)
         until_ns = DEAF_MAX_NS if not hears[-1] else LATER_NS
         assert parker.wake_ns <= connection._host.pump.clock.now_ns() + until_ns
@@ -75,7 +75,7 @@ def test_a_deadline_is_not_slept_through() -> None:
         pump, parker = connection._host.pump, Parker()
         pump.leader = parker
         due_ns = connection._host.pump.clock.now_ns() + 1_000_000
-        pump.lead_on(parker, Bell(Owner()), due_ns, EVENT)
+        pump.lead_on(parker, Completion(Owner()), due_ns, EVENT)
         assert parker.wake_ns <= due_ns
         pump.gate.call(pump.woke, parker)
         pump.leader = None

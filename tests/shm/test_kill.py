@@ -9,7 +9,7 @@ import mboxio
 from mboxio import RemoteGone
 from tests.shm.support import Traffic, until
 
-LIVES = 50
+LIVES = int(os.environ.get("MBOXIO_LIVES", "15"))
 CHANNELS = {"a": (4, 64), "b": (8, 64)}
 # Before the message left it can be repeated; afterwards only the firmware could know.
 FITTING = {("queue", "no"), ("tx_done", "yes"), ("reply", "yes")}
@@ -21,7 +21,7 @@ def memories() -> int:
         return sum("/memfd:mboxio" in line for line in maps)
 
 
-def test_fifty_lives_of_a_remote_on_one_connection(firmware):
+def test_many_lives_of_a_remote_on_one_connection(firmware):
     remote = firmware("t", CHANNELS)
     with mboxio.connect("shm:t") as connection:
         descriptors = []

@@ -3,9 +3,9 @@ from mboxio._base.request cimport Request
 cdef long long FOREVER
 
 
-cdef class Bell(Request):
+cdef class Completion(Request):
     pass
 
 
-cdef class Flush(Bell):
+cdef class Flush(Completion):
     cdef public list _waiting_for

@@ -4,7 +4,7 @@ from mboxio._base.request import Owner, Request
 from mboxio._base.states import FOREVER
 
 
-class Bell(Request):
+class Completion(Request):
     """The completion of a request, and nothing else: over once, and tells its watchers.
 
     `Request` is not a subclass: the compiled build recycles objects of base classes only.
@@ -16,7 +16,7 @@ class Bell(Request):
         super().__init__(owner, b"", False, FOREVER)
 
 
-class Flush(Bell):
+class Flush(Completion):
     """Over when a number of messages left their slots."""
 
     __slots__ = ("_waiting_for",)

@@ -1,7 +1,6 @@
 import cython
 
 from mboxio._queue.backlog cimport Backlog
-from mboxio._base.completion cimport Flush
 from mboxio._queue.channel cimport Channel
 from mboxio._base.gate cimport Gate
 from mboxio._pump.pump cimport Pump
@@ -9,20 +8,20 @@ from mboxio._queue.queue cimport Queue
 from mboxio._base.request cimport Owner, Request
 from mboxio._base.timeouts cimport nanoseconds
 
-cdef int BY_HANDLER, BY_SUBMIT, BY_WAITER, CANCEL, CLOSE, HOLDS_SLOT, NEW, NO_SLOT, NOT_NOW, PLACED, QUEUE
+cdef int BY_SUBMIT, BY_WAITER, CANCEL, CLOSE, HOLDS_SLOT, NEW, NO_SLOT, NOT_NOW, PLACED, QUEUE
 cdef unsigned char CANCELLED, DONE
 cdef long long FOREVER
 cdef object DEFAULT
 
 
 cdef class Endpoint(Owner):
-    cdef public object _host, _at_home, _ports
+    cdef public object _host, _at_home, _ports, _flushes
     cdef public Gate _gate
     cdef public Pump _pump
     cdef public Backlog _backlog
     cdef public bint _checks, _closed, _joined
     cdef public int _attended
-    cdef public list _flushes, _subscriptions
+    cdef public list _subscriptions
     cdef public long long _timeout_ns, _queue_timeout_ns
 
     @cython.locals(channel=Channel, message=bytes, request=Request, timeout_ns=cython.longlong, wait_ns=cython.longlong)

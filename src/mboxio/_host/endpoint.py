@@ -1,6 +1,5 @@
 """The common part of blocking and async clients: accepting messages and ending them."""
 
-import errno
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +12,11 @@ from mboxio._base.states import CANCEL, CANCELLED, CLOSE, DONE, FOREVER, HOLDS_S
 from mboxio._base.timeouts import DEFAULT, nanoseconds
 from mboxio._base.trace import REQUEST_QUEUED
 from mboxio._host.attached import Attached
+from mboxio._host.flush import Flushes
 from mboxio._pump.worker import Callback
 from mboxio._queue import refusals
 from mboxio._queue.above import Reader
 from mboxio._queue.backlog import (
-    BY_HANDLER,
     BY_SUBMIT,
     BY_WAITER,
     NO_SLOT,
@@ -78,7 +77,7 @@ class Endpoint(Owner):
         self._attentive = ports is not None
         self._closed = False
         self._joined = False
-        self._flushes: list[Flush] = []
+        self._flushes = Flushes(host.gate)
         self._subscriptions: list[Reader] = []
         if timeout_s is DEFAULT:
             timeout_s = self._queue.capabilities.timeout_s
@@ -238,28 +237,8 @@ class Endpoint(Owner):
 
     def _answer(self, tag: int, message: bytes, status: int, life: int) -> None:
         """Bring the handler's answer to the remote's request ``tag``. Without the lock."""
-        self._gate.call(self._take_answer, tag, message, status, life)
-
-    def _take_answer(self, tag: int, message: bytes, status: int, life: int) -> None:
-        """The handler is free for another request. Under the lock."""
-        if life == self._host.life.number and not self._host.closed:
-            self._send_answer(tag, message, status, BY_HANDLER)
-
-    def _send_answer(self, tag: int, message: bytes, status: int, queued_by: int) -> None:
-        """Queue an answer, before everything that waits. Under the lock."""
-        channel = self._channel
-        if self._gate.lost or (status and not self._queue.capabilities.matches_replies):
-            if queued_by == BY_HANDLER:
-                channel.asked -= 1
-            return  # the remote has gone, or the wire cannot say that a handler failed
-        if len(message) > channel.message_bytes:
-            message, status = b"the answer is too long", errno.EMSGSIZE
-        request = Request(self, message, False, self._timeout_ns)
-        request._remote_tag = tag
-        request._remote_status = status
-        request._queued_by = queued_by
-        self._queue.answers.append(request)
-        self._queue.mark_dirty()
+        answering = self._channel.answering
+        self._gate.call(answering.take, tag, message, status, life, self._timeout_ns)
 
     # -- ending
 
@@ -271,41 +250,21 @@ class Endpoint(Owner):
                 0 if request._state == DONE else int(getattr(error, "status", None) or error.errno)
             )
             self._gate.post(self._ports.tx_done, request.data, status)
-        if self._flushes and not request._holds & HOLDS_SLOT:
-            self._slot_freed(request)
+        if self._flushes.open and not request._holds & HOLDS_SLOT:
+            self._flushes.slot_freed(request)
 
     def _slot_freed(self, request: Request) -> None:
-        """A message of this client left its slot, or never had one. Under the lock."""
-        for flush in list(self._flushes):
-            if request in flush._waiting_for:
-                flush._waiting_for.remove(request)
-            if not flush._waiting_for:
-                self._flushes.remove(flush)
-                flush._finish(self._gate)
+        """See `Owner._slot_freed`."""
+        self._flushes.slot_freed(request)
 
     def _start_flush(self) -> Flush:
         """Return what is over when all that this client handed over or queued is TX done."""
         self._gate.enter()
         try:
-            waiting = [
-                request
-                for request in self._queue.in_flight()
-                if request._owner is self and request._holds & HOLDS_SLOT
-            ]
-            flush = Flush(self, waiting + list(self._backlog.line))
-            if flush._waiting_for:
-                self._flushes.append(flush)
-                self._attentive = True
-            else:
-                flush._finish(self._gate)
+            self._attentive = True  # for good: a second flush is likely
+            return self._flushes.start(self, list(self._backlog.line))
         finally:
             self._gate.leave()
-        return flush
-
-    def _stop_flush(self, flush: Flush) -> None:
-        """Forget a flush that has no waiter any more. Under the lock."""
-        if flush in self._flushes:
-            self._flushes.remove(flush)
 
     def _decide_cancel(self, request: Request) -> None:
         """End a request as cancelled. Under the lock."""
@@ -320,9 +279,7 @@ class Endpoint(Owner):
         mine = [r for r in self._queue.in_flight() if r._owner is self and r._state < DONE]
         for request in mine + list(self._backlog.line):
             self._close_request(request, "the client was closed")
-        for flush in list(self._flushes):
-            self._flushes.remove(flush)
-            flush._finish(self._gate)
+        self._flushes.close()
         for subscription in list(self._subscriptions):
             subscription.drop()
         if self._ports is not None:

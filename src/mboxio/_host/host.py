@@ -13,7 +13,6 @@ from mboxio._base.gate import Gate, complain
 from mboxio._base.native import COMPILED
 from mboxio._base.request import Request
 from mboxio._base.states import FOREVER
-from mboxio._host.endpoint import Endpoint
 from mboxio._host.life import Life
 from mboxio._pump.pump import CPUS, Pump
 from mboxio._pump.worker import Worker
@@ -64,7 +63,6 @@ class Host:
         self.admin = threading.RLock()  # opening and closing of clients; never held with the gate
         self.life = Life(self)
         self.pump = Pump(self.life, controller)
-        self.voices: dict[str, Endpoint] = {}
         self.worker = Worker(self.pump)
         self.pump.worker = self.worker
         controller.host = self
@@ -174,12 +172,6 @@ class Host:
             raise ForkedError("this connection belongs to the parent process; connect again")
         if self.closed:
             raise ClosedError(f"{self.address}: the connection is closed")
-
-    def voice(self, channel: Channel) -> Endpoint:
-        """Return who speaks for a channel where no client of it does."""
-        if channel.name not in self.voices:
-            self.voices[channel.name] = Endpoint(self, channel, 0, None, None, None)
-        return self.voices[channel.name]
 
     def loop_port(self, pump: Pump) -> LoopSide:
         """Return the port of the running event loop at ``pump``."""

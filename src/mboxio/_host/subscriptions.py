@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
-from mboxio._base.completion import Bell
+from mboxio._base.completion import Completion
 from mboxio._base.gate import complain
 from mboxio._host.endpoint import Endpoint
 from mboxio._queue.handlers import Misreturned, answer_of, named
@@ -34,7 +34,7 @@ class Subscription:
         self.lost = 0
         self.lost_in_all = 0
         self.closed = False
-        self.bell: Bell | None = None
+        self.completion: Completion | None = None
 
     def __reduce__(self) -> NoReturn:
         raise no_copy(self)
@@ -52,12 +52,12 @@ class Subscription:
 
     def wake(self) -> None:
         """Make all readers look again."""
-        if self.bell is not None:
-            bell = self.bell
-            self.bell = None  # a bell rings once; the next reader that waits makes another
-            bell._finish(self.gate)
+        if self.completion is not None:
+            completion = self.completion
+            self.completion = None  # it is over once; the next reader that waits makes another
+            completion._finish(self.gate)
 
-    def take_one(self) -> bytes | Bell:
+    def take_one(self) -> bytes | Completion:
         """Return the next message, or what to wait for.
 
         Raises:
@@ -81,13 +81,13 @@ class Subscription:
             return message
         if self.closed:
             raise ClosedError("the subscription is closed")
-        if self.bell is None:
-            self.bell = Bell(self.client)
-        return self.bell
+        if self.completion is None:
+            self.completion = Completion(self.client)
+        return self.completion
 
     # -- without the lock
 
-    def take(self) -> bytes | Bell:
+    def take(self) -> bytes | Completion:
         """Return the next message, or what to wait for; raises as `take_one`."""
         return self.gate.run(self.take_one)
 

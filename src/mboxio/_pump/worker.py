@@ -9,7 +9,7 @@ from threading import Thread, current_thread
 from typing import Any, Protocol
 
 from mboxio._base.clock import Parker, Waitable, Wakes, Watcher
-from mboxio._base.completion import Bell
+from mboxio._base.completion import Completion
 from mboxio._base.endurance import Endurance
 from mboxio._base.gate import complain
 from mboxio._base.request import Owner
@@ -58,7 +58,7 @@ class Worker:
         self.leads = False
         self.seat: Seat | None = None
         self.thread: Thread | None = None
-        self.bell = Bell(Owner())
+        self.completion = Completion(Owner())
 
     # -- under the lock
 
@@ -79,8 +79,8 @@ class Worker:
             if self.jobs or (self.needs > 0 and not self.stopping):
                 self.started = True  # now, and not in `kick`: two rings must not start two threads
                 self.gate.kick(self)
-        elif not self.bell.over:
-            self.bell._finish(self.gate)
+        elif not self.completion.over:
+            self.completion._finish(self.gate)
 
     # -- without the lock
 
@@ -117,17 +117,21 @@ class Worker:
         Otherwise the parker says how long to sleep, and on what.
         """
         if self.leads:
-            if self.pump.lead_on(self.parker, self.bell, FOREVER, why):
+            if self.pump.lead_on(self.parker, self.completion, FOREVER, why):
                 return True
             self.leads = False
             self.gate.call(self.step_down)
         self.parker.wake_ns = 0
         self.gate.lock.acquire()
         try:
-            self.bell = Bell(Owner())  # a new one for each turn, since a bell rings once
+            self.completion = Completion(
+                Owner()
+            )  # each is over once
             job = self.jobs.popleft() if self.jobs else None
             if job is None:
-                self.bell._add_watcher(self.parker)  # in the same decision: no ring comes between
+                self.completion._add_watcher(
+                    self.parker
+                )  # as decided: no ring between
                 # False only when nothing is left to do: this thread ends then, and a callback that
                 # is added later finds `started` False and starts another one.
                 self.started = not self.stopping
@@ -142,7 +146,7 @@ class Worker:
             return True
         if not goes_on:
             return False
-        if not self.leads and not self.bell.over:
+        if not self.leads and not self.completion.over:
             self.parker.wake_ns = FOREVER
         return True
 

@@ -21,6 +21,7 @@ class Living(Protocol):
 
     gate: Gate
     address: str
+    number: int
     lost_reason: str
 
     def try_again(self) -> None:
@@ -84,6 +85,7 @@ class ChannelHost(Protocol):
 
     gate: Gate
     address: str
+    closed: bool
 
     @property
     def life(self) -> Living:
@@ -93,10 +95,6 @@ class ChannelHost(Protocol):
     @property
     def channels(self) -> Mapping[str, Approached]:
         """All channels, by name."""
-        ...
-
-    def voice(self, channel: Any) -> Any:
-        """See `Host.voice`."""
         ...
 
 

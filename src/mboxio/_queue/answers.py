@@ -1,12 +1,17 @@
-"""Requests of the remote: the handler that answers, or a refusal. Under the lock."""
+"""Requests of the remote: who answers them, and how the answers go out. Under the lock."""
 
 import errno
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mboxio._base.counts import Counts
-from mboxio._base.request import Request
+from mboxio._base.request import Owner, Request
+from mboxio._base.states import FOREVER
+from mboxio._queue.backlog import BY_HANDLER
 from mboxio.driver.capabilities import Capabilities
+
+if TYPE_CHECKING:
+    from mboxio._base.gate import Gate
 
 REFUSALS_MAX = 32
 """Refusals of remote requests that may wait for a slot: a remote that floods gets no more."""
@@ -38,23 +43,26 @@ class Answering(Protocol):
         """See `Line.mark_dirty`."""
 
 
-class Voice(Protocol):
-    """A client that can send answers on a channel."""
+class Numbered(Protocol):
+    """The life of the remote."""
 
-    def _send_answer(self, tag: int, message: bytes, status: int, queued_by: int) -> None:
-        """See `Endpoint._send_answer`."""
+    number: int
 
 
-class Channels(Protocol):
+class Connected(Protocol):
     """The connection, as far as answers concern it."""
+
+    gate: "Gate"
+    closed: bool
 
     @property
     def channels(self) -> "Mapping[str, Approached]":
         """All channels, by name."""
         ...
 
-    def voice(self, channel: Any) -> Voice:
-        """See `Host.voice`."""
+    @property
+    def life(self) -> Numbered:
+        """The life of the remote."""
         ...
 
 
@@ -63,6 +71,7 @@ class Approached(Protocol):
 
     asked: int
     counts: Counts
+    message_bytes: int
 
     @property
     def handler(self) -> Asked | None:
@@ -70,7 +79,7 @@ class Approached(Protocol):
         ...
 
     @property
-    def host(self) -> Channels:
+    def host(self) -> Connected:
         """The connection."""
         ...
 
@@ -80,31 +89,78 @@ class Approached(Protocol):
         ...
 
 
-def take_remote_request(channel: Approached, tag: int, message: bytes) -> None:
-    """Pass a request of the remote to the handler, or refuse it at once."""
-    channel.counts.remote_requests += 1
-    if channel.handler is None:
-        refuse(channel, tag, errno.ENOSYS, "no handler")
-    elif channel.asked >= channel.handler.limit:
-        refuse(channel, tag, errno.EBUSY, "too many requests at once")
-    else:
-        channel.asked += 1
-        channel.handler.ask(tag, message)
+class Answers(Owner):
+    """Our side of what the remote asks on one channel, and the owner of the answers.
 
+    It also owns what an earlier host left in the hardware (`adopt`): messages of no client.
 
-def refuse(channel: Approached, tag: int, status: int, text: str) -> None:
-    """Answer a remote request with an error, where the wire can say so."""
-    channel.counts.remote_requests_refused += 1
-    room = len(channel.queue.answers) < REFUSALS_MAX
-    if room and channel.queue.capabilities.matches_replies:
-        channel.host.voice(channel)._send_answer(tag, text.encode(), status, 0)
+    Args:
+        channel: where the remote asks.
+    """
 
+    __slots__ = ()
 
-def reserve_a_slot(channel: Approached) -> None:
-    """Keep a slot of the queue for answers as long as a handler may have to give any."""
-    asked = any(
-        each.handler is not None and each.queue is channel.queue
-        for each in channel.host.channels.values()
-    )
-    channel.queue.reserve = 1 if asked and channel.queue.depth > 1 else 0
-    channel.queue.mark_dirty()
+    def __init__(self, channel: Approached) -> None:
+        super().__init__()
+        self._channel = channel
+        self._queue = channel.queue
+
+    def ask(self, tag: int, message: bytes) -> None:
+        """Pass a request of the remote to the handler, or refuse it at once."""
+        channel: Approached = self._channel
+        channel.counts.remote_requests += 1
+        if channel.handler is None:
+            self.refuse(tag, errno.ENOSYS, "no handler")
+        elif channel.asked >= channel.handler.limit:
+            self.refuse(tag, errno.EBUSY, "too many requests at once")
+        else:
+            channel.asked += 1
+            channel.handler.ask(tag, message)
+
+    def refuse(self, tag: int, status: int, text: str) -> None:
+        """Answer with an error, where the wire can say so."""
+        queue: Answering = self._queue
+        self._channel.counts.remote_requests_refused += 1
+        if self._channel.host.gate.lost or len(queue.answers) >= REFUSALS_MAX:
+            return
+        if queue.capabilities.matches_replies:
+            self.put(tag, text.encode(), status, FOREVER, 0)
+
+    def take(self, tag: int, message: bytes, status: int, life: int, timeout_ns: int) -> None:
+        """The handler has answered, and is free for another request.
+
+        Args:
+            tag: of the remote's request.
+            status: 0, or the error number that the remote is told.
+            life: of the remote that asked, by number; another one is not told.
+            timeout_ns: how long the answer may lie in its slot.
+        """
+        channel: Approached = self._channel
+        host = channel.host
+        if life != host.life.number or host.closed:
+            return
+        if host.gate.lost or (status and not self._queue.capabilities.matches_replies):
+            channel.asked -= 1  # the remote is gone, or the wire cannot say that a handler failed
+            return
+        if len(message) > channel.message_bytes:
+            message, status = b"the answer is too long", errno.EMSGSIZE
+        self.put(tag, message, status, timeout_ns, BY_HANDLER)
+
+    def put(self, tag: int, message: bytes, status: int, timeout_ns: int, queued_by: int) -> None:
+        """Queue an answer, before everything that waits."""
+        request = Request(self, message, False, timeout_ns)
+        request._remote_tag = tag
+        request._remote_status = status
+        request._queued_by = queued_by
+        self._queue.answers.append(request)
+        self._queue.mark_dirty()
+
+    def reserve_a_slot(self) -> None:
+        """Keep a slot of the queue for answers as long as a handler may have to give any."""
+        queue: Answering = self._queue
+        asked = any(
+            each.handler is not None and each.queue is queue
+            for each in self._channel.host.channels.values()
+        )
+        queue.reserve = 1 if asked and queue.depth > 1 else 0
+        queue.mark_dirty()

@@ -14,7 +14,7 @@ cdef long long FOREVER
 
 
 cdef class Channel(BaseChannel):
-    cdef public object host, number, handler, expected
+    cdef public object host, number, handler, answering, expected
     cdef public Gate gate
     cdef public Queue queue
     cdef public Controller controller

@@ -30,7 +30,7 @@ from mboxio._base.states import (
 from mboxio._base.texts import remote_text
 from mboxio._base.trace import REQUEST_COPYING, REQUEST_ENDED
 from mboxio._queue.above import ChannelHost, Member, Reader
-from mboxio._queue.answers import Asked, reserve_a_slot, take_remote_request
+from mboxio._queue.answers import Answers, Asked
 from mboxio._queue.ends import OUT_OF_STEP, after, ending
 from mboxio._queue.queue import Queue
 from mboxio.driver.base_channel import BaseChannel
@@ -76,6 +76,7 @@ class Channel(BaseChannel):
         self.subscriptions: list[Reader] = []
         self.receivers: list[Callable[[bytes], object]] = []  # of drivers above
         self.handler: Asked | None = None
+        self.answering = Answers(self)
         self.driver_ties_answers = False
         self.asked = 0  # remote requests that the handler has not answered
         self.out_of_step = False
@@ -112,7 +113,7 @@ class Channel(BaseChannel):
         if self.handler is not None and self.handler.client is client:
             self.handler = None
             client._attend(-1)
-        reserve_a_slot(self)
+        self.answering.reserve_a_slot()
         if client._ports is not None and client._ports.received is not None:
             self.receivers.remove(client._ports.received)
 
@@ -296,7 +297,7 @@ class Channel(BaseChannel):
         elif verdict.kind == REPLY:
             self.take_tagged(verdict.tag, payload)
         else:
-            take_remote_request(self, verdict.tag, payload)
+            self.answering.ask(verdict.tag, payload)
 
     def take_tagged(self, tag: int, payload: bytes) -> None:
         """Find the request that a reply answers."""

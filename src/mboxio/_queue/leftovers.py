@@ -1,6 +1,6 @@
 """Messages that an earlier user of the hardware left in a queue; the remote will answer them."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from mboxio._base.request import Owner, Request
 from mboxio._base.states import (
@@ -25,14 +25,6 @@ class Places(Protocol):
     window: Window
 
 
-class Speaker(Protocol):
-    """The connection: who speaks for a channel where no client of it does."""
-
-    def voice(self, channel: Any) -> Owner:
-        """See `Host.voice`."""
-        ...
-
-
 class Adopting(Protocol):
     """A channel on which another program has sent."""
 
@@ -40,8 +32,8 @@ class Adopting(Protocol):
     ties: bool
 
     @property
-    def host(self) -> Speaker:
-        """The connection."""
+    def answering(self) -> Owner:
+        """The owner of messages that no client of the channel sent."""
         ...
 
     @property
@@ -60,7 +52,7 @@ def adopt(channel: Adopting, tag: int) -> None:
         tag: what its reply will be known by; -1 if no reply can be taken for another's.
     """
     queue = channel.queue
-    request = Request(channel.host.voice(channel), b"", True, FOREVER)
+    request = Request(channel.answering, b"", True, FOREVER)
     request._holds = HOLDS_SLOT
     queue.slots_used += 1
     if channel.ties and tag in channel.correlator.free:

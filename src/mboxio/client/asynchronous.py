@@ -148,7 +148,7 @@ class AsyncClient(Verbs):
         try:
             await self._arrival(flush, until_ns)
         finally:
-            self._gate.call(self._stop_flush, flush)
+            self._gate.call(self._flushes.stop, flush)
         self._flushed(flush)
 
     async def _arrival(self, waitable: Request, until_ns: int) -> bool:

@@ -301,7 +301,7 @@ class Client(Verbs):
         try:
             self._wait_for(flush, until_ns)
         finally:
-            self._gate.call_surely(self._stop_flush, flush)
+            self._gate.call_surely(self._flushes.stop, flush)
         self._flushed(flush)
 
     def subscribe(self, limit: int = 1024) -> Messages:

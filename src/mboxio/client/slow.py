@@ -83,7 +83,7 @@ class DistantClient(AsyncClient):
         try:
             await self._arrival(flush, until_ns)
         finally:
-            port.post_away(self._gate.call, self._stop_flush, flush)
+            port.post_away(self._gate.call, self._flushes.stop, flush)
         self._flushed(flush)
 
     def subscribe(self, limit: int = 1024) -> AsyncMessages:

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
-from mboxio._base.completion import Bell
+from mboxio._base.completion import Completion
 from mboxio._base.deputies import deputise
 from mboxio._base.native import COMPILED
 from mboxio._base.request import Lent
 from mboxio._base.request import Request as CoreRequest
 from mboxio._base.timeouts import DEFAULT
 from mboxio._host.subscriptions import Handler, Subscription
-from mboxio._queue.answers import reserve_a_slot
 from mboxio._queue.handlers import require_callable, require_plain
 from mboxio.client.sending import Sender
 from mboxio.errors import AddressError, ClosedError, RemoteGone, RequestTimeout, no_copy
@@ -165,7 +164,7 @@ class Verbs(Sender):
         if self._channel.handler is not None:
             raise AddressError(f"channel {self._channel.name!r} has a handler already")
         self._channel.handler = Handler(self, function, limit, self._awaits_handlers)
-        reserve_a_slot(self._channel)
+        self._channel.answering.reserve_a_slot()
         self._attend(1)
 
     def _set_handler(self, function: Callable[[bytes], Any], limit: int) -> None:
@@ -197,7 +196,7 @@ class Verbs(Sender):
         self._subscriptions.append(subscription)
         self._attend(1)
 
-    def _flushed(self, flush: Bell) -> None:
+    def _flushed(self, flush: Completion) -> None:
         """Say how a flush ended."""
         self._check_open()
         if not flush.over:

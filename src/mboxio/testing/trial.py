@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from mboxio._base.completion import Bell
+from mboxio._base.completion import Completion
 from mboxio._base.request import Owner, Request
 from mboxio._host.host import Host
 from mboxio.client.blocking import Client
@@ -192,7 +192,7 @@ class Trial:
         while not condition():
             if self.now_ns() >= until_ns:
                 raise Overdue(f"{text} (waited {self.patience_s} s)")
-            self.host.pump.wait(Bell(Owner()), self.now_ns() + PAUSE_NS)
+            self.host.pump.wait(Completion(Owner()), self.now_ns() + PAUSE_NS)
 
     def submit(self, message: bytes, client: Client | None = None) -> Any:
         """Hand a request over as soon as there is a place for it."""
