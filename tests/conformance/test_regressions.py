@@ -229,7 +229,7 @@ def test_done_at_once_leaves_nothing_expected() -> None:
         client = connection.client(0)
         for _ in range(3):
             client.request(b"quick")
-        assert not connection._host.find_channel(0).expected
+        assert not connection._host.find_channel(0).order.expected
 
 
 def test_an_answer_goes_the_way_the_question_came() -> None:

@@ -110,7 +110,7 @@ class Race:
         elif not channel.correlator.in_order:
             reply = channel.correlator.stamp(b"\0\0\0\0reply", max(request.tag, 0))
             self.driver.received(channel, [reply])
-        elif request in channel.expected or not channel.expected:  # type: ignore[attr-defined]
+        elif request in channel.order.expected or not channel.order.expected:  # type: ignore[attr-defined]
             self.driver.received(channel, [b"reply"])
 
     def settle(self, blockers: list[Any]) -> None:
@@ -135,7 +135,7 @@ class Race:
         assert queue.in_flight() == []
         assert not queue.line
         assert not channel.correlator.busy
-        assert not channel.expected  # type: ignore[attr-defined]
+        assert not channel.order.expected  # type: ignore[attr-defined]
         assert len(channel.correlator.free) in (0, 15)
         if request.status == "done":
             result = request.result()

@@ -21,12 +21,22 @@ class Reading(Protocol):
     lost_in_all: int
 
 
+class Stepping(Protocol):
+    """The order of its replies."""
+
+    out_of_step: bool
+
+
 class Tallied(Protocol):
     """What is counted of a channel."""
 
     freed: dict[str, int]
     lost_by_subscribers: int
-    out_of_step: bool
+
+    @property
+    def order(self) -> Stepping:
+        """Whether its replies can be told apart."""
+        ...
 
     @property
     def clients(self) -> Sequence[Waiting]:
@@ -109,5 +119,5 @@ class Counts:
             0,
             dict(channel.freed),
             lost,
-            channel.out_of_step,
+            channel.order.out_of_step,
         )

@@ -1,28 +1,25 @@
 import cython
 
+from mboxio._host.waited cimport Waited
 from mboxio._queue.backlog cimport Backlog
 from mboxio._queue.channel cimport Channel
 from mboxio._base.gate cimport Gate
-from mboxio._pump.pump cimport Pump
 from mboxio._queue.queue cimport Queue
-from mboxio._base.request cimport Owner, Request
+from mboxio._base.request cimport Request
 from mboxio._base.timeouts cimport nanoseconds
 
-cdef int BY_SUBMIT, BY_WAITER, CANCEL, CLOSE, HOLDS_SLOT, NEW, NO_SLOT, NOT_NOW, PLACED, QUEUE
-cdef unsigned char CANCELLED, DONE
+cdef int BY_SUBMIT, BY_WAITER, CLOSE, HOLDS_SLOT, NEW, NO_SLOT, NOT_NOW, PLACED, QUEUE
+cdef unsigned char DONE
 cdef long long FOREVER
 cdef object DEFAULT
 
 
-cdef class Endpoint(Owner):
-    cdef public object _host, _at_home, _ports, _flushes
-    cdef public Gate _gate
-    cdef public Pump _pump
+cdef class Endpoint(Waited):
+    cdef public object _ports, _flushes
     cdef public Backlog _backlog
     cdef public bint _checks, _closed, _joined
-    cdef public int _attended
     cdef public list _subscriptions
-    cdef public long long _timeout_ns, _queue_timeout_ns
+    cdef public long long _queue_timeout_ns
 
     @cython.locals(channel=Channel, message=bytes, request=Request, timeout_ns=cython.longlong, wait_ns=cython.longlong)
     cpdef Request _draft(self, data, bint tied, timeout_s, queue_timeout_s, into, lent=*)
@@ -31,8 +28,6 @@ cdef class Endpoint(Owner):
     cdef bint _leave(self, Request request, bint accepted) except -1
     @cython.locals(queue=Queue, reason=int, wait_ns=cython.longlong)
     cdef void _look_or_queue(self, Request request, bint waits, long long now_ns) except *
-    cpdef bint _wait_for(self, waitable, long long until_ns) except -1
-    cpdef bint _attend(self, int change) except -1
     cpdef bint _find_home(self) except -1
     @cython.locals(channel=Channel, queue=Queue)
     cdef bint _admit(self, Request request, bint waits, long long now_ns) except -1

@@ -1,19 +1,18 @@
 """The common part of blocking and async clients: accepting messages and ending them."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mboxio._base.completion import Flush
 from mboxio._base.deputies import deputise
 from mboxio._base.gate import Gate
 from mboxio._base.native import COMPILED
-from mboxio._base.request import Lent, Owner, Request
-from mboxio._base.states import CANCEL, CANCELLED, CLOSE, DONE, FOREVER, HOLDS_SLOT, NEW, QUEUE
+from mboxio._base.request import Lent, Request
+from mboxio._base.states import CLOSE, DONE, FOREVER, HOLDS_SLOT, NEW, QUEUE
 from mboxio._base.timeouts import DEFAULT, nanoseconds
 from mboxio._base.trace import REQUEST_QUEUED
 from mboxio._host.attached import Attached
 from mboxio._host.flush import Flushes
-from mboxio._pump.worker import Callback
+from mboxio._host.waited import Waited
 from mboxio._queue import refusals
 from mboxio._queue.above import Reader
 from mboxio._queue.backlog import (
@@ -26,22 +25,19 @@ from mboxio._queue.backlog import (
     Backlog,
 )
 from mboxio._queue.channel import Channel
-from mboxio._queue.ends import queue_full, stopped, too_long
 from mboxio._queue.queue import Queue
+from mboxio._queue.reasons import queue_full, stopped, too_long
 from mboxio.driver.controller import Controller
 from mboxio.driver.ports import Ports
 from mboxio.errors import (
     ClosedError,
-    RequestCancelled,
 )
 
 if TYPE_CHECKING:
-    from asyncio import Future
-
     from typing_extensions import Buffer
 
 
-class Endpoint(Owner):
+class Endpoint(Waited):
     """One client of a channel: its backlog, its deadlines and the place its user code runs.
 
     Args:
@@ -64,34 +60,17 @@ class Endpoint(Owner):
     ) -> None:
         if backlog < 0:
             raise ValueError("a backlog has 0 places or more")
-        self._host = host
-        self._gate = host.gate
-        self._channel: Channel = channel
-        self._queue: Queue = channel.queue
-        self._pump = host.pump
+        super().__init__(host, channel, timeout_s)
         self._checks = type(channel.controller).check is not Controller.check
         self._backlog = Backlog(backlog)
-        self._at_home: Any = None
-        self._attended = 0  # how much of this client needs looking after
         self._ports = ports
         self._attentive = ports is not None
         self._closed = False
         self._joined = False
         self._flushes = Flushes(host.gate)
         self._subscriptions: list[Reader] = []
-        if timeout_s is DEFAULT:
-            timeout_s = self._queue.capabilities.timeout_s
-        self._timeout_ns = nanoseconds(timeout_s)
         # -1: as long as the request's own time-out
         self._queue_timeout_ns = -1 if queue_timeout_s is DEFAULT else nanoseconds(queue_timeout_s)
-
-    # -- where user code runs
-
-    def _attend(self, change: int) -> None:
-        """Count unattended work of this client; its home looks after it. Under the lock."""
-        self._attended += change
-        if self._at_home is not None:
-            self._at_home.attend(change)
 
     def _find_home(self) -> None:
         """Settle where user code of this client runs, if that is not known yet."""
@@ -160,7 +139,7 @@ class Endpoint(Owner):
                 or queue.fault is not None
                 or now_ns >= queue.next_deadline_ns
                 or not channel.can_send
-                or (request._tied and (channel.out_of_step or not channel.ties_replies))
+                or (request._tied and (channel.order.out_of_step or not channel.ties_replies))
             ):
                 self._admit(request, waits, now_ns)
             # Requests that wait already go first, so a line means no attempt.
@@ -222,7 +201,7 @@ class Endpoint(Owner):
             raise refusals.untied(channel)
         if queue.fault is not None:
             raise stopped(channel, queue.fault)
-        if request._tied and channel.out_of_step:
+        if request._tied and channel.order.out_of_step:
             raise refusals.out_of_step(channel)
         if self._gate.lost and not waits:
             raise refusals.gone(channel, self._host.life.lost_reason)
@@ -266,11 +245,6 @@ class Endpoint(Owner):
         finally:
             self._gate.leave()
 
-    def _decide_cancel(self, request: Request) -> None:
-        """End a request as cancelled. Under the lock."""
-        error = self._channel.error(RequestCancelled, request, "cancelled")
-        self._channel.withdraw(request, CANCEL, error)
-
     def _decide_close(self) -> None:
         """End everything of this client. Under the lock."""
         if self._closed:
@@ -294,47 +268,6 @@ class Endpoint(Owner):
         """End one request as closed. Under the lock."""
         error = self._channel.error(ClosedError, request, why)
         self._channel.withdraw(request, CLOSE, error)
-
-    # -- what requests ask of their owner
-
-    def _wait_for(self, waitable: Request, until_ns: int) -> bool:
-        """See `Owner._wait_for`."""
-        return self._pump.wait(waitable, until_ns)
-
-    def _look_at(self, waitable: Request) -> None:
-        """See `Owner._look_at`."""
-        if not self._gate.lock.mine() and not self._gate.forked:
-            self._pump.look()
-
-    def _cancel(self, request: Request) -> bool:
-        """See `Owner._cancel`."""
-        self._gate.call_surely(self._decide_cancel, request)
-        return bool(request._state == CANCELLED)
-
-    def _call_when_over(self, waitable: Request, callback: Callable[[Any], object]) -> None:
-        """See `Owner._call_when_over`."""
-        self._gate.call(self._watch_for, waitable, callback)
-
-    def _watch_for(self, waitable: Request, callback: Callable[[Any], object]) -> None:
-        """Post the callback when it is over, now if it is. Under the lock."""
-        if waitable.over:
-            self._at_home.post(callback, waitable)
-        else:
-            self._attend(1)
-            waitable._add_watcher(Callback(self, callback))
-
-    def _future_of(self, waitable: Request, bare: bool) -> "Future[Any]":
-        """See `Owner._future_of`."""
-        return self._host.loop_port(self._pump).future_of(waitable, bare)
-
-    def _forget_future(self, waitable: Request, future: "Future[Any]") -> None:
-        """See `Owner._forget_future`."""
-        self._host.forget_future(self._pump, waitable, future)
-
-    def _deadline_after(self, timeout_s: float | None) -> int:
-        """See `Owner._deadline_after`."""
-        wait_ns = self._timeout_ns if timeout_s is DEFAULT else nanoseconds(timeout_s)
-        return FOREVER if wait_ns == FOREVER else self._gate.clock.now_ns() + wait_ns
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self._backlog)} queued"

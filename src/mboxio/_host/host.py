@@ -14,7 +14,7 @@ from mboxio._base.native import COMPILED
 from mboxio._base.request import Request
 from mboxio._base.states import FOREVER
 from mboxio._host.life import Life
-from mboxio._pump.pump import CPUS, Pump
+from mboxio._pump.pump import Pump
 from mboxio._pump.worker import Worker
 from mboxio._queue.above import Joining, LoopSide
 from mboxio._queue.channel import Channel
@@ -85,11 +85,7 @@ class Host:
         self.queues.append(queue)
         self.pump.queues = list(self.queues)
         self.pump.distant = self.pump.distant or capabilities.access_s > 0
-        if self.pump.distant or CPUS == 1:
-            self.pump.spin_ns = 0
-        else:
-            self.pump.spin_ns = max(self.pump.spin_ns, int(capabilities.spin_s * 1e9))
-        self.pump.spin_now_ns = self.pump.spin_ns
+        self.pump.spin_for(0.0 if self.pump.distant else capabilities.spin_s)
         self.declared(queue)
         return queue
 

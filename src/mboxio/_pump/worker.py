@@ -124,14 +124,10 @@ class Worker:
         self.parker.wake_ns = 0
         self.gate.lock.acquire()
         try:
-            self.completion = Completion(
-                Owner()
-            )  # each is over once
+            self.completion = Completion(Owner())  # each is over once
             job = self.jobs.popleft() if self.jobs else None
             if job is None:
-                self.completion._add_watcher(
-                    self.parker
-                )  # as decided: no ring between
+                self.completion._add_watcher(self.parker)  # as decided: no ring between
                 # False only when nothing is left to do: this thread ends then, and a callback that
                 # is added later finds `started` False and starts another one.
                 self.started = not self.stopping

@@ -1,188 +1,129 @@
-"""The errors with which requests end: what was stuck, what had left, on which channel."""
+"""Ends of requests: once for the caller, and apart from what the hardware still holds."""
 
-import errno
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
+from mboxio._base.counts import Counts
+from mboxio._base.gate import Gate, complain
 from mboxio._base.request import Request
-from mboxio._base.states import (
-    AWAITING,
-    FOREVER,
-    HANDED_OVER_NAMES,
-    HOLDS_TAG,
-    PENDING,
-    QUEUED,
-    STAGES,
-)
+from mboxio._base.states import COMPLETE, DONE, FAIL, FOREVER, HOLDS_TAG, PENDING, UNKNOWN
+from mboxio._base.texts import remote_text
+from mboxio._base.trace import REQUEST_COPYING, REQUEST_ENDED
+from mboxio._queue.order import Order
+from mboxio._queue.queue import Queue
+from mboxio._queue.reasons import ending
 from mboxio.driver.base_channel import BaseChannel
-from mboxio.driver.correlate import Correlator
-from mboxio.errors import DriverError, MailboxError, MessageTooLong, QueueFull
-
-_STUCK = {"queue": "a slot", "tx_done": "TX done", "reply": "the reply"}
-
-OUT_OF_STEP = "out of step: a reply was lost; a restart of the remote or resync() mends it"
+from mboxio.errors import MailboxError, RemoteError, ReplyTooLong
 
 
-E = TypeVar("E", bound=MailboxError)
+class Ends(BaseChannel):
+    """The ends of one channel's requests. Everything here runs under the lock.
 
+    Args:
+        gate: of the connection.
+        queue: the queue that the channel uses.
+    """
 
-class Slots(Protocol):
-    """A queue, as an error says what it lacks."""
+    def __init__(self, gate: Gate, queue: Queue) -> None:
+        self.gate: Gate = gate
+        self.queue = queue
+        self.controller = queue.controller
+        self.counts = Counts()
+        self.freed: dict[str, int] = {}
+        self.order = Order()
 
-    depth: int
-    credits: int
+    def error(
+        self, kind: type[MailboxError], request: Request, text: str, **more: Any
+    ) -> MailboxError:
+        """Make the error with which a request ends; see `ending`."""
+        if request._handed == PENDING:
+            self.recall(request)
+        return ending(self, kind, request, text, **more)
 
+    def recall(self, request: Request) -> None:
+        """A request ends whose message the driver has accepted: whether it left is asked first."""
+        if not self.gate.lost and self.proven_dead(request):
+            self.queue.release(request, request._holds, "abort")
+            self.unexpect(request)
+        else:
+            request._handed = UNKNOWN
 
-class Crowded(Protocol):
-    """A channel that has no place."""
+    def proven_dead(self, request: Request) -> bool:
+        """Ask the driver whether the remote is surely finished with a message."""
+        try:
+            driver = self.controller
+            return bool(self.gate.undisturbed(driver.abort, self, request.handle))  # type: ignore[arg-type]
+        except Exception as fault:
+            self.gate.post(complain, "abort() of %r raised", self, fault)
+            return False
 
-    name: str
-    ties: bool
-    correlator: Correlator
+    def finish(self, request: Request, event: int, value: object) -> bool:
+        """End a request, once; False if it had ended. Frees nothing but its user's memory."""
+        if request._queued_by:
+            self.queue.leave_line(request)
+        if not request._apply(event):
+            return False
+        request._value = value
+        if event == COMPLETE:
+            self.counts.done += 1
+        else:
+            self.counts.ended(event)
+        if request._into is not None:
+            request._into.release()  # a late reply finds no memory of the user's to write to
+            request._into = None
+        if not (self.in_sequence and request._holds & HOLDS_TAG):  # else see `overdue`
+            request._deadline_ns = FOREVER
+        if self.gate.trace is not None:
+            self.gate.trace(REQUEST_ENDED, request)
+        if request._owner._attentive:
+            request._owner._request_over(request)
+        request.data = b""  # the window may keep the request for long, but not its message
+        request.over = True  # last: threads read it without the lock, and `_value` after it
+        if request._watchers is not None:
+            request._finish(self.gate)
+        return True
 
-    @property
-    def queue(self) -> Slots:
-        """The queue that it uses."""
-        ...
+    def take_reply(self, request: Request, reply: bytes) -> None:
+        """End a request with its reply, copied to the caller's memory if that was given."""
+        if request._into is None:
+            self.finish(request, COMPLETE, reply if request._tied else b"")
+            return
+        length = len(reply)
+        if length > len(request._into):
+            text = f"the reply has {length} bytes, the buffer given with into= {len(request._into)}"
+            self.fail(request, self.error(ReplyTooLong, request, text, answered=True))
+            return
+        if self.gate.trace is not None:
+            self.gate.trace(REQUEST_COPYING, request)
+        request._into[:length] = reply
+        self.finish(request, COMPLETE, length)
+
+    def take_refusal(self, request: Request, status: int, reply: bytes) -> None:
+        """End a request that the remote answered with an error."""
+        said = remote_text(reply) or "no reason given"
+        text = f"the remote answered with error {status}: {said}"
+        more: dict[str, Any] = {"answered": True, "status": status, "errno": abs(status)}
+        self.fail(request, self.error(RemoteError, request, text, **more))
+
+    def fail(self, request: Request, error: MailboxError) -> None:
+        """End a request with an error."""
+        self.finish(request, FAIL, error)
+
+    def withdraw(self, request: Request, event: int, error: MailboxError) -> None:
+        """End a request from this side; ask the driver whether it can prove the message dead."""
+        in_flight = request._holds
+        ended = self.finish(request, event, error)
+        if not (ended and in_flight) or self.gate.lost:
+            return
+        if self.proven_dead(request):
+            self.queue.release(request, request._holds, "abort")
+            self.unexpect(request)
+
+    def unexpect(self, request: Request) -> None:
+        """The reply of this request will not come."""
+        if self.in_sequence:
+            self.order.drop(request)
 
     def held(self) -> list[Request]:
-        """See `Channel.held`."""
-        ...
-
-
-def number_of(request: Request) -> int | None:
-    """Return which message of its queue a request is, counted from 1; None if it never was one."""
-    if request.handle < 0:
-        return None
-    shift: int = request._owner._queue.window.shift
-    return (request.handle >> shift) + 1
-
-
-def place_of(channel: BaseChannel, request: Request) -> str:
-    """Say where something happened: address, channel and request."""
-    number = number_of(request)
-    where = f"{channel.address}, channel {channel.name!r}"
-    return f"{where}, request {number}" if number else where
-
-
-def ending(
-    channel: BaseChannel,
-    kind: type[E],
-    request: Request,
-    text: str,
-    *,
-    answered: bool = False,
-    **more: Any,
-) -> E:
-    """Make the error with which a request ends.
-
-    Args:
-        channel: where it happened.
-        kind: class of the error.
-        text: what happened.
-        answered: its answer came, so it waited for nothing else.
-        more: attributes of that class.
-    """
-    state = AWAITING if answered else request._state
-    left = request._handed
-    stage = "queue" if left == PENDING and not answered else STAGES.get(state)
-    handed = HANDED_OVER_NAMES[left]
-    waiting = ""
-    if stage and not answered:
-        waiting = f" (waiting for {_STUCK[stage]}; handed over: {handed})"
-    return kind(
-        f"{place_of(channel, request)}: {text}{waiting}",
-        stage=stage,
-        handed_over=handed,
-        channel=channel.name,
-        request=number_of(request),
-        **more,
-    )
-
-
-def after(request: Request) -> str:
-    """Say how long a request that times out has waited at the stage where it is stuck."""
-    early = request._state == QUEUED or request._handed == PENDING
-    waited_ns = request._queue_timeout_ns if early else request._timeout_ns
-    return "" if waited_ns == FOREVER else f" after {waited_ns / 1e9:.6g} s"
-
-
-def driver_raised(channel: BaseChannel, request: Request, error: BaseException) -> MailboxError:
-    """Turn what a driver or port raised on the way out into the request's error."""
-    if not isinstance(error, MailboxError):
-        cause = error
-        error = DriverError(f"{place_of(channel, request)}: the driver could not send: {cause!r}")
-        error.__cause__ = cause
-    error.channel = channel.name
-    error.request = number_of(request)
-    error.stage = "tx_done"
-    error.handed_over = HANDED_OVER_NAMES[request._handed]
-    return error
-
-
-def driver_failed(error: BaseException) -> MailboxError:
-    """Turn what stops a queue into an error: a `MailboxError` needs no translation."""
-    if isinstance(error, MailboxError):
-        return error
-    fault = DriverError(f"the driver failed: {error!r}")
-    fault.__cause__ = error
-    return fault
-
-
-def stopped(channel: BaseChannel, fault: MailboxError) -> MailboxError:
-    """Return the error that refuses a message on a queue that has stopped for ``fault``."""
-    refusal = fault.fresh()
-    refusal.args = (f"{channel.address}, channel {channel.name!r}: the queue stopped: {fault}",)
-    refusal.channel = channel.name
-    refusal.handed_over = "no"
-    return refusal
-
-
-def held_tags(held: list[Request], ties: bool) -> list[int]:
-    """Return the tags (handles, where the hardware ties replies) of requests that are over."""
-    return [
-        request.tag if ties else request.handle for request in held if request._holds & HOLDS_TAG
-    ]
-
-
-def too_long(channel: BaseChannel, length: int) -> MessageTooLong:
-    """Return the error that refuses a message of ``length`` bytes."""
-    return MessageTooLong(
-        f"channel {channel.name!r}: the message has {length} bytes, the channel carries "
-        f"{channel.message_bytes}",
-        channel=channel.name,
-        handed_over="no",
-    )
-
-
-def queue_full(channel: Crowded, backlog_limit: int, reason: str) -> QueueFull:
-    """Return the error that refuses a message, with what is held named. Under the lock.
-
-    Args:
-        channel: the channel that has no place.
-        backlog_limit: how many requests the client's backlog takes; it is full.
-        reason: what the queue lacks.
-    """
-    queue = channel.queue
-    held = held_tags(channel.held(), channel.ties)
-    named = f"held after their requests ended: {held or 'none'}"
-    if backlog_limit:
-        reason = "backlog"
-    tags = f"all tags are in use; {named}"
-    if channel.correlator.in_order:
-        tags = "replies come in order, and the one before is not there yet (see InOrder)"
-    detail = {
-        "slots": f"all {queue.depth} slots are in use",
-        "credits": f"all {queue.credits} reply credits are in use; {named}",
-        "tags": tags,
-        "hardware": "the hardware takes no message now",
-        "backlog": f"the queue and the backlog of {backlog_limit} are full",
-    }[reason]
-    return QueueFull(
-        f"channel {channel.name!r}: {detail}",
-        errno=errno.ENOBUFS if reason == "backlog" else errno.ENOSPC,
-        channel=channel.name,
-        stage="queue",
-        handed_over="no",
-        reason=reason,
-        held_tags=held,
-    )
+        """Return the requests of this channel that are over and still hold something."""
+        in_flight = self.queue.in_flight()
+        return [each for each in in_flight if each._owner._channel is self and each._state > DONE]

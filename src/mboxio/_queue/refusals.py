@@ -2,7 +2,7 @@
 
 import errno
 
-from mboxio._queue.ends import OUT_OF_STEP
+from mboxio._queue.reasons import OUT_OF_STEP
 from mboxio.driver.base_channel import BaseChannel
 from mboxio.errors import AddressError, ClosedError, OutOfStep, RemoteGone
 

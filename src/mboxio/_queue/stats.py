@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from mboxio._base.counts import Counts, Tallied
 from mboxio._base.request import Request
 from mboxio._base.states import DONE, HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT
-from mboxio._queue.ends import held_tags
+from mboxio._queue.reasons import held_tags
 from mboxio._queue.window import Window
 
 

@@ -122,7 +122,7 @@ class Connection:
         self._host.check_open()
         found = self._host.find_channel(name)
         if correlator is not None and correlator is not found.correlator:
-            if found.users or found.correlator.busy or found.expected:
+            if found.users or found.correlator.busy or found.order.expected:
                 raise AddressError(
                     f"channel {found.name!r} is in use with another correlator, or tags of an "
                     "earlier client are still held"

@@ -62,7 +62,7 @@ def _late_reply(trial: Trial) -> None:
     error = request.exception()
     timed_out = isinstance(error, RequestTimeout)
     require(timed_out, f"with a stalled far side the request ended with {error!r}")
-    if trial.channel.out_of_step:
+    if trial.channel.order.out_of_step:
         _resyncs(trial)
     else:
         trial.resume()

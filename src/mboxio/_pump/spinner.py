@@ -1,0 +1,109 @@
+"""Spinning: looking for an answer for a while before a sleep, which costs a wake-up."""
+
+import os
+from typing import Any
+
+from mboxio._base.request import Request
+from mboxio._base.states import FOREVER
+from mboxio._pump.turns import Turns
+from mboxio._queue.above import Living
+from mboxio._queue.queue import Queue
+from mboxio.driver.controller import LOOK, Controller
+
+LOOKS_PER_TURN = 32
+"""How often a spinner's look is a full turn. Reading the clock costs as much as a look, so a
+spinner does without for 31 of them, which is short beside any useful `spin_s`."""
+
+CPUS = os.cpu_count() or 1
+"""Of the machine: this process may be bound to one of them and the remote to another."""
+
+
+class Spinner(Turns):
+    """How long a waiter looks before it sleeps, and where.
+
+    Args:
+        life: see `Turns`.
+        controller: see `Turns`.
+    """
+
+    def __init__(self, life: Living, controller: Controller) -> None:
+        super().__init__(life, controller)
+        self.spin_ns = 0  # the longest; 0: waiters sleep at once
+        self.spin_now_ns = 0  # it pays less often, so it is shorter now
+
+    def spin_for(self, spin_s: float) -> None:
+        """A queue whose answers come within ``spin_s`` as a rule is worth that much looking."""
+        self.spin_ns = max(self.spin_ns, int(spin_s * 1e9)) if CPUS > 1 else 0
+        self.spin_now_ns = self.spin_ns
+
+    def spin(self, waitable: Request, until_ns: int) -> bool:
+        """Look for a while before sleeping; how long depends on how well that went lately.
+
+        Most looks only ask whether there is news where the answer must come from. Now and then one
+        is a full turn: other queues and the time must not cost the spinner anything.
+        """
+        queue: Any = waitable._owner._queue
+        spins = self.spin_now_ns > 0 and isinstance(queue, Queue)
+        probe: Any = queue.probe if spins else None
+        only_replies = waitable._tied
+        now_ns = end_ns = looks = 0
+        while True:
+            looks += 1
+            full = not spins or looks % LOOKS_PER_TURN == 0
+            if full:
+                now_ns = self.clock.now_ns()
+                end_ns = end_ns or min(now_ns + self.spin_now_ns, until_ns)
+            if full or probe.news(only_replies):  # without the lock, which others may want
+                looked = False
+                self.gate.enter()
+                try:
+                    if full:
+                        self.turn(now_ns, LOOK)
+                    else:
+                        self.glance(waitable, queue, looks == 1)
+                    looked = True
+                finally:  # where the spinner leaves by an exception, sleepers are announced again
+                    if not looked or self.gate.interrupted is not None:
+                        self.rearm()
+                    self.gate.leave()
+            if waitable.over:
+                break
+            if spins:
+                if full and now_ns >= end_ns:
+                    break
+                if looks == 1 and until_ns != FOREVER and self.clock.now_ns() >= until_ns:
+                    break  # on a busy CPU 31 more looks take long
+                self.clock.relax()
+            elif looks == 1 and self.descriptors:
+                self.clock.give_way()  # on a CPU that both share, the remote may have answered then
+            else:
+                break
+        if self.listening or self.loops:
+            self.gate.enter()
+            try:
+                self.rearm()
+            finally:
+                self.gate.leave()
+        if self.spin_ns:  # grow slowly where it paid, halve where it did not
+            if waitable.over:
+                self.spin_now_ns = min(self.spin_ns, self.spin_now_ns + self.spin_ns // 8)
+            else:
+                self.spin_now_ns = max(self.spin_ns // 32, self.spin_now_ns // 2)
+        return bool(waitable.over)
+
+    def glance(self, waitable: Request, queue: Queue, first: bool) -> None:
+        """Look as a spinner does: where its answer must come from."""
+        self.serve_spinner(queue, waitable._tied)
+        # Who finds the answer at once is behind: then other queues' answers are there as well.
+        if first and waitable.over and len(self.queues) > 1:
+            for other in self.queues:
+                if other.credits_used and other.probe.news(True):
+                    self.serve_spinner(other, True)
+
+    def serve_spinner(self, queue: Queue, only_replies: bool) -> None:
+        """Service one queue for a waiter that needs no news of slots, unless others do."""
+        queue.only_replies = only_replies and not queue.line and queue.stalled is None
+        try:
+            self.serve(queue, 0, LOOK)  # time 0: nothing is due yet, and no clock is read
+        finally:
+            queue.only_replies = False

@@ -1,0 +1,29 @@
+import cython
+
+from mboxio._base.gate cimport Gate
+from mboxio._base.request cimport Request
+from mboxio._queue.order cimport Order
+from mboxio._queue.queue cimport Queue
+from mboxio.driver.base_channel cimport BaseChannel
+from mboxio.driver.controller cimport Controller
+
+cdef unsigned char DONE, PENDING, UNKNOWN
+cdef int COMPLETE, FAIL, HOLDS_TAG
+cdef long long FOREVER
+
+
+cdef class Ends(BaseChannel):
+    cdef public Gate gate
+    cdef public Queue queue
+    cdef public Controller controller
+    cdef public Order order
+
+    cpdef bint recall(self, Request request) except -1
+    @cython.locals(driver=object)
+    cpdef bint proven_dead(self, Request request) except -1
+    cpdef bint finish(self, Request request, int event, value) except -1
+    cpdef void take_reply(self, Request request, bytes reply) except *
+    cpdef bint take_refusal(self, Request request, int status, bytes reply) except -1
+    cpdef bint fail(self, Request request, error) except -1
+    cpdef void withdraw(self, Request request, int event, error) except *
+    cpdef bint unexpect(self, Request request) except -1
