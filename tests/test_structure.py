@@ -12,6 +12,8 @@ import pytest
 
 import mboxio
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "mboxio"
 SOURCES = sorted(

@@ -15,6 +15,8 @@ from mboxio import AddressError, DeviceTreeError
 from mboxio.devicetree import DeviceTree, describe, scmi_roles
 from tests.devicetree.writer import BEGIN_NODE, END, END_NODE, PROP, assemble, blob
 
+pytestmark = pytest.mark.once
+
 FILES = Path(__file__).parent / "files"
 REAL = (FILES / "corstone1000-mps3.dtb").read_bytes()
 RICH = (FILES / "morello-fvp.dtb").read_bytes()

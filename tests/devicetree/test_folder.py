@@ -16,6 +16,8 @@ from mboxio import AddressError, DeviceTreeError
 from mboxio.devicetree import DeviceTree, Node, describe, files, folder
 from tests.devicetree.writer import blob
 
+pytestmark = pytest.mark.once
+
 FILES = Path(__file__).parent / "files"
 NOBODY = 65534
 BOARD = {

@@ -11,6 +11,8 @@ from mboxio import DeviceTreeError
 from mboxio.devicetree import DeviceTree, bus, describe
 from tests.devicetree.writer import END, Writer, assemble, blob
 
+pytestmark = pytest.mark.once
+
 SECONDS = 20
 """Two are usual. What takes hours must not pass on any machine."""
 

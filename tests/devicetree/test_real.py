@@ -7,6 +7,8 @@ import pytest
 
 from mboxio.devicetree import DeviceTree, describe, scmi_roles
 
+pytestmark = pytest.mark.once
+
 FILES = Path(__file__).parent / "files"
 EXPECTED = [json.loads(line) for line in (FILES / "expected.jsonl").read_text().splitlines()]
 

@@ -22,6 +22,8 @@ from mboxio.testing.hints import USUAL
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, codes, links, name_of, prose
 from tests.docs.states import diagram
 
+pytestmark = pytest.mark.once
+
 SOURCE = ROOT / "src" / "mboxio"
 README = ROOT / "README.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"

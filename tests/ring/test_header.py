@@ -8,6 +8,8 @@ import pytest
 
 from tests.tools import compile_c, tool
 
+pytestmark = pytest.mark.once
+
 MACHINES = {
     "gcc": ("gcc",),
     "gcc-32": ("gcc", "-m32"),

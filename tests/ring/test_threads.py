@@ -8,6 +8,8 @@ import pytest
 
 from tests.tools import compile_c, emulator, lacks, tool, without_preloads
 
+pytestmark = pytest.mark.once
+
 HERE = Path(__file__).parent
 SANITIZER = ("-fsanitize=thread", "-g")
 COPIES = ("-UMBOXIO_WORD_COPIES", "-DMBOXIO_WORD_COPIES")

@@ -15,6 +15,8 @@ from tests.tools import compile_c
 
 from .weak_memory import INTERLEAVING, MODELS, TSO, WEAK, Registers, Step, Violation, explore
 
+pytestmark = pytest.mark.once
+
 FRONT, REAR, ARMED, SLOTS = 64, 128, 192, 256
 WORDS = {FRONT: "front", REAR: "rear", ARMED: "armed"}
 OPERATIONS = (

@@ -12,6 +12,8 @@ import pytest
 
 import mboxio
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 EACH_NAME = "\n".join(f"from mboxio import {name} as _{name}" for name in mboxio.__all__)
 USES = f"""

@@ -10,6 +10,7 @@ from mboxio._base.timeouts import DEFAULT, nanoseconds
 from mboxio._host.attached import Attached
 from mboxio._pump.worker import Callback
 from mboxio._queue.channel import Channel
+from mboxio._queue.queue import Queue
 from mboxio.errors import RequestCancelled
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Waited(Owner):
         self._gate: Gate = host.gate
         self._pump = host.pump
         self._channel: Channel = channel
-        self._queue = channel.queue
+        self._queue: Queue = channel.queue
         self._at_home: Any = None  # where user code of this client runs
         self._attended = 0  # how much of this client needs looking after
         if timeout_s is DEFAULT:

@@ -2,7 +2,8 @@
 
 Theory of operation. A `Pump` owns the wait source of one connection: its descriptors, the list of
 queues to service, and the choice of the thread that sleeps. It has no thread of its own. Any party
-with a reason drives it: a blocking waiter, an event loop's callback, or the service thread.
+with a reason drives it: a blocking waiter, an event loop's callback, or the service thread. It
+stands on two floors: `Turns` is what is done under the lock, `Spinner` the look before a sleep.
 
 At most one thread is the leader, and only the leader sleeps on the descriptors; `Pump.leader` names
 its parker. Other waiters are parked on a lock, oldest first. A waiter takes the lead if it is free,

@@ -25,7 +25,7 @@ class CalledBack(Protocol):
     _at_home: Any
 
     def _attend(self, change: int) -> None:
-        """See `Endpoint._attend`."""
+        """See `Waited._attend`."""
 
 
 class Callback(Watcher):

@@ -7,10 +7,10 @@ requests whose replies are expected in order, and the counts. Everything in both
 gate's lock. A submitting thread comes in by `Queue.place`, the pump by `Queue.on_time`, a driver's
 op by reports such as `take_tx_done` and `take_batch`, and `Gate.settle` by `Line.refill`.
 
-A request has two lives, and they end apart. For its caller it ends once, in `Channel.finish`, which
+A request has two lives, and they end apart. For its caller it ends once, in `Ends.finish`, which
 frees nothing of the hardware's. For the hardware it ends when its `_holds` are 0, and each bit of
 them is cleared by a proof: TX done, the reply, a later reply in order, an abort that the driver
-vouches for, a new epoch, `resync`, or close. `Queue.release` is the only place that clears them
+vouches for, a new epoch, `resync`, or close. `Held.release` is the only place that clears them
 after the message was handed over. So a late reply finds its own request in the window and ends
 nothing else.
 

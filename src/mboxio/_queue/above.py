@@ -43,7 +43,7 @@ class Serving(Protocol):
         """See `Pump.kick`."""
 
     def serve_again(self, queue: Any, why: str, error: BaseException) -> None:
-        """See `Pump.serve_again`."""
+        """See `Turns.serve_again`."""
 
 
 class Member(Protocol):
@@ -53,7 +53,7 @@ class Member(Protocol):
     _ports: Ports | None
 
     def _attend(self, change: int) -> None:
-        """See `Endpoint._attend`."""
+        """See `Waited._attend`."""
 
     def close(self) -> None:
         """See `Verbs.close`."""

@@ -22,7 +22,7 @@ class InLine(Protocol):
         ...
 
     def _attend(self, change: int) -> None:
-        """See `Endpoint._attend`."""
+        """See `Waited._attend`."""
 
 
 class Line:

@@ -45,7 +45,7 @@ class Crowded(Protocol):
         ...
 
     def held(self) -> list[Request]:
-        """See `Channel.held`."""
+        """See `Ends.held`."""
         ...
 
 

@@ -70,7 +70,7 @@ class Used(Protocol):
     window: Window
 
     def in_flight(self) -> list[Request]:
-        """See `Queue.in_flight`."""
+        """See `Held.in_flight`."""
         ...
 
 

@@ -189,7 +189,7 @@ class AsyncClient(Verbs):
         super()._call_when_over(waitable, callback)
 
     def _watch_for(self, waitable: Request, callback: Callable[[Any], object]) -> None:
-        """See `Endpoint._watch_for`."""
+        """See `Waited._watch_for`."""
         if self._at_home is None or self._at_home.loop.is_closed():
             raise RuntimeError("use the async client on its event loop before adding callbacks")
         super()._watch_for(waitable, callback)

@@ -76,7 +76,7 @@ class WatchedQueue(Queue):
         return placed
 
     def take_tx_done(self, handles: Iterable[int] | int, status: int) -> None:
-        """See `Queue.take_tx_done`."""
+        """See `Held.take_tx_done`."""
         if isinstance(handles, int):
             self.log.tx_done_counted += handles
         else:
