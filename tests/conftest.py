@@ -130,6 +130,19 @@ def runtime_dir() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def locks_checked() -> Iterator[None]:
+    """What promises to run under the lock does; on the pure build, where calls can be seen."""
+    if _build.name() != "pure":
+        yield
+        return
+    from tests.locks import checked_locks
+
+    with checked_locks() as broken:
+        yield
+    assert not broken
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a thread, a descriptor, a shared mapping or a task behind.

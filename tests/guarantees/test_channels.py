@@ -25,6 +25,8 @@ from mboxio.driver.capabilities import Capabilities
 from mboxio.sim import VirtualClock
 from tests.race.manual import Manual
 
+pytestmark = pytest.mark.usefixtures("locks_checked")
+
 SECOND = 1_000_000_000
 
 

@@ -24,6 +24,8 @@ from mboxio import (
 from mboxio.sim import VirtualClock
 from tests.race.manual import Manual
 
+pytestmark = pytest.mark.usefixtures("locks_checked")
+
 SECOND = 1_000_000_000
 
 

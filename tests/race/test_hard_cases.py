@@ -32,6 +32,8 @@ from tests.tools import fork
 
 from .manual import Manual
 
+pytestmark = pytest.mark.usefixtures("locks_checked")
+
 
 @contextmanager
 def interrupted_when_asleep(connection: Connection) -> Iterator[None]:

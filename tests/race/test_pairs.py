@@ -17,6 +17,8 @@ from mboxio.sim import VirtualClock
 
 from .manual import Manual
 
+pytestmark = pytest.mark.usefixtures("locks_checked")
+
 STAGES = ("queued", "sending", "sent", "copying", "at rest", "awaiting reply")
 AT_REST = STAGES[-2:]  # nobody is inside a call
 EVENTS = ("complete", "tx done", "time-out", "cancel", "close", "link lost", "new epoch")

@@ -16,22 +16,24 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "mboxio"
 
 CORE = """
-    _base.gate _base.request _host.endpoint _host.host _host.subscriptions _pump.loops _pump.pump
-    _pump.worker _queue.backlog _queue.channel _queue.line _queue.queue _queue.stats _queue.window
-    _base.counts client.sending client.verbs driver.controller driver.correlate
+    _base.counts _base.gate _base.request _host.endpoint _host.flush _host.host _host.life
+    _host.subscriptions _host.waited _pump.loops _pump.pump _pump.spinner _pump.turns
+    _pump.worker _queue.answers _queue.backlog _queue.channel _queue.ends _queue.held
+    _queue.line _queue.order _queue.queue _queue.stats _queue.window client.sending client.verbs
+    driver.controller driver.correlate
 """.split()  # noqa: SIM905
 """What a message passes through."""
 
-ANY_PARAMETERS_MAX = 1.99
+ANY_PARAMETERS_MAX = 1.9
 """Percent of all parameters of the package whose type is a bare ``Any``."""
-TYPED_IN_CORE_MIN = 98.6
+TYPED_IN_CORE_MIN = 98.8
 """Percent of the expressions there of whose type mypy knows something."""
-TYPED_MIN = 97.0
+TYPED_MIN = 97.2
 """The same, of the whole package."""
 
 FORWARDED = {
+    ("_queue.ends", "error", "more"),
     # Keywords of an error, or arguments of whatever verb there is, go on as they came.
-    ("_queue.channel", "error", "more"),
     ("client.verbs", "submit", "options"),
 }
 

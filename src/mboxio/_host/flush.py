@@ -21,7 +21,7 @@ class Flushes:
 
     def start(self, client: Owner, waiting: list[Request]) -> Flush:
         """Return what is over when all that ``client`` has in slots or ``waiting`` is TX done."""
-        in_slots = [
+        in_slots: list[Request] = [
             request
             for request in client._queue.in_flight()
             if request._owner is client and request._holds & HOLDS_SLOT

@@ -154,7 +154,7 @@ class Life:
 
     def fail(self, request: Request, reason: str) -> None:
         """End one request because the remote is gone."""
-        channel = request._owner._channel
+        channel: Channel = request._owner._channel
         channel.fail(request, channel.error(RemoteGone, request, f"the remote is gone: {reason}"))
 
     def start_queues(self) -> None:

@@ -75,7 +75,7 @@ class Pump(Spinner):
             self.look()
 
     def take_lead(self, parker: Parker) -> None:
-        """Lead if no thread does or only the service thread does, else stand in line."""
+        """Lead, unless another waiter does: then stand in line. Under the lock."""
         worker = self.worker
         if self.leader is None or self.interrupts(parker, self.leader):
             self.leader = parker

@@ -92,7 +92,7 @@ class Spinner(Turns):
         return bool(waitable.over)
 
     def glance(self, waitable: Request, queue: Queue, first: bool) -> None:
-        """Look as a spinner does: where its answer must come from."""
+        """Look as a spinner does: where its answer must come from. Under the lock."""
         self.serve_spinner(queue, waitable._tied)
         # Who finds the answer at once is behind: then other queues' answers are there as well.
         if first and waitable.over and len(self.queues) > 1:
@@ -101,7 +101,7 @@ class Spinner(Turns):
                     self.serve_spinner(other, True)
 
     def serve_spinner(self, queue: Queue, only_replies: bool) -> None:
-        """Service one queue for a waiter that needs no news of slots, unless others do."""
+        """Service one queue for a waiter that needs no news of slots. Under the lock."""
         queue.only_replies = only_replies and not queue.line and queue.stalled is None
         try:
             self.serve(queue, 0, LOOK)  # time 0: nothing is due yet, and no clock is read

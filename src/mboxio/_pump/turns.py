@@ -32,16 +32,16 @@ class Turns(Sleepers):
         self.reconnect_ns = FOREVER
 
     def kick(self) -> None:
-        """Make the sleepers look again; see `Pump.kick`."""
+        """Make the sleepers look again; see `Pump.kick`. Under the lock."""
         raise NotImplementedError
 
     def turn(self, now_ns: int, why: str) -> None:
-        """Service every queue and do what is due."""
+        """Service every queue and do what is due. Under the lock."""
         for queue in self.queues:
             self.serve(queue, now_ns, why)
 
     def serve(self, queue: Queue, now_ns: int, why: str) -> None:
-        """Service one queue and do what is due there."""
+        """Service one queue and do what is due there. Under the lock."""
         # An event is served on a stopped queue as well: its cause has to be cleared.
         if queue.fault is None or why is not LOOK:
             try:
@@ -59,7 +59,7 @@ class Turns(Sleepers):
                 queue.on_time(now_ns)
 
     def serve_again(self, queue: Queue, why: str, error: BaseException) -> None:
-        """Servicing ended with an exception: the driver's fault, or a signal handler's."""
+        """Servicing raised: the driver's fault, or a signal handler's. Under the lock."""
         try:
             if not self.gate.defer(error):
                 raise error
@@ -70,7 +70,7 @@ class Turns(Sleepers):
                 queue.take_fault(fault)
 
     def arm(self) -> bool:
-        """Announce a sleep; True if something is there already."""
+        """Announce a sleep; True if something is there already. Under the lock."""
         ready = False
         for queue in self.queues:
             if queue.fault is not None:
@@ -123,7 +123,10 @@ class Turns(Sleepers):
                 self.kick()
 
     def due_ns(self) -> int:
-        """Return when something is due, at the latest. Under the lock."""
+        """Return when something is due, at the latest.
+
+        Also without the lock, by a loop: whoever changes it then wakes the loop, which asks again.
+        """
         due = self.reconnect_ns
         busy = False
         for queue in self.queues:

@@ -100,6 +100,9 @@ class Answers(Owner):
 
     __slots__ = ()
 
+    _channel: Approached
+    _queue: Answering
+
     def __init__(self, channel: Approached) -> None:
         super().__init__()
         self._channel = channel
@@ -107,7 +110,7 @@ class Answers(Owner):
 
     def ask(self, tag: int, message: bytes) -> None:
         """Pass a request of the remote to the handler, or refuse it at once."""
-        channel: Approached = self._channel
+        channel = self._channel
         channel.counts.remote_requests += 1
         if channel.handler is None:
             self.refuse(tag, errno.ENOSYS, "no handler")
@@ -119,7 +122,7 @@ class Answers(Owner):
 
     def refuse(self, tag: int, status: int, text: str) -> None:
         """Answer with an error, where the wire can say so."""
-        queue: Answering = self._queue
+        queue = self._queue
         self._channel.counts.remote_requests_refused += 1
         if self._channel.host.gate.lost or len(queue.answers) >= REFUSALS_MAX:
             return
@@ -135,7 +138,7 @@ class Answers(Owner):
             life: of the remote that asked, by number; another one is not told.
             timeout_ns: how long the answer may lie in its slot.
         """
-        channel: Approached = self._channel
+        channel = self._channel
         host = channel.host
         if life != host.life.number or host.closed:
             return
@@ -157,7 +160,7 @@ class Answers(Owner):
 
     def reserve_a_slot(self) -> None:
         """Keep a slot of the queue for answers as long as a handler may have to give any."""
-        queue: Answering = self._queue
+        queue = self._queue
         asked = any(
             each.handler is not None and each.queue is queue
             for each in self._channel.host.channels.values()

@@ -179,7 +179,7 @@ class Queue(Held):
     # -- time
 
     def due_ns(self) -> int:
-        """Return when `on_time` has something to do, at the latest."""
+        """Return when `on_time` has something to do, at the latest; also without the lock."""
         due = min(self.next_deadline_ns, self.tick_ns)
         if (self.line or self.answers) and self.not_before_ns:
             due = min(due, self.not_before_ns)
