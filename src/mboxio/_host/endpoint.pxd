@@ -1,5 +1,6 @@
 import cython
 
+from mboxio._host.flush cimport Flushes
 from mboxio._host.waited cimport Waited
 from mboxio._queue.backlog cimport Backlog
 from mboxio._queue.channel cimport Channel
@@ -15,7 +16,8 @@ cdef object DEFAULT
 
 
 cdef class Endpoint(Waited):
-    cdef public object _ports, _flushes
+    cdef public object _ports
+    cdef public Flushes _flushes
     cdef public Backlog _backlog
     cdef public bint _checks, _closed, _joined
     cdef public list _subscriptions

@@ -161,9 +161,7 @@ class Answers(Owner):
     def reserve_a_slot(self) -> None:
         """Keep a slot of the queue for answers as long as a handler may have to give any."""
         queue = self._queue
-        asked = any(
-            each.handler is not None and each.queue is queue
-            for each in self._channel.host.channels.values()
-        )
+        channels = self._channel.host.channels.values()
+        asked = [each for each in channels if each.handler is not None and each.queue is queue]
         queue.reserve = 1 if asked and queue.depth > 1 else 0
         queue.mark_dirty()

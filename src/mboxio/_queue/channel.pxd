@@ -1,5 +1,6 @@
 import cython
 
+from mboxio._queue.answers cimport Answers
 from mboxio._queue.ends cimport Ends
 from mboxio.driver.correlate cimport Verdict
 from mboxio._base.request cimport Request
@@ -10,7 +11,8 @@ cdef int HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT, HOLDS_TAG
 
 
 cdef class Channel(Ends):
-    cdef public object host, number, handler, answering
+    cdef public object host, number, handler
+    cdef public Answers answering
     cdef public bint can_send, can_receive, ties_replies
     cdef public list clients, receivers, subscriptions
     cdef public int users, asked
