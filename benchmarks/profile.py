@@ -29,7 +29,7 @@ PARTS = {
     "accept or refuse": r"Endpoint|Waited|Sender",
     "place in the queue, tag, TX done": r"Queue|Held|Line|Window|Correlator",
     "driver and ring": r"RingController|Lane|ring_8compiled|ring_4ring|controller_",
-    "whose reply it is, and its end": r"Channel|Ends|Order|Counts|Request__?(apply|finish|result|set_up)",
+    "whose reply it is, and its end": r"Channel|Ends|Order|Counts|Request__?(apply|fin|res|set)",
     "lock and clock": r"Gate|Mutex|Monotonic|clock_gettime|thread_ident|ThreadState",
     "look": r"Pump|Turns|Spinner|Sleepers",
     "objects": r"tp_new|tp_dealloc|GC_|Malloc|Free|Bytes|Alloc|Object_Init|NewRef|mem(cpy|set)",

@@ -16,6 +16,7 @@ import pytest
 
 import mboxio
 from mboxio import Busy, ClosedError, Connection, RequestTimeout, linux
+from mboxio.linux import channel, registered
 from mboxio.sim import VirtualClock
 from mboxio.sim.clock import LATE_TIMER
 from tests.race.manual import Manual
@@ -202,7 +203,7 @@ def p24_a_flush_that_fails_ends_nothing_and_says_so() -> None:
         error = linux.mbox_send_request(bench.chan, req)
         with pytest.MonkeyPatch.context() as patch:
             said: list[str] = []
-            patch.setattr(linux.log, "warning", lambda text, *args: said.append(text % args))  # type: ignore[attr-defined]
+            patch.setattr(channel.log, "warning", lambda text, *args: said.append(text % args))
             assert linux.mbox_flush(bench.chan, 5) == -ETIME
         assert "what is in flight stays in flight" in said[0]
         linux.mbox_request_complete(req, 7)
@@ -355,7 +356,7 @@ def l35_no_lock_is_held_when_a_driver_is_unpinned() -> None:
 
     class Watched(linux.module):
         def put(self) -> None:
-            locked.append(bench.chan.host.gate.lock.mine() or linux._lock.locked())
+            locked.append(bench.chan.host.gate.lock.mine() or registered.lock.locked())
             super().put()
 
     with Bench(send_request=takes) as bench:
