@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from mboxio.controllers.arm_mhu import LAYOUTS
-from mboxio.sim.videocore import Line
+from mboxio.sim.videocore import ModelInterrupt
 from mboxio.sim.words_only import WordsOnly
 
 
@@ -36,7 +36,7 @@ class Block(WordsOnly):
         self.answers = answers
         self.unsent: deque[int] = deque()
         if interrupts:
-            self.line = Line()
+            self.line = ModelInterrupt()
             self.line.high = lambda: bool(self.bits(self.incoming))
             self.interrupt = self.line
 

@@ -31,7 +31,7 @@ class Asked(Protocol):
         """See `Handler.ask`."""
 
 
-class Answering(Protocol):
+class AnswerQueue(Protocol):
     """A queue, as far as answers concern it."""
 
     answers: list[Request]
@@ -84,7 +84,7 @@ class Approached(Protocol):
         ...
 
     @property
-    def queue(self) -> Answering:
+    def queue(self) -> AnswerQueue:
         """The queue that it uses."""
         ...
 
@@ -101,7 +101,7 @@ class Answers(Owner):
     __slots__ = ()
 
     _channel: Approached
-    _queue: Answering
+    _queue: AnswerQueue
 
     def __init__(self, channel: Approached) -> None:
         super().__init__()

@@ -73,7 +73,7 @@ def number_of(data: bytes) -> int:
 class Message:
     """What a client sends in the classic style, until everybody knows how it ended."""
 
-    def __init__(self, owner: "Owner", cl: Any, mssg: object) -> None:
+    def __init__(self, owner: "ChannelOwner", cl: Any, mssg: object) -> None:
         self.owner = owner
         self.cl = cl
         self.mssg = mssg
@@ -84,7 +84,7 @@ class Message:
         self.parker: Parker | None = None
 
 
-class Line(Controller):
+class ChannelDriver(Controller):
     """The controller of the core below one channel of the kernel."""
 
     def __init__(self, chan: "mbox_chan") -> None:
@@ -117,7 +117,7 @@ class Line(Controller):
         return True
 
 
-class Owner(Verbs):
+class ChannelOwner(Verbs):
     """The core's client of a channel that somebody owns."""
 
     _error = 0
@@ -187,7 +187,7 @@ class mbox_chan:
         """The controller registers: make the core's side."""
         self.txdone_method = self.registered_method = method
         self.for_requests = for_requests
-        self.line = Line(self)
+        self.line = ChannelDriver(self)
         self.host = Host(self.line, address=repr(self), clock=self.mbox.clock)
 
     def take(self, cl: Any) -> None:
@@ -197,7 +197,7 @@ class mbox_chan:
             self.txdone_method = TXDONE.BY_ACK
         ports = None if self.for_requests else Ports(tx_prepare=self.prepare, tx_done=self.left)
         backlog = 0 if self.for_requests else MBOX_TX_QUEUE_LEN
-        owner = Owner(self.host, self.line.channel, backlog, None, None, ports)
+        owner = ChannelOwner(self.host, self.line.channel, backlog, None, None, ports)
         self.host.join(self.line.channel, owner)
         self.owner = owner
         self.cl = cl

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Hidden", "Owner", "carve_outs", "owners"]
+__all__ = ["Claimant", "Hidden", "carve_outs", "owners"]
 
 CLAIM = re.compile(r"( *)([0-9a-f]+)-([0-9a-f]+) : (.*)")
 UNIT_ADDRESS = re.compile(r"([0-9a-f]+)\.")
@@ -24,7 +24,7 @@ class Hidden(Exception):
 
 
 @dataclass(frozen=True)
-class Owner:
+class Claimant:
     """Somebody who claims addresses.
 
     Args:
@@ -48,7 +48,7 @@ class Owner:
         return f"{whose} ({self.begin:#x} to {self.end - 1:#x})"
 
 
-def owners(address: int, size_bytes: int, root: Path = Path("/")) -> list[Owner]:
+def owners(address: int, size_bytes: int, root: Path = Path("/")) -> list[Claimant]:
     """Return who claims any of these physical addresses.
 
     Args:
@@ -62,7 +62,7 @@ def owners(address: int, size_bytes: int, root: Path = Path("/")) -> list[Owner]
     end = address + size_bytes
     drivers = _drivers(root)
     found = [
-        Owner(each.begin, each.end, each.name, _driver_of(each.name, drivers))
+        Claimant(each.begin, each.end, each.name, _driver_of(each.name, drivers))
         for each in _claims(root)
         if each.begin < end and address < each.end
     ]
@@ -71,7 +71,7 @@ def owners(address: int, size_bytes: int, root: Path = Path("/")) -> list[Owner]
         unit = UNIT_ADDRESS.match(device)
         at = int(unit[1], 16) if unit else -1
         if address <= at < end and not any(each.driver == driver for each in found):
-            found.append(Owner(at, at + 1, device, driver))
+            found.append(Claimant(at, at + 1, device, driver))
     return found
 
 
@@ -85,7 +85,7 @@ def carve_outs(begin: int, end: int, root: Path = Path("/")) -> list[str]:
     return [found[address] for address in sorted(found)]
 
 
-def _claims(root: Path) -> Iterator[Owner]:
+def _claims(root: Path) -> Iterator[Claimant]:
     """Yield the innermost claims, and outer ones as far as nothing in them is claimed apart."""
     try:
         text = (root / "proc/iomem").read_text()
@@ -105,10 +105,10 @@ def _claims(root: Path) -> Iterator[Owner]:
                 break
             if len(inner_indent) == len(indent) + 2:
                 if begin < int(inner_first, 16):
-                    yield Owner(begin, int(inner_first, 16), name)
+                    yield Claimant(begin, int(inner_first, 16), name)
                 begin = max(begin, int(inner_last, 16) + 1)
         if begin < end:
-            yield Owner(begin, end, name)
+            yield Claimant(begin, end, name)
 
 
 def _drivers(root: Path) -> dict[str, str]:

@@ -25,7 +25,7 @@ from mboxio.protocols.rpi_buffer import ANSWERED, FAILURE, SUCCESS
 from mboxio.regions.interrupts import Interrupt
 from mboxio.sim.words_only import WordsOnly
 
-__all__ = ["Line", "VideoCore"]
+__all__ = ["ModelInterrupt", "VideoCore"]
 
 FIFO_WORDS = 8
 FULL, EMPTY = 1 << 31, 1 << 30
@@ -52,7 +52,7 @@ VALUES = {
 """What the firmware answers: tag and value. A tag that is not here is unknown."""
 
 
-class Line(Interrupt):
+class ModelInterrupt(Interrupt):
     """An interrupt line that stays up as long as there is something to say, and masks itself."""
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ class VideoCore:
         self.mute = False
         self.fails = False
         self.on_word: Callable[[int], int | None] = lambda word: None
-        self.line = Line() if interrupts else None
+        self.line = ModelInterrupt() if interrupts else None
         if self.line is not None:
             self.line.high = self.wants_attention
             self.registers.interrupt = self.line

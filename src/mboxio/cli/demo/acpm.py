@@ -28,7 +28,7 @@ PATIENCE_S = 5.0
 LOOK_S = 0.05
 
 
-class Show:
+class AcpmShow:
     """What the demo does, and what it found.
 
     Args:
@@ -206,7 +206,7 @@ class Show:
         return self.connection.stats()[str(PMIC)].held_tags
 
 
-def broken(show: Show) -> Iterator[str]:
+def broken(show: AcpmShow) -> Iterator[str]:
     """Say what went wrong, in words; nothing if all guarantees were kept."""
     stats = show.connection.stats()[str(PMIC)]
     if show.mispaired or stats.unknown:
@@ -223,7 +223,7 @@ def broken(show: Show) -> Iterator[str]:
         yield f"{show.gain:.2f} times the reads per second with many in flight"
 
 
-def found(show: Show, faults: list[str]) -> dict[str, Any]:
+def found(show: AcpmShow, faults: list[str]) -> dict[str, Any]:
     """Return what the demo found as data."""
     return {
         "operations": show.asked,
@@ -239,7 +239,7 @@ def found(show: Show, faults: list[str]) -> dict[str, Any]:
 
 
 def run(as_json: bool) -> None:
-    """Show it.
+    """AcpmShow it.
 
     Args:
         as_json: print what was found as one JSON object, and nothing else.
@@ -258,7 +258,7 @@ def run(as_json: bool) -> None:
         pace = f"{LATENCY_S * 1e6:.0f} µs a message, {WORKERS} workers"
         title = f"mboxio demo acpm ({_build.name()} build): a PMIC, {pace}"
         screen = stack.enter_context(Screen(console, title))
-        show = Show(connection, firmware, signals, screen)
+        show = AcpmShow(connection, firmware, signals, screen)
         show.run()
         faults = list(broken(show))
     if as_json:

@@ -7,7 +7,7 @@ import click
 
 from mboxio import _build
 from mboxio.cli.demo.process import Firmware, private_folder
-from mboxio.cli.demo.requests import Show
+from mboxio.cli.demo.requests import RequestsShow
 from mboxio.cli.demo.screen import Screen
 from mboxio.cli.demo.verdict import COLUMNS, broken, found, table
 from mboxio.cli.shared.options import connected
@@ -41,7 +41,7 @@ def demo(name: str, as_json: bool) -> None:
 
 
 def requests(as_json: bool) -> None:
-    """Show many requests in flight, and firmware that is killed."""
+    """RequestsShow many requests in flight, and firmware that is killed."""
     console = Output(silent=as_json)
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
@@ -52,7 +52,7 @@ def requests(as_json: bool) -> None:
         connection = stack.enter_context(connected("shm:demo"))
         title = f"mboxio demo ({_build.name()} build): a host program and its firmware"
         screen = stack.enter_context(Screen(console, title))
-        show = Show(connection, firmware, signals, screen)
+        show = RequestsShow(connection, firmware, signals, screen)
         show.run()
     faults = broken(show)
     if as_json:

@@ -11,15 +11,15 @@ from mboxio.cli.demo.traffic import (
     BACKLOG,
     CLIENT_BACKLOG,
     CLIENTS,
-    Answering,
-    Ends,
+    AnsweringHost,
     Legacy,
-    Power,
+    PowerTraffic,
     Sensor,
+    TrafficEnds,
 )
 from mboxio.cli.shared.signals import Signals
 
-__all__ = ["Show"]
+__all__ = ["RequestsShow"]
 
 MEASURE_S = 1.2
 DRAIN_S = 0.8
@@ -30,7 +30,7 @@ FULL = DEPTH + CLIENTS * CLIENT_BACKLOG
 SAFE = {"no": " (safe to repeat)"}
 
 
-class Show:
+class RequestsShow:
     """What the demo does, and what it found.
 
     Args:
@@ -48,9 +48,9 @@ class Show:
         self.firmware = firmware
         self.signals = signals
         self.screen = screen
-        self.power = Power(connection, self.tick)
+        self.power = PowerTraffic(connection, self.tick)
         self.sensor = Sensor(connection)
-        self.host = Answering(connection)
+        self.host = AnsweringHost(connection)
         self.legacy = Legacy(connection)
         self.look_s = 0.0
         self.measuring: Callable[[], None] = nothing
@@ -205,7 +205,7 @@ def nothing() -> None:
     """Nothing is being measured."""
 
 
-def told(ends: Ends) -> list[str]:
+def told(ends: TrafficEnds) -> list[str]:
     """Return how requests failed: which stage was stuck, and whether they had left."""
     return [
         f"{count:>3} {kind}, stage {stage}, handed over: {handed}{SAFE.get(handed, '')}"

@@ -8,7 +8,7 @@ from time import monotonic
 import mboxio
 from mboxio.cli.demo.firmware import QUESTION, SENSED, answer_to
 
-__all__ = ["BACKLOG", "Answering", "Ends", "Legacy", "Power", "Sensor", "arrived"]
+__all__ = ["BACKLOG", "AnsweringHost", "Legacy", "PowerTraffic", "Sensor", "TrafficEnds", "arrived"]
 
 CLIENTS = 4
 CLIENT_BACKLOG = 16
@@ -17,16 +17,16 @@ PATIENCE_S = 5.0
 LOOK_S = 0.05
 NUMBERED = Struct("<IQ")
 
-Ends = Counter[tuple[str, str, str]]
+TrafficEnds = Counter[tuple[str, str, str]]
 """How requests failed: error, stage, handed over."""
 
 
 def end_of(error: mboxio.MailboxError) -> tuple[str, str, str]:
-    """Return what `Ends` counts."""
+    """Return what `TrafficEnds` counts."""
     return type(error).__name__, error.stage or "none", error.handed_over or "none"
 
 
-class Power:
+class PowerTraffic:
     """Four clients of one channel, driven by one thread; every reply carries its number.
 
     Args:
@@ -42,7 +42,7 @@ class Power:
         self.tick = tick
         self.pending: deque[tuple[mboxio.Request[bytes], bytes]] = deque()
         self.sent = self.answered = self.failed = self.mispaired = 0
-        self.ends: Ends = Counter()
+        self.ends: TrafficEnds = Counter()
 
     def run(self, in_flight: int, seconds: float) -> float:
         """Keep requests in flight for a while; returns how many were answered per second."""
@@ -148,7 +148,7 @@ class Sensor:
             self.latest = number
 
 
-class Answering:
+class AnsweringHost:
     """Answers what the remote asks; how well is in the next question."""
 
     def __init__(self, connection: mboxio.Connection) -> None:
@@ -174,7 +174,7 @@ class Legacy:
         self.prepared: set[bytes] = set()
         self.due: deque[bytes] = deque()
         self.pending: deque[mboxio.Request[bytes]] = deque()
-        self.ends: Ends = Counter()
+        self.ends: TrafficEnds = Counter()
 
     def prepare(self, message: bytes) -> None:
         """A port: the message is about to leave."""

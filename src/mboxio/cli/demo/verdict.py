@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mboxio import ChannelStats
-from mboxio.cli.demo.requests import Show
+from mboxio.cli.demo.requests import RequestsShow
 from mboxio.cli.shared.output import Column
 
 __all__ = ["COLUMNS", "broken", "found", "table"]
 
 
-def broken(show: Show) -> list[str]:
+def broken(show: RequestsShow) -> list[str]:
     """Return what went wrong, in words; nothing if all guarantees were kept."""
     return [*_requests(show), *_others(show), *show.silent]
 
@@ -23,7 +23,7 @@ def held(stats: Mapping[str, ChannelStats]) -> int:
     )
 
 
-def _requests(show: Show) -> Iterator[str]:
+def _requests(show: RequestsShow) -> Iterator[str]:
     power, counted = show.power, show.stats["power"]
     if power.mispaired or counted.unknown:
         yield f"{power.mispaired} replies went to the wrong request, {counted.unknown} to none"
@@ -38,7 +38,7 @@ def _requests(show: Show) -> Iterator[str]:
         yield f"{show.gain:.2f} times the requests per second with many in flight"
 
 
-def _others(show: Show) -> Iterator[str]:
+def _others(show: RequestsShow) -> Iterator[str]:
     legacy = show.legacy
     if legacy.due or legacy.sent != legacy.tx_done + legacy.failed:
         yield f"{legacy.sent - legacy.tx_done - legacy.failed} one-way messages did not end"
@@ -65,7 +65,7 @@ COLUMNS = (
 )
 
 
-def table(show: Show) -> list[list[str]]:
+def table(show: RequestsShow) -> list[list[str]]:
     """Return what happened on each channel: rows for `COLUMNS`."""
     return [
         [name, what, *("-" if each is None else f"{each:,}" for each in counts)]
@@ -73,7 +73,7 @@ def table(show: Show) -> list[list[str]]:
     ]
 
 
-def found(show: Show, faults: list[str]) -> dict[str, Any]:
+def found(show: RequestsShow, faults: list[str]) -> dict[str, Any]:
     """Return the same as data, with what was broken."""
     names = [column.name for column in COLUMNS]
     return {
@@ -85,7 +85,7 @@ def found(show: Show, faults: list[str]) -> dict[str, Any]:
     }
 
 
-def rows(show: Show) -> list[tuple[str, str, *tuple[int | None, ...]]]:
+def rows(show: RequestsShow) -> list[tuple[str, str, *tuple[int | None, ...]]]:
     """Count what happened on each channel; None: there is no such thing on it."""
     made: list[tuple[str, str, *tuple[int | None, ...]]] = []
     power, sensor, host, legacy = show.power, show.sensor, show.host, show.legacy

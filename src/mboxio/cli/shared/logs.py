@@ -9,7 +9,7 @@ from mboxio.cli.shared.text import printable
 __all__ = ["logged_in_lines"]
 
 
-class Lines(logging.Formatter):
+class LogLines(logging.Formatter):
     """One line per record; of a traceback where it happened and what."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -26,7 +26,7 @@ def logged_in_lines() -> Generator[None]:
     """Show what the library logs, without tracebacks."""
     log = logging.getLogger("mboxio")
     handler = logging.StreamHandler()
-    handler.setFormatter(Lines())
+    handler.setFormatter(LogLines())
     log.addHandler(handler)
     try:
         yield
