@@ -136,12 +136,12 @@ class BadCorrelator(Tagged):
 
 
 class Speaks(Manual):
-    """Reports one message when the service thread looks."""
+    """Reports one message when the service thread looks, once it may."""
 
-    spoke = False
+    may = spoke = False
 
     def service(self, queue: Any, why: str) -> None:
-        if not self.spoke and threading.current_thread() is self.host.worker.thread:  # type: ignore[attr-defined]
+        if self.may and not self.spoke and threading.current_thread() is self.host.worker.thread:  # type: ignore[attr-defined]
             self.spoke = True
             self.received(self.channels[0], [b"1234"])
 
@@ -154,5 +154,7 @@ def test_a_correlator_that_raises_loses_no_request() -> None:
         client.on_request(lambda message: message)
         request = client.submit(b"\0\0\0\0")
         request.add_done_callback(lambda _: heard.set())
+        driver.may = True
+        driver.event()
         assert heard.wait(PATIENCE_S), "the service thread died of the correlator's exception"
         assert driver.spoke

@@ -70,6 +70,23 @@ def is_foreign(error: BaseException) -> bool:
     return interrupt_of(error) is not None
 
 
+def kick_surely(kicked: "Kicked") -> BaseException | None:
+    """Kick, again if a signal handler raises in it; return what it raised.
+
+    A kick that is lost is a thread that never starts, or a loop that sleeps on.
+    """
+    interrupted: BaseException | None = None
+    for _ in range(TRIES_MAX):
+        try:
+            kicked.kick()
+            break
+        except BaseException as error:
+            interrupted = interrupt_of(error)
+            if interrupted is None:
+                raise
+    return interrupted
+
+
 def interrupt_of(error: BaseException) -> BaseException | None:
     """Return what a signal handler raised, or None if the error has nothing to do with one.
 
@@ -288,10 +305,13 @@ class Gate:
         self.lock.release()
         for parker in wakes:
             self.clock.unpark(parker)
+        interrupted: BaseException | None = None
         for kicked in kicks:
-            kicked.kick()
+            interrupted = kick_surely(kicked) or interrupted
         if self.ports:
             self.run_ports()
+        if interrupted is not None:
+            raise interrupted
 
     def run_ports(self) -> None:
         """Call driver-level ports inline, one at a time, in the order decided.
