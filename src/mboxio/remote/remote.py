@@ -17,7 +17,7 @@ from mboxio.local.sockets import socket_path
 from mboxio.remote.connection import Connection
 from mboxio.remote.declared import Declared
 from mboxio.remote.faults import Greeting
-from mboxio.remote.lane import Answered
+from mboxio.remote.questions import Answered
 from mboxio.remote.serving.handshake import Peer
 from mboxio.remote.serving.server import Link, ShmServer
 from mboxio.remote.serving.thread import Serving
