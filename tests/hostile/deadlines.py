@@ -252,7 +252,7 @@ def measure(name: str, count: int) -> dict[str, Any]:
 
 
 def woken_late_ms(process: "subprocess.Popen[str]") -> float:
-    """Return how late this process was woken, at most, for times of 5 ms until another one ended."""
+    """Return how late, at most, this process was woken for times of 5 ms while another one ran."""
     late_s = 0.0
     while process.poll() is None:
         began_s = time.monotonic()
@@ -264,9 +264,8 @@ def woken_late_ms(process: "subprocess.Popen[str]") -> float:
 def tell(names: list[str], count: int) -> None:
     """Print the table."""
     print(f"{_build.name()} build, deadlines of {DEADLINE_S * 1e3:.0f} ms, {count} of each kind")
-    print(
-        f"{'situation':32} {'late':>7} {'loop':>7} {'submit':>7} {'others':>7}  kept KiB/fds/threads"
-    )
+    heads = " ".join(f"{head:>7}" for head in ("late", "loop", "submit", "others"))
+    print(f"{'situation':32} {heads}  kept KiB/fds/threads")
     for name in names:
         with tempfile.TemporaryDirectory(prefix="mboxio-") as folder:
             one = [
