@@ -216,15 +216,15 @@ class Qtest(Link):
     def _note(self, reports: list[tuple[bytes, bytes]]) -> None:
         """Take note of what became of lines, and of how often they were raised meanwhile."""
         latest = {text: what for what, text in reports}
-        raises = Counter(text for what, text in reports if what == b"raise")
+        times = Counter(reports)
         for text, what in latest.items():
             line = int(text)
             if line >= IRQS_MAX:
                 continue
             (self.raised.add if what == b"raise" else self.raised.discard)(line)
             for interrupt in list(self.interrupts):
-                if interrupt.line == line and raises[text]:
-                    interrupt.signal(raises[text])
+                if interrupt.line == line and times[b"raise", text]:
+                    interrupt.signal(times[b"raise", text])
 
     def intercept(self, command: str) -> None:
         """Begin to hear of interrupts, unless this was asked for before."""
