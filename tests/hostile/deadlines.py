@@ -8,6 +8,7 @@ process was woken for a time that it had set. Each situation has a process of it
 import argparse
 import asyncio
 import json
+import logging
 import os
 import select
 import signal
@@ -26,6 +27,7 @@ import mboxio
 from mboxio import MailboxError, RequestTimeout, _build
 from mboxio.devicetree import DeviceTree, describe
 from mboxio.remote import Remote
+from mboxio.remote.acpm import AcpmRemote
 from tests.devicetree.test_large import wide
 
 from .enemies import ATTACKS, PROBES, SERVES
@@ -36,9 +38,9 @@ QUIET = "silent"
 
 
 @contextmanager
-def enemy(kind: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def enemy(kind: str, name: str = "t") -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start one; yield its process and where it is if that is new."""
-    command = [sys.executable, "-m", "tests.hostile.enemies", kind, "t"]
+    command = [sys.executable, "-m", "tests.hostile.enemies", kind, name]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -100,10 +102,20 @@ def stopped() -> Iterator[tuple[str, Any]]:
 
 
 @contextmanager
-def passed() -> Iterator[tuple[str, Any]]:
+def passed(kind: str) -> Iterator[tuple[str, Any]]:
     """The kernel lets descriptors through, as before Linux 6.16."""
     mboxio.local.doorbells.SO_PASSRIGHTS = 0xFFFF  # type: ignore[attr-defined]
-    with served("descriptors") as where:
+    with served(kind) as where:
+        yield where
+
+
+@contextmanager
+def failing() -> Iterator[tuple[str, Any]]:
+    """The program's handler of requests raises, and what is logged is written."""
+    log = logging.getLogger("mboxio")
+    log.propagate = False
+    with open(os.devnull, "w") as nowhere, served("requests") as where:
+        log.addHandler(logging.StreamHandler(nowhere))
         yield where
 
 
@@ -128,23 +140,25 @@ def tree() -> Iterator[tuple[str, Any]]:
 
 @contextmanager
 def file() -> Iterator[tuple[str, Any]]:
-    """The file under the SRAM is cut, and grows again, while firmware is looked for in it."""
-    from mboxio.remote.acpm import AcpmRemote
-
+    """An SRAM in a file has no firmware any more, and somebody writes anything there."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "sram")
         remote = AcpmRemote(f"file:{path}")
         remote.channel()
         with remote:
-            remote._server.silent = True  # type: ignore[union-attr]
+            pass
+        with enemy("file", path):
             yield f"acpm:?at=file:{path}", "0"
 
 
 SITUATIONS: dict[str, Callable[[], Any]] = {
     **{name: partial(served, name) for name in SERVES},
-    "descriptors, before Linux 6.16": passed,
+    "descriptors, before Linux 6.16": partial(passed, "descriptors"),
+    "slow ones, before Linux 6.16": partial(passed, "slow descriptors"),
+    "requests, failing handler": failing,
     "stopped remote": stopped,
     "large device tree": tree,
+    "file that is scribbled on": file,
     **{name: partial(probed, name) for name in PROBES},
     **{name: partial(attacked, name) for name in ATTACKS},
 }
@@ -224,6 +238,10 @@ class Lateness:
         self.ends["answered" if error is None else type(error).__name__] += 1
 
 
+def fail(message: bytes) -> bytes:
+    raise ValueError("no such message")
+
+
 def measure(name: str, count: int) -> dict[str, Any]:
     """Live through a situation."""
     made = Lateness()
@@ -232,7 +250,7 @@ def measure(name: str, count: int) -> dict[str, Any]:
         with mboxio.connect(address, wait_s=10) as connection:
             client = connection.client(channel)
             messages = client.subscribe(limit=16)
-            client.on_request(lambda message: message)
+            client.on_request(fail if "failing" in name else bytes)
             for _ in range(3):
                 made.blocking(client)
             asyncio.run(made.loop(connection, client, 1))

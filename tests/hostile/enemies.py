@@ -4,6 +4,7 @@
 and goes on until it is killed.
 """
 
+import mmap
 import os
 import select
 import socket
@@ -20,10 +21,12 @@ from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, consumer, producer
 from mboxio.ring.layout import ChannelSpec, MemoryLayout
 from tests.io.stubs import FakeGdb, FakeQtest, framed
 from tests.remote.minihost import MiniHost
+from tests.shm.slow import SlowDescriptor
 
 from . import evil
 
 CHANNEL = ChannelSpec("a", 32, 256)
+LINGERING: list[socket.socket] = []
 EMPTY = 1 << 30
 """Status of a BCM2835 mailbox in which nothing waits."""
 STATUS = 0x18
@@ -49,8 +52,19 @@ def bells(link: socket.socket, memory: Memory, layout: MemoryLayout) -> None:
         say(link, DOORBELL)
 
 
+def slow(link: socket.socket, memory: Memory, layout: MemoryLayout) -> None:
+    """Give away a descriptor whose last owner takes ten minutes to close it."""
+    descriptor = SlowDescriptor()
+    LINGERING.append(descriptor.reader)
+    try:
+        descriptor.send(link, DOORBELL)
+    finally:
+        descriptor.slow.close()
+    silent(link, memory, layout)
+
+
 def pipes(link: socket.socket, memory: Memory, layout: MemoryLayout) -> None:
-    """Send descriptors that nobody asked for, with what lingers where they are let in."""
+    """Send descriptors that nobody asked for."""
     random = Random(1)
     while True:
         evil.descriptors(link, random)
@@ -105,6 +119,7 @@ SERVES: dict[str, Callable[[socket.socket, Memory, MemoryLayout], None]] = {
     "silent": silent,
     "bells": bells,
     "descriptors": pipes,
+    "slow descriptors": slow,
     "stale replies": flood(REPLY, bytes(200)),
     "errors": flood(ERROR, error_message(-5, "\x1b[2J" * 200, 256)),
     "messages": flood(MESSAGE, bytes(200)),
@@ -206,12 +221,27 @@ PROBES: dict[str, tuple[type[FakeQtest | FakeGdb], bytes]] = {
 }
 
 
+def scribble_file(path: str) -> None:
+    """Write anything anywhere into a file, from its first change on."""
+    random = Random(1)
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        print("ready", flush=True)
+        before = memory[:]
+        while memory[:] == before:
+            os.sched_yield()
+        while True:
+            at = 4 * random.randrange(len(memory) // 4)
+            memory[at : at + 4] = random.getrandbits(random.randrange(1, 33)).to_bytes(4, "little")
+
+
 def main(kind: str, name: str) -> None:
     """Be it."""
     if kind in SERVES:
         serve(name, SERVES[kind])
     elif kind in PROBES:
         probe(*PROBES[kind])
+    elif kind == "file":
+        scribble_file(name)
     else:
         print("ready", flush=True)
         ATTACKS[kind](name)
