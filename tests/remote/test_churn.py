@@ -1,9 +1,11 @@
 """Hosts that come and go without end: what they cost, who is served meanwhile, who comes in."""
 
+import itertools
 import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -11,6 +13,7 @@ import pytest
 
 import mboxio
 from mboxio import RemoteGone
+from mboxio.local.doorbells import let_go
 from mboxio.local.sockets import WAITING_MAX, connect
 from mboxio.remote import Remote
 from mboxio.remote.budget import Budget
@@ -160,6 +163,47 @@ def test_who_has_gone_again_gets_no_memory(remote: Remote, monkeypatch: pytest.M
             assert last.request(b"!") == (REPLY, 1, b"!")
     assert len(welcomed) == 1
     assert remote.stats().refused == 0
+
+
+def test_between_two_ends_that_take_long_all_others_are_served(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+    done: list[str] = []
+    late_ns = [0]
+    serve = ShmServer._serve
+
+    def slow_end(link: socket.socket) -> None:
+        late_ns[0] += 20_000_000
+        done.append("end")
+        let_go(link)
+
+    def counted(self: ShmServer) -> bool:
+        done.append("look")
+        return serve(self)
+
+    def slow(message: bytes) -> bytes:
+        asked.set()
+        assert go_on.wait(PATIENCE_S)
+        return message
+
+    server = "mboxio.remote.serving.server"
+    monkeypatch.setattr(f"{server}.let_go", slow_end)
+    monkeypatch.setattr(f"{server}.monotonic_ns", lambda: time.monotonic_ns() + late_ns[0])
+    remote.channels["c"].handler = slow
+    with mboxio.open("shm:demo/c", timeout_s=PATIENCE_S) as client:
+        going = [MiniHost("demo") for _ in range(5)]
+        request = client.submit(b"?")
+        assert asked.wait(PATIENCE_S)
+        for host in going:
+            host.socket.close()
+        monkeypatch.setattr(ShmServer, "_serve", counted)
+        go_on.set()
+        assert request.result() == b"?"
+        until_gone(remote, but=1)
+    ends = [number for number, what in enumerate(done) if what == "end"][:5]
+    assert len(ends) == 5
+    assert all("look" in done[one:other] for one, other in itertools.pairwise(ends))
 
 
 def test_a_full_queue_of_those_who_wait_is_tried_again(sockets: str) -> None:

@@ -28,6 +28,8 @@ CHUNK_NS = 50_000
 # A sleeping thread wakes about this late.
 SLACK_NS = 60_000
 UNDRAINED_NS = 1_000_000
+SLOW_DROP_NS = 1_000_000
+"""The end of a connection in which something slow lies takes longer."""
 COME_MAX = 16
 """So many who have gone already are taken from the door between two looks at the rings."""
 
@@ -236,6 +238,8 @@ class Server(Generic[End]):
                     began_ns = monotonic_ns()
                     self._drop(link)
                     self._charge(began_ns, bool(self.links))
+                    if monotonic_ns() - began_ns >= SLOW_DROP_NS:
+                        break  # what is left shows again, after a look at who is there
                 else:
                     self._floods.rang(descriptor, link.connection, monotonic_ns())
             elif descriptor == self._door.socket.fileno():
