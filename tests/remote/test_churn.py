@@ -206,6 +206,17 @@ def test_between_two_ends_that_take_long_all_others_are_served(
     assert all("look" in done[one:other] for one, other in itertools.pairwise(ends))
 
 
+def test_who_comes_is_not_waited_for_whatever_the_default_is(remote: Remote) -> None:
+    before_s = socket.getdefaulttimeout()
+    with MiniHost("demo") as served:
+        socket.setdefaulttimeout(PATIENCE_S * 100)
+        try:
+            with MiniHost("demo") as host:  # it says nothing before it has its memory
+                assert host.request(b"x") == served.request(b"x") == (REPLY, 1, b"x")
+        finally:
+            socket.setdefaulttimeout(before_s)
+
+
 def test_a_full_queue_of_those_who_wait_is_tried_again(sockets: str) -> None:
     os.mkdir(sockets, 0o700)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:

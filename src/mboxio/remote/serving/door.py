@@ -49,9 +49,13 @@ class Door:
         self._short = False  # of descriptors, when somebody wanted in
 
     def accept(self) -> socket.socket | None:
-        """Return a host that came, or None. After `resume_ns` is set, rest until then."""
+        """Return a host that came, or None. After `resume_ns` is set, rest until then.
+
+        Its socket never blocks, whatever the program, or gevent, made the default.
+        """
         try:
             link, _ = self.socket.accept()
+            link.setblocking(False)
         except BlockingIOError:
             return None
         except OSError as error:

@@ -289,7 +289,6 @@ class Server(Generic[End]):
 
     def _let_in(self, link: socket.socket) -> None:
         try:
-            link.setblocking(False)
             self._connect(link)
         except BaseException as error:
             self._admission.forget(link)
