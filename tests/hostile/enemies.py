@@ -26,6 +26,7 @@ from tests.shm.slow import SlowDescriptor
 from . import evil
 
 CHANNEL = ChannelSpec("a", 32, 256)
+READY: list[SlowDescriptor] = []
 LINGERING: list[socket.socket] = []
 EMPTY = 1 << 30
 """Status of a BCM2835 mailbox in which nothing waits."""
@@ -53,13 +54,17 @@ def bells(link: socket.socket, memory: Memory, layout: MemoryLayout) -> None:
 
 
 def slow(link: socket.socket, memory: Memory, layout: MemoryLayout) -> None:
-    """Give away a descriptor whose last owner takes ten minutes to close it."""
-    descriptor = SlowDescriptor()
+    """Give away a descriptor whose last owner takes ten minutes to close it.
+
+    The next one is ready before its host comes, so that it is there before it can be refused.
+    """
+    descriptor = READY.pop() if READY else SlowDescriptor()
     LINGERING.append(descriptor.reader)
     try:
         descriptor.send(link, DOORBELL)
     finally:
         descriptor.slow.close()
+    READY.append(SlowDescriptor())
     silent(link, memory, layout)
 
 
