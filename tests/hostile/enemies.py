@@ -62,10 +62,12 @@ def slow(link: socket.socket, memory: Memory, layout: MemoryLayout) -> None:
     LINGERING.append(descriptor.reader)
     try:
         descriptor.send(link, DOORBELL)
-    finally:
+    except OSError:
+        LINGERING.pop().close()  # else it is we who wait
         descriptor.slow.close()
     READY.append(SlowDescriptor())
-    silent(link, memory, layout)
+    if len(LINGERING) % 4:
+        silent(link, memory, layout)
 
 
 def pipes(link: socket.socket, memory: Memory, layout: MemoryLayout) -> None:
