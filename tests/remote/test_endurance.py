@@ -15,7 +15,7 @@ from mboxio._base.endurance import PAUSE_MAX_S, Endurance, endure
 from mboxio.remote import Remote
 from mboxio.remote.acpm import AcpmRemote
 from mboxio.remote.acpm.servers import FileServer
-from mboxio.remote.serving.server import ShmServer
+from mboxio.remote.serving.shm import ShmServer
 from tests.hardening.support import until
 
 from .support import echo

@@ -82,7 +82,7 @@ class SharedMemory(RingController):
     def open(self) -> None:
         """See `Controller.open`."""
         require_ordered_memory()
-        self.socket = connect(self.name)
+        self.socket = connect(self.name, patience_s=self.options.connect_timeout_s)
         if not readable(self.socket.fileno(), self.options.connect_timeout_s):
             raise RemoteGone(
                 f"shm:{self.name}: the remote accepted the connection and handed over no memory "

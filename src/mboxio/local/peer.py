@@ -157,7 +157,7 @@ def open_peer(where: str, offset: int, size_bytes: int | None) -> PeerRegion:
         RuntimeError: this build cannot share memory on this machine.
     """
     require_ordered_memory()
-    connection = connect(where, "peer")
+    connection = connect(where, "peer", CONNECT_S)
     if not readable(connection.fileno(), CONNECT_S):
         let_go(connection)
         raise RemoteGone(

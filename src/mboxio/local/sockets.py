@@ -14,6 +14,7 @@ import re
 import socket
 import stat
 import struct
+import time
 
 from mboxio._base.texts import remote_text
 from mboxio._os.descriptors import refuse_exhausted, require
@@ -55,6 +56,11 @@ STARTED_BY = {"shm": "mboxio serve", "peer": "python -m mboxio.remote.acpm"}
 
 CREDENTIALS = struct.Struct("3i")
 """What SO_PEERCRED tells: process, user and group."""
+
+WAITING_MAX = 128
+"""How many hosts may have knocked before the remote looks, also while others knock without end."""
+
+BUSY_PAUSE_S = 0.001
 
 LOCK_TRIES = 100
 """Each one in vain means that another remote began or ended just then."""
@@ -118,7 +124,7 @@ def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
         listening.bind(path)
         os.chmod(path, 0o600)
         refuse_descriptors(listening)
-        listening.listen(16)
+        listening.listen(WAITING_MAX)
     except BaseException as error:
         if listening is not None:
             listening.close()
@@ -153,8 +159,12 @@ def _send_home(listening: socket.socket) -> None:
         pass  # that was the last, or there is no descriptor to accept one by
 
 
-def connect(name: str, scheme: str = "shm") -> socket.socket:
+def connect(name: str, scheme: str = "shm", patience_s: float = 0.0) -> socket.socket:
     """Connect to the remote of ``scheme:name``.
+
+    Args:
+        name, scheme: of the remote.
+        patience_s: how long to try again, in seconds, while too many hosts are waiting there.
 
     Returns:
         The connected socket, which does not block.
@@ -166,8 +176,15 @@ def connect(name: str, scheme: str = "shm") -> socket.socket:
     """
     require("eventfd")
     path = socket_path(name, scheme, host=True)
+    until_s = time.monotonic() + patience_s
     try:
-        return _connected(path, _may_own(True))
+        while True:
+            try:
+                return _connected(path, _may_own(True))
+            except BlockingIOError:
+                if time.monotonic() >= until_s:
+                    raise
+                time.sleep(BUSY_PAUSE_S)  # nothing tells when there is a place in its queue
     except OSError as error:
         refuse_exhausted(error, f"{scheme}:{name}")
         for other in of_invoker(os.path.basename(path)):

@@ -19,7 +19,8 @@ from mboxio.remote.declared import Declared
 from mboxio.remote.faults import Greeting
 from mboxio.remote.questions import Answered
 from mboxio.remote.serving.handshake import Peer
-from mboxio.remote.serving.server import Link, ShmServer
+from mboxio.remote.serving.server import Link
+from mboxio.remote.serving.shm import ShmServer
 from mboxio.remote.serving.thread import Serving
 
 __all__ = ["Remote"]
