@@ -9,6 +9,7 @@ from mboxio.remote.connection import Connection
 from mboxio.remote.faults import Faults, Greeting
 from mboxio.remote.remote import Remote
 from mboxio.remote.serving.handshake import Peer
+from mboxio.remote.spawning.spawned import RemoteProcess
 from mboxio.remote.stats import RemoteStats
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Peer",
     "Remote",
     "RemoteChannel",
+    "RemoteProcess",
     "RemoteStats",
 ]

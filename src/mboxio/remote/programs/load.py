@@ -18,8 +18,8 @@ from mboxio.errors import AddressError
 from mboxio.regions import access
 from mboxio.remote.acpm import AcpmRemote
 from mboxio.remote.channel import RemoteChannel
-from mboxio.remote.reference import Reference
 from mboxio.remote.remote import Remote
+from mboxio.remote.spawning.reference import Reference
 
 __all__ = ["AnyRemote", "channels", "from_file", "from_function", "from_handlers", "made", "served"]
 
@@ -143,10 +143,12 @@ def _imported(reference: Reference) -> Callable[..., Any]:
     """
     try:
         found: Any = _module(reference)
-        for part in reference.name.split("."):
-            found = getattr(found, part)
     except (Exception, SystemExit) as error:
         raise ValueError(f"{reference.text} cannot be imported: {_told(error)}") from error
+    for part in reference.name.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        raise ValueError(f"module {reference.module} has no function {reference.name}")
     if not callable(found):
         raise ValueError(f"{reference.text} is {found!r}, which cannot be called")
     function: Callable[..., Any] = found

@@ -1,0 +1,144 @@
+"""A process that ends no later than this one, and what is known of its end.
+
+The kernel kills such a process with the *thread* that started it, so a thread of its own starts it,
+waits for its end and notes that.
+"""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from threading import Event, Lock, Thread
+
+__all__ = ["Process"]
+
+
+class Process:
+    """A process, started.
+
+    It is the first of a process group: Ctrl-C in a terminal is not for it, and what it starts
+    itself ends with it.
+
+    Args:
+        command: which program, by its path, and its arguments.
+        log: descriptor that all its output goes to.
+        environment: of the process; None: that of this one.
+        folder: where it runs; None: where this one does.
+        descriptors: which it gets, under the same numbers.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: int,
+        environment: Mapping[str, str] | None = None,
+        folder: str | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> None:
+        self.pid = 0
+        self.status: int | None = None
+        self.dumped = False
+        self._owner = os.getpid()
+        self._lock = Lock()
+        self._unwanted = False
+        self._errors: list[BaseException] = []
+        self._started, self._over = Event(), Event()
+        arguments = (command, log, environment, folder, descriptors)
+        self._thread = Thread(
+            target=self._keep, args=arguments, name=f"mboxio keeper of {command[0]}", daemon=True
+        )
+        self._thread.start()
+        try:
+            self._started.wait()
+        except BaseException:
+            self.kill()
+            raise
+        for error in self._errors:
+            self._thread.join()
+            raise error
+
+    @property
+    def ended(self) -> str | None:
+        """How it ended, in words; None: it has not."""
+        if self.status is None:
+            return None
+        if self.status >= 0:
+            return f"process {self.pid} ended with status {self.status}"
+        dumped = " (core dumped)" if self.dumped else ""
+        return f"process {self.pid} ended by {_name(-self.status)}{dumped}"
+
+    def signal(self, number: int) -> bool:
+        """Send a signal to it and what it started; False: it has ended, or is not ours."""
+        with self._lock:
+            self._unwanted = self._unwanted or number == signal.SIGKILL
+            if not self.pid or self.status is not None or os.getpid() != self._owner:
+                return False
+            os.killpg(self.pid, number)
+            return True
+
+    def kill(self) -> None:
+        """Kill it and wait for its end; idempotent."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for its end; False: it has not ended within that time."""
+        if os.getpid() != self._owner:
+            return True  # of a fork: it is the parent's
+        if not self._over.wait(timeout_s):
+            return False
+        self._thread.join()
+        return True
+
+    def _keep(
+        self,
+        command: Sequence[str],
+        log: int,
+        environment: Mapping[str, str] | None,
+        folder: str | None,
+        descriptors: Sequence[int],
+    ) -> None:
+        try:
+            started = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd=folder,
+                pass_fds=descriptors,
+                process_group=0,
+            )
+        except BaseException as error:
+            self._errors.append(error)
+            self._started.set()
+            self._over.set()
+            return
+        with self._lock:
+            self.pid = started.pid
+            if self._unwanted:  # whoever wanted it was interrupted meanwhile
+                os.killpg(self.pid, signal.SIGKILL)
+        self._started.set()
+        try:
+            # It is left in the table until nobody can send it a signal any more.
+            end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            self.dumped = end is not None and end.si_code == os.CLD_DUMPED
+        except ChildProcessError:
+            pass  # this program ignores SIGCHLD, so the kernel has told nobody
+        with self._lock:
+            try:
+                os.killpg(self.pid, signal.SIGKILL)  # what it left behind
+            except ProcessLookupError:
+                pass
+            self.status = started.wait()
+        self._over.set()
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
