@@ -23,7 +23,7 @@ EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "firmware_c"
 PATIENCE_S = 60.0
 
 FIRMWARE = """
-import os, signal
+import signal
 
 def firmware(remote):
     print("booted")
@@ -31,7 +31,7 @@ def firmware(remote):
     @remote.handler("pmic")
     def pmic(message):
         if message == b"crash":
-            os.kill(os.getpid(), signal.SIGSEGV)
+            signal.raise_signal(signal.SIGSEGV)
         return message[::-1]
 """
 

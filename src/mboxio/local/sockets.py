@@ -33,6 +33,7 @@ __all__ = [
     "connect",
     "listen",
     "ring_doorbell",
+    "runtime_folder",
     "socket_path",
     "unlisten",
 ]
@@ -210,6 +211,17 @@ def ring_doorbell(connection: socket.socket) -> None:
         connection.send(DOORBELL, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
     except OSError:
         pass
+
+
+def runtime_folder() -> str:
+    """Return the folder of the sockets, which is the user's alone; it is made if it is missing.
+
+    Raises:
+        AddressError: it cannot be made, or others can get at it.
+    """
+    folder = _folder()
+    _make_folder(folder)
+    return folder
 
 
 def _folder() -> str:

@@ -33,6 +33,11 @@ class Program:
     command: tuple[str, ...] = ()
     python: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def short(self) -> str:
+        """What people call it who know where it lies."""
+        return self.text if self.file is None else os.path.basename(self.file)
+
     def arguments(self, name: str, address: str) -> list[str]:
         """Return the command for an address."""
         return [each.replace("{name}", name).replace("{address}", address) for each in self.command]

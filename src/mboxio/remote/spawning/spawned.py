@@ -30,6 +30,8 @@ STOP_S = 5.0
 END_S = 1.0
 """How long a process takes to end whose sockets are closed already."""
 TAIL_LINES = 20
+CRASHES = frozenset({signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV})
+"""Signals by which no process ends that was only told to."""
 NAME_MAX = 40
 
 
@@ -61,7 +63,7 @@ class RemoteProcess:
         self._process: Process | None = None
         self._control: Control | None = None
         self._lock = RLock()
-        self._ending_wanted = False
+        self._ending_wanted = self._waited = False
         self.program = program_of(firmware)
         if faults is not None and self.program.command:
             raise ValueError(f"{self.program.text}: faults are those of a remote in Python")
@@ -123,7 +125,10 @@ class RemoteProcess:
     @property
     def died(self) -> bool:
         """Whether it ended on its own, and nobody has waited for that with `wait`."""
-        return self.ended is not None and not self._ending_wanted
+        status = None if self._process is None else self._process.status
+        if status is None or self._waited:
+            return False
+        return not self._ending_wanted or -status in CRASHES
 
     def log_tail(self, lines: int = TAIL_LINES) -> list[str]:
         """Return the last lines of the log, with control characters escaped."""
@@ -138,8 +143,8 @@ class RemoteProcess:
     def kill(self) -> None:
         """Send SIGKILL and wait until it is gone; idempotent."""
         with self._lock:
-            self._ending_wanted = True
             if self._process is not None:
+                self._ending_wanted |= self._process.signal(signal.SIGKILL)
                 self._process.kill()
             self._tidy()
 
@@ -150,8 +155,8 @@ class RemoteProcess:
             grace_s: how long it may take, in seconds; then it is killed. A program gets SIGTERM.
         """
         with self._lock:
-            self._ending_wanted = True
             process = self._process
+            self._ending_wanted |= self.running
             if process is not None and self._control is None:
                 process.signal(signal.SIGTERM)
             elif self._control is not None:
@@ -181,9 +186,14 @@ class RemoteProcess:
         process = self._process
         if process is None or not process.wait(timeout_s):
             raise TimeoutError(f"{self.program.text} still runs after {timeout_s} s")
-        self._ending_wanted = True
+        self._waited = True
         assert process.status is not None
         return process.status
+
+    def look_for_end(self, timeout_s: float) -> None:
+        """Give a process that is about to end the time for it, in seconds; `ended` says whether."""
+        if self._process is not None:
+            self._process.wait(timeout_s)
 
     def freeze(self) -> None:
         """Stop it where it is, as firmware that hangs; `thaw` lets it go on."""
@@ -213,7 +223,6 @@ class RemoteProcess:
     def __del__(self) -> None:
         if getattr(self, "_process", None) is not None and self.running:
             warnings.warn(f"{self!r} was forgotten: close it", ResourceWarning, 2, source=self)
-            self._ending_wanted = True
             self.kill()
             self._output.close()
 
@@ -254,7 +263,7 @@ class RemoteProcess:
     # -- starting
 
     def _start(self) -> None:
-        self._ending_wanted = False
+        self._ending_wanted = self._waited = False
         try:
             if self.program.command:
                 self._start_command()
