@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mboxio.remote import Faults, RemoteProcess
     from mboxio.remote.spawning.program import Firmware
 
-__all__ = ["StartFirmware", "mboxio_board", "mboxio_firmware"]
+__all__ = ["StartFirmware", "board_address", "mboxio_board", "mboxio_firmware"]
 
 WAIT_S, LOCK_WAIT_S = "10", "600"
 
