@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from random import Random
 from threading import Event, get_ident
+from typing import TYPE_CHECKING
 
 from mboxio._base.texts import remote_text
 from mboxio._queue.handlers import require_plain
@@ -22,8 +23,10 @@ from mboxio.remote.lane import Answered
 from mboxio.remote.serving.handshake import Peer
 from mboxio.remote.serving.server import Link, ShmServer
 from mboxio.remote.serving.thread import Serving
-from mboxio.remote.spawning.program import Firmware
-from mboxio.remote.spawning.spawned import RemoteProcess
+
+if TYPE_CHECKING:
+    from mboxio.remote.spawning.program import Firmware
+    from mboxio.remote.spawning.spawned import RemoteProcess
 
 __all__ = ["Remote"]
 
@@ -81,14 +84,14 @@ class Remote(Serving[ShmServer], Declared):
     @classmethod
     def spawn(
         cls,
-        firmware: Firmware,
+        firmware: "Firmware",
         *,
         address: str | None = None,
         wait_s: float = 10.0,
         faults: Faults | None = None,
         env: Mapping[str, str] | None = None,
         log: "str | os.PathLike[str] | None" = None,
-    ) -> RemoteProcess:
+    ) -> "RemoteProcess":
         """Start firmware in a process of its own and wait until it serves.
 
         ::
@@ -119,6 +122,8 @@ class Remote(Serving[ShmServer], Declared):
             AddressError: no such address is possible, or somebody serves it already.
             RemoteGone: it ended, or does not serve in time; a note has the end of its log.
         """
+        from mboxio.remote.spawning.spawned import RemoteProcess  # a host's side, which takes long
+
         return RemoteProcess(
             firmware, address=address, wait_s=wait_s, faults=faults, env=env, log=log
         )

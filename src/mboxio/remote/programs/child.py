@@ -27,9 +27,8 @@ from mboxio.remote.programs.load import (
     made,
     served,
 )
-from mboxio.remote.spawning.launcher import die_with
+from mboxio.remote.spawning.launcher import Loading, die_with
 from mboxio.remote.spawning.reference import Reference
-from mboxio.remote.spawning.spawned import RemoteProcess
 
 __all__ = ["main"]
 
@@ -55,8 +54,9 @@ def main(arguments: Sequence[str]) -> None:
 def _serve(lines: BufferedRWPair) -> None:
     settings = json.loads(lines.readline())
     try:
-        with RemoteProcess.refused():
-            remote = _load(settings)
+        Loading.now = True
+        remote = _load(settings)
+        Loading.now = False
         remote.faults = _faults(settings["faults"])
         remote.start()
     except (ValueError, RuntimeError) as error:

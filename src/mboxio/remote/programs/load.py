@@ -10,20 +10,21 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mboxio.address.address import Address
-from mboxio.controllers.acpm.layout import BASE
 from mboxio.errors import AddressError
-from mboxio.regions import access
-from mboxio.remote.acpm import AcpmRemote
 from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.remote import Remote
+from mboxio.remote.serving.thread import Serving
 from mboxio.remote.spawning.reference import Reference
+
+if TYPE_CHECKING:
+    from mboxio.remote.acpm import AcpmRemote
 
 __all__ = ["AnyRemote", "channels", "from_file", "from_function", "from_handlers", "made", "served"]
 
-AnyRemote = Remote | AcpmRemote
+AnyRemote: TypeAlias = "Remote | AcpmRemote"
 
 
 def made(address: Address) -> AnyRemote:
@@ -35,6 +36,11 @@ def made(address: Address) -> AnyRemote:
     if address.controller == "shm" and not address.channel and not address.options:
         return Remote(address.name)
     if address.controller == "acpm" and not address.name and not address.channel:
+        # None of this is for those who serve shm:, and it takes long to import.
+        from mboxio.controllers.acpm.layout import BASE
+        from mboxio.regions import access
+        from mboxio.remote.acpm import AcpmRemote
+
         options = dict(address.options)
         at, base = options.pop("at", ""), access.number(options.pop("base", hex(BASE)))
         if at and not options:
@@ -70,10 +76,11 @@ def from_file(file: Path, remote: AnyRemote) -> AnyRemote:
         if isinstance(found, Remote) and isinstance(remote, Remote):
             found.name = remote.name
             return found
-        if isinstance(found, (Remote, AcpmRemote)):
-            if found.address != remote.address:
-                raise _Refused(f"{file} serves {served(found)}: write that.")
-            return found
+        if isinstance(found, Serving):
+            other: AnyRemote = vars(module)["remote"]
+            if other.address != remote.address:
+                raise _Refused(f"{file} serves {served(other)}: write that.")
+            return other
         function = getattr(module, "firmware", None)
         if callable(function):
             _require_takes_remote(str(file), "firmware", function)

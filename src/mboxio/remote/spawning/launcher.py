@@ -12,6 +12,14 @@ from collections.abc import Sequence
 __all__ = ["command_of", "die_with", "main"]
 
 PR_SET_PDEATHSIG = 1
+
+
+class Loading:
+    """Whether firmware is being loaded in this process: then it must not start further ones."""
+
+    now = False
+
+
 BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
     "from importlib import import_module; import_module(sys.argv.pop(1)).main(sys.argv[1:])"

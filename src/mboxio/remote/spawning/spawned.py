@@ -5,11 +5,10 @@ import secrets
 import signal
 import socket
 import warnings
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from threading import RLock
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from mboxio.address.address import Address
 from mboxio.client.open import connect
@@ -19,7 +18,7 @@ from mboxio.local.sockets import listen, socket_path, unlisten
 from mboxio.remote.faults import Faults
 from mboxio.remote.spawning.control import Control
 from mboxio.remote.spawning.keeper import Process
-from mboxio.remote.spawning.launcher import command_of
+from mboxio.remote.spawning.launcher import Loading, command_of
 from mboxio.remote.spawning.output import Output
 from mboxio.remote.spawning.program import Firmware, program_of
 
@@ -43,8 +42,6 @@ class RemoteProcess:
     Args, errors: see `Remote.spawn`.
     """
 
-    _refused: ClassVar[bool] = False
-
     def __init__(
         self,
         firmware: Firmware,
@@ -55,7 +52,7 @@ class RemoteProcess:
         env: Mapping[str, str] | None = None,
         log: "str | os.PathLike[str] | None" = None,
     ) -> None:
-        if self._refused:
+        if Loading.now:
             raise RuntimeError(
                 "a module that starts firmware while it is imported would do so in that firmware's "
                 'process again: write if __name__ == "__main__": before it'
@@ -79,16 +76,6 @@ class RemoteProcess:
         except BaseException:
             self._output.close()
             raise
-
-    @classmethod
-    @contextmanager
-    def refused(cls) -> Generator[None]:
-        """Start no firmware in this process for now: its own is being loaded."""
-        cls._refused = True
-        try:
-            yield
-        finally:
-            cls._refused = False
 
     # -- what it is
 
