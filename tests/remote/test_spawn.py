@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ import pytest
 import mboxio
 from mboxio.remote import Faults, Remote, RemoteProcess
 from mboxio.remote.programs.load import channels, from_function
+from mboxio.remote.spawning.control import Control
 from mboxio.remote.spawning.program import program_of
 from mboxio.remote.spawning.reference import Reference, reference_to
 from tests.tools import HEADER_FOLDER, tool
@@ -181,6 +183,27 @@ def test_an_address_that_is_served(file: Path) -> None:
         pytest.raises(mboxio.AddressError, match=rf"shm:one already \(pid {firmware.pid}\)"),
     ):
         Remote.spawn(file, address="shm:one")
+
+
+def test_a_program_for_an_address_that_is_served(sockets: str) -> None:
+    """A connection to it would succeed, and it would be another one's."""
+    assert sockets
+    remote = Remote("taken")
+    remote.handler("pmic")(turn)
+    with remote, pytest.raises(mboxio.AddressError, match="shm:taken already"):
+        Remote.spawn(["sleep", "3600"], address="shm:taken")
+
+
+def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
+    ours, theirs = socket.socketpair()
+    control = Control(ours)
+    with theirs:
+        with pytest.raises(TimeoutError):
+            control.ask(0, number=1)
+        theirs.sendall(b'{"error": "late", "kind": "firmware"}\n{"number": 2}\n')
+        assert control.ask(PATIENCE_S, number=2) == {"number": 2}
+    assert control.ask(PATIENCE_S, number=3) is None
+    control.close()
 
 
 @pytest.mark.parametrize(

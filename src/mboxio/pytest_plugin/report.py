@@ -38,7 +38,8 @@ def _sections(watch: Watch, gone: bool) -> Iterator[tuple[str, list[str]]]:
     for device in watch.devices:
         mine = [each for each in left if _leads_to(each, device.address)]
         left = [each for each in left if each not in mine]
-        yield f"mboxio {device.address}", [*_of_device(device, gone), *_of_connections(mine)]
+        lines = [*_of_device(device, gone), *_of_connections(mine)]
+        yield f"mboxio {device.address}", lines or ["no messages"]
         if isinstance(device, RemoteProcess):
             yield f"log of {device.program.short}", device.log_tail(LOG_LINES) or ["(empty)"]
     for address in dict.fromkeys(each.address for each in left):

@@ -61,12 +61,13 @@ class Seen:
         self._began_s = began_s
         self._then = then
 
-    def trace(self, point: str, subject: Any) -> None:
+    def trace(self, point: str, subject: object) -> None:
         """Note a message; see `mboxio._base.trace`. Under the lock of the connection."""
-        if point == REQUEST_SENT:
-            self._note(subject, "->", shown(subject.data))
-        elif point == REQUEST_ENDED:
-            self._note(subject, "<-", _end_of(subject))
+        if isinstance(subject, Request):
+            if point == REQUEST_SENT:
+                self._note(subject, "->", shown(subject.data))
+            elif point == REQUEST_ENDED:
+                self._note(subject, "<-", _end_of(subject))
         if self._then is not None:
             self._then(point, subject)
 
@@ -112,7 +113,7 @@ def shown(message: bytes) -> str:
     return f"{message[:BYTES_MAX].hex(' ')}{rest}" if message else "(empty)"
 
 
-def _end_of(request: Any) -> str:
+def _end_of(request: Request) -> str:
     value = request.value
     if isinstance(value, bytes):
         return shown(value)

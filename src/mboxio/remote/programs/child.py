@@ -70,7 +70,7 @@ def _serve(lines: BufferedRWPair) -> None:
         _say(lines, serving=served(remote), channels=[*channels(remote)])
         while line := lines.readline():
             try:
-                _obey(remote, **json.loads(line))
+                _obey(remote, json.loads(line))
             except ValueError as error:
                 _say(lines, error=str(error), kind="firmware")
             else:
@@ -89,19 +89,17 @@ def _load(settings: Mapping[str, Any]) -> AnyRemote:
     return from_handlers(handlers, remote)
 
 
-def _obey(remote: AnyRemote, what: str, value: Any) -> None:
-    if what == "faults":
-        remote.faults = _faults(value)
-    elif what == "silence":
-        remote.silence(value)
-    else:
-        raise ValueError(f"unknown: {what}")
+def _obey(remote: AnyRemote, told: Mapping[str, Any]) -> None:
+    if "faults" in told:
+        remote.faults = _faults(told["faults"])
+    if "silence" in told:
+        remote.silence(told["silence"])
 
 
 def _faults(fields: Mapping[str, Any] | None) -> Faults | None:
     return None if fields is None else Faults(**fields)
 
 
-def _say(lines: BufferedRWPair, **told: Any) -> None:
+def _say(lines: BufferedRWPair, **told: object) -> None:
     lines.write(json.dumps(told).encode() + b"\n")
     lines.flush()

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from threading import RLock
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 from mboxio.address.address import Address
 from mboxio.client.open import connect
@@ -225,21 +225,21 @@ class RemoteProcess:
 
     @faults.setter
     def faults(self, faults: Faults | None) -> None:
-        self._tell("faults", None if faults is None else asdict(faults))
+        self._tell(faults=None if faults is None else asdict(faults))
         self._faults = faults
 
     def silence(self, silent: bool = True) -> None:
         """Take nothing and answer nothing, but stay connected; False: go on."""
-        self._tell("silence", silent)
+        self._tell(silence=bool(silent))
 
-    def _tell(self, what: str, value: Any) -> None:
+    def _tell(self, **told: object) -> None:
         with self._lock:
             if self.program.command:
                 raise ValueError(f"{self.program.text}: only a remote in Python does as it is told")
             if self._control is None:
                 raise self._gone(f"{self.address} is not served")
             try:
-                answer = self._control.ask(ANSWER_S, what=what, value=value)
+                answer = self._control.ask(ANSWER_S, **told)
             except TimeoutError:
                 raise RemoteGone(
                     f"{self.program.text} does not react: is it frozen, or does a handler wait?"
@@ -284,6 +284,7 @@ class RemoteProcess:
 
     def _start_command(self) -> None:
         """Start a program, and connect to it as often as it takes: it says nothing itself."""
+        self._require_unserved()  # it would be another one that we connect to
         arguments = self.program.arguments(self._parsed.name, self._address)
         command = command_of("mboxio.remote.spawning.launcher", str(os.getpid()), *arguments)
         self._process = Process(command, self._output.fileno(), self._environment)
@@ -323,17 +324,21 @@ class RemoteProcess:
         if self._control is not None:
             self._control.close()
             self._control = None
+        try:
+            self._require_unserved()
+        except (MailboxError, OSError):
+            pass  # somebody else serves it by now
+
+    def _require_unserved(self) -> None:
+        """Raise AddressError if somebody serves the address; remove what was left behind there."""
         name, scheme = self._parsed.name, "shm"
         if self._parsed.controller == "acpm":
             scheme, _, name = self._parsed.options.get("at", "").partition(":")
         if scheme not in ("shm", "peer") or self._parsed.controller not in ("shm", "acpm"):
             return
-        try:
-            path = socket_path(name, scheme)
-            if os.path.lexists(path):
-                unlisten(path, *listen(name, scheme))
-        except (MailboxError, OSError):
-            pass  # somebody else serves it by now
+        path = socket_path(name, scheme)
+        if os.path.lexists(path):
+            unlisten(path, *listen(name, scheme))
 
 
 def _unused(what: str) -> str:
