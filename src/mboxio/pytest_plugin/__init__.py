@@ -33,7 +33,7 @@ class StartFirmware(Protocol):
         firmware: "Firmware",
         *,
         address: str | None = None,
-        wait_s: float = 10.0,
+        wait_s: float = 30.0,
         faults: "Faults | None" = None,
         env: Mapping[str, str] | None = None,
     ) -> "RemoteProcess":

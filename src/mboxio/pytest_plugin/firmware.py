@@ -39,7 +39,7 @@ class Starter:
         firmware: Firmware,
         *,
         address: str | None = None,
-        wait_s: float = 10.0,
+        wait_s: float = 30.0,
         faults: Faults | None = None,
         env: Mapping[str, str] | None = None,
     ) -> RemoteProcess:

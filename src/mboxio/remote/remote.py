@@ -87,7 +87,7 @@ class Remote(Serving[ShmServer], Declared):
         firmware: "Firmware",
         *,
         address: str | None = None,
-        wait_s: float = 10.0,
+        wait_s: float = 30.0,
         faults: Faults | None = None,
         env: Mapping[str, str] | None = None,
         log: "str | os.PathLike[str] | None" = None,

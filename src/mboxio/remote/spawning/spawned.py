@@ -24,7 +24,7 @@ from mboxio.remote.spawning.program import Firmware, program_of
 
 __all__ = ["RemoteProcess"]
 
-ANSWER_S = 5.0
+ANSWER_S = 10.0
 STOP_S = 5.0
 END_S = 1.0
 """How long a process takes to end whose sockets are closed already."""
@@ -47,7 +47,7 @@ class RemoteProcess:
         firmware: Firmware,
         *,
         address: str | None = None,
-        wait_s: float = 10.0,
+        wait_s: float = 30.0,
         faults: Faults | None = None,
         env: Mapping[str, str] | None = None,
         log: "str | os.PathLike[str] | None" = None,
