@@ -10,7 +10,7 @@ import pytest
 
 from mboxio.pytest_plugin.watch import Watch
 from mboxio.remote import Faults, Remote, RemoteProcess
-from mboxio.remote.spawning.program import Firmware
+from mboxio.remote.spawning.program import Firmware, command_in, path_in
 from mboxio.remote.spawning.reference import Reference
 
 __all__ = ["Starter"]
@@ -94,14 +94,11 @@ class Starter:
 
     def _located(self, firmware: Firmware) -> Firmware:
         """Look for a file beside the test, in the root folder and in the current one."""
-        if isinstance(firmware, (list, tuple)) and firmware:
-            program, *arguments = firmware
-            if os.path.dirname(program):
-                return [os.fspath(self._found(program)), *arguments]
-            return firmware
-        if isinstance(firmware, (str, os.PathLike)):
-            text = os.fspath(firmware)
-            return firmware if Reference.parse(text) else self._found(text)
+        path, command = path_in(firmware), command_in(firmware)
+        if path is not None and not Reference.parse(path):
+            return self._found(path)
+        if command and os.path.dirname(command[0]):
+            return [self._found(command[0]), *command[1:]]
         return firmware
 
     def _found(self, text: str) -> str:

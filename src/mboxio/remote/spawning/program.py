@@ -4,12 +4,12 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard, cast
 
 from mboxio._queue.handlers import require_plain
 from mboxio.remote.spawning.reference import Reference, reference_to
 
-__all__ = ["Firmware", "Program", "program_of"]
+__all__ = ["Firmware", "Program", "command_in", "path_in", "program_of"]
 
 Firmware: TypeAlias = (
     "str | os.PathLike[str] | Sequence[str] | Callable[..., Any] | Mapping[str, Callable[..., Any]]"
@@ -31,7 +31,7 @@ class Program:
     text: str
     file: str | None = None
     command: tuple[str, ...] = ()
-    python: Mapping[str, Any] = field(default_factory=dict)
+    python: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def short(self) -> str:
@@ -51,21 +51,41 @@ def program_of(firmware: Firmware) -> Program:
         ValueError: the file is neither Python nor a program.
         FileNotFoundError: there is no such file.
     """
-    if isinstance(firmware, Mapping):
+    if _is_by_channel(firmware):
         return _of_handlers(firmware)
     if callable(firmware):
         reference = reference_to(firmware, "the firmware")
         require_plain(firmware, "the firmware", role="function", does=" that takes the remote")
         return Program(reference.text, reference.file, python={"function": asdict(reference)})
-    if isinstance(firmware, (str, os.PathLike)):
-        return _of_text(os.fspath(firmware))
-    command: Any = firmware
-    if isinstance(command, (list, tuple)) and command:
-        return _of_command([os.fspath(each) for each in command])
+    path, command = path_in(firmware), command_in(firmware)
+    if path is not None:
+        return _of_text(path)
+    if command:
+        return _of_command(command)
     raise TypeError(
         f"{firmware!r:.100} is not firmware: use a file, a command, a function, or handlers by"
         " channel"
     )
+
+
+def path_in(firmware: Firmware) -> str | None:
+    """Return the text of a path or name; None: it is something else."""
+    return os.fspath(firmware) if _is_path(firmware) else None
+
+
+def command_in(firmware: Firmware) -> list[str] | None:
+    """Return a command, a list or a tuple; None: it is something else."""
+    if not isinstance(firmware, (list, tuple)):
+        return None
+    return [os.fspath(each) for each in cast("Sequence[str]", firmware)]
+
+
+def _is_by_channel(firmware: Firmware) -> TypeGuard[Mapping[str, Callable[..., Any]]]:
+    return isinstance(firmware, Mapping)
+
+
+def _is_path(firmware: Firmware) -> "TypeGuard[str | os.PathLike[str]]":
+    return isinstance(firmware, (str, os.PathLike))
 
 
 def _of_handlers(handlers: Mapping[str, Callable[..., Any]]) -> Program:
