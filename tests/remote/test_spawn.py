@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -299,6 +300,40 @@ def test_it_outlives_the_thread_that_started_it(file: Path) -> None:
     thread.join()
     with made[0] as firmware, mboxio.open(f"{firmware.address}/pmic") as client:
         assert client.request(b"abc") == b"cba"
+
+
+def test_other_greenlets_go_on(file: Path) -> None:
+    if find_spec("gevent") is None:
+        pytest.skip("gevent is not installed")
+    program = f"""
+from gevent import monkey
+monkey.patch_all()
+import gevent, mboxio
+from mboxio.remote import Remote
+
+turns = []
+
+def turn():
+    while True:
+        turns.append(1)
+        gevent.sleep(0.001)
+
+other = gevent.spawn(turn)
+with Remote.spawn({str(file)!r}) as firmware:
+    assert turns
+    with mboxio.open(firmware.address) as client:
+        assert client.request(b"abc") == b"cba"
+    turns.clear()
+    firmware.restart()
+    assert turns
+    firmware.kill()
+    print(firmware.ended)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, timeout=PATIENCE_S
+    )
+    assert done.returncode == 0
+    assert done.stdout.endswith("ended by SIGKILL\n")
 
 
 def test_a_forgotten_one_is_ended_and_told_of(file: Path) -> None:

@@ -45,6 +45,7 @@ def main(arguments: Sequence[str]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with socket.socket(fileno=descriptor) as connection, connection.makefile("rwb") as lines:
+        connection.setblocking(True)  # gevent makes both ends such that do not
         try:
             _serve(lines)
         except (KeyboardInterrupt, BrokenPipeError):

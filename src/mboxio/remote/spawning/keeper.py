@@ -5,6 +5,7 @@ waits for its end and notes that.
 """
 
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -122,19 +123,35 @@ class Process:
             if self._unwanted:  # whoever wanted it was interrupted meanwhile
                 os.killpg(self.pid, signal.SIGKILL)
         self._started.set()
-        try:
-            # It is left in the table until nobody can send it a signal any more.
-            end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-            self.dumped = end is not None and end.si_code == os.CLD_DUMPED
-        except ChildProcessError:
-            pass  # this program ignores SIGCHLD, so the kernel has told nobody
+        _sleep_until_over(self.pid)
         with self._lock:
             try:
+                # It is left in the table until nobody can send it a signal any more.
+                end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+                self.dumped = end is not None and end.si_code == os.CLD_DUMPED
                 os.killpg(self.pid, signal.SIGKILL)  # what it left behind
-            except ProcessLookupError:
-                pass
+            except (ChildProcessError, ProcessLookupError):
+                pass  # gevent, or a program that ignores SIGCHLD, has taken it from the table
             self.status = started.wait()
         self._over.set()
+
+
+def _sleep_until_over(pid: int) -> None:
+    """Wait for the end of a process; after gevent's patch_all() the other greenlets go on."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # of this Python, or because it is gone or none is left
+        try:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            pass
+        return
+    try:
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        poller.poll()
+    finally:
+        os.close(descriptor)
 
 
 def _name(number: int) -> str:
