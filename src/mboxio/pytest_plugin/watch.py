@@ -72,7 +72,7 @@ class Seen:
             self._then(point, subject)
 
     def _note(self, request: Request, arrow: str, text: str) -> None:
-        channel: str = request.owner._channel.name
+        channel: str = request._owner._channel.name
         self.lines.append(Line(time.monotonic() - self._began_s, channel, arrow, text))
 
 
@@ -114,7 +114,7 @@ def shown(message: bytes) -> str:
 
 
 def _end_of(request: Request) -> str:
-    value = request.value
+    value = request._value
     if isinstance(value, bytes):
         return shown(value)
     if isinstance(value, RemoteError):
