@@ -164,6 +164,7 @@ def test_what_a_run_shows(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["process * ended by SIGSEGV", "*- log of firmware.py -*"])
 
 
+@pytest.mark.once
 def test_firmware_that_does_not_start(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_starts=STARTS,
@@ -187,6 +188,7 @@ def test_firmware_that_does_not_start(pytester: pytest.Pytester) -> None:
     )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_firmware_is_left_when_pytest_is_interrupted(
     pytester: pytest.Pytester, number: signal.Signals
@@ -213,6 +215,7 @@ def test_no_firmware_is_left_when_pytest_is_interrupted(
     assert ("KeyboardInterrupt" in shown) == (number == signal.SIGINT)
 
 
+@pytest.mark.once
 def test_one_test_at_a_time_uses_the_board(pytester: pytest.Pytester, board: str) -> None:
     pytest.importorskip("xdist")
     pytester.makepyfile(
@@ -304,6 +307,7 @@ def test_a_wait_that_is_no_time(pytester: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*--mboxio-wait: 'soon' is not a time: write seconds, 0 or more"])
 
 
+@pytest.mark.once
 def test_a_run_that_does_not_use_it_imports_nothing_of_it() -> None:
     program = (
         "import sys, pytest, mboxio.pytest_plugin;"

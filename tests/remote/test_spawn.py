@@ -25,6 +25,8 @@ from tests.tools import HEADER_FOLDER, tool
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "firmware_c"
 PATIENCE_S = 60.0
 
+once = pytest.mark.once  # no module that is compiled has a part in it
+
 FIRMWARE = """
 import signal
 
@@ -104,6 +106,7 @@ def test_how_it_died(file: Path) -> None:
         assert "Fatal Python error: Segmentation fault" in firmware.log
 
 
+@once
 def test_frozen_firmware_is_silent_and_can_be_ended(file: Path) -> None:
     with Remote.spawn(file) as firmware, mboxio.open(f"{firmware.address}/pmic") as client:
         firmware.freeze()
@@ -126,6 +129,7 @@ def test_functions_of_a_test() -> None:
         assert connection.client("echo").request(b"abc") == b"abc"
 
 
+@once
 def test_a_program_in_c(sockets: str, tmp_path: Path) -> None:
     make = (tool("make"), "-C", EXAMPLE, f"OUT={tmp_path}", f"RING={HEADER_FOLDER}")
     subprocess.run([*make, "CC=gcc"], check=True, stdout=subprocess.DEVNULL)
@@ -144,6 +148,7 @@ def test_a_program_in_c(sockets: str, tmp_path: Path) -> None:
         Remote.spawn(tmp_path / "firmware", faults=Faults())
 
 
+@once
 @pytest.mark.parametrize(
     ("text", "kind", "told", "log"),
     [
@@ -165,6 +170,7 @@ def test_firmware_that_does_not_start(
     assert log in "\n".join(caught.value.__notes__)
 
 
+@once
 @pytest.mark.usefixtures("sockets")
 @pytest.mark.parametrize("command", ["python", "program"])
 def test_firmware_that_never_serves(file: Path, command: str) -> None:
@@ -174,12 +180,14 @@ def test_firmware_that_never_serves(file: Path, command: str) -> None:
         Remote.spawn(what, wait_s=0.3)
 
 
+@once
 @pytest.mark.usefixtures("sockets")
 def test_a_program_that_ends_at_once() -> None:
     with pytest.raises(mboxio.RemoteGone, match=r"process \d+ ended with status 1"):
         Remote.spawn(["sh", "-c", "echo no board >&2; exit 1"])
 
 
+@once
 def test_an_address_that_is_served(file: Path) -> None:
     with (
         Remote.spawn(file, address="shm:one") as firmware,
@@ -259,6 +267,7 @@ def test_a_function_that_is_firmware() -> None:
     assert list(channels(remote)) == ["turn"]
 
 
+@once
 def test_it_ends_with_its_parent(file: Path, tmp_path: Path) -> None:
     """Also a program that knows nothing of that, and neither holds a pipe that we could watch."""
     parent = tmp_path / "parent.py"
@@ -302,6 +311,7 @@ def test_it_outlives_the_thread_that_started_it(file: Path) -> None:
         assert client.request(b"abc") == b"cba"
 
 
+@once
 def test_other_greenlets_go_on(file: Path) -> None:
     if find_spec("gevent") is None:
         pytest.skip("gevent is not installed")
@@ -336,6 +346,7 @@ with Remote.spawn({str(file)!r}) as firmware:
     assert done.stdout.endswith("ended by SIGKILL\n")
 
 
+@once
 def test_a_forgotten_one_is_ended_and_told_of(file: Path) -> None:
     firmware = Remote.spawn(file)
     end = os.pidfd_open(firmware.pid)
@@ -345,6 +356,7 @@ def test_a_forgotten_one_is_ended_and_told_of(file: Path) -> None:
         assert select.select([descriptor], [], [], PATIENCE_S)[0]
 
 
+@once
 def test_spawning_at_import_is_refused(tmp_path: Path, sockets: str) -> None:
     """Each process would start the next one."""
     assert sockets
