@@ -14,7 +14,7 @@ from mboxio.client.open import Address
 from mboxio.regions import access
 from mboxio.remote import Remote
 from mboxio.remote.programs.load import AnyRemote, from_file, made, served
-from mboxio.remote.programs.load import channels as declared
+from mboxio.remote.programs.load import channels as _channels
 
 __all__ = ["serve"]
 
@@ -62,7 +62,7 @@ def serve(
                 remote.handler(name)(bytes)
         else:
             remote.channel()
-        for channel in declared(remote).values():
+        for channel in _channels(remote).values():
             if latency_us is not None or workers is not None:
                 latency_s = channel.latency_ns / 1e9 if latency_us is None else latency_us / 1e6
                 channel.simulate(latency_s, workers or channel.workers)
@@ -90,7 +90,7 @@ def _names(channels: str) -> list[str]:
 
 def _serve(remote: AnyRemote, as_json: bool) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    names = list(declared(remote))
+    names = list(_channels(remote))
     try:
         remote.start()
         if as_json:
