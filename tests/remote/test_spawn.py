@@ -224,7 +224,7 @@ def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
         (b"firmware", TypeError, "is not firmware"),
         ([], TypeError, "is not firmware"),
         ({}, ValueError, "without a channel"),
-        ({7: turn}, TypeError, "7 is no name of a channel"),
+        ({7: turn}, TypeError, "7 is not the name of a channel"),
         ({"a": 7}, TypeError, "channel 'a': 7 is not a function"),
         ({"a": lambda message: message}, TypeError, "a lambda.* top level of its module"),
         ({"a": b"".join}, TypeError, "has no name|a method of an object"),

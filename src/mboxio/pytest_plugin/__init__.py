@@ -1,6 +1,6 @@
 """For pytest: firmware and boards as fixtures, and what became of them where a test fails.
 
-pytest loads this module in every run, so what it needs is imported when a fixture is used.
+pytest loads this module in every run, so everything else is imported when a fixture is used.
 """
 
 import math

@@ -31,7 +31,7 @@ class Board:
 
 @contextmanager
 def use(address: str, wait_s: float, lock_wait_s: float, item: pytest.Item) -> Generator[Board]:
-    """Have a board to oneself, which is up.
+    """Lock a board, and wait until it is up.
 
     Args:
         address: as the user gave it.
@@ -70,7 +70,7 @@ def _wait_for(address: str, wait_s: float, down: set[str]) -> None:
 
 
 def _key_of(address: str) -> str:
-    """Return what all addresses of a board have in common, as far as their texts say."""
+    """Return the address without the parts that do not choose the board."""
     parsed = Address.parse(address)
     return str(replace(parsed, channel="", options=dict(sorted(parsed.options.items()))))
 

@@ -1,4 +1,4 @@
-"""A lock that all processes of a user on this machine share, and that says who has it."""
+"""A lock that all processes of a user on this machine share, and that names its holder."""
 
 import fcntl
 import hashlib
@@ -18,7 +18,7 @@ class BoardLock:
     """A lock on a file in the folder of the sockets; it is released with its process.
 
     Args:
-        key: what is locked.
+        key: names the locked thing.
 
     Raises:
         AddressError: there is no private folder, see `runtime_folder`.
@@ -34,10 +34,10 @@ class BoardLock:
 
         Args:
             wait_s: how long, in seconds.
-            holder: what others are told who wait for it.
+            holder: text for the error of a test that waits in vain.
 
         Raises:
-            TimeoutError: another one has it all that time; the text says who.
+            TimeoutError: others had it all that time; the text names the last holder.
         """
         until_s = time.monotonic() + wait_s
         pause_s = 0.001
@@ -47,7 +47,7 @@ class BoardLock:
                 raise TimeoutError(
                     f"in use for {wait_s:g} s (--mboxio-lock-wait), now by {self._holder()}"
                 )
-            # Nothing wakes who waits for a lock with a limit.
+            # The kernel has no wait for a lock that ends after a time.
             time.sleep(min(pause_s, left_s))
             pause_s = min(2 * pause_s, PAUSE_MAX_S)
 
@@ -55,9 +55,9 @@ class BoardLock:
         """Let others have it; idempotent."""
         if self._descriptor >= 0:
             try:
-                os.unlink(self.path)  # nobody else can hold it yet
+                os.unlink(self.path)  # no other process can hold it yet
             except FileNotFoundError:
-                pass  # somebody tidied up
+                pass  # a user has deleted it
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -65,7 +65,7 @@ class BoardLock:
         """Return whether the lock is ours now.
 
         The one before may have removed the file after we opened it: then the lock is on a file that
-        nobody else finds.
+        no other process finds.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(self.path, flags, 0o600)

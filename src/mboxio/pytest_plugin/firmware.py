@@ -24,7 +24,7 @@ class Starter:
 
     Args:
         item: the test.
-        watch: what is to be known of it where it fails.
+        watch: collects the material for the report of a failure.
         folders: where logs are kept, as pytest keeps its temporary folders.
     """
 
@@ -56,7 +56,7 @@ class Starter:
                 log=log,
             )
         except Exception as error:
-            # What went wrong there is of interest, and what the test said; not what lies between.
+            # The error and the line of the test matter; the frames between them do not.
             raise error.with_traceback(None) from None
         self._started.append(process)
         self._watch.devices.append(process)
@@ -82,7 +82,7 @@ class Starter:
         return died
 
     def _faults(self) -> Faults | None:
-        """Return what the test is marked with."""
+        """Return the faults of the mark, if the test has it."""
         mark = self._item.get_closest_marker("mboxio_faults")
         if mark is None:
             return None

@@ -36,7 +36,7 @@ class Line(NamedTuple):
         time_s: since the test began.
         channel: its name.
         arrow: ``->`` to the remote, ``<-`` from it.
-        text: what it was.
+        text: its bytes, or how the request ended.
     """
 
     time_s: float
@@ -49,7 +49,7 @@ class Seen:
     """A connection of the test, and its last messages.
 
     Args:
-        address: what it leads to.
+        address: of the connection.
         began_s: when the test began.
         then: the tracer that the test gave itself.
     """
@@ -86,7 +86,7 @@ class Watch:
 
     @contextmanager
     def connections(self) -> Generator[None]:
-        """See every connection that is made meanwhile, whichever way."""
+        """Note every connection that is made inside the block, by any function."""
         attach = Connection._attach
 
         def watched(
@@ -118,7 +118,7 @@ def _end_of(request: Request) -> str:
     if isinstance(value, bytes):
         return shown(value)
     if isinstance(value, RemoteError):
-        return f"{request.status}: RemoteError: {value}"  # what the remote said
+        return f"{request.status}: RemoteError: {value}"  # its text comes from the remote
     if isinstance(value, BaseException):
         return f"{request.status}: {type(value).__name__}"
     return f"{value} bytes" if isinstance(value, int) else str(request.status)

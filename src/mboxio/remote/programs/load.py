@@ -36,7 +36,7 @@ def made(address: Address) -> AnyRemote:
     if address.controller == "shm" and not address.channel and not address.options:
         return Remote(address.name)
     if address.controller == "acpm" and not address.name and not address.channel:
-        # None of this is for those who serve shm:, and it takes long to import.
+        # These imports take long, and shm: does not need them.
         from mboxio.controllers.acpm.layout import BASE
         from mboxio.regions import access
         from mboxio.remote.acpm import AcpmRemote
@@ -129,7 +129,7 @@ def from_handlers(handlers: Mapping[str, Reference], remote: AnyRemote) -> AnyRe
 
 
 class _Refused(ValueError):
-    """What this module says itself, which is no failure of the file's."""
+    """An error of this module, as opposed to one that the file raised."""
 
 
 def _run(file: Path, name: str) -> ModuleType:

@@ -28,7 +28,7 @@ class Control:
 
         Raises:
             TimeoutError: no answer came in time.
-            AddressError, ValueError: what it was told is impossible, and it says why.
+            AddressError, ValueError: the other process refused it; the text is its own.
         """
         try:
             self._connection.sendall(json.dumps(told).encode() + b"\n")

@@ -17,8 +17,8 @@ __all__ = ["Process"]
 class Process:
     """A process, started.
 
-    It is the first of a process group: Ctrl-C in a terminal is not for it, and what it starts
-    itself ends with it.
+    It is the first of a process group: Ctrl-C in a terminal does not reach it, and its own
+    children end with it.
 
     Args:
         command: which program, by its path, and its arguments.
@@ -72,7 +72,7 @@ class Process:
         return f"process {self.pid} ended by {_name(-self.status)}{dumped}"
 
     def signal(self, number: int) -> bool:
-        """Send a signal to it and what it started; False: it has ended, or is not ours."""
+        """Send a signal to it and its children; False: it has ended, or is not ours."""
         with self._lock:
             self._unwanted = self._unwanted or number == signal.SIGKILL
             if not self.pid or self.status is not None or os.getpid() != self._owner:
@@ -120,16 +120,16 @@ class Process:
             return
         with self._lock:
             self.pid = started.pid
-            if self._unwanted:  # whoever wanted it was interrupted meanwhile
+            if self._unwanted:  # the thread that wanted it was interrupted
                 os.killpg(self.pid, signal.SIGKILL)
         self._started.set()
         _sleep_until_over(self.pid)
         with self._lock:
             try:
-                # It is left in the table until nobody can send it a signal any more.
+                # It stays in the process table until no thread can send it a signal any more.
                 end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
                 self.dumped = end is not None and end.si_code == os.CLD_DUMPED
-                os.killpg(self.pid, signal.SIGKILL)  # what it left behind
+                os.killpg(self.pid, signal.SIGKILL)  # its children
             except (ChildProcessError, ProcessLookupError):
                 pass  # gevent, or a program that ignores SIGCHLD, has taken it from the table
             self.status = started.wait()

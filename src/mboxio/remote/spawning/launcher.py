@@ -38,7 +38,7 @@ def command_of(module: str, *arguments: str) -> list[str]:
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process as soon as the thread that started it is gone.
+    """Ask the kernel to kill this process as soon as the thread that started it is gone.
 
     Args:
         parent: the process of that thread.

@@ -22,10 +22,10 @@ class Program:
     """What `program_of` understood.
 
     Args:
-        text: what people call it.
+        text: its name, for people.
         file: the file that is run, if there is one.
         command: the program and its arguments; {name} and {address} stand in them. Empty: Python.
-        python: what the process is to load, as `mboxio.remote.programs.child` understands it.
+        python: the settings of a process in Python, as `mboxio.remote.programs.child` understands it.
     """
 
     text: str
@@ -35,7 +35,7 @@ class Program:
 
     @property
     def short(self) -> str:
-        """What people call it who know where it lies."""
+        """Its name without the folder."""
         return self.text if self.file is None else os.path.basename(self.file)
 
     def arguments(self, name: str, address: str) -> list[str]:
@@ -44,7 +44,7 @@ class Program:
 
 
 def program_of(firmware: Firmware) -> Program:
-    """Understand what a user wants to run.
+    """Return the program that a user means.
 
     Raises:
         TypeError: it is nothing of that kind, or a function that another process cannot import.
@@ -94,7 +94,7 @@ def _of_handlers(handlers: Mapping[str, Callable[..., Any]]) -> Program:
     references: dict[str, Reference] = {}
     for name, handler in handlers.items():
         if not isinstance(name, str):
-            raise TypeError(f"{name!r} is no name of a channel")
+            raise TypeError(f"{name!r} is not the name of a channel")
         references[name] = reference_to(handler, f"channel {name!r}")
         require_plain(handler, f"channel {name!r}")
     first = next(iter(references.values()))

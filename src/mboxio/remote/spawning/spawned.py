@@ -27,7 +27,7 @@ __all__ = ["RemoteProcess"]
 ANSWER_S = 10.0
 STOP_S = 5.0
 END_S = 1.0
-"""How long a process takes to end whose sockets are closed already."""
+"""How long a process may take from closing its sockets to its end."""
 TAIL_LINES = 20
 CRASHES = frozenset({signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV})
 """Signals by which no process ends that was only told to."""
@@ -111,7 +111,7 @@ class RemoteProcess:
 
     @property
     def died(self) -> bool:
-        """Whether it ended on its own, and nobody has waited for that with `wait`."""
+        """Whether it ended on its own, and the program has not waited for that with `wait`."""
         status = None if self._process is None else self._process.status
         if status is None or self._waited:
             return False
@@ -327,10 +327,10 @@ class RemoteProcess:
         try:
             self._require_unserved()
         except (MailboxError, OSError):
-            pass  # somebody else serves it by now
+            pass  # another remote serves it by now
 
     def _require_unserved(self) -> None:
-        """Raise AddressError if somebody serves the address; remove what was left behind there."""
+        """Raise AddressError if the address is served; remove files that were left there."""
         name, scheme = self._parsed.name, "shm"
         if self._parsed.controller == "acpm":
             scheme, _, name = self._parsed.options.get("at", "").partition(":")
