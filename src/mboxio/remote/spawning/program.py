@@ -25,7 +25,7 @@ class Program:
         text: its name, for people.
         file: the file that is run, if there is one.
         command: the program and its arguments; {name} and {address} stand in them. Empty: Python.
-        python: the settings of a process in Python, as `mboxio.remote.programs.child` understands it.
+        python: the settings of a process in Python, for `mboxio.remote.programs.child`.
     """
 
     text: str
