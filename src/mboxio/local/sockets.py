@@ -33,7 +33,10 @@ __all__ = [
     "REFUSAL_BYTES_MAX",
     "connect",
     "listen",
+    "peer_name",
+    "peer_pid",
     "ring_doorbell",
+    "runtime_folder",
     "socket_path",
     "unlisten",
 ]
@@ -207,15 +210,31 @@ def _connected(path: str, owners: frozenset[int] | None) -> socket.socket:
     try:
         connection.setblocking(False)  # said so, sockets of event libraries obey as well
         connection.connect(path)
-        uid = CREDENTIALS.unpack(
-            connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
-        )[1]
+        uid = _peer(connection)[1]
         if owners is not None and uid not in owners | {0}:
             raise Stranger(errno.EACCES, f"{user(uid)} serves there, and this is {myself()}")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def peer_pid(connection: socket.socket) -> int:
+    """Return the process at the other end; 0: it has no number here, as from another container."""
+    return _peer(connection)[0]
+
+
+def peer_name(connection: socket.socket) -> str:
+    """Return what errors call the process at the other end; "it" where a number says no more."""
+    pid = peer_pid(connection)
+    return f"process {pid}" if pid not in (0, os.getpid()) else "it"
+
+
+def _peer(connection: socket.socket) -> tuple[int, int, int]:
+    """Return process, user and group of the other end, as they were when it listened."""
+    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+    pid, uid, gid = CREDENTIALS.unpack(packed)
+    return pid, uid, gid
 
 
 def ring_doorbell(connection: socket.socket) -> None:
@@ -227,6 +246,17 @@ def ring_doorbell(connection: socket.socket) -> None:
         connection.send(DOORBELL, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
     except OSError:
         pass
+
+
+def runtime_folder() -> str:
+    """Return the folder of the sockets, which is the user's alone; it is made if it is missing.
+
+    Raises:
+        AddressError: it cannot be made, or others can get at it.
+    """
+    folder = _folder()
+    _make_folder(folder)
+    return folder
 
 
 def _folder() -> str:
