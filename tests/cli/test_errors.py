@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from mboxio.cli.app import app
+from mboxio.cli.app import COMMANDS, app
 from mboxio.remote import Remote
 from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start, one_line
 
@@ -131,11 +132,29 @@ def test_the_summaries_are_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
         assert max(map(len, text.splitlines())) < columns
     assert "130 Ctrl-C" in text
     assert "141" in text
-    for command in app.commands.values():
-        assert len(command.get_short_help_str(1000)) < 60
+    for name, (_, summary) in COMMANDS.items():
+        assert command(name).get_short_help_str(1000) == summary
+        assert len(summary) < 60
 
 
-@pytest.mark.parametrize("command", sorted(app.commands))
+def command(name: str) -> click.Command:
+    found = app.get_command(None, name)
+    assert found is not None
+    return found
+
+
+def test_a_help_text_imports_no_command() -> None:
+    """It is there at once."""
+    code = "import sys; from mboxio.cli import main; sys.argv = ['mboxio', '--help']; main()"
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "mboxio.cli.app" in result.stderr
+    for each in ("mboxio.cli.commands.", "mboxio.remote", "mboxio.client", "asyncio", "rich"):
+        assert f" {each}" not in result.stderr
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 @pytest.mark.parametrize("columns", [30, 40, 60])
 def test_a_narrow_help_cuts_no_range(command: str, columns: int) -> None:
     runner = CliRunner(env={"COLUMNS": str(columns)})
@@ -146,8 +165,8 @@ def test_a_narrow_help_cuts_no_range(command: str, columns: int) -> None:
 
 
 def test_every_command_has_json() -> None:
-    for name, command in app.commands.items():
-        assert any("--json" in each.opts for each in command.params), name
+    for name in COMMANDS:
+        assert any("--json" in each.opts for each in command(name).params), name
 
 
 @pytest.mark.parametrize(

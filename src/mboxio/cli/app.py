@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
 import click
@@ -16,13 +17,6 @@ from mboxio import (
     WrongMessage,
     __version__,
 )
-from mboxio.cli.commands.bench import bench
-from mboxio.cli.commands.listen import listen
-from mboxio.cli.commands.listing import info, list_channels
-from mboxio.cli.commands.request import request, send
-from mboxio.cli.commands.rpi import rpi
-from mboxio.cli.commands.serve import serve
-from mboxio.cli.demo.command import demo
 from mboxio.cli.shared.logs import logged_in_lines
 from mboxio.cli.shared.text import printable, register_plain
 
@@ -36,6 +30,23 @@ HELP_MAX, HELP_MIN = 78, 20
 """Columns of a help text."""
 BESIDE_MIN, BELOW = 26, 4
 """Columns that an explanation needs beside its option, and how far it is indented below it."""
+
+
+COMMANDS = {
+    "bench": ("commands.bench:bench", "Measure latency and requests per second."),
+    "demo": ("demo.command:demo", "Watch many requests in flight and firmware that dies."),
+    "info": ("commands.listing:info", "Show the version, the build and the controllers."),
+    "list": (
+        "commands.listing:list_channels",
+        "List a controller's channels, or what this machine has.",
+    ),
+    "listen": ("commands.listen:listen", "Print unsolicited messages until Ctrl-C."),
+    "request": ("commands.request:request", "Send a message and print the reply."),
+    "rpi": ("commands.rpi:rpi", "Ask the firmware of a Raspberry Pi about the board."),
+    "send": ("commands.request:send", "Send a one-way message, and wait until it is taken."),
+    "serve": ("commands.serve:serve", "Serve an address, as its firmware, until Ctrl-C."),
+}
+"""Where a command is, and its summary: what is not run need not be imported."""
 
 
 class Formatter(click.HelpFormatter):
@@ -68,6 +79,19 @@ class App(click.Group):
     """Every error is one line on stderr, never a traceback."""
 
     context_class = Context
+
+    def list_commands(self, ctx: click.Context | None = None) -> list[str]:
+        """Return the names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
+        """Import a command; None: there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(f"mboxio.cli.{module}"), name)
+        command.context_class = Context
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a subcommand; what it raises becomes an exit code."""
@@ -131,9 +155,8 @@ class App(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands; unlike click, with their summaries in full."""
-        rows = [(name, each.get_short_help_str(1000)) for name, each in self.commands.items()]
         with formatter.section("Commands"):
-            formatter.write_dl(sorted(rows))
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
 def _line(error: click.ClickException) -> str:
@@ -180,8 +203,3 @@ def app(kinds: str | None) -> None:
     Exit codes: 0 done; 1 the remote failed; 2 the command, an address or a message is wrong;
     130 Ctrl-C (143 SIGTERM); 141 the reader of the output has gone.
     """
-
-
-for command in (demo, serve, request, send, listen, bench, rpi, list_channels, info):
-    command.context_class = Context
-    app.add_command(command)

@@ -10,7 +10,9 @@ import click
 import mboxio
 from mboxio import AddressError, Controller, _build
 from mboxio.address import catalogue
+from mboxio.cli.commands.here import show_machine
 from mboxio.cli.commands.tree import show_tree
+from mboxio.cli.machine.machine import Machine
 from mboxio.cli.shared.options import allowed, connected, wait_option
 from mboxio.cli.shared.output import Column, Output
 from mboxio.cli.shared.text import WORD_MAX, json_line, printable
@@ -72,21 +74,26 @@ def _fault(name: str) -> str | None:
 @click.option(
     "--dtb", "files", multiple=True, metavar="FILE", help="Show the mailboxes of this device tree."
 )
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable; one line for each FILE.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Machine-readable; with --dtb, one line for each FILE."
+)
 @wait_option
 def list_channels(
     addresses: tuple[str, ...], files: tuple[str, ...], as_json: bool, wait_s: float
 ) -> None:
-    """List the channels of a controller, or of a device tree.
+    """List a controller's channels, or what this machine has.
 
-    A FILE is a device tree: a .dtb, or /proc/device-tree on a board that runs.
+    Without an ADDRESS it lists remotes, devices and nodes of the device tree, and for those that
+    cannot be used the reason and what to try. A FILE is a device tree: a .dtb, or
+    /proc/device-tree on a board that runs.
     """
     if files:
         for file in (*files, *addresses):
             show_tree(file, as_json)
         return
     if not addresses:
-        raise click.UsageError("Missing argument 'ADDRESS', or --dtb FILE.")
+        show_machine(Machine(), as_json)
+        return
     address, *more = addresses
     if more:
         raise click.UsageError(f"Got unexpected extra argument ({more[0]})")
