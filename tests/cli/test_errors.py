@@ -232,7 +232,8 @@ def test_closed_streams(closed: str, command: str) -> None:
 @pytest.mark.parametrize("missing", ["click", "rich"])
 def test_without_the_extra(missing: str) -> None:
     program = f"import sys; sys.modules[{missing!r}] = None; from mboxio.cli import main; main()"
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    command = [sys.executable, "-c", program, "info"]
+    result = subprocess.run(command, capture_output=True, check=False)
     told = one_line(result.stderr)
     assert told.startswith(f"the command line needs {missing}: pip install click rich")
     assert 'pip install ".[cli]" in a checkout' in told

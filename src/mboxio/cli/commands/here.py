@@ -1,7 +1,6 @@
 """``mboxio list`` without an address: what this machine has."""
 
 import dataclasses
-import textwrap
 from itertools import groupby
 
 import click
@@ -10,7 +9,7 @@ from rich.cells import cell_len
 from mboxio.cli.machine.machine import Found, Machine
 from mboxio.cli.machine.remotes import runtime_folder
 from mboxio.cli.machine.survey import KINDS, survey
-from mboxio.cli.shared.output import Output
+from mboxio.cli.shared.output import Output, wrapped
 from mboxio.cli.shared.text import json_line, printable
 
 __all__ = ["show_machine"]
@@ -70,11 +69,5 @@ def _show(found: Found, widest: int, width: int | None) -> None:
 
 
 def _lines(text: str, width: int | None, indent: str) -> None:
-    """Print a text; on a terminal it is broken between words, and further lines are indented."""
-    if width is None:
-        click.echo(text)
-        return
-    for line in textwrap.wrap(
-        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    ):
+    for line in wrapped(text, width, indent):
         click.echo(line)

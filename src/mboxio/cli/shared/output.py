@@ -3,6 +3,7 @@
 import functools
 import io
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ __all__ = [
     "hexdump",
     "laid_out",
     "output_options",
+    "wrapped",
 ]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -93,6 +95,25 @@ def laid_out(
         lines += [f"{left.padded(name, widest)}{GAP}{value}" for name, value in others]
         lines.append("")
     return lines[:-1] or names
+
+
+def wrapped(text: str, width: int | None, indent: str) -> list[str]:
+    """Break a text between words; None: it is one line, however long. No word is cut in two.
+
+    Args:
+        text: one line.
+        width: columns that there are.
+        indent: before all lines but the first.
+    """
+    if width is None:
+        return [text]
+    return textwrap.wrap(
+        text,
+        max(width, len(indent) + 1),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [""]
 
 
 def output_options(kind: "type[Printer]") -> Callable[[Command], Command]:
