@@ -101,3 +101,14 @@ def test_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     found = examined()
     assert (found["build"].status, "stale build" in found["build"].text) == (FAIL, True)
     assert "acme-k7 cannot be loaded" in found["controller k7"].text
+
+
+def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "none in the environment or in " in examined()["settings"].text
+    monkeypatch.setenv("MBOXIO_TIMEOUT_S", "2.5")
+    monkeypatch.setenv("MBOXIO_TIMOUT_S", "3")
+    found = examined()
+    assert found["settings"].text == "timeout_s = 2.5 (MBOXIO_TIMEOUT_S)"
+    assert found["MBOXIO_TIMOUT_S"].text == "nothing reads this variable"
+    monkeypatch.setenv("MBOXIO_TIMEOUT_S", "soon")
+    assert examined()["settings"].status == FAIL

@@ -13,6 +13,7 @@ from mboxio.address import catalogue
 from mboxio.cli.commands.here import show_machine
 from mboxio.cli.commands.tree import show_tree
 from mboxio.cli.machine.machine import Machine
+from mboxio.cli.shared.addresses import expanded
 from mboxio.cli.shared.options import allowed, connected, wait_option
 from mboxio.cli.shared.output import Column, Output
 from mboxio.cli.shared.text import WORD_MAX, json_line, printable
@@ -79,7 +80,7 @@ def _fault(name: str) -> str | None:
 )
 @wait_option
 def list_channels(
-    addresses: tuple[str, ...], files: tuple[str, ...], as_json: bool, wait_s: float
+    addresses: tuple[str, ...], files: tuple[str, ...], as_json: bool, wait_s: float | None
 ) -> None:
     """List a controller's channels, or what this machine has.
 
@@ -97,10 +98,10 @@ def list_channels(
     address, *more = addresses
     if more:
         raise click.UsageError(f"Got unexpected extra argument ({more[0]})")
-    _list_channels(address, as_json, wait_s)
+    _list_channels(expanded(address), as_json, wait_s)
 
 
-def _list_channels(address: str, as_json: bool, wait_s: float) -> None:
+def _list_channels(address: str, as_json: bool, wait_s: float | None) -> None:
     whole, _ = registry.resolve(address, allowed())
     with connected(str(dataclasses.replace(whole, channel="")), wait_s) as connection:
         channels = [_describe(channel) for channel in connection._host.channels.values()]

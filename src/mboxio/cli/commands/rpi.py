@@ -8,8 +8,10 @@ from typing import Any
 import click
 from rich.table import Table
 
-from mboxio.cli.shared.options import SECONDS, opened, timeout, unhexed, wait_option
+from mboxio.cli.shared.addresses import expanded
+from mboxio.cli.shared.options import opened, timeout, timeout_option, wait_option
 from mboxio.cli.shared.output import Output
+from mboxio.cli.shared.payload import unhexed
 from mboxio.cli.shared.text import json_line, printable
 from mboxio.client.open import Address
 from mboxio.protocols import rpi_tags as tags
@@ -52,7 +54,7 @@ VALUES: dict[str, Wanted] = {
     metavar="TAG",
     help=f"Allow a tag that makes the GPU run given code: {' or '.join(tags.RUNS_CODE)}.",
 )
-@click.option("--timeout-s", type=SECONDS, help="Limit for each message.")
+@timeout_option("each message")
 @wait_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def rpi(
@@ -60,7 +62,7 @@ def rpi(
     raw: tuple[str, ...],
     allow: tuple[str, ...],
     timeout_s: float | None,
-    wait_s: float,
+    wait_s: float | None,
     as_json: bool,
 ) -> None:
     """Ask the firmware of a Raspberry Pi about the board.
@@ -74,8 +76,8 @@ def rpi(
       clocks limits voltages power dma command-line
     """
     address = "vcio:"
-    if what and ":" in what[0]:
-        address, what = what[0], what[1:]
+    if what and (":" in what[0] or what[0].startswith("@")):
+        address, what = expanded(what[0]), what[1:]
     wanted = chosen(what, raw)
     found: dict[str, Any] = {}
     with opened(property_address(address), wait_s) as client:

@@ -18,6 +18,7 @@ from mboxio.address import catalogue
 from mboxio.cli.machine.devices import VCIO
 from mboxio.cli.machine.machine import Machine, shown
 from mboxio.cli.machine.remotes import runtime_folder
+from mboxio.cli.shared.settings import VARIABLES, WrongSetting, file, in_force
 from mboxio.errors import AddressError
 from mboxio.local.sockets import socket_path
 
@@ -27,6 +28,15 @@ OK, WARN, FAIL = "ok", "warn", "fail"
 ORDERED = frozenset({"x86_64", "amd64", "i386", "i486", "i586", "i686"})
 """Machines on which other processors see stores in order: there the pure build shares rings."""
 OWN_FOLDER = "mkdir -m 700 ~/.mboxio; export MBOXIO_RUNTIME_DIR=~/.mboxio, for host and remote"
+KNOWN = frozenset(
+    {
+        "MBOXIO_EXPECT_BUILD",
+        "MBOXIO_EXPECT_TOOLS",
+        "MBOXIO_PURE",
+        "MBOXIO_RUNTIME_DIR",
+    }
+)
+"""Variables of the environment that are not settings: where remotes lie, builds and tests."""
 DESCRIPTORS_MIN = 256
 PTRACE = {
     "0": (OK, "any process of this user"),
@@ -70,6 +80,7 @@ def examine(machine: Machine) -> Iterator[Check]:
     yield from _session(machine)
     yield _processors()
     yield _descriptors()
+    yield from _settings()
     yield from _uio(machine)
     yield _mem(machine)
     yield _vcio(machine)
@@ -164,6 +175,21 @@ def _descriptors() -> Check:
     if soft != resource.RLIM_INFINITY and soft < DESCRIPTORS_MIN:
         return Check("descriptors", WARN, f"{soft} at most: few connections", "ulimit -n 1024")
     return Check("descriptors", OK, "no limit" if soft == resource.RLIM_INFINITY else f"{soft:,}")
+
+
+def _settings() -> Iterator[Check]:
+    """Show the defaults that are in force, and variables that nothing reads."""
+    try:
+        found = in_force()
+    except WrongSetting as error:
+        yield Check("settings", FAIL, remote_text(error.message), "correct or remove it")
+    else:
+        none = f"none in the environment or in {shown(file())}"
+        told = [f"{each.name} = {remote_text(each.text)} ({shown(each.origin)})" for each in found]
+        yield Check("settings", OK, ", ".join(told) or none)
+    for name in sorted(os.environ):
+        if name.startswith("MBOXIO_") and name not in {*KNOWN, *VARIABLES.values()}:
+            yield Check(shown(name), WARN, "nothing reads this variable", f"unset {shown(name)}")
 
 
 def _uio(machine: Machine) -> Iterator[Check]:
