@@ -9,14 +9,8 @@ from typing import Any, NoReturn
 
 import click
 
-from mboxio import (
-    AddressError,
-    MailboxError,
-    MessageTooLong,
-    ReplyTooLong,
-    WrongMessage,
-    __version__,
-)
+from mboxio import MailboxError, __version__
+from mboxio.cli.shared.failures import is_wrong
 from mboxio.cli.shared.logs import logged_in_lines
 from mboxio.cli.shared.text import printable, register_plain
 
@@ -24,8 +18,6 @@ __all__ = ["app"]
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 """As a shell reports a process that died of SIGINT or SIGPIPE."""
-WRONG = AddressError | WrongMessage | MessageTooLong
-"""The command or its message is wrong, not the remote."""
 HELP_MAX, HELP_MIN = 78, 20
 """Columns of a help text."""
 BESIDE_MIN, BELOW = 26, 4
@@ -46,6 +38,7 @@ COMMANDS = {
     "rpi": ("commands.rpi:rpi", "Ask the firmware of a Raspberry Pi about the board."),
     "send": ("commands.request:send", "Send a one-way message, and wait until it is taken."),
     "serve": ("commands.serve:serve", "Serve an address, as its firmware, until Ctrl-C."),
+    "shell": ("commands.shell:shell", "Type requests at a prompt, or run a script of them."),
 }
 """Where a command is, and its summary: what is not run need not be imported."""
 
@@ -102,8 +95,8 @@ class App(click.Group):
             super().invoke(ctx)
             sys.stdout.flush()
         except MailboxError as error:
-            wrong = isinstance(error, WRONG) and not isinstance(error, ReplyTooLong)
-            raise (WrongAddress if wrong else click.ClickException)(str(error)) from None
+            kind = WrongAddress if is_wrong(error) else click.ClickException
+            raise kind(str(error)) from None
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
         except OSError as error:

@@ -20,6 +20,7 @@ __all__ = [
     "in_words",
     "line_of",
     "output_options",
+    "shown_as",
     "took",
 ]
 
@@ -156,6 +157,15 @@ def line_of(message: bytes, form: str, order: Order) -> str:
         return in_words(message, order)
     text = message.decode(errors="backslashreplace").rstrip("\r\n")
     return printable(text, len(text))
+
+
+def shown_as(message: bytes, form: str, order: Order) -> list[str]:
+    """Return the lines that people read: a hexdump, or one line in another form but raw."""
+    if form == "dump":
+        return list(hexdump(message))
+    if form == "json":
+        return [json_line({"message": message.hex(), "bytes": len(message)})]
+    return [line_of(message, form, order)]
 
 
 def in_words(message: bytes, order: Order) -> str:

@@ -10,12 +10,15 @@ import click
 import mboxio
 from mboxio._base.timeouts import DEFAULT
 from mboxio.cli.shared.settings import default, kinds_of, limit, patience, setting
+from mboxio.client.open import reach
+from mboxio.client.patience import Patience
 
 __all__ = [
     "SECONDS",
     "allowed",
     "connected",
     "opened",
+    "reached",
     "timeout",
     "timeout_option",
     "wait_option",
@@ -111,6 +114,27 @@ def connected(address: str, wait_s: float | None = None) -> Generator[mboxio.Con
         connection = mboxio.connect(address, wait_s=wait_s, allow=allowed())
     with connection:
         yield connection
+
+
+def reached(
+    address: str, wait_s: float | None = None, channel: str | None = None
+) -> tuple[mboxio.Connection, str]:
+    """Connect to a controller for a command; returns it and the name of the channel that is meant.
+
+    Args:
+        address: of the controller, or of one of its channels.
+        wait_s: see `mboxio.connect`.
+        channel: meant in place of that of the address.
+    """
+    with _sharing():
+        connection, found = reach(address, Patience(wait_s, what=address), allowed())
+    try:
+        if channel is not None:
+            found = connection._host.find_channel(channel)
+    except BaseException:
+        connection.close()
+        raise
+    return connection, found.name
 
 
 @contextmanager
