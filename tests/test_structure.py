@@ -61,6 +61,7 @@ TOOLS = [
     "testing",
     "cli.shared",
     "cli.machine",
+    "cli.completion",
     "cli.shell",
     "cli.commands",
     "cli.demo",

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem, add_completion_class
 
 from mboxio import MailboxError, __version__
 from mboxio.cli.shared.failures import is_wrong
@@ -18,6 +19,8 @@ __all__ = ["app"]
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 """As a shell reports a process that died of SIGINT or SIGPIPE."""
+COMPLETE = "_MBOXIO_COMPLETE"
+"""The variable with which a shell asks what a line may go on with; click chose its name."""
 HELP_MAX, HELP_MIN = 78, 20
 """Columns of a help text."""
 BESIDE_MIN, BELOW = 26, 4
@@ -26,6 +29,7 @@ BESIDE_MIN, BELOW = 26, 4
 
 COMMANDS = {
     "bench": ("commands.bench:bench", "Measure latency and requests per second."),
+    "completion": ("commands.completion:completion", "Print the completion script of a shell."),
     "demo": ("demo.command:demo", "Watch many requests in flight and firmware that dies."),
     "doctor": ("commands.doctor:doctor", "Check build, permissions and environment."),
     "info": ("commands.listing:info", "Show the version, the build and the controllers."),
@@ -87,6 +91,15 @@ class App(click.Group):
         command.context_class = Context
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete a command, without importing all of them, or an option."""
+        items = [
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a subcommand; what it raises becomes an exit code."""
         # Nothing may reach click as it is: a RemoteGone is an OSError with EPIPE, which click
@@ -118,6 +131,10 @@ class App(click.Group):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
                 reconfigure(errors=plain)
+        if COMPLETE in os.environ:
+            from mboxio.cli.completion.shells import Bash
+
+            add_completion_class(Bash)  # in place of click's
         columns = shutil.get_terminal_size().columns - 2
         extra["terminal_width"] = max(min(columns, HELP_MAX), HELP_MIN)
         try:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from mboxio import MailboxError, _build
 from mboxio.cli.commands.measure import Result, measure
-from mboxio.cli.shared.addresses import last_address_argument
+from mboxio.cli.completion.addresses import last_address_argument
 from mboxio.cli.shared.options import opened, timeout, timeout_option, wait_option
 from mboxio.cli.shared.output import Column, Output
 from mboxio.cli.shared.signals import Signals

@@ -5,7 +5,7 @@ from time import monotonic
 import click
 
 from mboxio import Messages, MessagesLost, RemoteGone, RequestTimeout
-from mboxio.cli.shared.addresses import last_address_argument
+from mboxio.cli.completion.addresses import last_address_argument
 from mboxio.cli.shared.messages import LinePrinter, output_options
 from mboxio.cli.shared.options import SECONDS, opened, wait_option
 from mboxio.cli.shared.payload import endian_option

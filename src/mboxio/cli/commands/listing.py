@@ -6,14 +6,15 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 import mboxio
 from mboxio import AddressError, Controller, _build
 from mboxio.address import catalogue
 from mboxio.cli.commands.here import show_machine
 from mboxio.cli.commands.tree import show_tree
+from mboxio.cli.completion.addresses import ADDRESS, expanded
 from mboxio.cli.machine.machine import Machine
-from mboxio.cli.shared.addresses import expanded
 from mboxio.cli.shared.options import allowed, connected, wait_option
 from mboxio.cli.shared.output import Column, Output
 from mboxio.cli.shared.text import WORD_MAX, json_line, printable
@@ -70,10 +71,26 @@ def _fault(name: str) -> str | None:
     return None
 
 
+def _complete(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Complete an address; after --dtb there may be more files."""
+    if ctx.params.get("files"):
+        return [CompletionItem(incomplete, "file")]
+    return ADDRESS.shell_complete(ctx, param, incomplete)
+
+
 @click.command("list")
-@click.argument("addresses", nargs=-1, metavar="[ADDRESS | --dtb FILE...]")
+@click.argument(
+    "addresses", nargs=-1, metavar="[ADDRESS | --dtb FILE...]", shell_complete=_complete
+)
 @click.option(
-    "--dtb", "files", multiple=True, metavar="FILE", help="Show the mailboxes of this device tree."
+    "--dtb",
+    "files",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Show the mailboxes of this device tree.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Machine-readable; with --dtb, one line for each FILE."

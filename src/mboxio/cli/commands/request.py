@@ -4,7 +4,7 @@ from time import perf_counter
 
 import click
 
-from mboxio.cli.shared.addresses import address_argument
+from mboxio.cli.completion.addresses import address_argument
 from mboxio.cli.shared.messages import Printer, output_options
 from mboxio.cli.shared.options import opened, timeout, timeout_option, wait_option
 from mboxio.cli.shared.payload import endian_option, payload_arguments

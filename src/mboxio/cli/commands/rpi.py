@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from rich.table import Table
 
-from mboxio.cli.shared.addresses import expanded
+from mboxio.cli.completion.addresses import ADDRESS, expanded
 from mboxio.cli.shared.options import opened, timeout, timeout_option, wait_option
 from mboxio.cli.shared.output import Output
 from mboxio.cli.shared.payload import unhexed
@@ -43,8 +44,22 @@ VALUES: dict[str, Wanted] = {
 """What can be asked for by name; left out: `tags.OVERVIEW`."""
 
 
+def _complete(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Complete a value, and as the first word an address of a Raspberry Pi."""
+    given = ctx.params.get("what") or ()
+    items = [
+        CompletionItem(name) for name in VALUES if name.startswith(incomplete) and name not in given
+    ]
+    if not given:
+        known = ADDRESS.shell_complete(ctx, param, incomplete)
+        items += [each for each in known if each.value.startswith(("vcio:", "bcm2835:", "@"))]
+    return items
+
+
 @click.command()
-@click.argument("what", nargs=-1, metavar="[ADDRESS] [VALUE]...")
+@click.argument("what", nargs=-1, metavar="[ADDRESS] [VALUE]...", shell_complete=_complete)
 @click.option("--tag", "raw", multiple=True, help="Any tag, as NUMBER or NUMBER=HEX for its value.")
 @click.option(
     "--allow-tag",

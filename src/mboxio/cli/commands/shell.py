@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from mboxio.cli.shared.addresses import last_address_argument
+from mboxio.cli.completion.addresses import last_address_argument
 from mboxio.cli.shared.options import timeout_option, wait_option
 from mboxio.cli.shared.payload import endian, endian_option
 from mboxio.cli.shared.settings import setting

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from mboxio.cli.shared.settings import default, setting
 from mboxio.client.open import Address
@@ -45,6 +46,15 @@ class AddressType(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """See `click.ParamType`."""
         return expanded(str(value))
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """See `click.ParamType`."""
+        from mboxio.cli.completion.candidates import addresses  # only at the Tab key
+
+        with ctx.scope(cleanup=False):  # --allow counts
+            return addresses(incomplete)
 
 
 ADDRESS = AddressType()
