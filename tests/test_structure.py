@@ -62,6 +62,8 @@ TOOLS = [
     "cli.shared",
     "cli.machine",
     "cli.completion",
+    "cli.skeleton.acme_k7",
+    "cli.skeleton",
     "cli.shell",
     "cli.commands",
     "cli.demo",
