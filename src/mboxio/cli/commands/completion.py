@@ -15,10 +15,14 @@ VARIABLE = "_MBOXIO_COMPLETE"
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the completion script of a shell.
 
+    For this session of bash, zsh or fish:
+
     \b
-    bash:  mboxio completion bash > ~/.local/share/bash-completion/completions/mboxio
-    zsh:   mboxio completion zsh > DIRECTORY/_mboxio, of your $fpath
-    fish:  mboxio completion fish > ~/.config/fish/completions/mboxio.fish
+    source <(mboxio completion bash)
+    source <(mboxio completion zsh)
+    mboxio completion fish | source
+
+    To keep it, write it to a file where your shell looks for completions.
     """
     root = ctx.find_root().command
     click.echo(SHELLS[shell](root, {}, "mboxio", VARIABLE).source())

@@ -72,9 +72,12 @@ def run(session: Session, line: str) -> None:
 
 def _help(session: Session, words: list[str]) -> None:
     shown = [COMMANDS[each] for each in words if each in COMMANDS] or list(COMMANDS.values())
-    width = max(len(each.usage) for each in shown)
-    for each in shown:
-        session.say(f"  {each.usage:<{width}}  {each.summary}")
+    widest = max(len(each.usage) for each in shown)
+    lines = [f"  {each.usage:<{widest}}  {each.summary}" for each in shown]
+    width = session.width()
+    if width is not None and max(map(len, lines)) > width:
+        lines = [line for each in shown for line in (f"  {each.usage}", f"      {each.summary}")]
+    session.say("\n".join(lines))
 
 
 def _channels(session: Session, words: list[str]) -> None:
@@ -100,7 +103,7 @@ def _channels(session: Session, words: list[str]) -> None:
         Column("directions", right=False),
         Column("listening", right=False),
     ]
-    session.say("\n".join(laid_out(columns, rows, None)))
+    session.say("\n".join(laid_out(columns, rows, session.width())))
 
 
 def _use(session: Session, words: list[str]) -> None:
@@ -113,7 +116,7 @@ def _request(session: Session, words: list[str]) -> None:
     reply = session.request(data)
     seconds = time.perf_counter() - began_s
     lines = shown_as(reply, session.form, session.order)
-    if session.tells_latency:
+    if session.typed:
         lines.append(f"({took(seconds)}, {len(reply)} bytes)")
     session.say("\n".join(lines))
 

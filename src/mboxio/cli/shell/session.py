@@ -1,5 +1,6 @@
 """A connection that a shell keeps: its channels, what is heard on them, and its deaths."""
 
+import shutil
 import signal
 import threading
 from collections.abc import Callable
@@ -39,7 +40,7 @@ class Session:
         form: how messages are shown; see `shown_as`.
         order: of the bytes in words.
         say: prints lines; called by any thread.
-        tells_latency: whether somebody wants to know how long replies take.
+        typed: whether the lines are typed and read by a person.
     """
 
     def __init__(
@@ -50,14 +51,14 @@ class Session:
         form: str,
         order: Order,
         say: Callable[[str], object],
-        tells_latency: bool,
+        typed: bool,
     ) -> None:
         self.address = address
         self.timeout_s = timeout_s
         self.form = form
         self.order = order
         self.say = say
-        self.tells_latency = tells_latency
+        self.typed = typed
         self.lock = threading.Condition()
         self.clients: dict[str, Client] = {}
         self.listeners: dict[str, Listener] = {}
@@ -70,6 +71,10 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def width(self) -> int | None:
+        """Return the columns of the terminal; None: it is not read on one."""
+        return shutil.get_terminal_size().columns if self.typed else None
 
     # -- channels
 
