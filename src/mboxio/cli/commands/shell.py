@@ -1,6 +1,7 @@
 """``mboxio shell``: a prompt, or a script from stdin."""
 
 import sys
+from collections.abc import Callable
 
 import click
 
@@ -37,23 +38,28 @@ def shell(address: str, timeout_s: float | None, out: str | None, wait_s: float 
     stdin; the first that fails ends it with its exit code.
     """
     typed = sys.stdin.isatty() and sys.stdout.isatty()
-    if typed:
-        try:
-            from mboxio.cli.shell.prompt import run_prompt
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] not in ("prompt_toolkit", "wcwidth"):
-                raise
-            raise click.UsageError(f"mboxio shell needs {error.name}: {INSTALL}") from None
+    run = _prompt() if typed else None
     found = setting("out")
     form = out or (found.text if found and found.text in SHOWN else "dump" if typed else "hex")
     with Session(address, wait_s, timeout_s, form, endian(), _say, typed) as session:
-        if not typed:
+        if run is None:
             run_script(session, sys.stdin)
             return
         if session.connection._host.find_channel(session.channel).can_receive:
             session.listen(session.channel)
         session.say(f"connected to {session.connection.address}; help lists the commands")
-        run_prompt(session)
+        run(session)
+
+
+def _prompt() -> Callable[[Session], None]:
+    """Import the prompt; a script does without its library."""
+    try:
+        from mboxio.cli.shell.prompt import run_prompt
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("prompt_toolkit", "wcwidth"):
+            raise
+        raise click.UsageError(f"mboxio shell needs {error.name}: {INSTALL}") from None
+    return run_prompt
 
 
 def _say(text: str) -> None:

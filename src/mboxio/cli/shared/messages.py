@@ -34,7 +34,7 @@ def output_options(kind: "type[Printer]") -> Callable[[Command], Command]:
     def add(command: Command) -> Command:
         @functools.wraps(command)
         def collect(**values: Any) -> Any:
-            given = [option for option, form in SHORT.items() if values.pop(_field(option))]
+            given = [option for option in SHORT if values.pop(_field(option))]
             named = values.pop("out")
             if named is not None:
                 given.append(f"--out {named}")
@@ -79,7 +79,7 @@ class Printer:
 
     def __init__(self, form: str | None, order: Order = "little") -> None:
         self.form = form or ("dump" if sys.stdout.isatty() else self.elsewhere)
-        self.order = order
+        self.order: Order = order
         self.output = sys.stdout.buffer
         self.watched = sys.stdout.isatty() and sys.stderr.isatty()
 

@@ -11,7 +11,7 @@ import stat
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import click
 
@@ -192,16 +192,26 @@ def _from_file() -> dict[str, Setting]:
     return found
 
 
-def _text(path: str, name: str, value: Any) -> str:
+def _text(path: str, name: str, value: object) -> str:
     """Return a value of TOML as the option would have it."""
-    if name == "allow" and isinstance(value, list) and all(isinstance(v, str) for v in value):
-        return ",".join(value)
+    kinds = _names(value) if name == "allow" else None
+    if kinds is not None:
+        return ",".join(kinds)
     if name.endswith("_s") and type(value) in (int, float):
         return str(value)
     if not isinstance(value, str):
         kind = "a number" if name.endswith("_s") else "a text"
         raise WrongSetting(f"{path}: {name} is {kind}, not {remote_text(repr(value))}")
     return value
+
+
+def _names(value: object) -> list[str] | None:
+    """Return a list of texts; None: it is not one."""
+    if not isinstance(value, list):
+        return None
+    found = cast("list[object]", value)
+    texts = [each for each in found if isinstance(each, str)]
+    return texts if len(texts) == len(found) else None
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Session:
         self.address = address
         self.timeout_s = timeout_s
         self.form = form
-        self.order = order
+        self.order: Order = order
         self.say = say
         self.typed = typed
         self.lock = threading.Condition()
