@@ -60,8 +60,10 @@ def test_the_current_folder_has_no_say(
         (tmp_path / name).write_text('address = "loopback:"')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", ".")  # not absolute, so it does not count
-    monkeypatch.setenv("HOME", "/nowhere")
-    assert "set MBOXIO_ADDRESS" in invoke("request", "@", "A").stderr
+    (tmp_path / ".config").symlink_to(tmp_path)
+    for home in ("/nowhere", ".", "~", ""):
+        monkeypatch.setenv("HOME", home)
+        assert "set MBOXIO_ADDRESS" in invoke("request", "@", "A").stderr
 
 
 @pytest.mark.parametrize(

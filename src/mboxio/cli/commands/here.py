@@ -38,7 +38,7 @@ def show_machine(machine: Machine, as_json: bool) -> None:
     if missing:
         line = f"none here: {', '.join(missing)}"
         if "remotes" in missing:
-            line += f" (they would be in {printable(runtime_folder())})"
+            line += f" (remotes would be in {printable(runtime_folder())})"
         _lines(line, width, "")
 
 

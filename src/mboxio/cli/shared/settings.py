@@ -35,6 +35,7 @@ __all__ = [
     "in_force",
     "kinds_of",
     "limit",
+    "own_file",
     "patience",
     "setting",
 ]
@@ -132,12 +133,24 @@ VARIABLES = {
 """The variable of the environment that sets it."""
 
 
-def file() -> str:
-    """Return where the file of the user is, whether it exists or not."""
-    folder = os.environ.get("XDG_CONFIG_HOME", "")
+def own_file(variable: str, otherwise: str, name: str) -> str:
+    """Return the path of a file of this user's; empty if there is no place that is the user's.
+
+    Args:
+        variable: of the XDG base directories, such as ``XDG_CONFIG_HOME``.
+        otherwise: where that is below the home, if it is not set.
+        name: of the file.
+    """
+    folder = os.environ.get(variable, "")
     if not os.path.isabs(folder):
-        folder = os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(folder, "mboxio", "config.toml")
+        folder = os.path.join(os.path.expanduser("~"), otherwise)
+    # Without a home it would lie below the current folder.
+    return os.path.join(folder, "mboxio", name) if os.path.isabs(folder) else ""
+
+
+def file() -> str:
+    """Return where the settings of the user are, whether they exist or not."""
+    return own_file("XDG_CONFIG_HOME", ".config", "config.toml")
 
 
 def setting(name: str) -> Setting | None:
@@ -216,6 +229,8 @@ def _names(value: object) -> list[str] | None:
 
 def _read(path: str) -> dict[str, Any]:
     """Read the file of the user; nobody else may have a hand in it."""
+    if not path:
+        return {}
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:

@@ -13,6 +13,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 
 from mboxio import MailboxError
+from mboxio.cli.shared.settings import own_file
 from mboxio.cli.shared.text import note, printable
 from mboxio.cli.shell import commands
 from mboxio.cli.shell.session import Cancelled, Session
@@ -93,10 +94,9 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 def _history() -> History:
     """Return the lines of earlier sessions, from a file that only this user can read."""
-    base = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(base):
-        base = os.path.join(os.path.expanduser("~"), ".local", "state")
-    path = os.path.join(base, "mboxio", "history")
+    path = own_file("XDG_STATE_HOME", os.path.join(".local", "state"), "history")
+    if not path:
+        return InMemoryHistory()
     try:
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
