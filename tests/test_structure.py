@@ -56,7 +56,11 @@ LOOKUP = ["errors", "_build", "_base", "_os", "devicetree", "address"]
 USERS = [*CORE, *LOOKUP, "regions", "client", "protocols", "linux"]
 AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "remote", "remote.acpm", "remote.programs"]
 TESTING = ["testing.ring", "testing", "pytest_plugin"]
-TOOLS = [*AROUND, *TESTING, "cli.shared", "cli.commands", "cli.demo", "cli"]
+COMMANDS = [
+    *("cli.shared", "cli.machine", "cli.completion", "cli.skeleton.acme_k7", "cli.skeleton"),
+    *("cli.shell", "cli.commands", "cli.demo", "cli"),
+]
+TOOLS = [*AROUND, *TESTING, *COMMANDS]
 ROOM = re.compile(r"(?<=^remote)\.(serving|spawning)$")  # of the remote's
 MAY_IMPORT: dict[str, set[str]] = {}
 for ladder in (TOOLS, AROUND, USERS, LOOKUP, DRIVERS, MEMORY, CORE):  # each narrows the last

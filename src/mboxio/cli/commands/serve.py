@@ -8,6 +8,7 @@ import click
 
 from mboxio import AddressError
 from mboxio.address.allowed import names_of, require_allowed
+from mboxio.cli.commands.traffic import Traffic
 from mboxio.cli.shared.options import allowed
 from mboxio.cli.shared.text import json_line, printable
 from mboxio.client.open import Address
@@ -31,6 +32,9 @@ __all__ = ["serve"]
 )
 @click.option("--workers", type=click.IntRange(1, 1024), help="Messages handled at the same time.")
 @click.option(
+    "--verbose", is_flag=True, help="Print each message that arrives, and what is answered."
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the served channels as one JSON object."
 )
 def serve(
@@ -40,6 +44,7 @@ def serve(
     channels: str,
     latency_us: float | None,
     workers: int | None,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Serve an address, as its firmware, until Ctrl-C.
@@ -68,7 +73,13 @@ def serve(
                 channel.simulate(latency_s, workers or channel.workers)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    traffic = Traffic(as_json) if verbose else None
+    if traffic is not None:
+        for name, each in _channels(remote).items():
+            traffic.show(name, each)
     _serve(remote, as_json)
+    if traffic is not None and traffic.failure is not None:
+        raise traffic.failure
 
 
 def _made(address: str) -> AnyRemote:
