@@ -49,10 +49,11 @@ each_augmented = pytest.mark.parametrize("path", AUGMENTED, ids=name_of)
 
 # The import rule: a folder imports itself and those before it in its ladder, and everything imports
 # errors. The rings and regions know nothing of messages; only controllers see both.
-CORE = ["errors", "_build", "_base", "_os", "driver", "_queue", "_pump", "_host"]
-MEMORY = ["errors", "_build", "_base", "_os", "regions", "regions.probes", "ring", "local"]
+GROUND = ["errors", "_build", "_limits", "_base", "_os"]
+CORE = [*GROUND, "driver", "_queue", "_pump", "_host"]
+MEMORY = [*GROUND, "regions", "regions.probes", "ring", "local"]
 DRIVERS = [*MEMORY, "driver", "_queue", "controllers", "controllers.acpm"]
-LOOKUP = ["errors", "_build", "_base", "_os", "devicetree", "address"]
+LOOKUP = [*GROUND, "devicetree", "address"]
 USERS = [*CORE, *LOOKUP, "regions", "client", "protocols", "linux"]
 AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "remote", "remote.acpm", "remote.programs"]
 TESTING = ["testing.ring", "testing", "pytest_plugin"]

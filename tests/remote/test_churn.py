@@ -13,11 +13,11 @@ import pytest
 
 import mboxio
 from mboxio import RemoteGone
+from mboxio._limits.budget import Budget
+from mboxio._limits.sparing import AT_ONCE, PER_S, Sparing
 from mboxio.local.doorbells import let_go
 from mboxio.local.sockets import WAITING_MAX, connect
 from mboxio.remote import Remote
-from mboxio.remote.budget import Budget
-from mboxio.remote.failures import AT_ONCE, PER_S, Sparing
 from mboxio.remote.serving.admission import CONNECTIONS_MAX, SHARE_KEPT, Admission
 from mboxio.remote.serving.door import SHARE, Door
 from mboxio.remote.serving.handshake import Peer
@@ -262,7 +262,7 @@ def test_a_process_with_many_places_makes_room_for_another() -> None:
 
 def test_what_hosts_cause_to_be_logged_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     now_ns = [SECOND_NS]
-    monkeypatch.setattr("mboxio.remote.failures.monotonic_ns", lambda: now_ns[0])
+    monkeypatch.setattr("mboxio._limits.sparing.monotonic_ns", lambda: now_ns[0])
     sparing = Sparing()
 
     def logged(text: str, count: int) -> list[str]:

@@ -16,6 +16,7 @@ import pytest
 from mboxio._os.whose import myself
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.local import elsewhere
+from mboxio.local import folder as folder_module
 from mboxio.local import sockets as sockets_module
 from mboxio.local.sockets import (
     WAITING_MAX,
@@ -369,13 +370,14 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             elsewhere, "FOLDERS", (f"{name}/run-{{}}/mboxio", f"{name}/mboxio-{{}}")
         )
         own = f"{name}/mboxio-{os.geteuid()}"
-        folder = sockets_module._folder
+        folder = folder_module.folder_path
 
         def chosen() -> str:
             found = folder()
             return own if found.startswith("/tmp/mboxio-") else found
 
-        monkeypatch.setattr(sockets_module, "_folder", chosen)
+        monkeypatch.setattr(sockets_module, "folder_path", chosen)
+        monkeypatch.setattr(folder_module, "folder_path", chosen)
         yield Path(name)
 
 

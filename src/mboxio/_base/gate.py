@@ -60,9 +60,9 @@ class Kicked(Protocol):
 
 def complain(text: str, subject: object, error: BaseException | None) -> None:
     """Log what user code or a port raised. Without the lock."""
-    import logging  # at the first complaint: importing it costs more than the whole core
+    from mboxio._limits.sparing import log  # now: importing logging costs more than the whole core
 
-    logging.getLogger("mboxio").error(text, subject, exc_info=error)
+    log.error(text, subject, exc_info=error)
 
 
 def is_foreign(error: BaseException) -> bool:

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from mboxio._base.clock import Parker, Waitable, Wakes, Watcher
 from mboxio._base.completion import Completion
-from mboxio._base.endurance import Endurance
 from mboxio._base.gate import complain
 from mboxio._base.request import Owner
 from mboxio._base.states import FOREVER
+from mboxio._limits.endurance import Endurance
 from mboxio._pump.pump import Pump
 from mboxio._pump.sleepers import doze
 from mboxio.driver.controller import LOOK

@@ -22,6 +22,7 @@ from mboxio._os.whose import myself, user, why
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.local.doorbells import REFUSAL, let_go, refuse_descriptors
 from mboxio.local.elsewhere import invoker, looked_at, of_invoker
+from mboxio.local.folder import check_private, folder_path, make_folder, may_own, runtime_folder
 
 __all__ = [
     "DOORBELL",
@@ -91,7 +92,7 @@ def socket_path(name: str, scheme: str = "shm", *, host: bool = False) -> str:
         raise AddressError(
             f"{scheme}:{name} is no name: use 1 to 64 letters, digits, '.', '_' and '-'"
         )
-    folder = _folder()
+    folder = folder_path()
     kind = "" if scheme == "shm" else f"@{scheme}"  # no name has an @
     path = os.path.join(folder, f"{name}{kind}.sock")
     if len(os.fsencode(path)) > PATH_BYTES_MAX:
@@ -99,7 +100,7 @@ def socket_path(name: str, scheme: str = "shm", *, host: bool = False) -> str:
             f"the path {path} is longer than {PATH_BYTES_MAX} bytes: set MBOXIO_RUNTIME_DIR to a"
             " shorter one"
         )
-    _check_private(folder, _may_own(host))
+    check_private(folder, may_own(host))
     return path
 
 
@@ -117,7 +118,7 @@ def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
     require("eventfd", "memfd_create")
     address = f"{scheme}:{name}"
     path = socket_path(name, scheme)
-    _make_folder(os.path.dirname(path))
+    make_folder(os.path.dirname(path))
     lock = _lock(address, _lock_path(path))
     listening = None
     try:
@@ -183,7 +184,7 @@ def connect(name: str, scheme: str = "shm", patience_s: float = 0.0) -> socket.s
     try:
         while True:
             try:
-                return _connected(path, _may_own(True))
+                return _connected(path, may_own(True))
             except BlockingIOError:
                 if time.monotonic() >= until_s:
                     raise
@@ -193,7 +194,7 @@ def connect(name: str, scheme: str = "shm", patience_s: float = 0.0) -> socket.s
         for other in of_invoker(os.path.basename(path)):
             owners = frozenset({invoker()})
             try:
-                _check_private(os.path.dirname(other), owners)
+                check_private(os.path.dirname(other), owners)
                 return _connected(other, owners)
             except (OSError, AddressError):
                 continue  # the first folder is the one to tell of
@@ -246,76 +247,6 @@ def ring_doorbell(connection: socket.socket) -> None:
         connection.send(DOORBELL, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
     except OSError:
         pass
-
-
-def runtime_folder() -> str:
-    """Return the folder of the sockets, which is the user's alone; it is made if it is missing.
-
-    Raises:
-        AddressError: it cannot be made, or others can get at it.
-    """
-    folder = _folder()
-    _make_folder(folder)
-    return folder
-
-
-def _folder() -> str:
-    own = os.environ.get("MBOXIO_RUNTIME_DIR")
-    if own:
-        return os.path.abspath(own)
-    session = os.environ.get("XDG_RUNTIME_DIR")
-    if session and os.path.isabs(session):
-        return os.path.join(session, "mboxio")
-    return f"/tmp/mboxio-{os.geteuid()}"
-
-
-def _make_folder(folder: str) -> None:
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise AddressError(f"the folder {folder} cannot be made: {why(error, folder)}") from None
-    _check_private(folder, _may_own(False))
-
-
-def _may_own(host: bool) -> frozenset[int] | None:
-    """Return whose the folder of now may be; None: anybody's, because root named it.
-
-    Anybody can be the first to make a folder in /tmp, so its name says nothing about its owner.
-    """
-    uid = os.geteuid()
-    if not host or uid != 0:
-        return frozenset({uid})
-    if os.environ.get("MBOXIO_RUNTIME_DIR"):
-        return None
-    # Only `sudo -E` and the like leave a user's session to root.
-    return frozenset({0, invoker()} if os.environ.get("XDG_RUNTIME_DIR") else {0})
-
-
-def _check_private(folder: str, owners: frozenset[int] | None) -> None:
-    """Refuse a folder in which others could put a socket of theirs; none at all is fine."""
-    try:
-        status = os.lstat(folder)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise AddressError(f"the folder {folder} cannot be used: {why(error, folder)}") from None
-    if stat.S_ISLNK(status.st_mode):
-        wrong = "is a symbolic link"
-    elif not stat.S_ISDIR(status.st_mode):
-        wrong = "is no folder"
-    elif owners is not None and status.st_uid not in owners:
-        wrong = f"belongs to {user(status.st_uid)}, and this is {myself()}"
-    elif status.st_mode & 0o077:
-        # Whose folder it is does not matter: /tmp must stay what it is.
-        wrong = f"can be used by others (mode {stat.S_IMODE(status.st_mode):o})"
-    else:
-        return
-    raise AddressError(
-        f"{folder} {wrong}: set MBOXIO_RUNTIME_DIR, for host and remote, to a folder of your own "
-        "that is made by mkdir -m 700"
-    )
 
 
 def _lock_path(path: str) -> str:

@@ -4,42 +4,13 @@ import logging
 import traceback
 from collections.abc import Callable
 from functools import partial
-from threading import Lock
-from time import monotonic_ns
 
-from mboxio._base.endurance import endure, is_for_program
 from mboxio._base.texts import printable
+from mboxio._limits.endurance import endure, is_for_program
+from mboxio._limits.sparing import Sparing
 from mboxio.errors import MailboxError
-from mboxio.remote.budget import Budget
 
-__all__ = ["Sparing", "go_on", "log", "log_failure", "refused", "surprised"]
-
-AT_ONCE, PER_S = 100, 10
-"""So many records of a kind are logged, whatever hosts do to cause more."""
-
-
-class Sparing(logging.Filter):
-    """Leaves out records where there are too many of a kind; the next one says how many."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lock = Lock()
-        self._kinds: dict[object, tuple[Budget, list[int]]] = {}  # there are few formats
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """See `logging.Filter`."""
-        with self._lock:
-            kind = self._kinds.setdefault(record.msg, (Budget(AT_ONCE, PER_S), [0]))
-            budget, left_out = kind
-            if budget.wait_ns(monotonic_ns()):
-                left_out[0] += 1
-                return False
-            budget.spend(1, monotonic_ns())
-            count, left_out[0] = left_out[0], 0
-        if count:
-            record.msg = f"{record.msg} ({count} more like it were left out)"
-        return True
-
+__all__ = ["go_on", "log", "log_failure", "refused", "surprised"]
 
 log = logging.getLogger("mboxio.remote")
 log.addFilter(Sparing())

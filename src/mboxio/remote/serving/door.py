@@ -9,10 +9,10 @@ import os
 import socket
 from time import monotonic_ns
 
+from mboxio._limits.budget import Budget
 from mboxio._os.descriptors import NONE_LEFT, exhausted, spare
 from mboxio.local.doorbells import let_go, refuse_descriptors
 from mboxio.local.sockets import listen, socket_path, unlisten
-from mboxio.remote.budget import Budget
 from mboxio.remote.failures import log
 from mboxio.remote.serving.handshake import send_away
 
