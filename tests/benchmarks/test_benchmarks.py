@@ -17,6 +17,8 @@ from benchmarks.targets import Outcome, outcomes
 from mboxio import _build
 from tests.tools import tool
 
+pytestmark = pytest.mark.once
+
 CPUS = (1, 0)
 
 

@@ -18,6 +18,8 @@ from mboxio.remote import Remote
 from tests.cli.conftest import PATIENCE_S, Invoke
 from tests.cli.test_here import put, uio
 
+pytestmark = pytest.mark.once
+
 
 def offered(*words: str) -> list[str]:
     """Return what is offered for the last of these words."""

@@ -13,6 +13,8 @@ import pytest
 import mboxio
 from tests.cli.conftest import Invoke, one_line
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent.parent
 SOURCE = Path(mboxio.__file__).parent.parent
 

@@ -16,6 +16,8 @@ import pytest
 from mboxio.remote import Remote
 from tests.cli.conftest import PATIENCE_S, Invoke, Start, one_line
 
+pytestmark = pytest.mark.once
+
 Shell = Callable[..., "Terminal"]
 
 

@@ -12,6 +12,8 @@ from mboxio.controllers.loopback import Loopback
 from tests.cli.conftest import Invoke, one_line
 from tests.devicetree.writer import blob
 
+pytestmark = pytest.mark.once
+
 FILES = Path(__file__).parent.parent / "devicetree" / "files"
 BEAGLE = str(FILES / "k3-am62-pocketbeagle2.dtb")
 EVB = str(FILES / "mt8183-evb.dtb")
