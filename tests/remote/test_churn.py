@@ -86,7 +86,7 @@ def at_once(link: socket.socket) -> None:
 
 @pytest.fixture
 def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
-    monkeypatch.setattr("mboxio.remote.serving.server.Door", Counted)
+    monkeypatch.setattr("mboxio.remote.serving.hosts.Door", Counted)
     Counted.rests = []
     with echo(spin_s=0.0) as remote:
         yield cast(Counted, cast(ShmServer, remote._server)._door)
@@ -187,9 +187,12 @@ def test_between_two_ends_that_take_long_all_others_are_served(
         assert go_on.wait(PATIENCE_S)
         return message
 
-    server = "mboxio.remote.serving.server"
-    monkeypatch.setattr(f"{server}.let_go", slow_end)
-    monkeypatch.setattr(f"{server}.monotonic_ns", lambda: time.monotonic_ns() + late_ns[0])
+    serving = "mboxio.remote.serving"
+    monkeypatch.setattr(f"{serving}.hosts.let_go", slow_end)
+    for each in ("hosts", "server"):
+        monkeypatch.setattr(
+            f"{serving}.{each}.monotonic_ns", lambda: time.monotonic_ns() + late_ns[0]
+        )
     remote.channels["c"].handler = slow
     with mboxio.open("shm:demo/c", timeout_s=PATIENCE_S) as client:
         going = [MiniHost("demo") for _ in range(5)]

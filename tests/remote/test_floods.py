@@ -36,7 +36,7 @@ class Counted(Floods):
 @contextmanager
 def serving(kind: str, spin_s: float, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Serve an echo; yield an address of it, and what counts its doorbells."""
-    monkeypatch.setattr("mboxio.remote.serving.server.Floods", Counted)
+    monkeypatch.setattr("mboxio.remote.serving.hosts.Floods", Counted)
     if kind == "shm":
         with echo(spin_s=spin_s) as remote:
             yield "shm:demo/c", remote._server._floods  # type: ignore[union-attr]

@@ -228,7 +228,7 @@ def test_a_host_that_leaves_the_hello_unread_loses_its_place(
         assert busy.request(b"x") == (REPLY, 1, b"x")
         assert server._admission.next_ns() is not None
         monkeypatch.setattr(
-            "mboxio.remote.serving.server.monotonic_ns", lambda: now_ns + HELLO_NS + 60_000_000_000
+            "mboxio.remote.serving.hosts.monotonic_ns", lambda: now_ns + HELLO_NS + 60_000_000_000
         )
         server.wake()
         until_gone(remote, but=2)
@@ -258,7 +258,7 @@ def test_who_never_asked_makes_room(remote: Remote, monkeypatch: pytest.MonkeyPa
         with pytest.raises(RemoteGone, match=r"there are 3 connections of .* already"):
             mboxio.connect("shm:demo")  # nobody has been silent for long
         now_ns = time.monotonic_ns() + UNASKED_NS + MINUTE_NS
-        monkeypatch.setattr("mboxio.remote.serving.server.monotonic_ns", lambda: now_ns)
+        monkeypatch.setattr("mboxio.remote.serving.hosts.monotonic_ns", lambda: now_ns)
         with MiniHost("demo") as new:
             assert new.request(b"2") == (REPLY, 1, b"2")
             assert silent.socket.recv(64) == REFUSAL + MADE_ROOM.encode()

@@ -192,11 +192,14 @@ class Life:
         host = self.host
         if self.gate.forked or self.gate.lock.mine():
             return
-        if not host.admin.acquire(blocking=False):  # looking for a remote never waits
-            # Another thread is at it, or opens or closes clients.
-            self.gate.call(self.plan, True)
-            return
+        taken: list[bool] = []
         try:
+            # In one step for signal handlers: none raises between the lock and its entry here.
+            taken.extend(map(host.admin.acquire, (False,)))
+            if not taken[0]:  # looking for a remote never waits
+                # Another thread is at it, or opens or closes clients.
+                self.gate.call(self.plan, True)
+                return
             early = self.gate.clock.now_ns() < host.pump.reconnect_ns
             if self.trying or not self.gate.lost or host.closed or early:
                 return
@@ -214,7 +217,8 @@ class Life:
             if not able:
                 self.gate.call(self.plan, False)
         finally:
-            host.admin.release()
+            if taken and taken[0]:
+                host.admin.release()
 
     def plan(self, able: bool) -> None:
         """Choose the time of the next try. Under the lock."""

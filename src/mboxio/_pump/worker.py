@@ -91,15 +91,9 @@ class Worker:
         thread of the first call will ever run cannot be known, so it finds its seat taken.
         """
         seat = Seat(self)
-        self.gate.lock.acquire()
-        try:
-            if self.seat is not None:
-                if self.seat.occupied:
-                    return
-                self.seat.withdraw()
-            self.seat = seat
-        finally:
-            self.gate.lock.release()
+        self.gate.call(self.put_seat, seat)
+        if self.seat is not seat:
+            return
         try:
             self.thread = self.gate.clock.spawn(
                 partial(serve, seat), f"mboxio service {self.pump.life.address}"
@@ -107,6 +101,14 @@ class Worker:
         except RuntimeError as error:
             self.started = False  # the next need tries again
             complain("%r cannot start its thread", self, error)
+
+    def put_seat(self, seat: "Seat") -> None:
+        """Have the thread of this seat serve, unless there is one already. Under the lock."""
+        if self.seat is not None:
+            if self.seat.occupied:
+                return
+            self.seat.withdraw()
+        self.seat = seat
 
     def sit_down(self, seat: "Seat") -> bool:
         """Be the thread of this worker; False if another one is. Called by the thread, once."""
@@ -212,8 +214,9 @@ class Seat:
         self.given.release()
 
     def withdraw(self) -> None:
-        """Another thread is to serve: one that comes for this seat has come in vain."""
-        self.given.release()
+        """Another thread is to serve: one that comes for this seat has come in vain. Idempotent."""
+        if self.given.locked():
+            self.given.release()
 
     def take(self) -> bool:
         """Make the calling thread the worker's; False if it has come in vain."""

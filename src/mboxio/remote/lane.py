@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from mboxio._base.native import Mutex
-from mboxio.errors import QueueFull, RemoteError
+from mboxio.errors import RemoteError
 from mboxio.regions import Region
 from mboxio.remote.channel import RemoteChannel, error_message
 from mboxio.remote.faults import Disturbance, Rings, lie, oversize, push_header
@@ -119,21 +119,12 @@ class Lane:
             MessageTooLong: longer than the channel carries.
             RemoteError: the host broke the protocol.
         """
-        pushed = False
         self._guard.acquire()
         try:
-            tag = self.questions.add(answered)
-            try:
-                pushed = self._push(REQUEST, tag, message)
-            finally:
-                if not pushed:
-                    self.questions.forget(tag)
+            push = lambda kind, tag, message: self._push(kind, tag, message)  # noqa: E731
+            return self.questions.ask(push, message, answered)
         finally:
             self._guard.release()
-        if not pushed:
-            name = self.channel.name
-            raise QueueFull("the ring to the host is full", reason="slots", channel=name)
-        return tag
 
     def lie(self, field: str, value: int) -> bool:
         """Lie to the host; see `faults.lie`."""

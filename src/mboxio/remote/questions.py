@@ -6,12 +6,14 @@ from collections.abc import Callable
 from mboxio.errors import QueueFull
 from mboxio.remote.channel import read_error
 from mboxio.remote.failures import log_failure
-from mboxio.ring import REPLY
+from mboxio.ring import REPLY, REQUEST
 
 __all__ = ["Answered", "Questions"]
 
 Answered = Callable[[bytes, int], object]
 """Gets the reply and 0, or the text of an error and its status."""
+Push = Callable[[int, int, bytes], bool]
+"""Gets kind, tag and message; False: there is no place."""
 
 QUESTIONS_MAX = 1024
 
@@ -28,17 +30,29 @@ class Questions:
         self.open: dict[int, Answered] = {}
         self.tag = 0
 
-    def add(self, answered: Answered) -> int:
-        """Return the tag of a new one; tags are not used again for a long time.
+    def ask(self, push: Push, message: bytes, answered: Answered) -> int:
+        """Send a new one and return its tag; tags are not used again for a long time.
+
+        Args:
+            push: puts it into the ring to the host, which nobody else uses meanwhile.
+            message, answered: see `Lane.ask`.
 
         Raises:
-            QueueFull: the host answers nothing.
+            QueueFull: the ring is full, or the host answers nothing.
         """
         if len(self.open) >= QUESTIONS_MAX:
             raise QueueFull("the host owes too many answers", reason="tags", channel=self.channel)
-        self.tag = (self.tag + 1) & 0xFFFFFFFF
-        self.open[self.tag] = answered
-        return self.tag
+        self.tag = tag = (self.tag + 1) & 0xFFFFFFFF
+        self.open[tag] = answered
+        pushed = False
+        try:
+            pushed = push(REQUEST, tag, message)
+        finally:
+            if not pushed:
+                del self.open[tag]
+        if not pushed:
+            raise QueueFull("the ring to the host is full", reason="slots", channel=self.channel)
+        return tag
 
     def forget(self, tag: int) -> None:
         """Wait no longer for an answer."""

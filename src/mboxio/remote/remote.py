@@ -3,7 +3,6 @@
 import errno
 import os
 from collections.abc import Callable, Mapping
-from random import Random
 from threading import Event, get_ident
 from typing import TYPE_CHECKING
 
@@ -15,15 +14,10 @@ from mboxio.errors import (
     RequestTimeout,
     WouldDeadlock,
 )
-from mboxio.local.sockets import socket_path
-from mboxio.remote.connection import Connection
-from mboxio.remote.declared import Declared
-from mboxio.remote.faults import Faults, Greeting
+from mboxio.remote.faults import Faults
+from mboxio.remote.misbehaving import Misbehaving
 from mboxio.remote.questions import Answered
 from mboxio.remote.serving.handshake import Peer
-from mboxio.remote.serving.server import Link
-from mboxio.remote.serving.shm import ShmServer
-from mboxio.remote.serving.thread import Serving
 
 if TYPE_CHECKING:
     from mboxio.remote.spawning.program import Firmware
@@ -32,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Remote"]
 
 
-class Remote(Serving[ShmServer], Declared):
+class Remote(Misbehaving):
     """The far side of ``shm:`` addresses in Python: firmware to develop and test against.
 
     ::
@@ -60,13 +54,7 @@ class Remote(Serving[ShmServer], Declared):
     """
 
     def __init__(self, name: str, *, spin_s: float | None = None) -> None:
-        Declared.__init__(self)
-        self.name = name.removeprefix("shm:")
-        socket_path(self.name)  # raises
-        super().__init__(f"shm:{self.name}", self._lock, spin_s)
-        self._greeting = Greeting.GOOD
-        self._silent = False
-        self._draining = True
+        super().__init__(name.removeprefix("shm:"), spin_s)
 
     @property
     def address(self) -> str:
@@ -212,80 +200,7 @@ class Remote(Serving[ShmServer], Declared):
             raise RemoteError(remote_text(reply), status=status, channel=channel)
         return reply
 
-    # -- misbehaving
-
-    @property
-    def greeting(self) -> Greeting:
-        """How hosts are received from now on."""
-        return self._greeting
-
-    @greeting.setter
-    def greeting(self, greeting: Greeting) -> None:
-        self._greeting = greeting
-        self._misbehave()
-
-    def silence(self, silent: bool = True) -> None:
-        """Take nothing and answer nothing, but stay connected; False: go on."""
-        self._silent = silent
-        self._misbehave()
-
-    def stop_draining_socket(self, stopped: bool = True) -> None:
-        """Leave doorbells in the sockets, until they are full; False: take them again."""
-        self._draining = not stopped
-        self._misbehave()
-
-    def restart(self) -> None:
-        """Drop all connections and what is under way, as a crash would; go on listening."""
-        with self._lock:
-            for channel in self._channels.values():
-                channel.simulate(channel.latency_ns / 1e9, channel.workers)
-            for server, link in self._links():
-                server.hang_up(link)
-
-    def lie(self, channel: str, field: str, value: int) -> int:
-        """Write a wrong number into the memory of every host; return how many have it now.
-
-        Args:
-            channel: where.
-            field: ``front`` or ``rear`` for an index of the remote's; ``length``, ``kind`` or
-                ``tag`` for a new message with this number in its header.
-            value: the lie.
-
-        Raises:
-            AddressError: there is no such channel.
-            ValueError: there is no such field, or it cannot hold the value.
-        """
-        self._find(channel)
-        return sum(link.connection.lie(channel, field, value) for _, link in self._links())
-
-    def scribble(self, random: Random) -> list[tuple[int, int]]:
-        """Write a random word somewhere into every memory; return the offsets and values."""
-        return [link.connection.scribble(random) for _, link in self._links()]
-
     # -- inside
-
-    def _links(self) -> list[tuple[ShmServer, Link[Connection]]]:
-        server = self._server
-        return [] if server is None else [(server, link) for link in server.live()]
-
-    def _make_server(self) -> ShmServer:
-        if not self._channels:
-            raise ValueError(f"{self.address} has no channel: declare one with handler()")
-        return ShmServer(
-            self.name, lambda: [*self._channels.values()], self._stats, self._lock, self._spin_ns
-        )
-
-    def _listen(self) -> ShmServer:
-        server = super()._listen()
-        self._misbehave()
-        return server
-
-    def _misbehave(self) -> None:
-        with self._lock:
-            if self._server is not None:
-                self._server.greeting = self._greeting
-                self._server.silent = self._silent
-                self._server.drain(self._draining)
 
     def _ask(self, channel: str, message: bytes, answered: Answered) -> Callable[[], object]:
         found = self._find(channel)

@@ -11,32 +11,23 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mboxio.controllers.acpm.descriptor import Descriptor
-from mboxio.controllers.acpm.doorbell import Doorbells
-from mboxio.controllers.acpm.layout import TAG_BITS, TAG_LOW_BIT, AcpmChannel
-from mboxio.controllers.acpm.leftovers import drop_received, still_in
+from mboxio.controllers.acpm.channels import AcpmChannels
 from mboxio.controllers.acpm.options import AcpmOptions
-from mboxio.controllers.acpm.tree import AcpmNode
 from mboxio.controllers.rings import Lane
-from mboxio.driver.capabilities import Capabilities, TxDone
+from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.contracts import DriverChannel, DriverQueue
-from mboxio.driver.correlate import Tagged
-from mboxio.errors import AddressError, MailboxError, RemoteError, RemoteGone
+from mboxio.errors import RemoteError, RemoteGone
 from mboxio.regions.access import nowhere, open_region
-from mboxio.regions.claim import Claims, suspect
+from mboxio.regions.claim import suspect
 from mboxio.regions.region import Region
-from mboxio.ring import consumer, producer, require_ordered_memory
+from mboxio.ring import require_ordered_memory
 
 __all__ = ["Acpm"]
 
-SAFETY_S = 0.2
-"""How often a channel with interrupts is looked at all the same, where another mailbox tells."""
-LOOK_S = 1e-3
-"""When to try again if a ring that should have a place has none."""
 RESTARTS = "its descriptor in SRAM changed: it restarts"
 
 
-class Acpm(AcpmNode):
+class Acpm(AcpmChannels):
     """The host's side of ACPM; channel n of the descriptor is channel "n".
 
     Only channels with clients are touched: others may belong to another driver.
@@ -61,20 +52,14 @@ class Acpm(AcpmNode):
         region: Region | None = None,
         connect: Callable[[str], Any] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(options or AcpmOptions(), region)
         self.name = name
-        self.options = options or AcpmOptions()
         if region is None and not self.options.at:
             raise nowhere("file:sram.bin", "the SRAM is")
         self.connect = connect
-        self.given = self.region = region
-        self.bells = Doorbells(self.options.mbox)
-        self.claims = Claims(self.options.shared)
-        self.used: list[DriverChannel] = []  # channels that have or had clients
+        self.given = region
         self.life = 1
-        self.linked = False
         self.first: DriverQueue | None = None
-        self.descriptor = Descriptor(self.options.base, self.options.boot_word)
 
     # -- set-up
 
@@ -97,83 +82,6 @@ class Acpm(AcpmNode):
         self.linked = True
         self.hear_from(self.region)
         self.link(True, self.life)
-
-    def declare(self, each: AcpmChannel) -> None:
-        """Make the channel of one entry of the descriptor; its rings are not touched yet."""
-        assert self.region is not None
-        polled = each.polled or not self.bells.tell(self.region)
-        mailbox = self.bells.below is not None
-        depth = max(each.to_remote.slots - 1, 1) if each.carries else 1
-        name = str(each.number)
-        queue = self.add_queue(
-            Capabilities(
-                depth=depth,
-                reply_credits=depth,
-                tx_done=TxDone.POLL if polled else TxDone.IRQ,
-                message_bytes=each.to_remote.slot_bytes if each.carries else 0,
-                always_replies=True,
-                epoch_source="the descriptor changed, or the connection to the region is new",
-                poll_s=self.options.poll_s if polled else SAFETY_S if mailbox else LOOK_S,
-                polls_events=polled or mailbox,
-                idle_poll_s=self.options.idle_poll_s if polled else SAFETY_S,
-                timeout_s=self.options.timeout_s,
-                access_s=self.region.access_s,
-            ),
-            name,
-        )
-        queue.polls_events = False  # until it is started
-        tags = Tagged(word=0, low_bit=TAG_LOW_BIT, bits=TAG_BITS, first=1)
-        self.add_channel(name, queue, correlator=tags)
-
-    def start(self, channel: DriverChannel) -> None:
-        """See `Controller.start`: from now on the channel's rings are ours."""
-        each = self.descriptor.channel(channel.number)
-        if not each.carries:
-            raise AddressError(f"acpm: channel {channel.name} carries no messages (mlen is 0)")
-        if channel in self.used:
-            return
-        assert self.region is not None
-        self.claims.add(self.region, each.to_remote.front, 4, f"channel {channel.name}")
-        self.bells.add(channel, None if each.polled else self.told)
-        try:
-            self.locked(self.take, channel)
-        except MailboxError:
-            self.bells.drop(channel)
-            raise
-
-    def told(self, message: bytes) -> None:
-        """A port: the mailbox below was rung."""
-        self.event()
-
-    def take(self, channel: DriverChannel) -> None:
-        """Start to use a channel's rings as they are. Under the lock."""
-        if self.linked:
-            self.attach(channel, False)
-        channel.queue.polls_events = channel.queue.capabilities.polls_events
-        self.used.append(channel)
-
-    def attach(self, channel: DriverChannel, fresh: bool) -> None:
-        """Take over a channel's rings; nothing of ours is in flight there. Under the lock.
-
-        In memory that is not fresh, an earlier life of either side may have left something. What
-        it received is nobody's. Its messages that are still in the ring will be answered, so
-        their tags are held until then.
-
-        Raises:
-            RemoteError: an index is impossible.
-        """
-        assert self.region is not None
-        each = self.descriptor.channel(channel.number)
-        sending = producer(self.region, each.to_remote, self.armed)
-        receiving = consumer(self.region, each.to_host)
-        lane: Lane = channel.context or Lane(sending, receiving, False)
-        if channel.context is None:
-            self.connect_lane(lane, channel.queue, channel)
-        lane.producer, lane.consumer = sending, receiving
-        if not fresh:
-            drop_received(lane)
-            for tag in still_in(self.region, lane, each):
-                self.left_behind(channel, tag)
 
     # -- doorbells and interrupts
 

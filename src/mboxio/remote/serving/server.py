@@ -1,24 +1,17 @@
 """The thread that serves: accepts hosts, looks at their rings, and sleeps in between."""
 
 import os
-import socket
 import weakref
 from collections.abc import Callable, Sequence
 from threading import RLock, get_ident
 from time import monotonic_ns
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any
 
 from mboxio.errors import RemoteError
-from mboxio.local.doorbells import let_go, take_doorbell
 from mboxio.remote.channel import RemoteChannel
-from mboxio.remote.failures import go_on, log, refused, surprised
-from mboxio.remote.serving.admission import MADE_ROOM, Admission
-from mboxio.remote.serving.door import Door
-from mboxio.remote.serving.floods import Floods
-from mboxio.remote.serving.handshake import Peer, check_peer, send_away
-from mboxio.remote.serving.rounds import Rounds, Served
+from mboxio.remote.failures import go_on, surprised
+from mboxio.remote.serving.hosts import End, Hosts, Link
 from mboxio.remote.serving.slow import SlowHandlers
-from mboxio.remote.serving.waiter import Waiter
 from mboxio.remote.stats import RemoteStats
 
 __all__ = ["Link", "Server"]
@@ -30,25 +23,10 @@ SLACK_NS = 60_000
 UNDRAINED_NS = 1_000_000
 SLOW_DROP_NS = 1_000_000
 """The end of a connection in which something slow lies takes longer."""
-COME_MAX = 16
-"""So many who have gone already are taken from the door between two looks at the rings."""
-
-End = TypeVar("End", bound=Served)
 
 
-class Link(NamedTuple, Generic[End]):
-    """One connection and its socket."""
-
-    peer: Peer
-    socket: socket.socket
-    connection: End
-    since_ns: int
-
-
-class Server(Generic[End]):
+class Server(Hosts[End]):
     """Serves one name until it is stopped; whoever makes it must call `run`.
-
-    A subclass says what a connection is, by `welcome`.
 
     Args:
         scheme: how the address begins that hosts connect to.
@@ -64,25 +42,12 @@ class Server(Generic[End]):
     def __init__(
         self, scheme: str, name: str, stats: RemoteStats, lock: RLock, spin_ns: int
     ) -> None:
-        self.address = f"{scheme}:{name}"
-        self.links: dict[int, Link[End]] = {}
-        self.draining = True
+        super().__init__(scheme, name, stats, lock)
         self.thread: int | None = None
         self.served: Callable[[], Sequence[RemoteChannel]]  # whose handlers run here
         self.left_behind: bool  # in the parent of this process, which forked
-        self._stats = stats
-        self._lock = lock
         self._spin_ns = self._budget_ns = spin_ns
         self._slow = SlowHandlers(self.address)
-        self._rounds = Rounds()
-        self._admission = Admission()
-        self._waiter = Waiter()
-        self._floods = Floods(self._waiter)
-        try:
-            self._door = Door(scheme, name)
-        except BaseException:
-            self._waiter.close()
-            raise
         self._waiter.add(self._door.socket.fileno())
         self._closed = self.left_behind = False
         _LIVE.add(self)
@@ -108,37 +73,6 @@ class Server(Generic[End]):
     @silent.setter
     def silent(self, silent: bool) -> None:
         self._rounds.silent = silent
-
-    def drain(self, draining: bool) -> None:
-        """Take doorbells from the sockets, or leave them there until they block the hosts."""
-        with self._lock:
-            self.draining = draining
-            for descriptor in self.links:
-                self._waiter.mute(descriptor, not draining)
-        self.wake()
-
-    def live(self) -> list[Link[End]]:
-        """Return the connections that are not about to go, the oldest first."""
-        with self._lock:
-            return [link for link in self.links.values() if not link.connection.closed]
-
-    def hang_up(self, link: Link[End]) -> None:
-        """End a connection at once: nothing is sent on it from now on."""
-        link.connection.close()
-        with self._lock:
-            try:
-                # Only the serving thread closes descriptors, for it may be waiting for them; this
-                # tells the host, and that thread.
-                link.socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def lied(self, link: Link[End], error: RemoteError) -> None:
-        """Count and log a lie of the host; end its connection."""
-        self._stats.lies += 1
-        # Its text only: whoever keeps the record would keep the memory, by way of the traceback.
-        log.warning("%s drops %r: %s", self.address, link.peer, str(error))
-        self.hang_up(link)
 
     # -- the serving thread
 
@@ -251,91 +185,6 @@ class Server(Generic[End]):
         if self._door.resume_ns is not None and monotonic_ns() >= self._door.resume_ns:
             self._door.resume_ns = None
             self._waiter.mute(self._door.socket.fileno(), False)
-
-    def _drop_silent(self) -> None:
-        """Give up hosts that never took their memory; others need the place."""
-        if self._admission.unread:
-            for silent in self._admission.overdue(monotonic_ns()):
-                link = self.links[silent.fileno()]
-                log.warning("%s drops %r: it leaves the hello unread", self.address, link.peer)
-                self._drop(link)
-
-    def _drain(self, link: socket.socket) -> bool:
-        """Take a doorbell; False: the host is gone. It rings once for a sleep; more come again."""
-        try:
-            return bool(take_doorbell(link, self._door.sure))
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-
-    def _accept(self) -> None:
-        """Let one host in, after those that have gone already."""
-        began_ns, others = monotonic_ns(), bool(self.links)
-        for _ in range(COME_MAX):
-            link = self._door.accept()
-            if link is None:
-                break
-            if not self._door.left(link):
-                self._let_in(link)
-                break
-        self._charge(began_ns, others)
-
-    def _charge(self, began_ns: int, others: bool) -> None:
-        """Have the door rest if coming and going took too much of others' time."""
-        self._door.charge(began_ns, others)
-        if self._door.resume_ns is not None:
-            self._waiter.mute(self._door.socket.fileno(), True)
-
-    def _let_in(self, link: socket.socket) -> None:
-        try:
-            self._connect(link)
-        except BaseException as error:
-            self._admission.forget(link)
-            send_away(link, str(error))
-            let_go(link)
-            self._stats.refused += 1
-            refused(self.address, error)
-
-    def _connect(self, link: socket.socket) -> None:
-        pid, uid = check_peer(link)
-        now_ns = monotonic_ns()
-        idle = self._admission.makes_room(uid, pid, self.links.values(), now_ns)
-        if idle is not None:
-            log.warning("%s drops %r: %s", self.address, idle.peer, MADE_ROOM)
-            send_away(idle.socket, MADE_ROOM)
-            self._drop(idle)
-        self._admission.check(uid, (each.peer.uid for each in self.links.values()))
-        # What is sent from now on reaches whoever has seen the hello.
-        with self._lock:
-            connection, epoch = self.welcome(link)
-            self._admission.greeted(link, now_ns)
-            self._waiter.add(link.fileno())
-            if not self.draining:
-                self._waiter.mute(link.fileno(), True)
-            self.links[link.fileno()] = Link(Peer(pid, uid, epoch), link, connection, now_ns)
-            self._rounds.ends.append(connection)
-            self._stats.connections += 1
-
-    def welcome(self, link: socket.socket) -> tuple[End, int]:
-        """Make our end of a connection, and greet the host; return it and its epoch.
-
-        Raises:
-            OSError, ValueError: it cannot be had.
-        """
-        raise NotImplementedError(f"{type(self).__name__} welcomes nobody")
-
-    def _drop(self, link: Link[End]) -> None:
-        with self._lock:
-            link.connection.close()
-            self._waiter.remove(link.socket.fileno())
-            self._admission.forget(link.socket)
-            self._floods.forget(link.socket.fileno())
-            del self.links[link.socket.fileno()]
-            self._rounds.ends.remove(link.connection)
-            self._rounds.current = None
-            let_go(link.socket)
-        link.connection.abandon()
 
     def close(self) -> None:
         """Close everything that is open; after `run`, or instead of it."""
