@@ -110,7 +110,8 @@ def distinct(frames: Iterable[Frame]) -> list[Frame]:
             frame.lines.pop()
         if frame.lines and (not kept or kept[-1].lines != frame.lines):
             kept.append(frame)
-    return kept
+    # How long the program takes to start is not worth watching.
+    return [Frame(frame.at_s - kept[0].at_s + FRAME_S, frame.lines) for frame in kept]
 
 
 def drawn(frames: Sequence[Frame], command: str, columns: int) -> str:

@@ -20,6 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 GENERATED = ROOT / "docs" / "reference" / "_generated"
 MODULE = re.compile(r"^\| `(mboxio[\w.]*)` \|", re.M)
 HOMES = {f"mboxio.{home}": names for home, names in mboxio._HOMES.items()}
+GIVEN = {f"mboxio.{name}" for name in ("AsyncClient", "Client", "Messages", "Request")}
 PAGES = [page for part in PARTS for page in part["pages"]]
 
 project = PROJECT["name"]
@@ -72,6 +73,7 @@ def write_modules(app: Sphinx) -> None:
         also = [f"[`{home}`]({home}.md)" for home in sorted({*elsewhere} & {*modules})]
         text = (
             f"# {module}\n\n```{{eval-rst}}\n.. automodule:: {module}\n"
+            + ("   :inherited-members: object\n" if elsewhere else "")
             + (f"   :exclude-members: {', '.join(sorted(names))}\n```\n" if names else "```\n")
             + (
                 f"\nThe names of {', '.join(also)} can also be imported from here.\n"
@@ -106,6 +108,13 @@ def add(app: Sphinx, page: str, source: list[str]) -> None:
         )
 
 
+def hide_making(
+    app: Sphinx, kind: str, name: str, thing: object, options: object, shown: str, result: str
+) -> tuple[str, str] | None:
+    """Hide how an object is made that programs get from somebody else."""
+    return ("", "") if name in GIVEN else None
+
+
 def tree(pages: list[str], caption: str = "") -> str:
     """Return a part of the navigation."""
     title = f":caption: {caption}\n" if caption else ""
@@ -118,3 +127,4 @@ def setup(app: Sphinx) -> None:
     app.add_lexer("mermaid", TextLexer)  # a code host draws it; here it stays text
     app.connect("builder-inited", write_modules)
     app.connect("source-read", add)
+    app.connect("autodoc-process-signature", hide_making)
