@@ -32,7 +32,7 @@ include_patterns = [
     "docs/index.md",
     "docs/reference/_generated/*",
 ]
-exclude_patterns = [".*", "build", "src", "tests", "benchmarks", "tools", "examples"]
+exclude_patterns = [".*", "build", "src", "tests", "benchmarks", "tools"]
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",

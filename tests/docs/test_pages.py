@@ -61,7 +61,13 @@ def test_a_link_to_a_test_leads_to_its_file(page: Path) -> None:
 
 @each_page
 def test_named_files_exist(page: Path) -> None:
-    places = [ROOT, SOURCE, ROOT / "docs", *(path for path in SOURCE.iterdir() if path.is_dir())]
+    places = [
+        page.parent,
+        ROOT,
+        SOURCE,
+        ROOT / "docs",
+        *(path for path in SOURCE.iterdir() if path.is_dir()),
+    ]
     for code in codes(page):
         if FILE.fullmatch(code) and not code.startswith("test_"):
             assert any((place / code).exists() for place in places), f"no file {code}"
