@@ -51,6 +51,7 @@ html_copy_source = html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": True}
 
 myst_heading_anchors = 3
+smartquotes = False  # it would make a dash of the -- of an option
 default_role = "py:obj"
 autodoc_default_options = {"members": True, "show-inheritance": True, "member-order": "bysource"}
 autodoc_typehints = "signature"

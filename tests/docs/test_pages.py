@@ -28,6 +28,7 @@ from tests.docs.states import diagram
 pytestmark = pytest.mark.once
 
 SOURCE = ROOT / "src" / "mboxio"
+INDEX = ROOT / "docs" / "index.md"
 GUARANTEES_PAGE = ROOT / "docs" / "guarantees.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 REFERENCE = ROOT / "docs" / "reference"
@@ -93,6 +94,21 @@ def test_pictures_can_be_shown(picture: Path) -> None:
     style = root.findtext(f"{space}style") or ""
     assert "prefers-color-scheme: dark" in style, "it would be unreadable on a dark page"
     assert not re.search(r"https?://|url\((?!#)|@import|<script", style)
+
+
+# -- index
+
+
+def test_every_page_can_be_found() -> None:
+    """From the index, and in the navigation of the site."""
+    pages = {page for page in PAGES if page.parent != ROOT} - {INDEX}
+    linked = {(INDEX.parent / target).resolve() for _, target in links(INDEX)}
+    assert not pages - linked, "docs/index.md does not lead to them"
+    parts = tomllib.loads((ROOT / "docs" / "site" / "navigation.toml").read_text())["part"]
+    shown = [ROOT / f"{page}.md" for part in parts for page in part["pages"]]
+    assert len(shown) == len(set(shown))
+    assert not pages - {*shown}, "docs/site/navigation.toml does not have them"
+    assert {*shown} <= {*PAGES}, "there are no such pages"
 
 
 # -- guarantees
