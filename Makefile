@@ -24,7 +24,7 @@ GROUP ?= dev
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: test venv build demo test-compiled test-pure test-pythons i386 arm64 fuzz recovery interrupts hostile check lint types docs format clean bench sanitize sanitize-threads
+.PHONY: test venv build demo test-compiled test-pure test-pythons i386 arm64 fuzz recovery interrupts hostile deadlines check lint types docs format clean bench sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -89,6 +89,10 @@ hostile:
 	MBOXIO_HOSTILE_LIVES=$${MBOXIO_HOSTILE_LIVES:-2000} \
 	    MBOXIO_HOSTILE_SEED=$${MBOXIO_HOSTILE_SEED:-$$(date +%s)} \
 	    MBOXIO_HOSTILE_CFLAGS="-O1 -g $(SANITIZERS)" $(MAKE) sanitize ARGS=tests/hostile
+
+# How late deadlines come in each hostile situation, and what the host keeps: figures of this machine.
+deadlines: $(BUILT)
+	MBOXIO_EXPECT_BUILD=compiled $(BIN)/python -m tests.hostile.deadlines $(ARGS)
 
 # The tests come last: their summary is what a reader of the log looks for.
 check: lint types test

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import tempfile
@@ -143,6 +144,14 @@ def locks_checked() -> Iterator[None]:
     assert not broken
 
 
+def _forget_what_was_logged() -> None:
+    """What one test has logged leaves room for the next one's."""
+    for name in ("mboxio", "mboxio.remote"):
+        for each in logging.getLogger(name).filters:
+            if hasattr(each, "forget"):
+                each.forget()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a thread, a descriptor, a shared mapping or a task behind.
@@ -151,6 +160,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """
     before = _Held.now()
     _tasks_left.clear()
+    _forget_what_was_logged()
     yield
     if not request.node.stash.get(_passed, False):
         return

@@ -49,13 +49,20 @@ each_augmented = pytest.mark.parametrize("path", AUGMENTED, ids=name_of)
 
 # The import rule: a folder imports itself and those before it in its ladder, and everything imports
 # errors. The rings and regions know nothing of messages; only controllers see both.
-CORE = ["errors", "_build", "_base", "_os", "driver", "_queue", "_pump", "_host"]
-MEMORY = ["errors", "_build", "_base", "_os", "regions", "regions.probes", "ring", "local"]
+GROUND = ["errors", "_build", "_limits", "_base", "_os"]
+CORE = [*GROUND, "driver", "_queue", "_pump", "_host"]
+MEMORY = [*GROUND, "regions", "regions.probes", "ring", "local"]
 DRIVERS = [*MEMORY, "driver", "_queue", "controllers", "controllers.acpm"]
-LOOKUP = ["errors", "_build", "_base", "_os", "devicetree", "address"]
+LOOKUP = [*GROUND, "devicetree", "address"]
 USERS = [*CORE, *LOOKUP, "regions", "client", "protocols", "linux"]
-AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "remote", "remote.acpm"]
-TOOLS = [*AROUND, "testing.ring", "testing", "cli.shared", "cli.commands", "cli.demo", "cli"]
+AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "remote", "remote.acpm", "remote.programs"]
+TESTING = ["testing.ring", "testing", "pytest_plugin"]
+COMMANDS = [
+    *("cli.shared", "cli.machine", "cli.completion", "cli.skeleton.acme_k7", "cli.skeleton"),
+    *("cli.shell", "cli.commands", "cli.demo", "cli"),
+]
+TOOLS = [*AROUND, *TESTING, *COMMANDS]
+ROOM = re.compile(r"(?<=^remote)\.(serving|spawning)$")  # of the remote's
 MAY_IMPORT: dict[str, set[str]] = {}
 for ladder in (TOOLS, AROUND, USERS, LOOKUP, DRIVERS, MEMORY, CORE):  # each narrows the last
     MAY_IMPORT |= {each: set(ladder[: place + 1]) for place, each in enumerate(ladder)}
@@ -198,7 +205,7 @@ def test_every_public_name_has_a_home() -> None:
 def unit_of(path: Path) -> str:
     """Return the unit that a source file belongs to: its folder, or the file at the root."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
-    folder = ".".join(parts[:-1]).removesuffix(".serving")  # a room of the remote's
+    folder = ROOM.sub("", ".".join(parts[:-1]))
     return folder or ("mboxio" if parts == ("__init__",) else parts[0])
 
 
@@ -207,9 +214,9 @@ def unit_named(parts: Sequence[str]) -> str:
     for count in range(len(parts), 0, -1):
         path = PACKAGE.joinpath(*parts[:count])
         if path.is_dir():
-            return ".".join(parts[:count]).removesuffix(".serving")
+            return ROOM.sub("", ".".join(parts[:count]))
         if list(path.parent.glob(f"{path.name}.py*")):
-            return ".".join(parts[: count - 1]).removesuffix(".serving") or parts[0]
+            return ROOM.sub("", ".".join(parts[: count - 1])) or parts[0]
     return "mboxio"
 
 

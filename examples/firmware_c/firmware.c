@@ -70,13 +70,13 @@ static int hear(int doorbell)
     return !(looked.msg_flags & MSG_CTRUNC) && (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)));
 }
 
-/* Close a connection. What lies in it unread may take its time, on a thread of its own. */
+/* Close a connection. What lies in it unread may take its time, on a thread of its own, unless it is only bells. */
 static void *close_it(void *host) { close((int)(intptr_t)host); return 0; }
 static void let_go(int host)
 {
     pthread_t closing;
-    shutdown(host, SHUT_RDWR);
-    if (!pthread_create(&closing, 0, close_it, (void *)(intptr_t)host)) pthread_detach(closing);
+    if (shutdown(host, SHUT_RDWR), refused) close(host);
+    else if (!pthread_create(&closing, 0, close_it, (void *)(intptr_t)host)) pthread_detach(closing);
 }
 
 static time_t now_s(void) { struct timespec now; clock_gettime(CLOCK_MONOTONIC, &now); return now.tv_sec; }
@@ -191,9 +191,9 @@ int main(int argc, char **argv)
     unlink(at.sun_path); /* left behind: the lock was free */
     refused = !setsockopt(listening, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int)); /* and to all accepted */
     if (bind(listening, (struct sockaddr *)&at, sizeof at) || listen(listening, 16)) return perror(at.sun_path), 1;
-    for (puts("ready"), fflush(stdout); (host = accept4(listening, 0, 0, SOCK_CLOEXEC)) >= 0; let_go(host))
-        if (!getsockopt(host, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){sizeof peer}) &&
+    for (puts("ready"), fflush(stdout);; host < 0 ? (void)poll(0, 0, 100) : let_go(host)) /* none left: later */
+        if ((host = accept4(listening, 0, 0, SOCK_CLOEXEC)) >= 0 &&
+            !getsockopt(host, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){sizeof peer}) &&
             (peer.uid == geteuid() || peer.uid == 0))
             welcome(host, listening);
-    return perror("firmware: accept"), 1;
 }

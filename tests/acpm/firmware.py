@@ -72,8 +72,8 @@ class Firmware:
         self.remote.restart()
 
     def misbehave(self, settings: dict[str, Any]) -> None:
-        """See `AcpmRemote.misbehave`."""
-        self.remote.misbehave(Faults(**settings))
+        """See `AcpmRemote.faults`."""
+        self.remote.faults = Faults(**settings)
 
     def lie(self, channel: int, field: str, value: int) -> None:
         """See `AcpmRemote.lie`."""

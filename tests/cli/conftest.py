@@ -26,6 +26,9 @@ def sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="mboxio-") as parent:
         folder = os.path.join(parent, "sockets")
         monkeypatch.setenv("MBOXIO_RUNTIME_DIR", folder)
+        monkeypatch.setenv("XDG_CONFIG_HOME", os.path.join(parent, "config"))
+        for name in ("ADDRESS", "ALLOW", "ENDIAN", "OUT", "TIMEOUT_S", "WAIT_S"):
+            monkeypatch.delenv(f"MBOXIO_{name}", raising=False)
         yield folder
 
 

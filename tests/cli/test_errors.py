@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from mboxio.cli.app import app
+from mboxio.cli.app import COMMANDS, app
 from mboxio.remote import Remote
 from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start, one_line
 
@@ -50,6 +51,19 @@ FAILED, WRONG = 1, 2
         ("request shm:t/echo 0x --hex", WRONG, "'0x' is not hex"),
         ("request shm:t/echo 0x0g --hex", WRONG, "'0x0g' is not hex"),
         ("request shm:t/echo 1:02 --hex", WRONG, "'1:02' is not hex"),
+        (
+            "request shm:t/echo 0x100000000 --word",
+            WRONG,
+            "'0x100000000' is not a 32-bit word: 0 to",
+        ),
+        ("request shm:t/echo --word=-1", WRONG, "Option '--word' does not take a value"),
+        ("send shm:t/echo --word -- -1", WRONG, "'-1' is not a 32-bit word: 0 to 0xffffffff"),
+        ("request shm:t/echo 1,x --word", WRONG, "'x' is not a word: write numbers like"),
+        ("request shm:t/echo 010 --word", WRONG, "'010' is not a word"),
+        ("request shm:t/echo x --out words", WRONG, "'words' is not one of"),
+        ("request shm:t/echo x --out hex --raw", WRONG, "--raw and --out hex exclude each other"),
+        ("request @ x", WRONG, "'@' means the address that is set: set MBOXIO_ADDRESS"),
+        ("listen", WRONG, "Missing argument 'ADDRESS'"),
         ("request shm:t/small x", FAILED, "the remote answered with error 95: chan"),
         ("listen shm:t/talk --timeout-s 0.01", FAILED, "no message in 0.01 s"),
         ("bench shm:t/echo --in-flight 1,x", WRONG, "'1,x' is not a list of numbers"),
@@ -131,11 +145,29 @@ def test_the_summaries_are_whole(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
         assert max(map(len, text.splitlines())) < columns
     assert "130 Ctrl-C" in text
     assert "141" in text
-    for command in app.commands.values():
-        assert len(command.get_short_help_str(1000)) < 60
+    for name, (_, summary) in COMMANDS.items():
+        assert command(name).get_short_help_str(1000) == summary
+        assert len(summary) < 60
 
 
-@pytest.mark.parametrize("command", sorted(app.commands))
+def command(name: str) -> click.Command:
+    found = app.get_command(None, name)
+    assert found is not None
+    return found
+
+
+def test_a_help_text_imports_no_command() -> None:
+    """It is there at once."""
+    code = "import sys; from mboxio.cli import main; sys.argv = ['mboxio', '--help']; main()"
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "mboxio.cli.app" in result.stderr
+    for each in ("mboxio.cli.commands.", "mboxio.remote", "mboxio.client", "asyncio", "rich"):
+        assert f" {each}" not in result.stderr
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 @pytest.mark.parametrize("columns", [30, 40, 60])
 def test_a_narrow_help_cuts_no_range(command: str, columns: int) -> None:
     runner = CliRunner(env={"COLUMNS": str(columns)})
@@ -146,8 +178,8 @@ def test_a_narrow_help_cuts_no_range(command: str, columns: int) -> None:
 
 
 def test_every_command_has_json() -> None:
-    for name, command in app.commands.items():
-        assert any("--json" in each.opts for each in command.params), name
+    for name in COMMANDS.keys() - {"completion", "shell"}:  # a script, and a prompt
+        assert any("--json" in each.opts for each in command(name).params), name
 
 
 @pytest.mark.parametrize(
@@ -213,7 +245,8 @@ def test_closed_streams(closed: str, command: str) -> None:
 @pytest.mark.parametrize("missing", ["click", "rich"])
 def test_without_the_extra(missing: str) -> None:
     program = f"import sys; sys.modules[{missing!r}] = None; from mboxio.cli import main; main()"
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    command = [sys.executable, "-c", program, "info"]
+    result = subprocess.run(command, capture_output=True, check=False)
     told = one_line(result.stderr)
     assert told.startswith(f"the command line needs {missing}: pip install click rich")
     assert 'pip install ".[cli]" in a checkout' in told

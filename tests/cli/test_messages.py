@@ -6,13 +6,14 @@ import random
 import re
 import signal
 import subprocess
+import sys
 import threading
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from mboxio.cli.shared.output import hexdump
+from mboxio.cli.shared.messages import hexdump, took
 from mboxio.remote import Remote
 from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start, one_line
 
@@ -32,6 +33,12 @@ EVERYTHING = bytes(range(256))
         (["--hex", "01:02-0a_0B"], b"", b"\1\2\n\x0b"),
         (["--hex", "0X0102 03"], b"", b"\1\2\3"),
         (["x", "--timeout-s", "None"], b"", b"x"),
+        (["--word", "0x12345678,0x1"], b"", bytes.fromhex("7856341201000000")),
+        (["--word", "0x1 2, 4294967295"], b"", bytes.fromhex("0100000002000000ffffffff")),
+        (["--word", "0xA_0000", "--endian", "big"], b"", bytes.fromhex("000a0000")),
+        (["--word", "-"], b"0x10\n0x20\n", bytes.fromhex("1000000020000000")),
+        (["--word", "0"], b"", bytes(4)),
+        (["--word"], b"", b""),
         (["-"], EVERYTHING, EVERYTHING),
         (["--file", "-"], b"abc", b"abc"),
         (["--hex", "-"], b"00 ff\n", b"\0\xff"),
@@ -64,7 +71,15 @@ def test_one_form_of_output_only(remote: Remote, invoke: Invoke, command: str) -
 
 @pytest.mark.parametrize(
     ("option", "output"),
-    [("--raw", b"\0A\n"), ("--hex-out", b"00 41 0a\n")],
+    [
+        ("--raw", b"\0A\n"),
+        ("--hex-out", b"00 41 0a\n"),
+        ("--out=raw", b"\0A\n"),
+        ("--out=hex", b"00 41 0a\n"),
+        ("--out=word", b"+ 00 41 0a\n"),
+        ("--out=text", b"\\x00A\n"),
+        ("--out=dump", b"00000000  00 41 0a                                          |.A.|\n"),
+    ],
 )
 def test_output(remote: Remote, invoke: Invoke, option: str, output: bytes) -> None:
     result = invoke("request", "shm:t/echo", "--hex", "00410a", option)
@@ -77,6 +92,38 @@ def test_json_output(remote: Remote, invoke: Invoke) -> None:
         found = json.loads(line)
         assert found.pop("seconds") > 0
         assert found == {"message": "4142", "bytes": 2}
+
+
+@pytest.mark.parametrize(
+    ("order", "shown"),
+    [("little", "0x12345678 0x00000001 + 0a"), ("big", "0x78563412 0x01000000 + 0a")],
+)
+def test_words_come_out_in_either_order(
+    remote: Remote, invoke: Invoke, order: str, shown: str
+) -> None:
+    args = ["--hex", "78563412 01000000 0a", "--out", "word", "--endian", order]
+    result = invoke("request", "shm:t/echo", *args)
+    assert result.stdout == f"{shown}\n"
+
+
+def test_a_text_cannot_steer_a_terminal(remote: Remote, invoke: Invoke) -> None:
+    message = "a\x1b[2J\u202e\nb\udc9b".encode(errors="surrogateescape") + b"x" * 200 + b"\r\n"
+    result = invoke("request", "shm:t/echo", "--file", "-", "--out", "text", input=message)
+    assert result.stdout == "a\\x1b[2J\\u202e b\\x9b" + "x" * 200 + "\n"
+
+
+def test_latency_is_shown_beside_the_output(remote: Remote, start: Start) -> None:
+    """On a terminal only: in a file it would be one more line that is not the reply."""
+    own, terminal = os.openpty()
+    try:
+        command = [sys.executable, "-m", "mboxio", "request", "shm:t/echo", "AB", "--out", "word"]
+        subprocess.run(command, stdout=terminal, stderr=terminal, timeout=PATIENCE_S, check=True)
+        shown = os.read(own, 1000).decode()
+    finally:
+        os.close(own)
+        os.close(terminal)
+    assert re.search(r"\+ 41 42\r\n.*\d(\.\d+)? (µs|ms|s), 2 bytes", shown)
+    assert [took(each) for each in (12e-6, 0.0123, 1.5)] == ["12 µs", "12.3 ms", "1.50 s"]
 
 
 def test_hexdump() -> None:

@@ -57,6 +57,78 @@ def test_echo(start: Start) -> None:
         assert client.request(b"abc") == b"abc"
 
 
+TELLING = """
+import mboxio
+
+def firmware(remote):
+    remote.channel("pmic", message_bytes=4096)
+
+    @remote.handler("pmic")
+    def pmic(message):
+        if message == b"fail":
+            raise mboxio.RemoteError("no\\x1b power", status=5)
+        return None if message == b"mute" else message[::-1]
+"""
+
+
+@pytest.fixture
+def telling(start: Start, tmp_path: Path) -> Callable[..., list[bytes]]:
+    """Serve with --verbose, ask something, and return what was printed, without the times."""
+
+    def lines(*args: str) -> list[bytes]:
+        (tmp_path / "device.py").write_text(TELLING)
+        process = start("serve", "shm:u", str(tmp_path / "device.py"), "--verbose", *args)
+        assert process.stdout is not None
+        process.stdout.readline()
+        with mboxio.open("shm:u") as client:
+            client.request(b"\x1b[2J")
+            client.request(bytes(4000))
+            client.send(b"mute")
+            with pytest.raises(mboxio.RemoteError):
+                client.request(b"fail")
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=PATIENCE_S)
+        assert (process.returncode, stderr) == (0, b"")
+        return stdout.splitlines()
+
+    return lines
+
+
+def test_verbose(telling: Callable[..., list[bytes]]) -> None:
+    times, lines = zip(*(line.split(b" ", 1) for line in telling()), strict=True)
+    assert [*times] == sorted(times)
+    zeros = b"00 " * 63 + b"00 |" + b"." * 64 + b"| (3936 more)"
+    assert [*lines] == [
+        b"pmic rx [4] 1b 5b 32 4a |.[2J|",
+        b"pmic tx [4] 4a 32 5b 1b |J2[.|",
+        b"pmic rx [4000] " + zeros,
+        b"pmic tx [4000] " + zeros,
+        b"pmic rx [4] 6d 75 74 65 |mute|",
+        b"pmic tx no reply",
+        b"pmic rx [4] 66 61 69 6c |fail|",
+        rb"pmic tx error 5: no\x1b power",
+    ]
+
+
+def test_verbose_for_programs(telling: Callable[..., list[bytes]]) -> None:
+    found = [json.loads(line) for line in telling("--json")]
+    assert [each["direction"] for each in found] == ["rx", "tx"] * 4
+    assert found[0]["message"] == "1b5b324a"
+    assert found[3]["bytes"] == 4000
+    assert found[7]["note"] == "error 5: no\\x1b power"
+
+
+def test_verbose_into_a_pipe_that_is_closed(start: Start) -> None:
+    """The reader has gone: it ends as other commands do, and no host waits for an answer."""
+    process = start("serve", "shm:u", "--echo", "--verbose")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    with mboxio.open("shm:u") as client, contextlib.suppress(mboxio.RemoteGone):
+        client.request(b"x")
+    assert process.wait(PATIENCE_S) == 141
+
+
 ACPM = """
 from mboxio.remote.acpm import AcpmRemote
 

@@ -142,7 +142,6 @@ def test_an_overlay(invoke: Invoke, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        ("list", "Missing argument 'ADDRESS', or --dtb FILE"),
         ("list loopback: loopback:", "Got unexpected extra argument (loopback:)"),
         ("list --dtb /nowhere", "/nowhere: No such file or directory"),
         ("list --dtb /etc/passwd --json", "/etc/passwd: no device tree"),

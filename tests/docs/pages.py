@@ -11,12 +11,14 @@ PAGES = [
     ROOT / "examples" / "python" / "README.md",
     *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_generated" not in page.parts),
 ]
-LANGUAGES = frozenset({"c", "mermaid", "python", "sh", "text", "toml"})
+LANGUAGES = frozenset({"c", "mermaid", "python", "sh", "text", "toml", "yaml"})
 """What a block may be written in: each of them is checked, except for text."""
 
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
 HEADING = re.compile(r"^#+ (.+)$", re.M)
 INLINE = re.compile(r"`([^`\n]+)`")
+FILE = re.compile(r"# ([\w./-]+\.\w+)\n")
+"""The first line of a block that is a whole file."""
 LINK = re.compile(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
 
@@ -35,6 +37,12 @@ class Block:
     language: str
     line: int
     text: str
+
+    @property
+    def file(self) -> str | None:
+        """The name of the file that it is, if it is one."""
+        found = FILE.match(self.text)
+        return None if found is None else found[1]
 
     def __str__(self) -> str:
         return f"{name_of(self.page)}:{self.line}"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tomllib
 from code import InteractiveConsole
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from mboxio.remote import Remote
 from tests.docs.pages import LANGUAGES, PAGES, ROOT, Block, blocks, codes, name_of
-from tests.tools import compile_c
+from tests.tools import HEADER_FOLDER, compile_c, tool
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RULES = re.findall(r"^([\w -]+):(?!=)", (ROOT / "Makefile").read_text(), re.M)
@@ -45,13 +46,17 @@ def test_every_block_is_checked(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if any(blocks(page, "python"))], ids=name_of
+    "page",
+    [page for page in PAGES if any(not each.file for each in blocks(page, "python"))],
+    ids=name_of,
 )
 def test_python_runs(page: Path, sockets: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocks of a page run in order in one module; the tests that they define run, too."""
     module = ModuleType("example")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     for block in blocks(page, "python"):
+        if block.file:
+            continue
         before = set(vars(module))
         # The lines of a traceback are those of the page.
         text = "\n" * (block.line - 1) + block.text
@@ -90,6 +95,49 @@ def run_test(function: Callable[..., Any]) -> None:
             function(**{name: value})
 
 
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if any(each.file for each in blocks(page, "python"))],
+    ids=name_of,
+)
+def test_files_make_a_folder_in_which_pytest_passes(
+    page: Path, sockets: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With firmware and with a board; and programs run."""
+    assert sockets
+    files = {each.file: each.text for each in blocks(page, "python") if each.file}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    build_firmware(tmp_path / "build")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-W error -p mboxio.pytest_plugin --strict-markers")
+    assert "skipped" not in run_python(tmp_path, "-m", "pytest")
+    with Remote.spawn(tmp_path / "firmware.py") as board:
+        shown = run_python(tmp_path, "-m", "pytest", f"--mboxio={board.address}", "-k", "either")
+        assert f"board {board.address}" in shown
+    for name, text in files.items():
+        if "__main__" in text:
+            assert "ended by SIGKILL" in run_python(tmp_path, name)
+
+
+def run_python(folder: Path, *arguments: str) -> str:
+    """Run Python in a folder and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, stdout=subprocess.PIPE, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def build_firmware(folder: Path) -> None:
+    """Build the example in C."""
+    folder.mkdir()
+    example = ROOT / "examples" / "firmware_c"
+    make = [tool("make"), "-C", str(example), f"OUT={folder}", f"RING={HEADER_FOLDER}", "CC=gcc"]
+    tool("gcc")
+    subprocess.run(make, check=True, stdout=subprocess.DEVNULL)
+
+
 def test_a_controller_is_short() -> None:
     """The tutorial promises little work."""
     (controller,) = (
@@ -103,6 +151,29 @@ def test_a_controller_is_short() -> None:
 )
 def test_toml_is_toml(block: Block) -> None:
     assert tomllib.loads(block.text)
+
+
+@pytest.mark.parametrize(
+    "block", [block for page in PAGES for block in blocks(page, "yaml")], ids=str
+)
+def test_jobs_run_commands_that_exist(block: Block) -> None:
+    yaml = pytest.importorskip("yaml")
+    commands = list(commands_of(yaml.safe_load(block.text)))
+    assert commands
+    for command in commands:
+        require_command(*shlex.split(command))
+
+
+def commands_of(job: Any) -> Iterator[str]:
+    """Yield the commands of a job of GitHub or GitLab, and check its variables."""
+    for key, value in job.items() if isinstance(job, dict) else enumerate(job):
+        if key in ("run", "script"):
+            yield from [value] if isinstance(value, str) else value
+        elif key in ("env", "variables"):
+            for name in value:
+                require_variable(name)
+        elif isinstance(value, (dict, list)):
+            yield from commands_of(value)
 
 
 @pytest.mark.parametrize("block", [block for page in PAGES for block in blocks(page, "c")], ids=str)

@@ -174,9 +174,10 @@ def test_every_option_of_an_address_is_explained() -> None:
 
 
 def test_every_command_is_in_the_reference() -> None:
-    app = pytest.importorskip("mboxio.cli.app").app
+    pytest.importorskip("click")
+    commands = importlib.import_module("mboxio.cli.app").COMMANDS
     told = {row[0].strip("`"): row[1] for row in table(REFERENCE / "cli.md", "Command")}
-    assert told == {name: command.get_short_help_str(80) for name, command in app.commands.items()}
+    assert told == {name: summary for name, (_, summary) in commands.items()}
 
 
 def test_every_module_in_the_reference_is_public() -> None:

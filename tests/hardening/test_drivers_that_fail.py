@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from mboxio import Connection, DriverError, Outcome, Tagged
+from mboxio._limits.sparing import AT_ONCE
+from mboxio.controllers.loopback import Loopback
 from tests.race.manual import Manual
 from tests.tools import fork
 
@@ -136,12 +138,12 @@ class BadCorrelator(Tagged):
 
 
 class Speaks(Manual):
-    """Reports one message when the service thread looks."""
+    """Reports one message when the service thread looks, once it may."""
 
-    spoke = False
+    may = spoke = False
 
     def service(self, queue: Any, why: str) -> None:
-        if not self.spoke and threading.current_thread() is self.host.worker.thread:  # type: ignore[attr-defined]
+        if self.may and not self.spoke and threading.current_thread() is self.host.worker.thread:  # type: ignore[attr-defined]
             self.spoke = True
             self.received(self.channels[0], [b"1234"])
 
@@ -154,5 +156,26 @@ def test_a_correlator_that_raises_loses_no_request() -> None:
         client.on_request(lambda message: message)
         request = client.submit(b"\0\0\0\0")
         request.add_done_callback(lambda _: heard.set())
+        driver.may = True
+        driver.event()
         assert heard.wait(PATIENCE_S), "the service thread died of the correlator's exception"
         assert driver.spoke
+
+
+def test_a_remote_that_asks_without_end_cannot_flood_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each of its requests meets a handler that raises, and each failure is logged."""
+
+    def fails(message: bytes) -> bytes:
+        raise ZeroDivisionError
+
+    driver = Loopback()
+    with Connection(driver) as connection, connection.client(0) as client:
+        client.on_request(fails)
+        for _ in range(3 * AT_ONCE):
+            answered = threading.Event()
+            driver.ask(0, b"x", lambda answer, status, answered=answered: answered.set())  # type: ignore[misc]
+            assert answered.wait(PATIENCE_S)
+    told = [each for each in caplog.records if "the handler of" in each.message]
+    assert AT_ONCE <= len(told) < 2 * AT_ONCE

@@ -173,6 +173,7 @@ class FakeGdb(Stub):
     refuse = 0  # so many questions are taken for damaged
     run_length = False
     error = b""  # the answer to every access
+    again = b""  # the last packet that was sent
     physical = False
     memory_at = 0x8000_0000  # from here on there is memory, where writes are never dropped
     processor = "arm-m-profile.xml"

@@ -158,6 +158,19 @@ def test_an_interrupt_right_behind_an_answer_is_not_overlooked(stub: FakeQtest) 
         assert region.interrupt.clear() == 1
 
 
+def test_of_many_reports_the_raises_are_counted_and_the_last_ones_hold(stub: FakeQtest) -> None:
+    storm = "IRQ raise 0\nIRQ raise 1\nIRQ lower 0\nIRQ toggle 0\nIRQ raise 0 \r\nIRQ lower 0\n"
+    stub.on_write = lambda address, value: stub.say(storm * 500)
+    with open_region(f"qtest:{stub.path},irq_in=/cpu,line=0@0x1000+0x40") as region:
+        assert region.interrupt is not None
+        region.write(0, 1, 4)
+        assert region.interrupt.clear() == 1000
+        region.interrupt.unmask()
+        assert not readable(region.interrupt.fileno(), 0)
+        assert region.link.raised == {1}  # type: ignore[attr-defined]
+        assert region.read(0, 4) == 1
+
+
 def test_without_epoll_an_interrupt_is_heard_on_either_descriptor(
     stub: FakeQtest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from mboxio.errors import MessageTooLong, QueueFull, RemoteError
 from mboxio.remote import RemoteChannel
 from mboxio.remote.channel import error_message, read_error
-from mboxio.remote.lane import QUESTIONS_MAX
+from mboxio.remote.questions import QUESTIONS_MAX
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, implementations
 
 from .bench import Bench

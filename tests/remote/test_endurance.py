@@ -10,12 +10,12 @@ import pytest
 
 import mboxio
 from mboxio import MailboxError, RemoteError, RemoteGone
-from mboxio._base import endurance
-from mboxio._base.endurance import PAUSE_MAX_S, Endurance, endure
+from mboxio._limits import endurance
+from mboxio._limits.endurance import PAUSE_MAX_S, Endurance, endure
 from mboxio.remote import Remote
 from mboxio.remote.acpm import AcpmRemote
 from mboxio.remote.acpm.servers import FileServer
-from mboxio.remote.serving.server import ShmServer
+from mboxio.remote.serving.shm import ShmServer
 from tests.hardening.support import until
 
 from .support import echo

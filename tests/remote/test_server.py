@@ -35,7 +35,8 @@ from mboxio.remote.serving.admission import (
 )
 from mboxio.remote.serving.handshake import Peer, check_peer
 from mboxio.remote.serving.rounds import Served
-from mboxio.remote.serving.server import Link, ShmServer
+from mboxio.remote.serving.server import Link
+from mboxio.remote.serving.shm import ShmServer
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST
 
 from .minihost import MiniHost, readable
@@ -280,13 +281,13 @@ def test_only_one_of_the_same_user_makes_room() -> None:
     busy = [place(1000, number, True) for number in range(share - 2)]
     idle, young = place(1000, 5, False), place(1000, 6, False)
     late_ns = UNASKED_NS + 5
-    assert places.makes_room(1000, [*busy, idle], late_ns) is None  # there is a place
-    assert places.makes_room(1000, [*busy, idle, young], late_ns - 1) is None
-    assert places.makes_room(1000, [*busy, idle, young], late_ns) is idle
-    assert places.makes_room(0, [*busy, idle, young], late_ns) is None  # it has a place
+    assert places.makes_room(1000, 1, [*busy, idle], late_ns) is None  # there is a place
+    assert places.makes_room(1000, 1, [*busy, idle, young], late_ns - 1) is None
+    assert places.makes_room(1000, 1, [*busy, idle, young], late_ns) is idle
+    assert places.makes_room(0, 1, [*busy, idle, young], late_ns) is None  # it has a place
     others = [place(1, 0, False) for _ in range(CONNECTIONS_MAX - share)]
-    assert places.makes_room(0, [*others, *busy, idle, young], late_ns) is None
-    assert places.makes_room(1, [*others, *busy, idle, young], late_ns) is others[0]
+    assert places.makes_room(0, 1, [*others, *busy, idle, young], late_ns) is None
+    assert places.makes_room(1, 1, [*others, *busy, idle, young], late_ns) is others[0]
 
 
 def test_accepting_again_after_an_error(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,16 @@ import pytest
 from mboxio._os.whose import myself
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.local import elsewhere
+from mboxio.local import folder as folder_module
 from mboxio.local import sockets as sockets_module
-from mboxio.local.sockets import connect, listen, ring_doorbell, socket_path, unlisten
+from mboxio.local.sockets import (
+    WAITING_MAX,
+    connect,
+    listen,
+    ring_doorbell,
+    socket_path,
+    unlisten,
+)
 
 
 def test_the_folder_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +299,7 @@ def test_hosts_that_nobody_accepts(sockets: str) -> None:
     listening, lock = listen("demo")
     waiting: list[socket.socket] = []
     try:
-        waiting.extend(connect("demo") for _ in range(17))
+        waiting.extend(connect("demo") for _ in range(WAITING_MAX + 1))
         with pytest.raises(RemoteGone, match="busy"):
             connect("demo")
     finally:
@@ -362,13 +370,14 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             elsewhere, "FOLDERS", (f"{name}/run-{{}}/mboxio", f"{name}/mboxio-{{}}")
         )
         own = f"{name}/mboxio-{os.geteuid()}"
-        folder = sockets_module._folder
+        folder = folder_module.folder_path
 
         def chosen() -> str:
             found = folder()
             return own if found.startswith("/tmp/mboxio-") else found
 
-        monkeypatch.setattr(sockets_module, "_folder", chosen)
+        monkeypatch.setattr(sockets_module, "folder_path", chosen)
+        monkeypatch.setattr(folder_module, "folder_path", chosen)
         yield Path(name)
 
 

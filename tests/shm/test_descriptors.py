@@ -1,5 +1,6 @@
 """Descriptors that nobody asked for: whoever gets them waits for no close of theirs."""
 
+import asyncio
 import os
 import socket
 import threading
@@ -90,6 +91,53 @@ def test_a_doorbell_with_a_slow_descriptor(kernel: None, monkeypatch: pytest.Mon
                 client.request(b"x")
             assert closing()
             slow.let_go()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_event_loop_waits_for_no_slow_descriptor(
+    monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """It has a copy of the socket, which may be the last one."""
+    sent, hung_up = threading.Event(), threading.Event()
+    ended: list[BaseException | None] = []
+
+    def late(connection: socket.socket) -> bool:
+        assert sent.wait(PATIENCE_S)
+        return refuses_descriptors(connection)
+
+    async def ask(connection: mboxio.Connection) -> None:
+        async with connection.async_client("a", timeout_s=PATIENCE_S) as client:
+            try:
+                await client.request(b"x")
+            except RemoteGone as error:
+                ended.append(error.with_traceback(None))
+            hung_up.set()
+
+    monkeypatch.setattr("mboxio.controllers.shm.refuses_descriptors", late)
+    with SlowDescriptor() as first:
+        slow = [first, *(SlowDescriptor() for _ in range(count - 1))]
+
+        def greeted(connection: socket.socket) -> object:
+            memory = good(connection)
+            for each in slow:
+                each.send(connection, DOORBELL)
+            sent.set()
+            return memory
+
+        with Impostor("t", greeted) as remote, mboxio.connect("shm:t") as connection:
+            remote.greet = lambda connection: None
+            looping = threading.Thread(target=lambda: asyncio.run(ask(connection)))
+            looping.start()
+            try:
+                assert hung_up.wait(PATIENCE_S), "the event loop waits"
+                looping.join(PATIENCE_S)
+                assert not looping.is_alive(), "the event loop waits"
+                assert "it sends descriptors" in str(ended)
+                assert closing()
+            finally:
+                for each in slow:
+                    each.reader.close()
+                looping.join()
 
 
 def test_what_lies_unread_delays_no_close(kernel: None) -> None:

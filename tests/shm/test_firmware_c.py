@@ -1,6 +1,7 @@
 """The example of firmware in C behind a host in Python."""
 
 import asyncio
+import resource
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from mboxio import RemoteError, RemoteGone
 from mboxio.local.doorbells import refuse_descriptors
 from mboxio.local.sockets import DOORBELL, connect, listen, ring_doorbell
 from mboxio.ring import REPLY, REQUEST
-from tests.remote.minihost import MiniHost
+from tests.remote.minihost import MiniHost, receive_memory
 from tests.shm.slow import SlowDescriptor
 from tests.shm.support import Program, numbered, until
 from tests.tools import HEADER_FOLDER, tool
@@ -281,6 +282,23 @@ def test_a_silent_host_makes_room(serve: Start, program_on_old_kernels: Path, mo
         with mboxio.open("shm:t?connect_timeout_s=20", timeout_s=PATIENCE_S) as client:
             idle.wait_gone()
             assert client.request(b"x") == b"x"
+
+
+def test_without_descriptors_hosts_wait(serve: Start) -> None:
+    """What is too much for the process ends nothing."""
+    firmware = serve("t", "sleep")
+    descriptors = Path(f"/proc/{firmware.pid}/fd")
+    before = len(list(descriptors.iterdir()))
+    limits = resource.prlimit(firmware.pid, resource.RLIMIT_NOFILE)
+    for _ in range(5):
+        with MiniHost("t") as host:
+            assert host.request(b"x", channel="echo") == (REPLY, 1, b"x")
+            resource.prlimit(firmware.pid, resource.RLIMIT_NOFILE, (0, limits[1]))
+        until(lambda: len(list(descriptors.iterdir())) == before, "the firmware lets it go")
+        with connect("t") as waiting:
+            resource.prlimit(firmware.pid, resource.RLIMIT_NOFILE, limits)
+            assert receive_memory(waiting).size_bytes
+    assert firmware.process.poll() is None
 
 
 def test_a_link_in_place_of_the_folder_is_refused(program: Path, sockets: str) -> None:

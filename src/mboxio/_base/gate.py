@@ -60,14 +60,31 @@ class Kicked(Protocol):
 
 def complain(text: str, subject: object, error: BaseException | None) -> None:
     """Log what user code or a port raised. Without the lock."""
-    import logging  # at the first complaint: importing it costs more than the whole core
+    from mboxio._limits.sparing import log  # now: importing logging costs more than the whole core
 
-    logging.getLogger("mboxio").error(text, subject, exc_info=error)
+    log.error(text, subject, exc_info=error)
 
 
 def is_foreign(error: BaseException) -> bool:
     """Return whether an exception comes from a signal handler and not from what it interrupted."""
     return interrupt_of(error) is not None
+
+
+def kick_surely(kicked: "Kicked") -> BaseException | None:
+    """Kick, again if a signal handler raises in it; return what it raised.
+
+    A kick that is lost is a thread that never starts, or a loop that sleeps on.
+    """
+    interrupted: BaseException | None = None
+    for _ in range(TRIES_MAX):
+        try:
+            kicked.kick()
+            break
+        except BaseException as error:
+            interrupted = interrupt_of(error)
+            if interrupted is None:
+                raise
+    return interrupted
 
 
 def interrupt_of(error: BaseException) -> BaseException | None:
@@ -288,10 +305,13 @@ class Gate:
         self.lock.release()
         for parker in wakes:
             self.clock.unpark(parker)
+        interrupted: BaseException | None = None
         for kicked in kicks:
-            kicked.kick()
+            interrupted = kick_surely(kicked) or interrupted
         if self.ports:
             self.run_ports()
+        if interrupted is not None:
+            raise interrupted
 
     def run_ports(self) -> None:
         """Call driver-level ports inline, one at a time, in the order decided.

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from mboxio._base.clock import Parker, Waitable, Wakes, Watcher
 from mboxio._base.completion import Completion
-from mboxio._base.endurance import Endurance
 from mboxio._base.gate import complain
 from mboxio._base.request import Owner
 from mboxio._base.states import FOREVER
+from mboxio._limits.endurance import Endurance
 from mboxio._pump.pump import Pump
 from mboxio._pump.sleepers import doze
 from mboxio.driver.controller import LOOK
@@ -85,15 +85,39 @@ class Worker:
     # -- without the lock
 
     def kick(self) -> None:
-        """Start the thread; called after the lock is released."""
-        self.seat = Seat(self)
+        """Start the thread; called after the lock is released.
+
+        A signal handler may raise at any point of it, and then it is called again. Whether the
+        thread of the first call will ever run cannot be known, so it finds its seat taken.
+        """
+        seat = Seat(self)
+        self.gate.lock.acquire()
+        try:
+            if self.seat is not None:
+                if self.seat.occupied:
+                    return
+                self.seat.withdraw()
+            self.seat = seat
+        finally:
+            self.gate.lock.release()
         try:
             self.thread = self.gate.clock.spawn(
-                partial(serve, self.seat), f"mboxio service {self.pump.life.address}"
+                partial(serve, seat), f"mboxio service {self.pump.life.address}"
             )
         except RuntimeError as error:
             self.started = False  # the next need tries again
             complain("%r cannot start its thread", self, error)
+
+    def sit_down(self, seat: "Seat") -> bool:
+        """Be the thread of this worker; False if another one is. Called by the thread, once."""
+        self.gate.lock.acquire()
+        try:
+            seat.occupied = self.seat is seat
+            if seat.occupied:
+                self.thread = current_thread()
+            return seat.occupied
+        finally:
+            self.gate.lock.release()
 
     def hold(self) -> None:
         """The connection is being finalized: the thread finds its worker here for the last time."""
@@ -131,6 +155,8 @@ class Worker:
                 # False only when nothing is left to do: this thread ends then, and a callback that
                 # is added later finds `started` False and starts another one.
                 self.started = not self.stopping
+                if not self.started and self.seat is not None:
+                    self.seat.occupied = False
                 if self.needs > 0 and self.started and self.pump.leader is None:
                     self.pump.leader = self.parker
                     self.leads = True
@@ -167,6 +193,7 @@ class Seat:
         self.clock = worker.gate.clock
         self.parker = worker.parker
         self.held: Worker | None = None
+        self.occupied = False
         self.given = threading.Lock()
         self.given.acquire()
 
@@ -184,10 +211,22 @@ class Seat:
         self.held = worker
         self.given.release()
 
+    def withdraw(self) -> None:
+        """Another thread is to serve: one that comes for this seat has come in vain."""
+        self.given.release()
+
+    def take(self) -> bool:
+        """Make the calling thread the worker's; False if it has come in vain."""
+        worker = self.reference()
+        if worker is None:
+            with self.given:
+                worker = self.held
+        return worker is not None and worker.sit_down(self)
+
 
 def serve(seat: Seat) -> None:
     """The thread: jobs first, then the pump, then sleep."""
-    why, goes_on = LOOK, True
+    why, goes_on = LOOK, seat.take()
     endurance = Endurance()
     while goes_on:
         try:

@@ -4,25 +4,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem, add_completion_class
 
-from mboxio import (
-    AddressError,
-    MailboxError,
-    MessageTooLong,
-    ReplyTooLong,
-    WrongMessage,
-    __version__,
-)
-from mboxio.cli.commands.bench import bench
-from mboxio.cli.commands.listen import listen
-from mboxio.cli.commands.listing import info, list_channels
-from mboxio.cli.commands.request import request, send
-from mboxio.cli.commands.rpi import rpi
-from mboxio.cli.commands.serve import serve
-from mboxio.cli.demo.command import demo
+from mboxio import MailboxError, __version__
+from mboxio.cli.shared.failures import is_wrong
 from mboxio.cli.shared.logs import logged_in_lines
 from mboxio.cli.shared.text import printable, register_plain
 
@@ -30,12 +19,33 @@ __all__ = ["app"]
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
 """As a shell reports a process that died of SIGINT or SIGPIPE."""
-WRONG = AddressError | WrongMessage | MessageTooLong
-"""The command or its message is wrong, not the remote."""
+COMPLETE = "_MBOXIO_COMPLETE"
+"""The variable with which a shell asks what a line may go on with; click chose its name."""
 HELP_MAX, HELP_MIN = 78, 20
 """Columns of a help text."""
 BESIDE_MIN, BELOW = 26, 4
 """Columns that an explanation needs beside its option, and how far it is indented below it."""
+
+
+COMMANDS = {
+    "bench": ("commands.bench:bench", "Measure latency and requests per second."),
+    "completion": ("commands.completion:completion", "Print the completion script of a shell."),
+    "demo": ("demo.command:demo", "Watch many requests in flight and firmware that dies."),
+    "doctor": ("commands.doctor:doctor", "Check build, permissions and environment."),
+    "info": ("commands.listing:info", "Show the version, the build and the controllers."),
+    "list": (
+        "commands.listing:list_channels",
+        "List a controller's channels, or what this machine has.",
+    ),
+    "listen": ("commands.listen:listen", "Print unsolicited messages until Ctrl-C."),
+    "new-driver": ("commands.new_driver:new_driver", "Write a package for a driver of your own."),
+    "request": ("commands.request:request", "Send a message and print the reply."),
+    "rpi": ("commands.rpi:rpi", "Ask the firmware of a Raspberry Pi about the board."),
+    "send": ("commands.request:send", "Send a one-way message, and wait until it is taken."),
+    "serve": ("commands.serve:serve", "Serve an address, as its firmware, until Ctrl-C."),
+    "shell": ("commands.shell:shell", "Type requests at a prompt, or run a script of them."),
+}
+"""Where a command is, and its summary: what is not run need not be imported."""
 
 
 class Formatter(click.HelpFormatter):
@@ -69,6 +79,28 @@ class App(click.Group):
 
     context_class = Context
 
+    def list_commands(self, ctx: click.Context | None = None) -> list[str]:
+        """Return the names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
+        """Import a command; None: there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(f"mboxio.cli.{module}"), name)
+        command.context_class = Context
+        return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete a command, without importing all of them, or an option."""
+        items = [
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a subcommand; what it raises becomes an exit code."""
         # Nothing may reach click as it is: a RemoteGone is an OSError with EPIPE, which click
@@ -77,8 +109,8 @@ class App(click.Group):
             super().invoke(ctx)
             sys.stdout.flush()
         except MailboxError as error:
-            wrong = isinstance(error, WRONG) and not isinstance(error, ReplyTooLong)
-            raise (WrongAddress if wrong else click.ClickException)(str(error)) from None
+            kind = WrongAddress if is_wrong(error) else click.ClickException
+            raise kind(str(error)) from None
         except KeyboardInterrupt:
             raise click.exceptions.Exit(INTERRUPTED) from None
         except OSError as error:
@@ -100,6 +132,10 @@ class App(click.Group):
             reconfigure = getattr(stream, "reconfigure", None)
             if reconfigure is not None:
                 reconfigure(errors=plain)
+        if COMPLETE in os.environ:
+            from mboxio.cli.completion.shells import Bash
+
+            add_completion_class(Bash)  # in place of click's
         columns = shutil.get_terminal_size().columns - 2
         extra["terminal_width"] = max(min(columns, HELP_MAX), HELP_MIN)
         try:
@@ -131,9 +167,8 @@ class App(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands; unlike click, with their summaries in full."""
-        rows = [(name, each.get_short_help_str(1000)) for name, each in self.commands.items()]
         with formatter.section("Commands"):
-            formatter.write_dl(sorted(rows))
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
 def _line(error: click.ClickException) -> str:
@@ -180,8 +215,3 @@ def app(kinds: str | None) -> None:
     Exit codes: 0 done; 1 the remote failed; 2 the command, an address or a message is wrong;
     130 Ctrl-C (143 SIGTERM); 141 the reader of the output has gone.
     """
-
-
-for command in (demo, serve, request, send, listen, bench, rpi, list_channels, info):
-    command.context_class = Context
-    app.add_command(command)

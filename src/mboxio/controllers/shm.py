@@ -8,7 +8,6 @@ everything about the memory is checked before it is mapped, and its indices neve
 import mmap
 import os
 import socket
-import struct
 from dataclasses import dataclass
 
 from mboxio._os.descriptors import readable
@@ -24,6 +23,8 @@ from mboxio.local.sockets import (
     HOST_NEVER_SENDS,
     LEGACY,
     connect,
+    peer_name,
+    peer_pid,
     ring_doorbell,
 )
 from mboxio.regions.region import Memory
@@ -82,7 +83,7 @@ class SharedMemory(RingController):
     def open(self) -> None:
         """See `Controller.open`."""
         require_ordered_memory()
-        self.socket = connect(self.name)
+        self.socket = connect(self.name, patience_s=self.options.connect_timeout_s)
         if not readable(self.socket.fileno(), self.options.connect_timeout_s):
             raise RemoteGone(
                 f"shm:{self.name}: the remote accepted the connection and handed over no memory "
@@ -196,13 +197,23 @@ class SharedMemory(RingController):
             return
         try:
             if not take_doorbell(self.socket, self.sure):  # others are the next event
-                self.lose("it closed the connection")
+                self.lose_process("closed the connection")
         except BlockingIOError:
-            if self.pidfd >= 0 and readable(self.pidfd, 0):
-                self.lose("its process ended")
+            if self.has_ended():
+                self.lose_process("ended")
+        except ConnectionResetError:
+            self.lose_process("died")
         except OSError as error:
-            reset = isinstance(error, ConnectionResetError)
-            self.lose("it died" if reset else error.strerror or str(error))
+            self.lose(error.strerror or str(error))
+
+    def has_ended(self) -> bool:
+        """Return whether its process has ended; False where nothing says that."""
+        return self.pidfd >= 0 and readable(self.pidfd, 0)
+
+    def lose_process(self, what: str) -> None:
+        """The remote is gone, and its process may be as well: its sockets close before it ends."""
+        assert self.socket is not None
+        self.lose(f"{peer_name(self.socket)} {'ended' if self.has_ended() else what}")
 
     def ring_doorbell(self, lane: Lane) -> None:
         """See `RingController.ring_doorbell`."""
@@ -246,8 +257,7 @@ class SharedMemory(RingController):
 
 def _pidfd(connection: socket.socket) -> int:
     """Return a descriptor that is readable when the peer's process ends; -1 if there is none."""
-    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    pid = struct.unpack("3i", packed)[0]
+    pid = peer_pid(connection)
     try:
         return os.pidfd_open(pid) if pid > 0 and hasattr(os, "pidfd_open") else -1
     except OSError:

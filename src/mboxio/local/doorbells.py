@@ -11,7 +11,8 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from mboxio._base.texts import remote_text
 
@@ -35,6 +36,9 @@ UNREAD_MAX = 1024
 """More messages than lie in a socket, unless somebody made its buffer larger."""
 ASIDE_S = 0.02
 """How long to wait for a thread that closes, which is done at once as a rule."""
+
+
+T = TypeVar("T")
 
 
 class Unwanted(ConnectionAbortedError):
@@ -97,17 +101,19 @@ def let_go(connection: socket.socket) -> None:
     if _safe(connection):
         connection.close()
     else:
-        close_aside([connection.detach()])
+        _aside(_empty, connection)
 
 
 def close_aside(descriptors: Sequence[int]) -> None:
     """Close what may take any time, on a thread of its own."""
     if descriptors:
-        closing = threading.Thread(
-            target=_close, args=(descriptors,), name="mboxio-close", daemon=True
-        )
-        closing.start()
-        closing.join(ASIDE_S)
+        _aside(_close, descriptors)
+
+
+def _aside(work: Callable[[T], object], what: T) -> None:
+    closing = threading.Thread(target=work, args=(what,), name="mboxio-close", daemon=True)
+    closing.start()
+    closing.join(ASIDE_S)
 
 
 def _close(descriptors: Sequence[int]) -> None:
@@ -116,6 +122,20 @@ def _close(descriptors: Sequence[int]) -> None:
             os.close(descriptor)
         except OSError:
             pass  # the file system behind it reports a failure; it is closed
+
+
+def _empty(connection: socket.socket) -> None:
+    """Take what lies in a connection, and close it then.
+
+    Event loops have copies of its descriptor, and who sleeps on it holds it as well: whichever is
+    the last to let go of it would wait for what still lies there.
+    """
+    try:
+        while connection.recvmsg(1, 0, socket.MSG_DONTWAIT)[2] & socket.MSG_CTRUNC:
+            pass  # a message, as its credentials show, which find no room
+    except OSError:
+        pass  # that was all
+    connection.close()
 
 
 def _safe(connection: socket.socket) -> bool:

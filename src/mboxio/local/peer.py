@@ -19,7 +19,7 @@ from mboxio._os.descriptors import readable
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.local.doorbells import let_go, refuses_descriptors, take_doorbell
 from mboxio.local.handover import receive_memory
-from mboxio.local.sockets import connect, ring_doorbell
+from mboxio.local.sockets import connect, peer_name, ring_doorbell
 from mboxio.regions.interrupts import Doorbell, Interrupt
 from mboxio.regions.region import Memory
 from mboxio.ring import armed, require_ordered_memory
@@ -57,6 +57,7 @@ class PeerInterrupt(Interrupt):
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.sure = refuses_descriptors(connection)
+        self.peer = peer_name(connection)
 
     def fileno(self) -> int:
         """See `Interrupt.fileno`."""
@@ -68,12 +69,12 @@ class PeerInterrupt(Interrupt):
         try:
             while count < RINGS_PER_LOOK:  # more wait for the next event
                 if not take_doorbell(self.connection, self.sure):
-                    raise RemoteGone("it closed the connection")
+                    raise RemoteGone(f"{self.peer} closed the connection")
                 count += 1
         except BlockingIOError:
             pass
         except ConnectionResetError:
-            raise RemoteGone("it died") from None
+            raise RemoteGone(f"{self.peer} died") from None
         except OSError as error:
             if isinstance(error, MailboxError):
                 raise
@@ -157,7 +158,7 @@ def open_peer(where: str, offset: int, size_bytes: int | None) -> PeerRegion:
         RuntimeError: this build cannot share memory on this machine.
     """
     require_ordered_memory()
-    connection = connect(where, "peer")
+    connection = connect(where, "peer", CONNECT_S)
     if not readable(connection.fileno(), CONNECT_S):
         let_go(connection)
         raise RemoteGone(

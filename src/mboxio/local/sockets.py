@@ -14,6 +14,7 @@ import re
 import socket
 import stat
 import struct
+import time
 
 from mboxio._base.texts import remote_text
 from mboxio._os.descriptors import refuse_exhausted, require
@@ -21,6 +22,7 @@ from mboxio._os.whose import myself, user, why
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.local.doorbells import REFUSAL, let_go, refuse_descriptors
 from mboxio.local.elsewhere import invoker, looked_at, of_invoker
+from mboxio.local.folder import check_private, folder_path, make_folder, may_own, runtime_folder
 
 __all__ = [
     "DOORBELL",
@@ -32,7 +34,10 @@ __all__ = [
     "REFUSAL_BYTES_MAX",
     "connect",
     "listen",
+    "peer_name",
+    "peer_pid",
     "ring_doorbell",
+    "runtime_folder",
     "socket_path",
     "unlisten",
 ]
@@ -55,6 +60,11 @@ STARTED_BY = {"shm": "mboxio serve", "peer": "python -m mboxio.remote.acpm"}
 
 CREDENTIALS = struct.Struct("3i")
 """What SO_PEERCRED tells: process, user and group."""
+
+WAITING_MAX = 128
+"""How many hosts may have knocked before the remote looks, also while others knock without end."""
+
+BUSY_PAUSE_S = 0.001
 
 LOCK_TRIES = 100
 """Each one in vain means that another remote began or ended just then."""
@@ -82,7 +92,7 @@ def socket_path(name: str, scheme: str = "shm", *, host: bool = False) -> str:
         raise AddressError(
             f"{scheme}:{name} is no name: use 1 to 64 letters, digits, '.', '_' and '-'"
         )
-    folder = _folder()
+    folder = folder_path()
     kind = "" if scheme == "shm" else f"@{scheme}"  # no name has an @
     path = os.path.join(folder, f"{name}{kind}.sock")
     if len(os.fsencode(path)) > PATH_BYTES_MAX:
@@ -90,7 +100,7 @@ def socket_path(name: str, scheme: str = "shm", *, host: bool = False) -> str:
             f"the path {path} is longer than {PATH_BYTES_MAX} bytes: set MBOXIO_RUNTIME_DIR to a"
             " shorter one"
         )
-    _check_private(folder, _may_own(host))
+    check_private(folder, may_own(host))
     return path
 
 
@@ -108,7 +118,7 @@ def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
     require("eventfd", "memfd_create")
     address = f"{scheme}:{name}"
     path = socket_path(name, scheme)
-    _make_folder(os.path.dirname(path))
+    make_folder(os.path.dirname(path))
     lock = _lock(address, _lock_path(path))
     listening = None
     try:
@@ -118,7 +128,7 @@ def listen(name: str, scheme: str = "shm") -> tuple[socket.socket, int]:
         listening.bind(path)
         os.chmod(path, 0o600)
         refuse_descriptors(listening)
-        listening.listen(16)
+        listening.listen(WAITING_MAX)
     except BaseException as error:
         if listening is not None:
             listening.close()
@@ -153,8 +163,12 @@ def _send_home(listening: socket.socket) -> None:
         pass  # that was the last, or there is no descriptor to accept one by
 
 
-def connect(name: str, scheme: str = "shm") -> socket.socket:
+def connect(name: str, scheme: str = "shm", patience_s: float = 0.0) -> socket.socket:
     """Connect to the remote of ``scheme:name``.
+
+    Args:
+        name, scheme: of the remote.
+        patience_s: how long to try again, in seconds, while too many hosts are waiting there.
 
     Returns:
         The connected socket, which does not block.
@@ -166,14 +180,21 @@ def connect(name: str, scheme: str = "shm") -> socket.socket:
     """
     require("eventfd")
     path = socket_path(name, scheme, host=True)
+    until_s = time.monotonic() + patience_s
     try:
-        return _connected(path, _may_own(True))
+        while True:
+            try:
+                return _connected(path, may_own(True))
+            except BlockingIOError:
+                if time.monotonic() >= until_s:
+                    raise
+                time.sleep(BUSY_PAUSE_S)  # nothing tells when there is a place in its queue
     except OSError as error:
         refuse_exhausted(error, f"{scheme}:{name}")
         for other in of_invoker(os.path.basename(path)):
             owners = frozenset({invoker()})
             try:
-                _check_private(os.path.dirname(other), owners)
+                check_private(os.path.dirname(other), owners)
                 return _connected(other, owners)
             except (OSError, AddressError):
                 continue  # the first folder is the one to tell of
@@ -190,15 +211,31 @@ def _connected(path: str, owners: frozenset[int] | None) -> socket.socket:
     try:
         connection.setblocking(False)  # said so, sockets of event libraries obey as well
         connection.connect(path)
-        uid = CREDENTIALS.unpack(
-            connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
-        )[1]
+        uid = _peer(connection)[1]
         if owners is not None and uid not in owners | {0}:
             raise Stranger(errno.EACCES, f"{user(uid)} serves there, and this is {myself()}")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def peer_pid(connection: socket.socket) -> int:
+    """Return the process at the other end; 0: it has no number here, as from another container."""
+    return _peer(connection)[0]
+
+
+def peer_name(connection: socket.socket) -> str:
+    """Return what errors call the process at the other end; "it" where a number says no more."""
+    pid = peer_pid(connection)
+    return f"process {pid}" if pid not in (0, os.getpid()) else "it"
+
+
+def _peer(connection: socket.socket) -> tuple[int, int, int]:
+    """Return process, user and group of the other end, as they were when it listened."""
+    packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+    pid, uid, gid = CREDENTIALS.unpack(packed)
+    return pid, uid, gid
 
 
 def ring_doorbell(connection: socket.socket) -> None:
@@ -210,65 +247,6 @@ def ring_doorbell(connection: socket.socket) -> None:
         connection.send(DOORBELL, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
     except OSError:
         pass
-
-
-def _folder() -> str:
-    own = os.environ.get("MBOXIO_RUNTIME_DIR")
-    if own:
-        return os.path.abspath(own)
-    session = os.environ.get("XDG_RUNTIME_DIR")
-    if session and os.path.isabs(session):
-        return os.path.join(session, "mboxio")
-    return f"/tmp/mboxio-{os.geteuid()}"
-
-
-def _make_folder(folder: str) -> None:
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise AddressError(f"the folder {folder} cannot be made: {why(error, folder)}") from None
-    _check_private(folder, _may_own(False))
-
-
-def _may_own(host: bool) -> frozenset[int] | None:
-    """Return whose the folder of now may be; None: anybody's, because root named it.
-
-    Anybody can be the first to make a folder in /tmp, so its name says nothing about its owner.
-    """
-    uid = os.geteuid()
-    if not host or uid != 0:
-        return frozenset({uid})
-    if os.environ.get("MBOXIO_RUNTIME_DIR"):
-        return None
-    # Only `sudo -E` and the like leave a user's session to root.
-    return frozenset({0, invoker()} if os.environ.get("XDG_RUNTIME_DIR") else {0})
-
-
-def _check_private(folder: str, owners: frozenset[int] | None) -> None:
-    """Refuse a folder in which others could put a socket of theirs; none at all is fine."""
-    try:
-        status = os.lstat(folder)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise AddressError(f"the folder {folder} cannot be used: {why(error, folder)}") from None
-    if stat.S_ISLNK(status.st_mode):
-        wrong = "is a symbolic link"
-    elif not stat.S_ISDIR(status.st_mode):
-        wrong = "is no folder"
-    elif owners is not None and status.st_uid not in owners:
-        wrong = f"belongs to {user(status.st_uid)}, and this is {myself()}"
-    elif status.st_mode & 0o077:
-        # Whose folder it is does not matter: /tmp must stay what it is.
-        wrong = f"can be used by others (mode {stat.S_IMODE(status.st_mode):o})"
-    else:
-        return
-    raise AddressError(
-        f"{folder} {wrong}: set MBOXIO_RUNTIME_DIR, for host and remote, to a folder of your own "
-        "that is made by mkdir -m 700"
-    )
 
 
 def _lock_path(path: str) -> str:

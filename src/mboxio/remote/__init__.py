@@ -11,6 +11,20 @@ from mboxio.remote.remote import Remote
 from mboxio.remote.serving.handshake import Peer
 from mboxio.remote.stats import RemoteStats
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mboxio.remote.spawning.spawned import RemoteProcess
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import what is more than a remote: it needs a host's side."""
+        if name == "RemoteProcess":
+            from mboxio.remote.spawning.spawned import RemoteProcess
+
+            return RemoteProcess
+        raise AttributeError(f"module 'mboxio.remote' has no attribute {name!r}")
+
+
 __all__ = [
     "Connection",
     "Faults",
@@ -19,5 +33,6 @@ __all__ = [
     "Peer",
     "Remote",
     "RemoteChannel",
+    "RemoteProcess",
     "RemoteStats",
 ]

@@ -8,7 +8,8 @@ from mboxio._base.gate import surely
 from mboxio.regions import Region
 from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.faults import scribble
-from mboxio.remote.lane import Answered, Lane
+from mboxio.remote.lane import Lane
+from mboxio.remote.questions import Answered
 from mboxio.remote.serving.rounds import Served
 from mboxio.remote.stats import RemoteStats
 from mboxio.ring import MESSAGE, armed
@@ -136,7 +137,7 @@ class Connection(Served):
         lane = self._by_name[channel]
         tag = lane.ask(message, answered)
         self.ring()
-        return lambda: lane.forget(tag)
+        return lambda: lane.questions.forget(tag)
 
     def lie(self, channel: str, field: str, value: int) -> bool:
         """Write a wrong number where the host will read it; see `faults.lie`."""
@@ -163,4 +164,4 @@ class Connection(Served):
     def abandon(self) -> None:
         """See `Served.abandon`."""
         for lane in self._lanes:
-            lane.abandon()
+            lane.questions.abandon()

@@ -5,13 +5,15 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 
-from mboxio._base.endurance import endure, is_for_program
 from mboxio._base.texts import printable
+from mboxio._limits.endurance import endure, is_for_program
+from mboxio._limits.sparing import Sparing
 from mboxio.errors import MailboxError
 
 __all__ = ["go_on", "log", "log_failure", "refused", "surprised"]
 
 log = logging.getLogger("mboxio.remote")
+log.addFilter(Sparing())
 
 
 def log_failure(what: str, error: BaseException) -> None:

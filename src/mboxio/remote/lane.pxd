@@ -11,7 +11,7 @@ cdef int BATCH
 
 cdef class Lane:
     cdef public RemoteChannel channel
-    cdef public object layout, _region, _waiting, _held
+    cdef public object layout, questions, _region, _waiting, _held
     cdef public RemoteStats _stats
     cdef public bint closed
     cdef public Mutex _guard
@@ -19,8 +19,7 @@ cdef class Lane:
     cdef public Producer _producer
     cdef public list _due
     cdef public Py_ssize_t _limit
-    cdef public long long _sequence, _retry_ns, _pause_ns, _tag
-    cdef public dict _questions
+    cdef public long long _sequence, _retry_ns, _pause_ns
 
     cpdef bint stirs(self) except -1
     @cython.locals(due=list, batch=list, replies=list, room=Py_ssize_t)

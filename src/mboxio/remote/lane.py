@@ -3,25 +3,22 @@
 import errno
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from mboxio._base.native import Mutex
 from mboxio.errors import QueueFull, RemoteError
 from mboxio.regions import Region
-from mboxio.remote.channel import RemoteChannel, error_message, read_error
-from mboxio.remote.failures import log_failure
+from mboxio.remote.channel import RemoteChannel, error_message
 from mboxio.remote.faults import Disturbance, Rings, lie, oversize, push_header
+from mboxio.remote.questions import Answered, Questions
 from mboxio.remote.stats import RemoteStats
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, Armed, consumer, producer
 
-__all__ = ["Answered", "Lane"]
+__all__ = ["Lane"]
 
-Answered = Callable[[bytes, int], object]
-"""Gets the reply and 0, or the text of an error and its status."""
 _Reply = tuple[int, int, bytes]
 
 BATCH = 16
-QUESTIONS_MAX = 1024
 RETRY_MIN_NS = 1_000_000
 RETRY_MAX_NS = 32_000_000
 
@@ -62,8 +59,7 @@ class Lane:
         self._sequence = 0
         self._held: tuple[int, int, _Reply] | None = None
         self._retry_ns = self._pause_ns = 0
-        self._questions: dict[int, Answered] = {}
-        self._tag = 0
+        self.questions = Questions(channel.name)
 
     def stirs(self) -> bool:
         """Return, at little cost, whether `serve` may have something to do."""
@@ -123,34 +119,21 @@ class Lane:
             MessageTooLong: longer than the channel carries.
             RemoteError: the host broke the protocol.
         """
-        name = self.channel.name
         pushed = False
         self._guard.acquire()
         try:
-            if len(self._questions) >= QUESTIONS_MAX:
-                raise QueueFull("the host owes too many answers", reason="tags", channel=name)
-            self._tag = tag = (self._tag + 1) & 0xFFFFFFFF
-            self._questions[tag] = answered
+            tag = self.questions.add(answered)
             try:
                 pushed = self._push(REQUEST, tag, message)
             finally:
                 if not pushed:
-                    del self._questions[tag]
+                    self.questions.forget(tag)
         finally:
             self._guard.release()
         if not pushed:
+            name = self.channel.name
             raise QueueFull("the ring to the host is full", reason="slots", channel=name)
         return tag
-
-    def forget(self, tag: int) -> None:
-        """Wait no longer for an answer; tags are not used again for a long time."""
-        self._questions.pop(tag, None)
-
-    def abandon(self) -> None:
-        """Tell all waiters for answers that the host is gone; on the serving thread."""
-        while self._questions:
-            _, answered = self._questions.popitem()
-            self._tell(answered, b"the host is gone", errno.EPIPE)
 
     def lie(self, field: str, value: int) -> bool:
         """Lie to the host; see `faults.lie`."""
@@ -181,7 +164,10 @@ class Lane:
         requests = 0
         for kind, tag, message in batch:
             if kind > REQUEST:
-                self._answer(kind, tag, message)
+                if self.questions.answer(kind, tag, message):
+                    stats.answered += 1
+                else:
+                    stats.unknown += 1
                 continue
             answer = REPLY
             try:
@@ -301,21 +287,3 @@ class Lane:
             text = f"the message has {len(message)} bytes, the ring takes {limit}"
             kind, message = ERROR, error_message(errno.EMSGSIZE, text, limit)
         return self._producer.push(kind, tag, message)
-
-    def _answer(self, kind: int, tag: int, message: bytes) -> None:
-        answered = self._questions.pop(tag, None)
-        if answered is None:
-            self._stats.unknown += 1
-            return
-        self._stats.answered += 1
-        if kind == REPLY:
-            self._tell(answered, message, 0)
-        else:
-            status, text = read_error(message)
-            self._tell(answered, text, status)
-
-    def _tell(self, answered: Answered, message: bytes, status: int) -> None:
-        try:
-            answered(message, status)
-        except Exception as error:
-            log_failure(f"a callback of channel {self.channel.name} failed", error)

@@ -1,9 +1,11 @@
 """The door of the far side: `Remote`."""
 
 import errno
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from random import Random
 from threading import Event, get_ident
+from typing import TYPE_CHECKING
 
 from mboxio._base.texts import remote_text
 from mboxio._queue.handlers import require_plain
@@ -16,11 +18,16 @@ from mboxio.errors import (
 from mboxio.local.sockets import socket_path
 from mboxio.remote.connection import Connection
 from mboxio.remote.declared import Declared
-from mboxio.remote.faults import Greeting
-from mboxio.remote.lane import Answered
+from mboxio.remote.faults import Faults, Greeting
+from mboxio.remote.questions import Answered
 from mboxio.remote.serving.handshake import Peer
-from mboxio.remote.serving.server import Link, ShmServer
+from mboxio.remote.serving.server import Link
+from mboxio.remote.serving.shm import ShmServer
 from mboxio.remote.serving.thread import Serving
+
+if TYPE_CHECKING:
+    from mboxio.remote.spawning.program import Firmware
+    from mboxio.remote.spawning.spawned import RemoteProcess
 
 __all__ = ["Remote"]
 
@@ -74,6 +81,53 @@ class Remote(Serving[ShmServer], Declared):
     def connections(self) -> tuple[Peer, ...]:
         """The hosts that are connected, the oldest first."""
         return tuple(link.peer for _, link in self._links())
+
+    @classmethod
+    def spawn(
+        cls,
+        firmware: "Firmware",
+        *,
+        address: str | None = None,
+        wait_s: float = 30.0,
+        faults: Faults | None = None,
+        env: Mapping[str, str] | None = None,
+        log: "str | os.PathLike[str] | None" = None,
+    ) -> "RemoteProcess":
+        """Start firmware in a process of its own and wait until it serves.
+
+        ::
+
+            with Remote.spawn("firmware.py") as firmware:
+                with mboxio.open(f"{firmware.address}/pmic") as client:
+                    ...
+                    firmware.kill()
+
+        The process ends with this one, however that ends.
+
+        Args:
+            firmware: a Python file that defines ``remote = Remote(...)`` or a function
+                ``firmware(remote)``; such a function, or ``"module:function"``; a dict of handlers
+                by channel; a program, which gets the name that it serves as its argument; or a
+                command, in which ``{name}`` and ``{address}`` stand for those. Functions have to
+                be at the top level of a module, from which the process imports them.
+            address: what it serves; left out, it is ``shm:`` with a name that no other has.
+            wait_s: how long it may take to serve, in seconds.
+            faults: how its replies go wrong.
+            env: environment variables that it gets besides those of this process.
+            log: a file for what it prints; left out, it is only kept for `RemoteProcess.log`.
+
+        Raises:
+            TypeError: a function that another process cannot import, or nothing of the above.
+            ValueError: what is to be served cannot be loaded.
+            FileNotFoundError: there is no such file or program.
+            AddressError: no such address is possible, or somebody serves it already.
+            RemoteGone: it ended, or does not serve in time; a note has the end of its log.
+        """
+        from mboxio.remote.spawning.spawned import RemoteProcess  # a host's side, which takes long
+
+        return RemoteProcess(
+            firmware, address=address, wait_s=wait_s, faults=faults, env=env, log=log
+        )
 
     # -- of the remote's own accord
 

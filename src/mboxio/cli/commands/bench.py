@@ -10,7 +10,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from mboxio import MailboxError, _build
 from mboxio.cli.commands.measure import Result, measure
-from mboxio.cli.shared.options import SECONDS, opened, timeout, wait_option
+from mboxio.cli.completion.addresses import last_address_argument
+from mboxio.cli.shared.options import opened, timeout, timeout_option, wait_option
 from mboxio.cli.shared.output import Column, Output
 from mboxio.cli.shared.signals import Signals
 from mboxio.cli.shared.text import json_line, note, printable
@@ -40,7 +41,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
 
 
 @click.command()
-@click.argument("address")
+@last_address_argument
 @click.option("--size", type=click.IntRange(min=0), default=32, help="Bytes per message.")
 @click.option("--in-flight", type=Numbers(), help="Requests in flight; default: 1 up to the depth.")
 @click.option(
@@ -49,7 +50,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     default=1.0,
     help="Time for each of these numbers.",
 )
-@click.option("--timeout-s", type=SECONDS, help="Limit for each request; default: the channel's.")
+@timeout_option("each request")
 @wait_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def bench(
@@ -58,7 +59,7 @@ def bench(
     in_flight: tuple[int, ...] | None,
     seconds: float,
     timeout_s: float | None,
-    wait_s: float,
+    wait_s: float | None,
     as_json: bool,
 ) -> None:
     """Measure latency and requests per second.

@@ -5,8 +5,10 @@ from time import monotonic
 import click
 
 from mboxio import Messages, MessagesLost, RemoteGone, RequestTimeout
+from mboxio.cli.completion.addresses import last_address_argument
+from mboxio.cli.shared.messages import LinePrinter, output_options
 from mboxio.cli.shared.options import SECONDS, opened, wait_option
-from mboxio.cli.shared.output import LinePrinter, output_options
+from mboxio.cli.shared.payload import endian_option
 from mboxio.cli.shared.signals import LOOK_S, Signals
 from mboxio.cli.shared.text import note
 
@@ -14,7 +16,7 @@ __all__ = ["listen"]
 
 
 @click.command()
-@click.argument("address")
+@last_address_argument
 @click.option("--count", type=click.IntRange(min=1), help="Stop after this many messages.")
 @click.option(
     "--timeout-s", type=SECONDS, default="none", help="Fail if the next message takes longer."
@@ -22,12 +24,13 @@ __all__ = ["listen"]
 @click.option("--follow", is_flag=True, help="Continue after the remote has restarted.")
 @wait_option
 @output_options(LinePrinter)
+@endian_option
 def listen(
     address: str,
     count: int | None,
     timeout_s: float,
     follow: bool,
-    wait_s: float,
+    wait_s: float | None,
     printer: LinePrinter,
 ) -> None:
     """Print unsolicited messages until Ctrl-C.

@@ -6,11 +6,15 @@ from importlib.metadata import entry_points
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 import mboxio
 from mboxio import AddressError, Controller, _build
 from mboxio.address import catalogue
+from mboxio.cli.commands.here import show_machine
 from mboxio.cli.commands.tree import show_tree
+from mboxio.cli.completion.addresses import ADDRESS, expanded
+from mboxio.cli.machine.machine import Machine
 from mboxio.cli.shared.options import allowed, connected, wait_option
 from mboxio.cli.shared.output import Column, Output
 from mboxio.cli.shared.text import WORD_MAX, json_line, printable
@@ -67,33 +71,54 @@ def _fault(name: str) -> str | None:
     return None
 
 
+def _complete(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Complete an address; after --dtb there may be more files."""
+    if ctx.params.get("files"):
+        return [CompletionItem(incomplete, "file")]
+    return ADDRESS.shell_complete(ctx, param, incomplete)
+
+
 @click.command("list")
-@click.argument("addresses", nargs=-1, metavar="[ADDRESS | --dtb FILE...]")
-@click.option(
-    "--dtb", "files", multiple=True, metavar="FILE", help="Show the mailboxes of this device tree."
+@click.argument(
+    "addresses", nargs=-1, metavar="[ADDRESS | --dtb FILE...]", shell_complete=_complete
 )
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable; one line for each FILE.")
+@click.option(
+    "--dtb",
+    "files",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Show the mailboxes of this device tree.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Machine-readable; with --dtb, one line for each FILE."
+)
 @wait_option
 def list_channels(
-    addresses: tuple[str, ...], files: tuple[str, ...], as_json: bool, wait_s: float
+    addresses: tuple[str, ...], files: tuple[str, ...], as_json: bool, wait_s: float | None
 ) -> None:
-    """List the channels of a controller, or of a device tree.
+    """List a controller's channels, or what this machine has.
 
-    A FILE is a device tree: a .dtb, or /proc/device-tree on a board that runs.
+    Without an ADDRESS it lists remotes, devices and nodes of the device tree, and for those that
+    cannot be used the reason and what to try. A FILE is a device tree: a .dtb, or
+    /proc/device-tree on a board that runs.
     """
     if files:
         for file in (*files, *addresses):
             show_tree(file, as_json)
         return
     if not addresses:
-        raise click.UsageError("Missing argument 'ADDRESS', or --dtb FILE.")
+        show_machine(Machine(), as_json)
+        return
     address, *more = addresses
     if more:
         raise click.UsageError(f"Got unexpected extra argument ({more[0]})")
-    _list_channels(address, as_json, wait_s)
+    _list_channels(expanded(address), as_json, wait_s)
 
 
-def _list_channels(address: str, as_json: bool, wait_s: float) -> None:
+def _list_channels(address: str, as_json: bool, wait_s: float | None) -> None:
     whole, _ = registry.resolve(address, allowed())
     with connected(str(dataclasses.replace(whole, channel="")), wait_s) as connection:
         channels = [_describe(channel) for channel in connection._host.channels.values()]

@@ -4,8 +4,10 @@ from time import perf_counter
 
 import click
 
-from mboxio.cli.shared.options import SECONDS, opened, payload_arguments, timeout, wait_option
-from mboxio.cli.shared.output import Printer, output_options
+from mboxio.cli.completion.addresses import address_argument
+from mboxio.cli.shared.messages import Printer, output_options
+from mboxio.cli.shared.options import opened, timeout, timeout_option, wait_option
+from mboxio.cli.shared.payload import endian_option, payload_arguments
 from mboxio.cli.shared.signals import Signals
 from mboxio.cli.shared.text import json_line
 
@@ -15,51 +17,55 @@ REPEAT = click.IntRange(min=1)
 
 
 @click.command()
-@click.argument("address")
+@address_argument
 @payload_arguments
-@click.option("--timeout-s", type=SECONDS, help="Limit for the reply; default: the channel's.")
+@timeout_option("the reply")
 @click.option("--repeat", type=REPEAT, default=1, metavar="N", help="Number of times to send it.")
 @wait_option
 @output_options(Printer)
+@endian_option
 def request(
     address: str,
     data: bytes,
     timeout_s: float | None,
     repeat: int,
-    wait_s: float,
+    wait_s: float | None,
     printer: Printer,
 ) -> None:
     """Send a message and print the reply.
 
-    PAYLOAD is text, or hex with --hex; - reads stdin; left out, the message is empty.
+    PAYLOAD is text, hex with --hex, or 32-bit words with --word; - reads stdin; left out, the
+    message is empty. An ADDRESS of @ is the one that is set, @/NAME another channel of it.
     """
     with opened(address, wait_s) as client, Signals() as signals:
         for _ in range(repeat):
             began_s = perf_counter()
             pending = client.submit(data, timeout_s=timeout(timeout_s))
             signals.wait(pending)
-            printer.write(pending.result(), seconds=round(perf_counter() - began_s, 7))
+            printer.answer(pending.result(), perf_counter() - began_s)
             signals.check()
 
 
 @click.command()
-@click.argument("address")
+@address_argument
 @payload_arguments
-@click.option("--timeout-s", type=SECONDS, help="Limit for TX done; default: the channel's.")
+@timeout_option("TX done")
 @click.option("--repeat", type=REPEAT, default=1, metavar="N", help="Number of times to send it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per message.")
 @wait_option
+@endian_option
 def send(
     address: str,
     data: bytes,
     timeout_s: float | None,
     repeat: int,
     as_json: bool,
-    wait_s: float,
+    wait_s: float | None,
 ) -> None:
     """Send a one-way message, and wait until it is taken.
 
-    PAYLOAD is text, or hex with --hex; - reads stdin; left out, the message is empty.
+    PAYLOAD is text, hex with --hex, or 32-bit words with --word; - reads stdin; left out, the
+    message is empty. An ADDRESS of @ is the one that is set, @/NAME another channel of it.
     """
     with opened(address, wait_s) as client, Signals() as signals:
         for _ in range(repeat):

@@ -6,10 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from rich.table import Table
 
-from mboxio.cli.shared.options import SECONDS, opened, timeout, unhexed, wait_option
+from mboxio.cli.completion.addresses import ADDRESS, expanded
+from mboxio.cli.shared.options import opened, timeout, timeout_option, wait_option
 from mboxio.cli.shared.output import Output
+from mboxio.cli.shared.payload import unhexed
 from mboxio.cli.shared.text import json_line, printable
 from mboxio.client.open import Address
 from mboxio.protocols import rpi_tags as tags
@@ -41,8 +44,22 @@ VALUES: dict[str, Wanted] = {
 """What can be asked for by name; left out: `tags.OVERVIEW`."""
 
 
+def _complete(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem[str]]:
+    """Complete a value, and as the first word an address of a Raspberry Pi."""
+    given = ctx.params.get("what") or ()
+    items = [
+        CompletionItem(name) for name in VALUES if name.startswith(incomplete) and name not in given
+    ]
+    if not given:
+        known = ADDRESS.shell_complete(ctx, param, incomplete)
+        items += [each for each in known if each.value.startswith(("vcio:", "bcm2835:", "@"))]
+    return items
+
+
 @click.command()
-@click.argument("what", nargs=-1, metavar="[ADDRESS] [VALUE]...")
+@click.argument("what", nargs=-1, metavar="[ADDRESS] [VALUE]...", shell_complete=_complete)
 @click.option("--tag", "raw", multiple=True, help="Any tag, as NUMBER or NUMBER=HEX for its value.")
 @click.option(
     "--allow-tag",
@@ -52,7 +69,7 @@ VALUES: dict[str, Wanted] = {
     metavar="TAG",
     help=f"Allow a tag that makes the GPU run given code: {' or '.join(tags.RUNS_CODE)}.",
 )
-@click.option("--timeout-s", type=SECONDS, help="Limit for each message.")
+@timeout_option("each message")
 @wait_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def rpi(
@@ -60,7 +77,7 @@ def rpi(
     raw: tuple[str, ...],
     allow: tuple[str, ...],
     timeout_s: float | None,
-    wait_s: float,
+    wait_s: float | None,
     as_json: bool,
 ) -> None:
     """Ask the firmware of a Raspberry Pi about the board.
@@ -74,8 +91,8 @@ def rpi(
       clocks limits voltages power dma command-line
     """
     address = "vcio:"
-    if what and ":" in what[0]:
-        address, what = what[0], what[1:]
+    if what and (":" in what[0] or what[0].startswith("@")):
+        address, what = expanded(what[0]), what[1:]
     wanted = chosen(what, raw)
     found: dict[str, Any] = {}
     with opened(property_address(address), wait_s) as client:

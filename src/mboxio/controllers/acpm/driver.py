@@ -9,61 +9,31 @@ drivers/firmware/samsung/exynos-acpm.c (facts only).
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from mboxio.controllers.acpm.descriptor import Descriptor
-from mboxio.controllers.acpm.layout import BASE, TAG_BITS, TAG_LOW_BIT, AcpmChannel
+from mboxio.controllers.acpm.doorbell import Doorbells
+from mboxio.controllers.acpm.layout import TAG_BITS, TAG_LOW_BIT, AcpmChannel
 from mboxio.controllers.acpm.leftovers import drop_received, still_in
+from mboxio.controllers.acpm.options import AcpmOptions
 from mboxio.controllers.acpm.tree import AcpmNode
 from mboxio.controllers.rings import Lane
 from mboxio.driver.capabilities import Capabilities, TxDone
 from mboxio.driver.contracts import DriverChannel, DriverQueue
 from mboxio.driver.correlate import Tagged
-from mboxio.driver.ports import Ports
 from mboxio.errors import AddressError, MailboxError, RemoteError, RemoteGone
 from mboxio.regions.access import nowhere, open_region
 from mboxio.regions.claim import Claims, suspect
 from mboxio.regions.region import Region
 from mboxio.ring import consumer, producer, require_ordered_memory
 
-__all__ = ["Acpm", "AcpmOptions"]
+__all__ = ["Acpm"]
 
 SAFETY_S = 0.2
 """How often a channel with interrupts is looked at all the same, where another mailbox tells."""
 LOOK_S = 1e-3
 """When to try again if a ring that should have a place has none."""
 RESTARTS = "its descriptor in SRAM changed: it restarts"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AcpmOptions:
-    """Options of an address: ``acpm:/3?at=file:sram.bin&base=0xa000``.
-
-    Args:
-        at: the SRAM from its start, for example ``file:sram.bin`` or ``peer:board``.
-        base: offset of the descriptor in it, in bytes.
-        mbox: address of the doorbell mailbox, for example ``exynos_mbox:?at=uio:0``; channel n is
-            rung and heard there on channel n. Left out: the region's own doorbell and interrupt,
-            and polling where it has none.
-        poll_s: how often a polled channel is looked at while something is in flight, in seconds.
-        idle_poll_s: and while nothing is.
-        timeout_s: default deadline of a request, in seconds.
-        spin_s: longest time that a wait looks at the rings before it sleeps, in seconds.
-        boot_word: offset from base of a word that differs in each life of the firmware; -1: none
-            is known. A descriptor that changes is noticed in any case.
-        shared: other hosts may use the same channels.
-    """
-
-    at: str = ""
-    base: int = BASE
-    mbox: str = ""
-    poll_s: float = 20e-6
-    idle_poll_s: float = 1e-3
-    timeout_s: float = 1.0
-    spin_s: float = 50e-6
-    boot_word: int = -1
-    shared: bool = False
 
 
 class Acpm(AcpmNode):
@@ -98,12 +68,11 @@ class Acpm(AcpmNode):
             raise nowhere("file:sram.bin", "the SRAM is")
         self.connect = connect
         self.given = self.region = region
-        self.below: Any = None  # the connection to the doorbell mailbox
-        self.lower: dict[DriverChannel, Any] = {}  # its client for each of our channels
+        self.bells = Doorbells(self.options.mbox)
         self.claims = Claims(self.options.shared)
         self.used: list[DriverChannel] = []  # channels that have or had clients
         self.life = 1
-        self.linked = self.masked = False
+        self.linked = False
         self.first: DriverQueue | None = None
         self.descriptor = Descriptor(self.options.base, self.options.boot_word)
 
@@ -118,10 +87,7 @@ class Acpm(AcpmNode):
         if self.region is None:
             self.region = open_region(self.options.at)
         require_ordered_memory(self.region)
-        if self.options.mbox:
-            if self.connect is None:
-                raise AddressError("acpm: mbox= needs a way to connect; use mboxio.connect")
-            self.below = self.connect(self.options.mbox)
+        self.bells.open(self.connect)
         layout = self.descriptor.use(self.region)
         # This queue has no channel: what concerns all of them is serviced in its turn, the first.
         looks = Capabilities(spin_s=self.options.spin_s, access_s=self.region.access_s)
@@ -135,8 +101,8 @@ class Acpm(AcpmNode):
     def declare(self, each: AcpmChannel) -> None:
         """Make the channel of one entry of the descriptor; its rings are not touched yet."""
         assert self.region is not None
-        told = self.below is not None or self.region.interrupt is not None
-        polled = each.polled or not told
+        polled = each.polled or not self.bells.tell(self.region)
+        mailbox = self.bells.below is not None
         depth = max(each.to_remote.slots - 1, 1) if each.carries else 1
         name = str(each.number)
         queue = self.add_queue(
@@ -147,8 +113,8 @@ class Acpm(AcpmNode):
                 message_bytes=each.to_remote.slot_bytes if each.carries else 0,
                 always_replies=True,
                 epoch_source="the descriptor changed, or the connection to the region is new",
-                poll_s=self.options.poll_s if polled else SAFETY_S if self.below else LOOK_S,
-                polls_events=polled or self.below is not None,
+                poll_s=self.options.poll_s if polled else SAFETY_S if mailbox else LOOK_S,
+                polls_events=polled or mailbox,
                 idle_poll_s=self.options.idle_poll_s if polled else SAFETY_S,
                 timeout_s=self.options.timeout_s,
                 access_s=self.region.access_s,
@@ -168,14 +134,11 @@ class Acpm(AcpmNode):
             return
         assert self.region is not None
         self.claims.add(self.region, each.to_remote.front, 4, f"channel {channel.name}")
-        if self.below is not None:
-            ports = None if each.polled else Ports(received=self.told)
-            self.lower[channel] = self.below.client(channel.name, ports=ports)
+        self.bells.add(channel, None if each.polled else self.told)
         try:
             self.locked(self.take, channel)
         except MailboxError:
-            if channel in self.lower:
-                self.lower.pop(channel).close()
+            self.bells.drop(channel)
             raise
 
     def told(self, message: bytes) -> None:
@@ -216,11 +179,7 @@ class Acpm(AcpmNode):
 
     def ring_doorbell(self, lane: Lane) -> None:
         """See `RingController.ring_doorbell`."""
-        lower = self.lower.get(lane.channel)
-        if lower is not None:
-            lower.ring()
-        elif self.region is not None and self.region.doorbell is not None:
-            self.region.doorbell.ring()
+        self.bells.ring(lane, self.region)
 
     def hear_from(self, region: Region) -> None:
         """Use the doorbell and the interrupt that a region brings, if it brings them."""
@@ -228,16 +187,15 @@ class Acpm(AcpmNode):
         # Where both sides agreed on words like these, a new life is a new connection.
         self.wary = self.armed is None
         self.is_armed = False
-        if region.interrupt is not None and self.below is None:
+        if region.interrupt is not None and self.bells.below is None:
             self.watch(*region.interrupt.descriptors())
 
     def hear(self, queue: DriverQueue) -> None:
         """See `RingController.hear`; looking for what came before the cause was cleared is safe."""
-        if not self.linked or self.region is None or self.region.interrupt is None:
+        if not self.linked:
             return
         try:
-            self.region.interrupt.clear()
-            self.masked = True
+            self.bells.clear(self.region)
         except RemoteGone as error:
             self.lose(str(error))
 
@@ -255,9 +213,7 @@ class Acpm(AcpmNode):
 
     def arm_for(self, queue: DriverQueue) -> bool:
         """See `RingController.arm_for`."""
-        if self.masked and self.region is not None and self.region.interrupt is not None:
-            self.region.interrupt.unmask()
-            self.masked = False
+        self.bells.unmask(self.region)
         return False
 
     def same_life(self) -> bool:
@@ -364,11 +320,7 @@ class Acpm(AcpmNode):
         self.drop_lanes()
         self.used.clear()
         self.claims.close()
-        for client in self.lower.values():
-            client.close()
-        self.lower.clear()
-        if self.below is not None:
-            self.below.close()
+        self.bells.close()
         region, self.region = self.region, None
         if region is not None and region is not self.given:
             region.close()

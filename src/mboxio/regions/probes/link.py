@@ -16,15 +16,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import ClassVar, Self
 
-from mboxio._os.descriptors import readable, refuse_exhausted
-from mboxio._os.whose import why
+from mboxio._os.descriptors import readable
 from mboxio.errors import AddressError, RemoteGone
-from mboxio.regions.probes.serial import SerialPort, is_serial_port
+from mboxio.regions.probes.connecting import ANSWER_S, connected
 
 __all__ = ["ANSWER_S", "UNASKED", "Link"]
-
-ANSWER_S = 5.0
-"""How long an access of one word may take in all; who is slower is taken for dead."""
 
 SLOWER = 10
 """For each further word, this many times its usual cost is granted on top of that."""
@@ -37,8 +33,6 @@ PIECE_BYTES = 1 << 13
 """What is taken to pieces before the clock is read again."""
 
 UNASKED = "sent an answer that nothing asked for"
-
-PORT_MAX = 65535
 
 PINGS = 5
 """Exchanges after which the cost of one is known well enough."""
@@ -89,7 +83,7 @@ class Link(ABC):
         self.allowance = Allowance()
         self.lock = threading.Lock()
         self.received = bytearray()
-        self.socket = self._connected(self.place_of(where))
+        self.socket = connected(self.scheme, self.place_of(where), self.how_to_start)
         try:
             with self.within(self.greeting_s()):
                 self.greet()
@@ -279,39 +273,6 @@ class Link(ABC):
         for wake in list(self.at_end):
             wake()
         return RemoteGone(self.broken)
-
-    def _connected(self, where: str) -> socket.socket | SerialPort:
-        connection: socket.socket | None = None
-        try:
-            if "/" in where and is_serial_port(where):
-                return SerialPort(where, ANSWER_S)
-            if "/" in where:
-                connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                connection.settimeout(ANSWER_S)
-                connection.connect(where)
-                return connection
-            host, colon, port = where.rpartition(":")
-            if not colon or not port.isdecimal():
-                raise AddressError(
-                    f"{self.scheme}:{where} is neither the path of a socket or of a serial port"
-                    " (with a '/') nor HOST:PORT"
-                )
-            if len(port) > 5 or not 0 < int(port) <= PORT_MAX:
-                raise AddressError(f"{self.scheme}:{where[:80]}: a port is 1 to {PORT_MAX}")
-            place = host.strip("[]") or "localhost", int(port)
-            connection = socket.create_connection(place, ANSWER_S)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return connection
-        except (OSError, OverflowError) as error:
-            if connection is not None:
-                connection.close()
-            refuse_exhausted(error, f"{self.scheme}:{where}")
-            if isinstance(error, PermissionError) and "/" in where:
-                raise AddressError(f"{self.scheme}:{where}: {why(error, where)}") from None
-            text = getattr(error, "strerror", None) or str(error)
-            raise RemoteGone(
-                f"nobody answers at {self.scheme}:{where} ({text}); {self.how_to_start}"
-            ) from None
 
     def _measure(self) -> float:
         costs: list[float] = []

@@ -49,7 +49,11 @@ class Lines:
 
     def drop(self) -> None:
         """Remove the line that `first` returned."""
-        del self.received[: self.looked + 1]
+        self.skip(self.looked + 1)
+
+    def skip(self, count: int) -> None:
+        """Remove so many bytes, which are whole lines."""
+        del self.received[:count]
         self.looked = 0
 
 

@@ -8,6 +8,7 @@ order, and in between ``IRQ raise N`` and ``IRQ lower N`` of the one device that
 import os
 import re
 import select
+from collections import Counter
 from collections.abc import Sequence
 
 from mboxio._base.texts import remote_text
@@ -27,7 +28,9 @@ AT_ONCE = 64
 NUMBER = re.compile(r"(0x)?[0-9a-fA-F]{1,16}")
 REPORT = b"IRQ "
 """How a line begins that is no answer."""
-IRQ = re.compile(rb"IRQ (raise|lower) ([0-9]{1,5})")
+REPORTS = re.compile(rb"(?:IRQ [^\n]*\n)+")
+"""Lines of them: there may be thousands, which are not looked at one by one."""
+IRQ = re.compile(rb"^IRQ (raise|lower) ([0-9]{1,5})[ \t\r]*$", re.MULTILINE)
 IRQS_MAX = 1 << 12
 """More than any device of QEMU has: of those with higher numbers no note is taken."""
 
@@ -205,21 +208,23 @@ class Qtest(Link):
 
     def _take_reports(self) -> bytes | None:
         """Take reports of interrupts from the front; return the line behind them, None: not yet."""
-        while (line := self.lines.first()) is not None and line.startswith(REPORT):
-            self.lines.drop()
-            report = IRQ.fullmatch(line.strip())
-            if report and int(report[2]) < IRQS_MAX:
-                self._line_is(int(report[2]), report[1] == b"raise")
-        return line
+        if reports := REPORTS.match(self.received):
+            self._note(IRQ.findall(reports[0]))
+            self.lines.skip(reports.end())
+        return self.lines.first()
 
-    def _line_is(self, line: int, raised: bool) -> None:
-        if not raised:
-            self.raised.discard(line)
-            return
-        self.raised.add(line)
-        for interrupt in list(self.interrupts):
-            if interrupt.line == line:
-                interrupt.signal()
+    def _note(self, reports: list[tuple[bytes, bytes]]) -> None:
+        """Take note of what became of lines, and of how often they were raised meanwhile."""
+        latest = {text: what for what, text in reports}
+        times = Counter(reports)
+        for text, what in latest.items():
+            line = int(text)
+            if line >= IRQS_MAX:
+                continue
+            (self.raised.add if what == b"raise" else self.raised.discard)(line)
+            for interrupt in list(self.interrupts):
+                if interrupt.line == line and times[b"raise", text]:
+                    interrupt.signal(times[b"raise", text])
 
     def intercept(self, command: str) -> None:
         """Begin to hear of interrupts, unless this was asked for before."""
@@ -289,9 +294,9 @@ class QtestInterrupt(Interrupt):
             return self.link.socket.fileno(), self.event
         return (self.either.fileno(),)
 
-    def signal(self) -> None:
+    def signal(self, times: int = 1) -> None:
         """The line was raised."""
-        os.eventfd_write(self.event, 1)
+        os.eventfd_write(self.event, times)
 
     def clear(self) -> int:
         """See `Interrupt.clear`."""

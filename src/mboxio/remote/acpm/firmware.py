@@ -63,6 +63,7 @@ class AcpmRemote(Serving[PeerServer | FileServer]):
         self.boot = 0
         self.change: Callable[[AcpmLayout], AcpmLayout] = lambda layout: layout
         self._channels: list[AcpmRemoteChannel] = []
+        self._faults: Faults | None = None
         self._silent = False
 
     @property
@@ -100,6 +101,7 @@ class AcpmRemote(Serving[PeerServer | FileServer]):
         channel.answer_with(handler)
         channel.simulate(latency_s, workers)
         with self._lock:
+            channel.faults = self._faults
             self._channels.append(channel)
         return channel
 
@@ -135,16 +137,23 @@ class AcpmRemote(Serving[PeerServer | FileServer]):
 
     # -- misbehaving
 
-    def misbehave(self, faults: Faults | None) -> None:
-        """Have replies of all channels go wrong as `Faults` says; None: no more.
+    @property
+    def faults(self) -> Faults | None:
+        """How the replies of all channels go wrong; ``channels[…].faults`` is for one of them.
 
         Raises:
             ValueError: replies of a wrong length do not exist here.
         """
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults | None) -> None:
         if faults is not None and faults.oversize_probability:
             raise ValueError("every message of ACPM is as long as its slot")
-        for channel in self._channels:
-            channel.faults = faults
+        with self._lock:
+            self._faults = faults
+            for channel in self._channels:
+                channel.faults = faults
 
     def silence(self, silent: bool = True) -> None:
         """Take nothing and answer nothing, but stay there; False: go on."""

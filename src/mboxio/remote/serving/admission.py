@@ -4,6 +4,7 @@ import fcntl
 import socket
 import struct
 import termios
+from collections import Counter
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
@@ -21,6 +22,8 @@ HELLO_NS = 10_000_000_000
 """How long a host may leave the hello unread."""
 UNASKED_NS = 10_000_000_000
 """How long a host has its place at least, if it asks nothing."""
+GREEDY = 2
+"""With so many places more than another one, a process has no such time for them."""
 MADE_ROOM = "it asked nothing, and another host needed the place"
 
 
@@ -44,22 +47,27 @@ class Admission:
     def __init__(self) -> None:
         self.unread: dict[socket.socket, int] = {}  # hellos, and when their time is up
 
-    def makes_room(self, uid: int, present: Iterable[Place], now_ns: int) -> Place | None:
+    def makes_room(self, uid: int, pid: int, present: Iterable[Place], now_ns: int) -> Place | None:
         """Return which connection has to go for a host of a user; None: none need, or none can.
 
-        It is one of the same user, and has never asked or sent anything.
+        It is one of the same user, and has never asked or sent anything: of the process with the
+        most places if this one has far fewer, else one that had its time.
 
         Args:
-            uid: of the host.
+            uid, pid: of the host.
             present: the connections that are there, the oldest first.
             now_ns: the clock that they are `since_ns` of.
         """
         places = list(present)
-        if _why_full(uid, [each.peer.uid for each in places]):
-            for each in places:
-                unasked = not each.connection.asked and now_ns - each.since_ns >= UNASKED_NS
-                if each.peer.uid == uid and unasked:
-                    return each
+        if not _why_full(uid, [each.peer.uid for each in places]):
+            return None
+        mine = [each for each in places if each.peer.uid == uid]
+        idle = [each for each in mine if not each.connection.asked]
+        held = Counter(each.peer.pid for each in mine)
+        for each in sorted(idle, key=lambda each: -held[each.peer.pid]):
+            greedy = held[each.peer.pid] >= held[pid] + GREEDY
+            if greedy or now_ns - each.since_ns >= UNASKED_NS:
+                return each
         return None
 
     def check(self, uid: int, present: Iterable[int]) -> None:

@@ -1,6 +1,5 @@
 """The thread that serves: accepts hosts, looks at their rings, and sleeps in between."""
 
-import functools
 import os
 import socket
 import weakref
@@ -12,25 +11,27 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from mboxio.errors import RemoteError
 from mboxio.local.doorbells import let_go, take_doorbell
 from mboxio.remote.channel import RemoteChannel
-from mboxio.remote.connection import Connection
 from mboxio.remote.failures import go_on, log, refused, surprised
-from mboxio.remote.faults import Greeting
 from mboxio.remote.serving.admission import MADE_ROOM, Admission
 from mboxio.remote.serving.door import Door
 from mboxio.remote.serving.floods import Floods
-from mboxio.remote.serving.handshake import Peer, check_peer, greet, new_memory, send_away
+from mboxio.remote.serving.handshake import Peer, check_peer, send_away
 from mboxio.remote.serving.rounds import Rounds, Served
 from mboxio.remote.serving.slow import SlowHandlers
 from mboxio.remote.serving.waiter import Waiter
 from mboxio.remote.stats import RemoteStats
 
-__all__ = ["Link", "Server", "ShmServer"]
+__all__ = ["Link", "Server"]
 
 CHUNK_NS = 50_000
 """How long the rings are looked at before the sockets are."""
 # A sleeping thread wakes about this late.
 SLACK_NS = 60_000
 UNDRAINED_NS = 1_000_000
+SLOW_DROP_NS = 1_000_000
+"""The end of a connection in which something slow lies takes longer."""
+COME_MAX = 16
+"""So many who have gone already are taken from the door between two looks at the rings."""
 
 End = TypeVar("End", bound=Served)
 
@@ -234,7 +235,11 @@ class Server(Generic[End]):
             link = self.links.get(descriptor)
             if link is not None:
                 if ended or not self._drain(link.socket):
+                    began_ns = monotonic_ns()
                     self._drop(link)
+                    self._charge(began_ns, bool(self.links))
+                    if monotonic_ns() - began_ns >= SLOW_DROP_NS:
+                        break  # what is left shows again, after a look at who is there
                 else:
                     self._floods.rang(descriptor, link.connection, monotonic_ns())
             elif descriptor == self._door.socket.fileno():
@@ -265,13 +270,25 @@ class Server(Generic[End]):
             return False
 
     def _accept(self) -> None:
-        link = self._door.accept()
-        if link is None:
-            if self._door.resume_ns is not None:
-                self._waiter.mute(self._door.socket.fileno(), True)
-            return
+        """Let one host in, after those that have gone already."""
+        began_ns, others = monotonic_ns(), bool(self.links)
+        for _ in range(COME_MAX):
+            link = self._door.accept()
+            if link is None:
+                break
+            if not self._door.left(link):
+                self._let_in(link)
+                break
+        self._charge(began_ns, others)
+
+    def _charge(self, began_ns: int, others: bool) -> None:
+        """Have the door rest if coming and going took too much of others' time."""
+        self._door.charge(began_ns, others)
+        if self._door.resume_ns is not None:
+            self._waiter.mute(self._door.socket.fileno(), True)
+
+    def _let_in(self, link: socket.socket) -> None:
         try:
-            link.setblocking(False)
             self._connect(link)
         except BaseException as error:
             self._admission.forget(link)
@@ -283,7 +300,7 @@ class Server(Generic[End]):
     def _connect(self, link: socket.socket) -> None:
         pid, uid = check_peer(link)
         now_ns = monotonic_ns()
-        idle = self._admission.makes_room(uid, self.links.values(), now_ns)
+        idle = self._admission.makes_room(uid, pid, self.links.values(), now_ns)
         if idle is not None:
             log.warning("%s drops %r: %s", self.address, idle.peer, MADE_ROOM)
             send_away(idle.socket, MADE_ROOM)
@@ -357,41 +374,3 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
-
-
-class ShmServer(Server[Connection]):
-    """Serves ``shm:NAME``: each connection has a memory with rings of mboxio's own.
-
-    Args:
-        name: of the socket.
-        channels: what is served; connections get those that are there when they are made.
-
-    The others, and what is raised, are those of `Server`.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        channels: Callable[[], Sequence[RemoteChannel]],
-        stats: RemoteStats,
-        lock: RLock,
-        spin_ns: int,
-    ) -> None:
-        self.greeting = Greeting.GOOD
-        self.served = channels
-        super().__init__("shm", name, stats, lock, spin_ns)
-
-    def welcome(self, link: socket.socket) -> tuple[Connection, int]:
-        """See `Server.welcome`."""
-        channels = self.served()
-        memory, layout, descriptor = new_memory([channel.spec for channel in channels])
-        try:
-            # No bound method of ours: a cycle would keep the memory until it is collected.
-            doorbell = functools.partial(self._admission.ring, link)
-            connection = Connection(
-                channels, memory, layout, doorbell, self._stats, self._lock, self._spin_ns > 0
-            )
-            greet(link, memory, descriptor, self.greeting)
-            return connection, layout.epoch
-        finally:
-            os.close(descriptor)

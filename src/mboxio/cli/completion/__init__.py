@@ -1,0 +1,1 @@
+"""Addresses as arguments, and what a shell completes at the Tab key."""

@@ -1,0 +1,11 @@
+"""Whose fault an error is: the command's, or the remote's."""
+
+from mboxio import AddressError, MailboxError, MessageTooLong, ReplyTooLong, WrongMessage
+
+__all__ = ["is_wrong"]
+
+
+def is_wrong(error: MailboxError) -> bool:
+    """Return whether the command or its message is wrong, and not the remote."""
+    wrong = isinstance(error, AddressError | WrongMessage | MessageTooLong)
+    return wrong and not isinstance(error, ReplyTooLong)

@@ -1,0 +1,1 @@
+"""A driver package that works, from which ``mboxio new-driver`` makes others."""
