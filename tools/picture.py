@@ -12,6 +12,7 @@ import pty
 import re
 import select
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -76,12 +77,18 @@ def record(command: list[str], columns: int) -> Iterator[Frame]:
     Raises:
         SystemExit: the command failed.
     """
-    child, terminal = pty.fork()
-    if child == 0:
-        os.environ.update(TERM="xterm-256color", COLUMNS=str(columns), LINES="50")
-        os.environ.pop("NO_COLOR", None)
-        os.execvp(command[0], command)
+    terminal, its_side = pty.openpty()
     ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    colours = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    program = subprocess.Popen(
+        command,
+        stdin=its_side,
+        stdout=its_side,
+        stderr=its_side,
+        start_new_session=True,
+        env={**colours, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "50"},
+    )
+    os.close(its_side)
     screen, start, shown, rest = Screen(), time.monotonic(), -FRAME_S, b""
     while True:
         ready = bool(select.select([terminal], [], [], FRAME_S)[0])
@@ -98,7 +105,7 @@ def record(command: list[str], columns: int) -> Iterator[Frame]:
     screen.feed(rest.decode())
     yield Frame(time.monotonic() - start, screen.lines)
     os.close(terminal)
-    if code := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+    if code := program.wait():
         sys.exit(f"{command[0]} failed with code {code}, so there is no picture")
 
 
