@@ -112,7 +112,7 @@ def add(app: Sphinx, page: str, source: list[str]) -> None:
 def hide_making(
     app: Sphinx, kind: str, name: str, thing: object, options: object, shown: str, result: str
 ) -> tuple[str, str] | None:
-    """Hide how an object is made that programs get from somebody else."""
+    """Hide how clients and requests are made: programs get them from a connection."""
     return ("", "") if name in GIVEN else None
 
 

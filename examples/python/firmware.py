@@ -18,7 +18,7 @@ def control(message: bytes) -> bytes:
 
 @remote.handler("sensor")
 def sensor(message: bytes) -> bytes:
-    for degrees in range(int(message)):  # so many readings, which nobody asks for one by one
+    for degrees in range(int(message)):  # that many unsolicited messages
         remote.notify("sensor", f"{degrees + 40} degrees".encode())
     return b"ok"
 
