@@ -51,7 +51,6 @@ html_copy_source = html_show_sourcelink = False
 html_theme_options = {"navigation_with_keys": True}
 
 myst_heading_anchors = 3
-smartquotes = False  # it would make a dash of the -- of an option
 default_role = "py:obj"
 autodoc_default_options = {"members": True, "show-inheritance": True, "member-order": "bysource"}
 autodoc_typehints = "signature"
@@ -116,6 +115,14 @@ def hide_making(
     return ("", "") if name in GIVEN else None
 
 
+def mark_options(app: Sphinx, context: object, lines: list[str]) -> None:
+    """Have options in the help of a command look like code; else their -- becomes a dash."""
+    lines[:] = [
+        line if line.startswith("..") else re.sub(r"(?<![\w`-])--[a-z][\w-]*", r"``\g<0>``", line)
+        for line in lines
+    ]
+
+
 def tree(pages: list[str], caption: str = "") -> str:
     """Return a part of the navigation."""
     title = f":caption: {caption}\n" if caption else ""
@@ -129,3 +136,5 @@ def setup(app: Sphinx) -> None:
     app.connect("builder-inited", write_modules)
     app.connect("source-read", add)
     app.connect("autodoc-process-signature", hide_making)
+    app.connect("sphinx-click-process-description", mark_options)
+    app.connect("sphinx-click-process-options", mark_options)
