@@ -156,3 +156,23 @@ $(BUILT): $(DEPS) setup.py $(SOURCES)
 	mkdir -p build
 	flock build/.lock $(PIP) install --no-build-isolation '.[cli]'
 	touch $@
+
+# The recording of the demo in the README.
+pictures: $(BUILT)
+	$(BIN)/python tools/picture.py docs/demo.svg $(BIN)/mboxio demo
+
+# The documentation as a web site, build/site/index.html. A broken link or reference fails it. Its tools
+# have an environment of their own.
+SITE := build/site-tools
+
+.PHONY: pictures site
+site: $(SITE)/.deps
+	PYTHONPATH=$(CURDIR)/src PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache \
+	    $(SITE)/bin/python -m sphinx --quiet --fail-on-warning --keep-going \
+	    --conf-dir docs/site --doctree-dir build/site-trees . build/site
+
+$(SITE)/.deps: pyproject.toml
+	$(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/python -m pip --disable-pip-version-check --quiet install --upgrade 'pip>=25.1'
+	$(SITE)/bin/python -m pip --disable-pip-version-check --quiet install --group site
+	touch $@

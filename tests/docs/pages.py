@@ -8,7 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "examples" / "python" / "README.md",
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_generated" not in page.parts),
 ]
 LANGUAGES = frozenset({"c", "mermaid", "python", "sh", "text", "toml", "yaml"})
 """What a block may be written in: each of them is checked, except for text."""

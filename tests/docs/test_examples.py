@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from code import InteractiveConsole
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,16 @@ TARGETS = {target for targets in RULES for target in targets.split()}
 
 PYTHONS_OWN = frozenset({"PYTHONPATH"})
 
-CONTROLLER_LINES_MAX = 60
+FIRST_DRIVER = ROOT / "docs" / "tutorial" / "first-driver.md"
+CONTROLLER_LINES_MAX = 40
+PASTED = [
+    ROOT / "README.md",
+    *(
+        ROOT / "docs" / "tutorial" / f"{name}.md"
+        for name in ("first-mailbox", "firmware-in-python")
+    ),
+]
+"""What newcomers try line by line."""
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
@@ -56,6 +66,22 @@ def test_python_runs(page: Path, sockets: str, monkeypatch: pytest.MonkeyPatch) 
                 run_test(vars(module)[name])
     vars(module).clear()
     gc.collect()  # what belongs to an example goes with it
+
+
+@pytest.mark.parametrize("page", PASTED, ids=name_of)
+def test_python_can_be_pasted(
+    page: Path, sockets: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into the prompt of Python 3.11, which takes an empty line as the end of what is indented."""
+    module = ModuleType("pasted")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    console = InteractiveConsole(vars(module))
+    for block in blocks(page, "python"):
+        for number, line in enumerate([*block.text.splitlines(), ""], block.line):
+            console.push(line)
+            assert not capsys.readouterr().err, f"{name_of(page)}:{number}"
+    vars(module).clear()
+    gc.collect()
 
 
 def run_test(function: Callable[..., Any]) -> None:
@@ -113,9 +139,9 @@ def build_firmware(folder: Path) -> None:
 
 
 def test_a_controller_is_short() -> None:
-    """The README promises little work."""
+    """The tutorial promises little work."""
     (controller,) = (
-        block for block in blocks(ROOT / "README.md", "python") if "(Controller)" in block.text
+        block for block in blocks(FIRST_DRIVER, "python") if "(Controller)" in block.text
     )
     assert controller.text.count("\n") < CONTROLLER_LINES_MAX
 

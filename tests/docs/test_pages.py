@@ -2,8 +2,10 @@
 
 import ast
 import dataclasses
+import errno
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 import tomllib
@@ -16,6 +18,7 @@ from xml.etree import ElementTree
 import pytest
 
 import mboxio
+from mboxio.address import catalogue
 from mboxio.driver.services import Services
 from mboxio.testing import Bench, checks
 from mboxio.testing.hints import USUAL
@@ -25,8 +28,11 @@ from tests.docs.states import diagram
 pytestmark = pytest.mark.once
 
 SOURCE = ROOT / "src" / "mboxio"
-README = ROOT / "README.md"
+INDEX = ROOT / "docs" / "index.md"
+GUARANTEES_PAGE = ROOT / "docs" / "guarantees.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
+REFERENCE = ROOT / "docs" / "reference"
+TROUBLESHOOTING = ROOT / "docs" / "how-to" / "troubleshooting.md"
 CONTROLLERS = ROOT / "docs" / "write-a-controller.md"
 GUARANTEES = 14
 FILE = re.compile(r"[\w./-]+\.(?:h|md|pxd|py|pyx|svg|toml)")
@@ -56,7 +62,13 @@ def test_a_link_to_a_test_leads_to_its_file(page: Path) -> None:
 
 @each_page
 def test_named_files_exist(page: Path) -> None:
-    places = [ROOT, SOURCE, ROOT / "docs", *(path for path in SOURCE.iterdir() if path.is_dir())]
+    places = [
+        page.parent,
+        ROOT,
+        SOURCE,
+        ROOT / "docs",
+        *(path for path in SOURCE.iterdir() if path.is_dir()),
+    ]
     for code in codes(page):
         if FILE.fullmatch(code) and not code.startswith("test_"):
             assert any((place / code).exists() for place in places), f"no file {code}"
@@ -84,15 +96,96 @@ def test_pictures_can_be_shown(picture: Path) -> None:
     assert not re.search(r"https?://|url\((?!#)|@import|<script", style)
 
 
-# -- README
+# -- index
+
+
+def test_every_page_can_be_found() -> None:
+    """From the index, and in the navigation of the site."""
+    pages = {page for page in PAGES if page.parent != ROOT} - {INDEX}
+    linked = {(INDEX.parent / target).resolve() for _, target in links(INDEX)}
+    assert not pages - linked, "docs/index.md does not lead to them"
+    parts = tomllib.loads((ROOT / "docs" / "site" / "navigation.toml").read_text())["part"]
+    shown = [ROOT / f"{page}.md" for part in parts for page in part["pages"]]
+    assert len(shown) == len(set(shown))
+    assert not pages - {*shown}, "docs/site/navigation.toml does not have them"
+    assert {*shown} <= {*PAGES}, "there are no such pages"
+
+
+# -- guarantees
 
 
 def test_every_guarantee_names_its_tests() -> None:
-    rows = list(table(README, "Guarantee"))
-    assert [row[0] for row in rows] == [str(number) for number in range(1, GUARANTEES + 1)]
-    for number, _, tests in rows:
-        named = re.findall(r"\[(test_\w+)\]", tests)
+    _, *items = re.split(r"^(\d+)\. ", GUARANTEES_PAGE.read_text(), flags=re.M)
+    assert items[::2] == [str(number) for number in range(1, GUARANTEES + 1)]
+    for number, text in zip(items[::2], items[1::2], strict=True):
+        named = re.findall(r"^ +- \[(test_\w+)\]", text, re.M)
         assert any(name.startswith(f"test_{number}_") for name in named), number
+
+
+# -- troubleshooting
+
+
+def test_the_messages_of_the_page_are_those_of_the_code() -> None:
+    """What stands for … in them differs each time."""
+    texts = [
+        re.sub(r"['\"]?\s*\n\s*f?[\"']", "", each.read_text()) for each in SOURCE.rglob("*.py")
+    ]
+    texts.append(os.strerror(errno.EACCES))
+    for message, *_ in table(TROUBLESHOOTING, "Message"):
+        for part in re.split("…|waiting for", re.findall(r"`(.+?)`", message)[0]):
+            words = part.strip(" ()';:,")
+            assert any(words in text for text in texts), f"{words!r} is in no message"
+
+
+# -- reference
+
+
+def test_every_error_is_explained() -> None:
+    rows = {row[0].strip("`"): row[1] for row in table(REFERENCE / "errors.md", "Error")}
+    assert rows.keys() == set(mboxio.errors.__all__) - {"MailboxError"}
+    for name, number in rows.items():
+        kind = getattr(mboxio.errors, name)
+        assert getattr(errno, number.partition(",")[0]) == kind.default_errno, name
+    (tree,) = (block.text for block in blocks(REFERENCE / "errors.md", "text"))
+    told = (mboxio.errors.__doc__ or "").replace("``", "")
+    assert all(line.strip() in told for line in tree.splitlines())
+
+
+def test_every_option_of_an_address_is_explained() -> None:
+    told = {
+        (controller.strip("`"), option.strip("`")): default.strip("`-")
+        for controller, option, default, _ in table(REFERENCE / "addresses.md", "Option")
+    }
+    options: dict[tuple[str, str], Any] = {
+        (name, field.name): field.default
+        for name in catalogue.BUILT_IN
+        for field in dataclasses.fields(catalogue.load(name).Options)
+    }
+    assert told.keys() == options.keys()
+    for place, default in options.items():
+        if isinstance(default, bool):
+            assert told[place] == ("yes" if default else "no"), place
+        elif default == -1:
+            assert told[place] == "", place  # it stands for none
+        elif isinstance(default, int):
+            assert int(told[place], 0) == default, place
+        else:
+            assert type(default)(told[place]) == default, place
+
+
+def test_every_command_is_in_the_reference() -> None:
+    pytest.importorskip("click")
+    commands = importlib.import_module("mboxio.cli.app").COMMANDS
+    told = {row[0].strip("`"): row[1] for row in table(REFERENCE / "cli.md", "Command")}
+    assert told == {name: summary for name, (_, summary) in commands.items()}
+
+
+def test_every_module_in_the_reference_is_public() -> None:
+    rows = list(table(REFERENCE / "api.md", "Module"))
+    assert rows
+    for module, _ in rows:
+        assert not re.search(r"\b_", module)
+        importlib.import_module(module.strip("`"))
 
 
 # -- architecture
