@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from mboxio._base.clock import Clock
     from mboxio._queue.stats import ChannelStats
     from mboxio.client.asynchronous import AsyncClient
-    from mboxio.client.blocking import Client, Connection, Messages, Request
+    from mboxio.client.blocking import Client, Messages, Request
+    from mboxio.client.connection import Connection
     from mboxio.client.open import connect
     from mboxio.client.open import open as open  # not in __all__: it would hide the built-in
     from mboxio.client.open_async import connect_async, open_async
@@ -113,7 +114,8 @@ _HOMES = {
     "client.asynchronous": ("AsyncClient",),
     "client.open_async": ("connect_async", "open_async"),
     "driver.capabilities": ("Capabilities", "TxDone"),
-    "client.blocking": ("Client", "Connection", "Messages", "Request"),
+    "client.blocking": ("Client", "Messages", "Request"),
+    "client.connection": ("Connection",),
     "_base.clock": ("Clock",),
     "driver.controller": (
         "ACCEPTED",

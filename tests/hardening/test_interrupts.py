@@ -98,7 +98,7 @@ class InterruptedOnReturn(Client):
 
 
 def test_ctrl_c_when_a_verb_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mboxio.client.blocking.Client", InterruptedOnReturn)
+    monkeypatch.setattr("mboxio.client.connection.Client", InterruptedOnReturn)
     driver = Manual()
     with attach(driver) as connection:
         client = connection.client(0, timeout_s=None)

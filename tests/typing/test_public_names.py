@@ -1,8 +1,12 @@
 """What a user's objects show, in one table: a name that is added or goes is decided here."""
 
+import ast
 import asyncio
+from pathlib import Path
 
 import mboxio
+
+ROOT = Path(__file__).parent.parent.parent
 
 SHOWN = {
     "Client": """
@@ -40,3 +44,19 @@ def names(shown: object) -> set[str]:
 def promised(kind: str) -> set[str]:
     """Return the names in the table."""
     return set(SHOWN[kind].split())
+
+
+def test_editors_show_what_the_verbs_promise() -> None:
+    """They look at the typed declarations, which repeat the docstrings of what runs."""
+    client = ROOT / "src" / "mboxio" / "client"
+    promised = docstrings(client / "sending.py")
+    shown = docstrings(client / "verbs.py") | docstrings(client / "blocking.py")
+    for verb in ("submit", "post", "request", "send"):
+        assert shown[verb] == promised[verb]
+        assert promised[verb]
+
+
+def docstrings(path: Path) -> dict[str, str]:
+    """Return the docstring of each function in a file, by its name."""
+    functions = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef))
+    return {each.name: text for each in functions if (text := ast.get_docstring(each))}

@@ -13,7 +13,8 @@ from mboxio._os.descriptors import refuse_exhausted
 from mboxio.address import catalogue
 from mboxio.address.address import Address as Address
 from mboxio.address.allowed import names_of, require_allowed
-from mboxio.client.blocking import Client, Connection
+from mboxio.client.blocking import Client
+from mboxio.client.connection import Connection
 from mboxio.client.patience import Patience
 from mboxio.driver.controller import Controller
 from mboxio.errors import AddressError, MailboxError

@@ -9,7 +9,7 @@ from mboxio._base.timeouts import DEFAULT
 from mboxio._pump.running import running_loop
 from mboxio.address.allowed import names_of
 from mboxio.client.asynchronous import AsyncClient
-from mboxio.client.blocking import Connection
+from mboxio.client.connection import Connection
 from mboxio.client.open import Address, connect, reach
 from mboxio.client.patience import Patience
 from mboxio.client.slow import DistantClient

@@ -71,7 +71,23 @@ class Verbs(Sender):
             lent: Lent | None = None,
         ) -> Request[Any]: ...
         def submit(self, data: "Buffer", **options: Any) -> Any:
-            """See `Sender.submit`."""
+            """Hand a message over that expects a reply, and return at once.
+
+            Args:
+                data: the message; copied.
+                timeout_s: deadline of the reply, in seconds from the doorbell on.
+                queue_timeout_s: deadline for leaving the backlog, in seconds.
+                into: writable memory for the reply; untouched once the request is over otherwise.
+                lent: memory the remote may touch; its ``give_back()`` is called at the proof that
+                    the remote is finished with it.
+
+            Returns:
+                The request: in flight, queued in the backlog, or over already.
+
+            Raises:
+                QueueFull: no place; nothing was accepted. ``reason`` says what lacks.
+                MessageTooLong, ClosedError, RemoteGone, OutOfStep: nothing was accepted.
+            """
 
         def post(
             self,
@@ -81,7 +97,10 @@ class Verbs(Sender):
             queue_timeout_s: float | None = DEFAULT,
             lent: Lent | None = None,
         ) -> Request[bytes]:
-            """See `Sender.post`."""
+            """Hand a one-way message over and return at once; the request is done at TX done.
+
+            Arguments and errors as for `submit`.
+            """
             raise NotImplementedError
 
     def __reduce__(self) -> NoReturn:

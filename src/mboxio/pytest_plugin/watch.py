@@ -13,7 +13,7 @@ from mboxio._base.clock import Clock
 from mboxio._base.request import Request
 from mboxio._base.trace import REQUEST_ENDED, REQUEST_SENT
 from mboxio._host.host import Host
-from mboxio.client.blocking import Connection
+from mboxio.client.connection import Connection
 from mboxio.driver.controller import Controller
 from mboxio.errors import RemoteError
 

@@ -13,7 +13,7 @@ from mboxio._host.host import Host
 from mboxio._queue.backlog import PLACED
 from mboxio._queue.channel import Channel
 from mboxio._queue.queue import Queue
-from mboxio.client.blocking import Connection
+from mboxio.client.connection import Connection
 from mboxio.driver.base_channel import BaseChannel
 from mboxio.driver.controller import Controller
 from mboxio.driver.correlate import Verdict
