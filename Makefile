@@ -33,8 +33,16 @@ venv: $(DEPS)
 
 build: $(BUILT)
 
-demo: $(BUILT)
+# With this tree's build if there is one. Else, for a first look, with the least that it takes, compiled
+# quickly: that lies in folders of its own, and is never measured.
+demo:
+ifneq ($(wildcard $(BUILT)),)
+	@$(MAKE) --no-print-directory build
 	$(BIN)/mboxio demo
+else
+	@MBOXIO_OPTIMIZE=-O0 $(MAKE) --no-print-directory VENV=build/demo GROUP=build build
+	build/demo/bin/mboxio demo
+endif
 
 test-compiled: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled $(BIN)/pytest $(ARGS)
@@ -142,6 +150,7 @@ clean:
 
 $(DEPS): pyproject.toml
 	tools/doctor.sh $(PYTHON)
+	@echo "making $(VENV), with the group $(GROUP) of pyproject.toml"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'
 	$(PIP) install --group $(GROUP)
@@ -154,6 +163,8 @@ $(BENCH): $(DEPS)
 $(BUILT): $(DEPS) setup.py $(SOURCES)
 	tools/doctor.sh $(BIN)/python
 	mkdir -p build
+	@echo "compiling mboxio into $(VENV)"
+	flock build/.lock $(BIN)/python setup.py --quiet build
 	flock build/.lock $(PIP) install --no-build-isolation '.[cli]'
 	touch $@
 
