@@ -22,6 +22,7 @@ __all__ = [
     "modules",
     "name",
     "optimized",
+    "short",
     "sources",
     "summary",
 ]
@@ -76,6 +77,12 @@ def optimized() -> bool:
     """Return whether this build is compiled as a release is; the demo and some tests run others."""
     stamp = _stamp()
     return stamp is not None and stamp.OPTIMIZE == "-O3"
+
+
+def short() -> str:
+    """Return the build's name, with the option of the compiler if it is not that of a release."""
+    stamp = _stamp()
+    return name() if stamp is None or optimized() else f"compiled {stamp.OPTIMIZE}"
 
 
 def describe() -> str:

@@ -32,6 +32,7 @@ def test_a_build_knows_its_optimization(
     assert _build.optimized() == best
     assert _build.describe() == f"compiled by Cython 3 with {flag}: a"
     assert ("not for measuring" in _build.summary()) != best
+    assert _build.short() == ("compiled" if best else "compiled -O0")
 
 
 @pytest.mark.once
