@@ -20,7 +20,10 @@ say "sources"
 }
 # Files keep their times, so only what changed since the last time is compiled again.
 tar -xf "$dist"/*.tar.gz -C "$work/new" --strip-components=1
-[ ! -d "$tree/build" ] || mv "$tree/build" "$work/new/build"
+if [ -d "$tree/build" ]; then
+    rm -rf "$work/new/build"
+    mv "$tree/build" "$work/new/build"
+fi
 rm -rf "$tree"
 mv "$work/new" "$tree"
 cd "$tree"
