@@ -42,9 +42,9 @@ RECYCLED = {"mboxio._base.request": 256}
 PURE = os.environ.get("MBOXIO_PURE") == "1" or "editable_wheel" in sys.argv
 FASTEST = "-O3"
 OPTIMIZE = os.environ.get("MBOXIO_OPTIMIZE", FASTEST)
-# Python's own flags ask for debug information, five times the size of the rest. A build with CFLAGS
-# of its own, such as those of the sanitizers, decides for itself.
-OWN_FLAGS = "CFLAGS" in os.environ
+# Python's own flags ask for debug information, five times the size of the rest, and only debuggers
+# and C++ unwind through the modules. A build with CFLAGS of its own, like the sanitizers', decides.
+SMALL = [] if "CFLAGS" in os.environ else ["-g0", "-fno-asynchronous-unwind-tables"]
 LINK = re.compile(r"(!?)(\[(?:[^\[\]]|\[[^\]]*\])*\])\((?![a-z]+:|#)([^)\s]+)\)")
 
 _build = SimpleNamespace(**runpy.run_path(str(PACKAGE / "_build.py")))
@@ -62,9 +62,9 @@ def extensions() -> list[Extension]:
                 OPTIMIZE,
                 "-Wall",
                 "-Wno-sign-compare",  # Cython's constants are signed
-                *([] if OWN_FLAGS else ["-g0"]),
+                *SMALL,
             ],
-            extra_link_args=[] if OWN_FLAGS else ["-Wl,--strip-all"],
+            extra_link_args=["-Wl,--strip-all"] if SMALL else [],
         )
         for name, file in _build.modules(str(PACKAGE)).items()
     ]

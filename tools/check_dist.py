@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ARM = ROOT / "build" / "arm64" / "bin" / "python"
 WHEEL_MB, INSTALLED_MB = 4.0, 9.0
+ARM_MORE_MB = 2.0  # its modules are aligned to pages of 64 KiB
 IN_SOURCES = ("setup.py", "Makefile", "docs/releasing.md", "tests/conftest.py", "tools/doctor.sh")
 
 USE = """
@@ -95,8 +96,9 @@ def check_use(wheel: Path, folder: Path) -> None:
         sys.exit(f"{wheel.name}: installed, it is {' '.join(told)}")
     used_s = time.monotonic() - began_s
     size_mb = sum(path.stat().st_size for path in (site / "mboxio").rglob("*")) / 1e6
-    if size_mb > INSTALLED_MB:
-        sys.exit(f"{wheel.name}: {size_mb:.1f} MB when installed, more than {INSTALLED_MB}")
+    limit_mb = INSTALLED_MB + ("aarch64" in wheel.name) * ARM_MORE_MB
+    if size_mb > limit_mb:
+        sys.exit(f"{wheel.name}: {size_mb:.1f} MB when installed, more than {limit_mb}")
     print(
         f"    installed: {size_mb:.1f} MB, {installed_s:.1f} s; with both requests {used_s:.1f} s"
     )

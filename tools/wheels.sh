@@ -60,6 +60,6 @@ fi
 
 say "the oldest Linux that each can run on"
 for each in "$work"/raw/*.whl; do
-    PATH=$tools:$PATH "$tools/auditwheel" --quiet repair --wheel-dir "$dist" "$each"
+    PATH=$tools:$PATH "$tools/auditwheel" repair --wheel-dir "$dist" "$each" 2>&1 | tail -1
 done
 ls -l "$dist"
