@@ -62,6 +62,7 @@ def extensions() -> list[Extension]:
                 OPTIMIZE,
                 "-Wall",
                 "-Wno-sign-compare",  # Cython's constants are signed
+                "-Wno-array-bounds",  # gcc takes an object for no longer than its head
                 *SMALL,
             ],
             extra_link_args=["-Wl,--strip-all"] if SMALL else [],

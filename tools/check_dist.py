@@ -94,7 +94,8 @@ def check_use(wheel: Path, folder: Path) -> None:
     if told[:3] != [*kind, wheel.name.split("-")[1]] or not Path(told[3]).is_relative_to(folder):
         sys.exit(f"{wheel.name}: installed, it is {' '.join(told)}")
     used_s = time.monotonic() - began_s
-    size_mb = sum(path.stat().st_size for path in (site / "mboxio").rglob("*")) / 1e6
+    files = (path for path in (site / "mboxio").rglob("*") if path.is_file())
+    size_mb = sum(path.stat().st_size for path in files) / 1e6
     limit_mb = INSTALLED_MB + ("aarch64" in wheel.name) * ARM_MORE_MB
     if size_mb > limit_mb:
         sys.exit(f"{wheel.name}: {size_mb:.1f} MB when installed, more than {limit_mb}")
