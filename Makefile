@@ -9,6 +9,8 @@ BENCH := $(VENV)/.bench
 BUILT := $(VENV)/.built
 # The folders are named too: a file that went away changes only its folder.
 SOURCES := $(shell find src -name __pycache__ -prune -o -print)
+# The tools of a release, in an environment of their own.
+RELEASE := build/release
 SANITIZED := build/sanitized
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 # What runs on other machines.
@@ -24,7 +26,7 @@ GROUP ?= dev
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: test venv build demo test-compiled test-pure test-pythons i386 arm64 fuzz recovery interrupts hostile deadlines check lint types docs format clean bench sanitize sanitize-threads
+.PHONY: test venv build demo test-compiled test-pure test-pythons i386 arm64 fuzz recovery interrupts hostile deadlines check lint types docs format clean bench wheels release sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -33,8 +35,16 @@ venv: $(DEPS)
 
 build: $(BUILT)
 
-demo: $(BUILT)
+# With this tree's build if there is one. Else, for a first look, with the least that it takes, compiled
+# quickly: that lies in folders of its own, and is never measured.
+demo:
+ifneq ($(wildcard $(BUILT)),)
+	@$(MAKE) --no-print-directory build
 	$(BIN)/mboxio demo
+else
+	@MBOXIO_OPTIMIZE=-O0 $(MAKE) --no-print-directory VENV=build/demo GROUP=build build
+	build/demo/bin/mboxio demo
+endif
 
 test-compiled: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled $(BIN)/pytest $(ARGS)
@@ -114,6 +124,25 @@ docs: $(BUILT)
 bench: $(BUILT) $(BENCH)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# What a release uploads, into dist/: built from its own sources, for each Python of this machine and for an
+# emulated ARM where its tools are, and each file tried where it lands.
+wheels:
+	$(MAKE) VENV=$(RELEASE) GROUP=release venv
+	if command -v aarch64-linux-gnu-gcc qemu-aarch64-static; then \
+	    $(MAKE) VENV=$(RELEASE) GROUP=release build/arm64/.deps; fi
+	tools/wheels.sh $(RELEASE)/bin $(PYTHON)
+	$(RELEASE)/bin/python tools/check_dist.py dist
+
+# Whether this tree can be released, and what is left to do by hand: nothing is uploaded.
+release:
+	$(MAKE) VENV=$(RELEASE) GROUP=release venv
+	$(RELEASE)/bin/python tools/release.py before
+	$(RELEASE)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(RELEASE)/bin/check-jsonschema --builtin-schema vendor.github-issue-forms \
+	    .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/driver.yml
+	$(MAKE) wheels
+	$(RELEASE)/bin/python tools/release.py after
+
 # The compiled build and all tests under AddressSanitizer and UndefinedBehaviorSanitizer. Built from a
 # copy: the ordinary products know nothing of these options. Leaks are looked for by the tests.
 sanitize: $(DEPS)
@@ -142,6 +171,7 @@ clean:
 
 $(DEPS): pyproject.toml
 	tools/doctor.sh $(PYTHON)
+	@echo "making $(VENV), with the group $(GROUP) of pyproject.toml"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'
 	$(PIP) install --group $(GROUP)
@@ -154,6 +184,8 @@ $(BENCH): $(DEPS)
 $(BUILT): $(DEPS) setup.py $(SOURCES)
 	tools/doctor.sh $(BIN)/python
 	mkdir -p build
+	@echo "compiling mboxio into $(VENV)"
+	flock build/.lock $(BIN)/python setup.py --quiet build
 	flock build/.lock $(PIP) install --no-build-isolation '.[cli]'
 	touch $@
 

@@ -1,15 +1,19 @@
 """Compile the hot modules with Cython: every .pyx, and every .py that has a .pxd beside it.
 
 ``MBOXIO_PURE=1`` builds the package without them. All products lie under build/: an editable
-package runs from src and is pure Python, too.
+package runs from src and is also pure Python. ``MBOXIO_OPTIMIZE=-O0`` compiles in half the time,
+for builds that need not be fast; they lie in folders of their own, and their stamp says so.
 """
 
+import itertools
 import os
+import re
 import runpy
 import shlex
 import shutil
 import sys
 import sysconfig
+import tomllib
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +40,12 @@ DIRECTIVES = {
 RECYCLED = {"mboxio._base.request": 256}
 
 PURE = os.environ.get("MBOXIO_PURE") == "1" or "editable_wheel" in sys.argv
+FASTEST = "-O3"
+OPTIMIZE = os.environ.get("MBOXIO_OPTIMIZE", FASTEST)
+# Python's own flags ask for debug information, five times the size of the rest, and only debuggers
+# and C++ unwind through the modules. A build with CFLAGS of its own, like the sanitizers', decides.
+SMALL = [] if "CFLAGS" in os.environ else ["-g0", "-fno-asynchronous-unwind-tables"]
+LINK = re.compile(r"(!?)(\[(?:[^\[\]]|\[[^\]]*\])*\])\((?![a-z]+:|#)([^)\s]+)\)")
 
 _build = SimpleNamespace(**runpy.run_path(str(PACKAGE / "_build.py")))
 
@@ -48,10 +58,35 @@ def extensions() -> list[Extension]:
             [str(PACKAGE / file)],
             include_dirs=sorted({str(header.parent) for header in headers}),
             depends=[str(header) for header in headers],
-            extra_compile_args=[os.environ.get("MBOXIO_OPTIMIZE", "-O3"), "-Wall"],
+            extra_compile_args=[
+                OPTIMIZE,
+                "-Wall",
+                "-Wno-sign-compare",  # Cython's constants are signed
+                "-Wno-array-bounds",  # gcc takes an object for no longer than its head
+                *SMALL,
+            ],
+            extra_link_args=["-Wl,--strip-all"] if SMALL else [],
         )
         for name, file in _build.modules(str(PACKAGE)).items()
     ]
+
+
+def index_page() -> str:
+    """Return the README with links that also lead somewhere from the page of a package index."""
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+
+    def absolute(found: re.Match[str]) -> str:
+        kind = "raw" if found[1] else "blob"  # a picture, a page
+        place = f"{project['urls']['Repository']}/{kind}/v{project['version']}/{found[3]}"
+        return f"{found[1]}{found[2]}({place})"
+
+    return LINK.sub(absolute, Path("README.md").read_text())
+
+
+def tell(text: str, end: str = "\n") -> None:
+    """Write a line for those who wait; in a terminal it takes the place of the one before."""
+    before = "\r\x1b[K" if sys.stderr.isatty() else ""
+    print(f"{before}mboxio: {text}", end=end, file=sys.stderr, flush=True)
 
 
 def require_compiler() -> None:
@@ -117,27 +152,38 @@ class BuildExtensions(build_ext):
         if _build.checksums(str(PACKAGE)) != checksums:
             raise CompileError("a source file changed during the build: build again")
         write_stamp(checksums)
-        shutil.copy(STAMP, Path(self.build_lib, "mboxio"))
+        installed = Path(self.build_lib, "mboxio", STAMP.name)
+        installed.write_text(f"{STAMP.read_text()}OPTIMIZE = {OPTIMIZE!r}\n")
+
+    def build_extension(self, extension: Extension) -> None:
+        super().build_extension(extension)
+        if sys.stderr.isatty():
+            tell(f"compiled {next(self.count)} of {len(self.extensions)} modules", end="")
 
     def build_extensions(self) -> None:
         from Cython.Build import cythonize
+        from Cython.Compiler import Errors
         from Cython.Compiler.Errors import CompileError as CythonError
         from Cython.Compiler.Options import get_directive_defaults
 
         # Of a class of ordinary Python, Cython takes it from nowhere else.
         get_directive_defaults().setdefault("freelist", 0)
         generated: list[Extension] = []
+        self.count = itertools.count(1)
         unknown = RECYCLED.keys() - {each.name for each in self.extensions}
         if unknown:
             raise CompileError(f"RECYCLED names {unknown}, which is no compiled module")
+        tell(f"translating {len(self.extensions)} modules to C, then compiling them ({OPTIMIZE})")
         try:
             for kept in sorted({0, *RECYCLED.values()}):
+                Errors.LEVEL = 2 if kept else 1  # it warns of every class below a recycled one
                 generated += cythonize(
                     [each for each in self.extensions if RECYCLED.get(each.name, 0) == kept],
                     build_dir=str(C_FILES),
                     include_path=[str(PACKAGE.parent)],
                     compiler_directives={**DIRECTIVES, "freelist": kept},
                     nthreads=JOBS,
+                    quiet=True,
                 )
         except CythonError as error:
             raise CompileError(f"Cython refuses {error}, see above") from None
@@ -145,11 +191,17 @@ class BuildExtensions(build_ext):
         for extension in self.extensions:
             extension.sources = sources[extension.name]
         super().build_extensions()
+        tell(f"compiled {len(self.extensions)} modules")
 
 
 C_FILES.mkdir(parents=True, exist_ok=True)
 setup(
     ext_modules=[] if PURE else extensions(),
     cmdclass={"build_py": BuildPython, "build_ext": BuildExtensions},
-    options={"egg_info": {"egg_base": "build"}},
+    options={
+        "build": {"build_base": "build" if OPTIMIZE == FASTEST else f"build/optimize{OPTIMIZE}"},
+        "egg_info": {"egg_base": "build"},
+    },
+    long_description=index_page(),
+    long_description_content_type="text/markdown",
 )

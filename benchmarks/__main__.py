@@ -51,8 +51,8 @@ def main(
 
 def measure(names: "tuple[str, ...] | list[str]", passes: int, quick: bool) -> Results:
     """Run the tables with these names."""
-    if _build.name() != "compiled":
-        raise click.ClickException("this Python has no compiled mboxio: run `make bench`")
+    if not _build.optimized():
+        raise click.ClickException(f"nothing to measure here, {_build.summary()}: run `make bench`")
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
         raise click.ClickException("host and remote need a CPU each, and there is only one")

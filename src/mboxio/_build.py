@@ -8,12 +8,24 @@ board may have byte code only: a source that is not there cannot be newer than w
 
 import os
 import sys
+import warnings
 import zlib
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
-__all__ = ["check", "checksums", "describe", "hide_frames", "modules", "name", "sources", "summary"]
+__all__ = [
+    "check",
+    "checksums",
+    "describe",
+    "hide_frames",
+    "modules",
+    "name",
+    "optimized",
+    "short",
+    "sources",
+    "summary",
+]
 
 _ROOT = os.path.dirname(__file__)
 _SHARED = (".pxd", ".h")
@@ -28,6 +40,8 @@ def check() -> None:
     Called before the first compiled module is imported, because a mixture may fail in obscure ways.
     """
     stamp = _stamp()
+    if stamp is None:
+        _warn_without_gil()
     wanted: set[str] = set(stamp.MODULES) if stamp else set()
     files = _files(_ROOT)
     built = {_module(file) for file in files if _is_extension(file)}
@@ -59,13 +73,25 @@ def name() -> str:
     return "compiled" if _stamp() else "pure"
 
 
+def optimized() -> bool:
+    """Return whether this build is compiled as a release is; the demo and some tests run others."""
+    stamp = _stamp()
+    return stamp is not None and stamp.OPTIMIZE == "-O3"
+
+
+def short() -> str:
+    """Return the build's name, with the option of the compiler if it is not that of a release."""
+    stamp = _stamp()
+    return name() if stamp is None or optimized() else f"compiled {stamp.OPTIMIZE}"
+
+
 def describe() -> str:
     """Return the build in one line, for people."""
     stamp = _stamp()
     if stamp is None:
         return "pure Python" if os.path.isdir(_ROOT) else "pure Python, from an archive"
     short = (each.removeprefix("mboxio.") for each in stamp.MODULES)
-    return f"compiled by Cython {stamp.CYTHON}: {', '.join(short)}"
+    return f"compiled by Cython {stamp.CYTHON} with {stamp.OPTIMIZE}: {', '.join(short)}"
 
 
 def summary() -> str:
@@ -73,7 +99,8 @@ def summary() -> str:
     stamp = _stamp()
     if stamp is None:
         return "pure Python"
-    return f"compiled by Cython {stamp.CYTHON} ({len(stamp.MODULES)} modules)"
+    slower = "" if optimized() else f", {stamp.OPTIMIZE}: not for measuring"
+    return f"compiled by Cython {stamp.CYTHON} ({len(stamp.MODULES)} modules{slower})"
 
 
 def modules(root: str) -> dict[str, str]:
@@ -97,6 +124,17 @@ def sources(root: str) -> dict[str, tuple[int, int]]:
         each: (os.path.getsize(os.path.join(root, each)), _checksum(root, each, 0))
         for each in sorted(used)
     }
+
+
+def _warn_without_gil() -> None:
+    """Say that nobody tried this; compiled modules make Python take its lock again."""
+    is_gil_enabled = getattr(sys, "_is_gil_enabled", None)
+    if is_gil_enabled is not None and not is_gil_enabled():
+        warnings.warn(
+            "mboxio has not been tested without the GIL: start Python with PYTHON_GIL=1",
+            RuntimeWarning,
+            stacklevel=4,  # the line that imports mboxio
+        )
 
 
 def _changed(stamp: ModuleType, files: list[str]) -> set[str]:

@@ -256,7 +256,7 @@ def run(as_json: bool) -> None:
         firmware.start()
         connection = stack.enter_context(connected("acpm:?at=peer:demo"))
         pace = f"{LATENCY_S * 1e6:.0f} µs a message, {WORKERS} workers"
-        title = f"mboxio demo acpm ({_build.name()} build): a PMIC, {pace}"
+        title = f"mboxio demo acpm ({_build.short()} build): a PMIC, {pace}"
         screen = stack.enter_context(Screen(console, title))
         show = AcpmShow(connection, firmware, signals, screen)
         show.run()

@@ -50,7 +50,7 @@ def requests(as_json: bool) -> None:
         stack.callback(firmware.stop)
         firmware.start()
         connection = stack.enter_context(connected("shm:demo"))
-        title = f"mboxio demo ({_build.name()} build): a host program and its firmware"
+        title = f"mboxio demo ({_build.short()} build): a host program and its firmware"
         screen = stack.enter_context(Screen(console, title))
         show = RequestsShow(connection, firmware, signals, screen)
         show.run()

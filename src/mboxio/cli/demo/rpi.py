@@ -47,7 +47,7 @@ def run(as_json: bool) -> None:
         where = stack.enter_context(standing_still(MACHINE, folder, signals.check))
         address = f"bcm2835:?at={where}{REGISTERS}&pool={where}{POOL}"
         connection = stack.enter_context(connected(address))
-        title = f"mboxio demo rpi ({_build.name()} build): QEMU's {MACHINE}, no guest, over qtest"
+        title = f"mboxio demo rpi ({_build.short()} build): QEMU's {MACHINE}, no guest, over qtest"
         screen = stack.enter_context(Screen(console, title))
         board = RpiProperty(connection.client("property"))
         began_s = monotonic()
