@@ -33,7 +33,7 @@ def test_a_healthy_machine(invoke: Invoke) -> None:
     names = [each["name"] for each in found["checks"]]
     lines = invoke("doctor").stdout.splitlines()
     assert [line[5:].partition(":")[0] for line in lines if line[5] != " "] == names
-    assert _build.summary() in {each["text"].partition(":")[0] for each in found["checks"]}
+    assert any(each["text"].startswith(_build.summary()) for each in found["checks"])
 
 
 def test_the_runtime_folder(sockets: str, monkeypatch: pytest.MonkeyPatch, invoke: Invoke) -> None:

@@ -204,9 +204,13 @@ def test_ctrl_c_while_waiting_for_the_lock_leaves_it_free() -> None:
         with ctrl_c(waits, presses=400) as given_up:
             releaser = threading.Thread(target=lambda: (given_up.wait(), release.set()))
             releaser.start()
-            asking.set()
-            with pytest.raises(KeyboardInterrupt):
+
+            def take() -> None:
+                asking.set()
                 messages.take()
+
+            with pytest.raises(KeyboardInterrupt):
+                take()
         for thread in (releaser, holder):
             thread.join()
         left = connection._host.gate.lock.mine()

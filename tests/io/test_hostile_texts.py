@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.regions.probes import gdb_step, link, packets, qtest
 from mboxio.regions.probes.gdb import Gdb, GdbRegion
-from mboxio.regions.probes.link import PIECE_BYTES, RECEIVED_MAX, WORD_RECEIVED_MAX, Link
+from mboxio.regions.probes.link import PIECE_BYTES, RECEIVED_MAX, WORD_RECEIVED_MAX
 from mboxio.regions.probes.packets import FRAME_BYTES_MAX, LINE_BYTES_MAX, Lines, Packets
 from mboxio.regions.probes.qtest import IRQS_MAX, Qtest
 from tests.io.stubs import FakeGdb, FakeQtest, framed
@@ -104,7 +104,7 @@ class Peer:
 def reached(peer: Peer) -> Iterator[None]:
     """Have every link of now reach this peer, at its time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Link, "_connected", lambda self, where: peer)
+        patch.setattr("mboxio.regions.probes.link.connected", lambda *where: peer)
         clock = SimpleNamespace(monotonic=peer.monotonic, perf_counter=peer.monotonic)
         patch.setattr(link, "time", clock)
         patch.setattr(link, "readable", peer.readable)
