@@ -24,6 +24,7 @@ What must never happen under the lock: user code, a port, logging, or a wait. An
 signal handler must not leave a half-made decision: it is kept in ``interrupted`` until the release.
 """
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack
@@ -60,9 +61,13 @@ class Kicked(Protocol):
 
 def complain(text: str, subject: object, error: BaseException | None) -> None:
     """Log what user code or a port raised. Without the lock."""
-    from mboxio._limits.sparing import log  # now: importing logging costs more than the whole core
-
-    log.error(text, subject, exc_info=error)
+    try:
+        # Now: importing logging costs more than the whole core.
+        from mboxio._limits.sparing import log
+    except OSError:  # no descriptor is left by which a module could be read
+        sys.stderr.write(f"mboxio: {text % (subject,)}: {error!r}\n")
+    else:
+        log.error(text, subject, exc_info=error)
 
 
 def is_foreign(error: BaseException) -> bool:
