@@ -32,6 +32,8 @@ __all__ = [
     "left_for_caller",
 ]
 
+SLICE_S = 0.2
+"""A signal that comes right before a wait does not end it: its handler runs this late at most."""
 CLEAN_UP_S = 2.0
 """How long an interrupted caller waits for its deputy to give up; an op may hang."""
 
@@ -116,8 +118,14 @@ class Errand:
 
     def wait(self, timeout_s: float = -1) -> None:
         """Wait until the call is over. Any number of threads may."""
-        if not self.ended and self.over.acquire(True, timeout_s):
-            self.over.release()
+        while not self.ended:
+            if self.over.acquire(True, SLICE_S if timeout_s < 0 else min(timeout_s, SLICE_S)):
+                self.over.release()
+                return
+            if timeout_s >= 0:
+                timeout_s -= SLICE_S
+                if timeout_s <= 0:
+                    return
 
     def conclude(self) -> None:
         """Do what was left for the caller's own thread."""

@@ -21,8 +21,12 @@ class Attached(ChannelHost, Protocol):
 
     controller: Controller
     closed: bool
-    life: Life
     pump: Pump
+
+    @property
+    def life(self) -> Life:
+        """The life of the remote."""
+        ...
 
     @property
     def admin(self) -> AbstractContextManager[object]:

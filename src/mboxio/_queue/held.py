@@ -51,7 +51,8 @@ class Held(Line):
         self.poll_ns, self.idle_ns = capabilities.periods_ns
         self.gap_ns = int(capabilities.min_gap_s * 1e9)
         self.reserve = 0
-        self.slots_used = self.credits_used = 0
+        self.slots_used: int = 0
+        self.credits_used: int = 0
         self.window = Window(max(self.depth, capabilities.reply_credits or 0))
         self.tx_head = 0
         self.context: Any = None  # the driver's own

@@ -40,7 +40,7 @@ class Order:
         Returns:
             the older ones.
         """
-        older = []
+        older: list[Request] = []
         while self.expected:
             oldest = self.expected.popleft()
             if oldest is request:

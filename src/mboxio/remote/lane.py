@@ -121,7 +121,10 @@ class Lane:
         """
         self._guard.acquire()
         try:
-            push = lambda kind, tag, message: self._push(kind, tag, message)  # noqa: E731
+
+            def push(kind: int, tag: int, message: bytes) -> bool:
+                return self._push(kind, tag, message)
+
             return self.questions.ask(push, message, answered)
         finally:
             self._guard.release()
