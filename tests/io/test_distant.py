@@ -15,6 +15,7 @@ from mboxio.driver.capabilities import POLL_ACCESSES
 from mboxio.sim import VirtualClock
 from tests.hardening.support import PATIENCE_S, reached, until
 from tests.io.probe import ASKED, Probe, Probed
+from tests.race.manual import Manual
 
 TICKS = 50
 
@@ -244,6 +245,14 @@ def test_nobody_spins(driver: Probed) -> None:
         driver.add_queue(Capabilities(spin_s=1.0), "near")
         assert connection._host.pump.spin_ns == 0, "one distant queue is enough"
         assert connection.client(0).request(word(1)) == word(2)
+
+
+def test_nobody_spins_once_there_is_a_distant_queue() -> None:
+    """Whichever was declared first."""
+    driver = Manual(spin_s=1.0)
+    with Connection(driver) as connection:
+        driver.add_queue(Capabilities(access_s=1e-3), "far")
+        assert connection._host.pump.spin_ns == 0
 
 
 def test_polls_leave_most_of_the_time_to_others() -> None:

@@ -85,7 +85,7 @@ class Host:
         self.queues.append(queue)
         self.pump.queues = list(self.queues)
         self.pump.distant = self.pump.distant or capabilities.access_s > 0
-        self.pump.spin_for(0.0 if self.pump.distant else capabilities.spin_s)
+        self.pump.spin_for(capabilities.spin_s)
         self.declared(queue)
         return queue
 

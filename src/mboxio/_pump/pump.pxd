@@ -12,7 +12,6 @@ cdef long long FOREVER
 cdef class Pump(Spinner):
     cdef public object parked
     cdef public Parker leader
-    cdef public bint distant
 
     cpdef bint wait(self, Request waitable, long long until_ns) except -1
     @cython.locals(parker=Parker)

@@ -26,7 +26,6 @@ class Pump(Spinner):
         super().__init__(life, controller)
         self.leader: Parker | None = None
         self.parked: deque[Parker] = deque()
-        self.distant = False  # an access takes long: no spinning, no accesses on an event loop
 
     # -- waiting
 

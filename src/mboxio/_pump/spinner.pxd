@@ -11,6 +11,7 @@ cdef long long FOREVER
 
 
 cdef class Spinner(Turns):
+    cdef public bint distant
     cdef public long long spin_ns, spin_now_ns
 
     cpdef bint spin_for(self, double spin_s) except -1

@@ -28,12 +28,17 @@ class Spinner(Turns):
 
     def __init__(self, life: Living, controller: Controller) -> None:
         super().__init__(life, controller)
+        self.distant = False  # an access takes long: no spinning, no accesses on an event loop
         self.spin_ns = 0  # the longest; 0: waiters sleep at once
         self.spin_now_ns = 0  # it pays less often, so it is shorter now
 
     def spin_for(self, spin_s: float) -> None:
-        """A queue whose answers come within ``spin_s`` as a rule is worth that much looking."""
-        self.spin_ns = max(self.spin_ns, int(spin_s * 1e9)) if CPUS > 1 else 0
+        """A queue whose answers come within ``spin_s`` as a rule is worth that much looking.
+
+        Not where a look is dear, on any queue, or where the remote needs the only CPU.
+        """
+        pays = CPUS > 1 and not self.distant
+        self.spin_ns = max(self.spin_ns, int(spin_s * 1e9)) if pays else 0
         self.spin_now_ns = self.spin_ns
 
     def spin(self, waitable: Request, until_ns: int) -> bool:
