@@ -20,7 +20,7 @@ cdef class Ends(BaseChannel):
 
     cpdef bint recall(self, Request request) except -1
     @cython.locals(driver=object)
-    cpdef bint proven_dead(self, Request request) except -1
+    cpdef bint aborted(self, Request request) except -1
     cpdef bint finish(self, Request request, int event, value) except -1
     cpdef void take_reply(self, Request request, bytes reply) except *
     cpdef bint take_refusal(self, Request request, int status, bytes reply) except -1

@@ -41,20 +41,23 @@ class Ends(BaseChannel):
 
     def recall(self, request: Request) -> None:
         """A request ends whose message the driver has accepted: whether it left is asked first."""
-        if not self.gate.lost and self.proven_dead(request):
-            self.queue.release(request, request._holds, "abort")
-            self.unexpect(request)
-        else:
+        if not self.aborted(request):
             request._handed = UNKNOWN
 
-    def proven_dead(self, request: Request) -> bool:
-        """Ask the driver whether the remote is surely finished with a message."""
+    def aborted(self, request: Request) -> bool:
+        """Free what a message holds, if the driver proves that the remote is finished with it."""
+        if self.gate.lost:
+            return False
         try:
             driver = self.controller
-            return bool(self.gate.undisturbed(driver.abort, self, request.handle))  # type: ignore[arg-type]
+            proven = self.gate.undisturbed(driver.abort, self, request.handle)  # type: ignore[arg-type]
         except Exception as fault:
             self.gate.post(complain, "abort() of %r raised", self, fault)
             return False
+        if proven:
+            self.queue.release(request, request._holds, "abort")
+            self.unexpect(request)
+        return bool(proven)
 
     def finish(self, request: Request, event: int, value: object) -> bool:
         """End a request, once; False if it had ended. Frees nothing but its user's memory."""
@@ -111,12 +114,8 @@ class Ends(BaseChannel):
     def withdraw(self, request: Request, event: int, error: MailboxError) -> None:
         """End a request from this side; ask the driver whether it can prove the message dead."""
         in_flight = request._holds
-        ended = self.finish(request, event, error)
-        if not (ended and in_flight) or self.gate.lost:
-            return
-        if self.proven_dead(request):
-            self.queue.release(request, request._holds, "abort")
-            self.unexpect(request)
+        if self.finish(request, event, error) and in_flight:
+            self.aborted(request)
 
     def unexpect(self, request: Request) -> None:
         """The reply of this request will not come."""
