@@ -129,7 +129,7 @@ for name in ("eventfd", "eventfd_read", "eventfd_write", "pidfd_open"):
 import mboxio
 from mboxio.remote import Remote
 from mboxio.remote.serving.waiter import Waiter
-from mboxio.sim.videocore import ModelInterrupt
+from mboxio.sim.interrupt import ModelInterrupt
 from mboxio.regions.uio import UioInterrupt
 
 with mboxio.open("loopback:") as client:
@@ -142,7 +142,7 @@ for start in (
     lambda: mboxio.connect("acpm:?at=peer:t"),
     remote.start,
     Waiter,
-    ModelInterrupt,
+    lambda: ModelInterrupt(bool),
     lambda: UioInterrupt(-1),
 ):
     try:

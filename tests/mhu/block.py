@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from mboxio.controllers.arm_mhu import LAYOUTS
-from mboxio.sim.videocore import ModelInterrupt
+from mboxio.sim.interrupt import ModelInterrupt
 from mboxio.sim.words_only import WordsOnly
 
 
@@ -36,8 +36,7 @@ class Block(WordsOnly):
         self.answers = answers
         self.unsent: deque[int] = deque()
         if interrupts:
-            self.line = ModelInterrupt()
-            self.line.high = lambda: bool(self.bits(self.incoming))
+            self.line = ModelInterrupt(lambda: bool(self.bits(self.incoming)))
             self.interrupt = self.line
 
     def bits(self, base: int) -> int:

@@ -14,18 +14,16 @@
 Its registers and its memory take aligned 32-bit accesses and nothing else.
 """
 
-import os
 import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from mboxio._os.descriptors import eventfd
 from mboxio.protocols.rpi_buffer import ANSWERED, FAILURE, SUCCESS
-from mboxio.regions.interrupts import Interrupt
+from mboxio.sim.interrupt import ModelInterrupt
 from mboxio.sim.words_only import WordsOnly
 
-__all__ = ["ModelInterrupt", "VideoCore"]
+__all__ = ["VideoCore"]
 
 FIFO_WORDS = 8
 FULL, EMPTY = 1 << 31, 1 << 30
@@ -50,43 +48,6 @@ VALUES = {
     0x60001: struct.pack("<I", 0x7F35),
 }
 """What the firmware answers: tag and value. A tag that is not here is unknown."""
-
-
-class ModelInterrupt(Interrupt):
-    """An interrupt line that stays up as long as there is something to say, and masks itself."""
-
-    def __init__(self) -> None:
-        self.descriptor = eventfd()
-        self.high: Callable[[], bool] = lambda: False
-        self.masked = False
-
-    def fileno(self) -> int:
-        """See `Interrupt.fileno`."""
-        return self.descriptor
-
-    def clear(self) -> int:
-        """See `Interrupt.clear`."""
-        try:
-            return os.eventfd_read(self.descriptor)
-        except BlockingIOError:
-            return 0  # nothing came
-
-    def unmask(self) -> None:
-        """See `Interrupt.unmask`."""
-        self.masked = False
-        self.update()
-
-    def update(self) -> None:
-        """Interrupt if there is a reason and nobody works on the last one."""
-        if self.descriptor >= 0 and self.high() and not self.masked:
-            self.masked = True
-            os.eventfd_write(self.descriptor, 1)
-
-    def close(self) -> None:
-        """See `Interrupt.close`."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
 
 
 class Registers(WordsOnly):
@@ -140,9 +101,8 @@ class VideoCore:
         self.mute = False
         self.fails = False
         self.on_word: Callable[[int], int | None] = lambda word: None
-        self.line = ModelInterrupt() if interrupts else None
+        self.line = ModelInterrupt(self.wants_attention) if interrupts else None
         if self.line is not None:
-            self.line.high = self.wants_attention
             self.registers.interrupt = self.line
 
     # -- registers

@@ -1,54 +1,12 @@
 """A model of the hardware: registers whose accesses have effects, and firmware that echoes."""
 
-import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mboxio.cli.skeleton.acme_k7.driver import FIFO_WORDS, SIZE_BYTES, Incoming, Outgoing, Status
-from mboxio.regions.interrupts import Interrupt
+from mboxio.sim.interrupt import ModelInterrupt
 from mboxio.sim.words_only import WordsOnly
-
-
-class InterruptLine(Interrupt):
-    """Stays up as long as there is a reason, and masks itself when an interrupt has come.
-
-    Args:
-        reason: returns whether there is something to look at.
-    """
-
-    def __init__(self, reason: Callable[[], bool]) -> None:
-        self.reason = reason
-        self.masked = False
-        self.descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-
-    def fileno(self) -> int:
-        """See `Interrupt.fileno`."""
-        return self.descriptor
-
-    def clear(self) -> int:
-        """See `Interrupt.clear`."""
-        try:
-            return os.eventfd_read(self.descriptor)
-        except BlockingIOError:
-            return 0  # nothing came
-
-    def unmask(self) -> None:
-        """See `Interrupt.unmask`."""
-        self.masked = False
-        self.update()
-
-    def update(self) -> None:
-        """Interrupt if there is a reason and the last one has been dealt with."""
-        if self.descriptor >= 0 and self.reason() and not self.masked:
-            self.masked = True
-            os.eventfd_write(self.descriptor, 1)
-
-    def close(self) -> None:
-        """See `Interrupt.close`."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
 
 
 class Chip(WordsOnly):
@@ -65,7 +23,7 @@ class Chip(WordsOnly):
         self.seen: list[bytes] = []  # messages that the firmware took
         self.stalled = False
         self.took = False  # since the host has looked at the status
-        self.line = InterruptLine(lambda: self.took or bool(self.to_host))
+        self.line = ModelInterrupt(lambda: self.took or bool(self.to_host))
         self.interrupt = self.line
 
     def read_words(self, offset: int, count: int) -> list[int]:
