@@ -8,6 +8,7 @@ from mboxio._os.whose import user
 from mboxio.cli.machine.machine import Found, Machine, shown
 from mboxio.errors import AddressError
 from mboxio.local.elsewhere import FOLDERS, of_invoker
+from mboxio.local.folder import folder_path
 from mboxio.local.sockets import NAME, STARTED_BY, socket_path
 
 __all__ = ["remotes", "runtime_folder"]
@@ -24,7 +25,7 @@ def runtime_folder() -> str:
     try:
         return os.path.dirname(socket_path("any", host=True))
     except AddressError:
-        return _named_folder()
+        return folder_path()
 
 
 def remotes(machine: Machine, folder: str | None = None) -> Iterator[Found]:
@@ -107,13 +108,3 @@ def _others(machine: Machine, own: str) -> Iterator[str]:
                 folder = os.path.join(above, name) + tail
                 if os.path.realpath(folder) != os.path.realpath(own):
                     yield folder
-
-
-def _named_folder() -> str:
-    """Return the folder that is refused: what the environment says."""
-    own, session = os.environ.get("MBOXIO_RUNTIME_DIR"), os.environ.get("XDG_RUNTIME_DIR")
-    if own:
-        return os.path.abspath(own)
-    if session and os.path.isabs(session):
-        return os.path.join(session, "mboxio")
-    return f"/tmp/mboxio-{os.geteuid()}"
