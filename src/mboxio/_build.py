@@ -12,6 +12,7 @@ import warnings
 import zlib
 from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
+from itertools import pairwise
 from types import ModuleType
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
 _ROOT = os.path.dirname(__file__)
 _SHARED = (".pxd", ".h")
 """All modules are compiled with these."""
+_NAMED_MAX = 3
 _INSTALLATION_S = 60.0
 """Installing or copying a package gives all files their times within this many seconds."""
 
@@ -51,10 +53,13 @@ def check() -> None:
         "changed since": _changed(stamp, files) if stamp else set[str](),
     }
     if any(faults.values()):
-        told = "; ".join(f"{', '.join(sorted(who))} {what}" for what, who in faults.items() if who)
-        raise ImportError(
-            f"stale build of mboxio in {_ROOT}: {told}: run `pip install .` again, or `make build`"
-        )
+        told = "; ".join(f"{_some(who)} {what}" for what, who in faults.items() if who)
+        remedy = "run `pip install .` again, or `make build`"
+        text = f"stale build of mboxio in {_ROOT}: {told}: {remedy}"
+        if _is_command():
+            # Its own module would catch this, and cannot be imported either.
+            sys.exit(f"mboxio: {text}")
+        raise ImportError(text)
 
 
 def hide_frames() -> None:
@@ -124,6 +129,19 @@ def sources(root: str) -> dict[str, tuple[int, int]]:
         each: (os.path.getsize(os.path.join(root, each)), _checksum(root, each, 0))
         for each in sorted(used)
     }
+
+
+def _some(who: set[str]) -> str:
+    """Return names for a message that stays one line, whatever changed."""
+    first = sorted(who)[:_NAMED_MAX]
+    more = f" and {len(who) - len(first)} more" if len(who) > len(first) else ""
+    return ", ".join(first) + more
+
+
+def _is_command() -> bool:
+    """Return whether this process is the command ``mboxio`` or ``python -m mboxio``."""
+    name = sys.argv[0] if getattr(sys, "argv", None) else ""  # none where Python is embedded
+    return os.path.basename(name) == "mboxio" or ("-m", "mboxio") in pairwise(sys.orig_argv)
 
 
 def _warn_without_gil() -> None:

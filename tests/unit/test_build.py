@@ -76,6 +76,27 @@ def test_a_module_of_another_build_is_named(fake: Path) -> None:
     assert "mboxio.a, mboxio.b, mboxio.c compiled by another build" in refusal(fake)
 
 
+@pytest.mark.parametrize("command", [["-m", "mboxio"], ["mboxio"]])
+def test_the_command_says_it_in_one_line(fake: Path, tmp_path: Path, command: list[str]) -> None:
+    for number in range(5):
+        (fake / f"c{number}{SUFFIX}").touch()
+    (fake / "__main__.py").touch()
+    script = tmp_path / "bin" / "mboxio"
+    script.parent.mkdir()
+    script.write_text("import mboxio\n")
+    result = subprocess.run(
+        [sys.executable, "-S", *command, "doctor"],
+        cwd=script.parent,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    told = "mboxio.c0, mboxio.c1, mboxio.c2 and 2 more compiled by another build"
+    remedy = "run `pip install .` again, or `make build`"
+    assert result.stderr == f"mboxio: stale build of mboxio in {fake}: {told}: {remedy}\n"
+    assert result.returncode == 1
+
+
 @pytest.mark.parametrize("file", ["a.py", "b.pxd"])
 def test_a_source_of_another_length_is_stale(fake: Path, file: str) -> None:
     with (fake / file).open("a") as source:
