@@ -69,6 +69,7 @@ REFUSED = [
     ("acpm:?at=peer:x&mbox=dt:/firmware", ("acpm", "peer"), "dt"),
     ("acme:?at=FILE:{image}", ("acme",), "file"),
     ("acme:?at=x,file:{image}", ("acme",), "file"),
+    ("acme:?node=/x&dtb={tree}", ("acme",), "file"),
     ("acme:file:{image}", ("acme",), "file"),
     ("acme:?file:x=1", ("acme",), "file"),
     ("dt:/firmware", ("acme", "devmem"), "dt"),

@@ -64,7 +64,7 @@ def require_allowed(
         return
     what = str(address)
     require_name(address.controller, allow, what)
-    if address.controller == "dt" and "dtb" in address.options:
+    if "dtb" in address.options:
         require_name("file", allow, what)
     texts = [address.name, address.channel, *address.options, *address.options.values()]
     named = {name for text in texts for form in _forms(text) for name in NAME.findall(form)}

@@ -151,6 +151,7 @@ class mbox_chan:
         self.numbers = count()
         self.tokens = count()
         self.sending = -1
+        self.refusal = 0  # what ``send_data`` returned last
         self.sent: dict[int, Any] = {}
         self.ended: deque[Message] = deque()
 
@@ -196,7 +197,7 @@ class mbox_chan:
         if self.registered_method is TXDONE.BY_POLL and cl.knows_txdone:
             self.txdone_method = TXDONE.BY_ACK
         ports = None if self.for_requests else Ports(tx_prepare=self.prepare, tx_done=self.left)
-        backlog = 0 if self.for_requests else MBOX_TX_QUEUE_LEN
+        backlog = 0 if self.for_requests else cl.queue_len
         owner = ChannelOwner(self.host, self.line.channel, backlog, None, None, ports)
         self.host.join(self.line.channel, owner)
         self.owner = owner
@@ -230,6 +231,9 @@ class mbox_chan:
         try:
             request = owner.post(carried(number))
         except QueueFull:
+            if not cl.queue_len:  # nothing waits that would be tried again: the next one may be
+                self.host.gate.call(self.line.queue.take_tx_done, [], 0)
+                return -ENOBUFS
             log.error("%r: no place for another message", self, extra={"code": "queue_full"})
             return -ENOBUFS
         except ClosedError:
@@ -255,7 +259,8 @@ class mbox_chan:
         self.sending = handle
         try:
             with interrupt_context():
-                if call_op(self.mbox.ops.send_data, self, message.mssg):
+                self.refusal = call_op(self.mbox.ops.send_data, self, message.mssg)
+                if self.refusal:
                     return REFUSED
         finally:
             self.sending = -1

@@ -59,11 +59,14 @@ def mbox_request_channel(cl: mbox_client, index: int) -> mbox_chan | int:
     if node is None:
         log.debug("%s: has no node", name_of(cl.dev), extra={"code": "no_owner_node"})
         return -ENODEV
-    if not 0 <= index < len(node.mboxes):
+    sp = node.mboxes[index] if 0 <= index < len(node.mboxes) else None
+    if sp is None or sp.np is None:
         extra = {"code": "cannot_parse_mboxes"}
-        log.debug("%s: has no mboxes[%d]", name_of(cl.dev), index, extra=extra)
+        if node.broken:
+            log.error("%s: %s", name_of(cl.dev), node.broken, extra=extra)
+        else:
+            log.debug("%s: has no mboxes[%d]", name_of(cl.dev), index, extra=extra)
         return -ENODEV
-    sp = node.mboxes[index]
     with lock:
         owners = [each for each in controllers if each.dev and each.dev.of_node is sp.np]
     chan: mbox_chan | int = -EPROBE_DEFER

@@ -4,7 +4,8 @@ import threading
 from errno import EINVAL
 
 from mboxio.linux.channel import TXDONE, log, mbox_chan
-from mboxio.linux.structs import mbox_controller, of_phandle_args
+from mboxio.linux.of import of_phandle_args
+from mboxio.linux.structs import mbox_controller
 from mboxio.linux.waiting import call_op, interrupt_context
 
 __all__ = ["NOT_FOR_REQUESTS", "controllers", "free", "index_xlate", "lock", "report_tx_done"]

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mboxio._base.clock import SYSTEM, Clock
-from mboxio.linux.channel import mbox_chan
+from mboxio.linux.channel import MBOX_TX_QUEUE_LEN, mbox_chan
+from mboxio.linux.irq import irq_desc
+from mboxio.linux.of import device_node, of_phandle_args
 from mboxio.linux.request import mbox_wait
 from mboxio.linux.waiting import Poller
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 EPROBE_DEFER, ENOTSUPP = 517, 524
 """Errors of the kernel that no C library knows (linux/errno.h); ENOTSUPP is not EOPNOTSUPP."""
@@ -32,27 +37,22 @@ class module:
 
 
 @dataclass(eq=False)
-class of_phandle_args:
-    """A reference to a controller's node with its specifier, as in a device tree."""
-
-    np: "device_node"
-    args: Sequence[int] = ()
-
-
-@dataclass(eq=False)
-class device_node:
-    """A node of the device description; a client's has ``mboxes`` and their names."""
-
-    mboxes: Sequence[of_phandle_args] = ()
-    mbox_names: Sequence[str] = ()
-
-
-@dataclass(eq=False)
 class device:
-    """A device. ``remove()`` undoes what is managed by it, the last first."""
+    """A device. ``remove()`` undoes what is managed by it, the last first.
+
+    Attributes:
+        driver_data: anything of its driver's.
+        irqs: its interrupt lines by number, for `devm_request_irq`.
+        complaint: why its driver cannot drive it, from `dev_err_probe`.
+        matches: the match table of its driver.
+    """
 
     name: str = "device"
     of_node: device_node | None = None
+    driver_data: Any = field(default=None, init=False, repr=False)
+    irqs: dict[int, irq_desc] = field(default_factory=dict[int, irq_desc], init=False, repr=False)
+    complaint: str = field(default="", init=False, repr=False)
+    matches: Sequence[Any] = field(default=(), init=False, repr=False)
     managed: list[Any] = field(default_factory=list[Any], init=False, repr=False)
 
     def remove(self) -> None:
@@ -132,6 +132,9 @@ class mbox_client:
     tx_done: "Callable[[mbox_client, Any, int], object] | None" = None
     notify_callback: "Callable[[mbox_client, Any], object] | None" = None
 
+    queue_len: ClassVar[int] = MBOX_TX_QUEUE_LEN
+    """How many of its messages may wait behind the active one."""
+
 
 @dataclass(eq=False)
 class mbox_request:
@@ -147,6 +150,6 @@ class mbox_request:
     in_flight: list[Any] = field(default_factory=list[Any], init=False, repr=False)
 
 
-def IS_ERR(pointer: mbox_chan | int) -> TypeGuard[int]:
-    """Return whether a function returned an error in place of a channel."""
+def IS_ERR(pointer: object) -> "TypeIs[int]":
+    """Return whether a function returned an error in place of a channel or a mapping."""
     return isinstance(pointer, int)

@@ -9,6 +9,9 @@ from mboxio._base.clock import Clock
 from mboxio._base.gate import complain
 from mboxio._queue.handlers import named
 
+JOIN_S = 5.0
+"""How long an end waits for an op that runs in another thread."""
+
 # -- where a call comes from
 
 
@@ -79,6 +82,7 @@ class Poller:
         self.lock = threading.Lock()
         self.due_ns: int | None = None
         self.timer: Any = None
+        self.timers: list[threading.Thread] = []  # of the system's clock, which may still run
         self.turn = 0
         self.closed = False
 
@@ -94,6 +98,9 @@ class Poller:
             turn = self.turn
             self.due_ns = due_ns
             self.timer = self.clock.call_at(due_ns, lambda: self.fire(turn))
+            if isinstance(self.timer, threading.Thread):
+                running = [each for each in self.timers if each.is_alive()]
+                self.timers = [*running, self.timer]
 
     def disarm(self) -> None:
         """Forget the timer; one that fires just now finds another turn. Under its lock."""
@@ -125,7 +132,10 @@ class Poller:
                 self.arm(due_ns + periods * self.period_ns)
 
     def close(self) -> None:
-        """The controller unregisters."""
+        """The controller unregisters: return when no op is called any more."""
         with self.lock:
             self.closed = True
             self.disarm()
+        for each in self.timers:
+            if each is not threading.current_thread():
+                each.join(JOIN_S)

@@ -1,0 +1,328 @@
+"""A ported driver as a controller of mboxio: it has an address, and native clients."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from errno import EAGAIN, EBUSY, EIO, ENOBUFS, ENOSPC
+from typing import Any, ClassVar
+
+from mboxio.devicetree import DeviceTree
+from mboxio.devicetree.files import LIVE, LIVE_FOLDERS
+from mboxio.driver.capabilities import Capabilities, TxDone
+from mboxio.driver.contracts import DriverChannel, TreeNode, TreeReader, TreeSpecifier
+from mboxio.driver.controller import SENT, Busy, Controller, Outcome
+from mboxio.driver.correlate import Correlator
+from mboxio.errors import AddressError, MailboxError, WrongMessage
+from mboxio.linux.channel import TXDONE, mbox_chan
+from mboxio.linux.client import (
+    mbox_bind_client,
+    mbox_client_txdone,
+    mbox_free_channel,
+    mbox_send_message,
+)
+from mboxio.linux.of import (
+    device_node,
+    of_fdt_unflatten_tree,
+    of_find_node_by_path,
+    of_phandle_args,
+)
+from mboxio.linux.platform import (
+    attach,
+    name_of_error,
+    platform_device,
+    platform_device_unregister,
+    platform_driver,
+)
+from mboxio.linux.registered import controllers, index_xlate
+from mboxio.linux.structs import mbox_client, mbox_controller
+from mboxio.regions.region import Region
+
+__all__ = ["PlatformController", "PlatformOptions"]
+
+NOT_NOW = frozenset({EAGAIN, EBUSY, ENOBUFS, ENOSPC})
+"""What ``send_data`` returns where the same message may be taken later."""
+AGAIN_NS = 1_000_000
+"""After which time it is offered again; in the kernel, at the next message or TX done."""
+WORD_BYTES_MAX = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformOptions:
+    """What an address of a ported driver may say. One by device tree, ``dt:``, fills all of it in.
+
+    Args:
+        at: the first registers, for example ``uio:0``.
+        events: ``irq`` or ``poll``; left out, the interrupt is used if the registers have one.
+        shared: other hosts may use the same registers.
+        node: path of the device's node; left out, the driver gets no node.
+        dtb: the tree with it, a file; left out, the running kernel's.
+    """
+
+    at: str = ""
+    events: str = ""
+    shared: bool = False
+    node: str = ""
+    dtb: str = ""
+
+    def __post_init__(self) -> None:
+        if self.events not in ("", "irq", "poll"):
+            raise ValueError(f"events={self.events} is neither irq nor poll")
+        if self.dtb and not self.node:
+            raise ValueError("dtb= says which tree, node= has to say which node of it")
+
+
+class _Bound(mbox_client):
+    """The client that the driver sees: one message at a time, and what it refuses comes back."""
+
+    queue_len = 0
+
+
+class PlatformController(Controller):
+    """A `platform_driver` with a mailbox controller, which clients of mboxio use.
+
+    A subclass names the ``driver``, and what a message is. It is the only client of the driver, and
+    each of the driver's channels is one here, by its number.
+
+    Args:
+        name: ignored; options say which.
+        options: see `PlatformOptions`.
+        region: the registers, in place of ``at``; they stay the caller's.
+        of_node: the node of the device, in place of ``node`` and ``dtb``.
+    """
+
+    Options: ClassVar[type[PlatformOptions]] = PlatformOptions
+
+    driver: ClassVar[platform_driver]
+    """What is probed."""
+    message_bytes: ClassVar[int] = 4
+    """How long each message is. Up to 8, it is a little-endian integer where the driver sees it;
+    with 0 it is None there."""
+    timeout_s: ClassVar[float] = 1.0
+    """Default deadline of a request, in seconds."""
+
+    def __init__(
+        self,
+        name: str = "",
+        options: PlatformOptions | None = None,
+        *,
+        region: Region | None = None,
+        of_node: device_node | None = None,
+    ) -> None:
+        self.options = options or self.Options()
+        self.region = region
+        self.of_node = of_node
+        self.pdev: platform_device | None = None
+        self.mbox: mbox_controller | None = None
+        self.sent: dict[mbox_chan, deque[int]] = {}  # handles that are not TX done, in order
+        self.raised: Exception | None = None
+        self.ended: Exception | None = None  # why there are no interrupts any more
+
+    # -- what a message is; a subclass may override these
+
+    def correlator(self) -> Correlator | None:
+        """Return what ties replies to requests on a channel, a new one for each; None: nothing."""
+        return None
+
+    def to_mssg(self, message: bytes) -> Any:
+        """Return what ``send_data`` gets for a message."""
+        if not self.message_bytes:
+            return None
+        if self.message_bytes <= WORD_BYTES_MAX:
+            return int.from_bytes(message, "little")
+        return message
+
+    def from_mssg(self, mssg: Any) -> bytes:
+        """Return the message for what the driver received.
+
+        Raises:
+            TypeError, OverflowError: it is none.
+        """
+        if not self.message_bytes:
+            return b""
+        if self.message_bytes <= WORD_BYTES_MAX:
+            return int(mssg).to_bytes(self.message_bytes, "little")
+        return bytes(memoryview(mssg))
+
+    # -- ops
+
+    def open(self) -> None:
+        """Probe the device and declare what it has registered."""
+        self.pdev = pdev = platform_device(
+            self.driver.name,
+            of_node=self.find_node(),
+            region=self.region,
+            at=self.options.at,
+            polled=self.options.events == "poll",
+            shared=self.options.shared,
+        )
+        interrupt = pdev.resource(0).interrupt
+        if self.options.events == "irq" and interrupt is None:
+            raise AddressError("events=irq: these registers have no interrupt")
+        pdev.failed = self.report
+        attach(self.driver, pdev)
+        self.mbox = mbox = self.registered()
+        mbox.ops = replace(mbox.ops, send_data=self.noting(mbox.ops.send_data))
+        acknowledged = mbox.chans[0].txdone_method is TXDONE.BY_ACK
+        for chan in mbox.chans:
+            capabilities = Capabilities(
+                message_bytes=self.message_bytes,
+                tx_done=TxDone.ACK if acknowledged else TxDone.IRQ,
+                timeout_s=self.timeout_s,
+            )
+            queue = self.add_queue(capabilities, str(chan.index))
+            self.sent[chan] = deque()
+            self.add_channel(str(chan.index), queue, correlator=self.correlator(), context=chan)
+        if self.ended is not None:  # it was too early for `report`
+            raise AddressError(f"{self.driver.name}: {self.ended}") from self.ended
+
+    def find_node(self) -> device_node | None:
+        """Return the node of the device, if it is to have one."""
+        if self.of_node is not None or not self.options.node:
+            return self.of_node
+        root = of_fdt_unflatten_tree(self.options.dtb or None)
+        return of_find_node_by_path(root, self.options.node)
+
+    def registered(self) -> Any:
+        """Return the controller that ``probe`` has registered."""
+        assert self.pdev is not None
+        mine = [each for each in controllers if each.dev is self.pdev.dev]
+        what = f"{self.driver.name}: probe() registered"
+        if len(mine) != 1:
+            raise AddressError(f"{what} {len(mine)} mailbox controllers, not one")
+        if mine[0].ops is None or mine[0].ops.send_data is None:
+            raise AddressError(f"{what} a controller without send_data")
+        return mine[0]
+
+    def close(self) -> None:
+        """Remove the driver from the device."""
+        pdev, self.pdev = self.pdev, None
+        if pdev is not None:
+            platform_device_unregister(pdev)
+
+    def start(self, channel: DriverChannel) -> None:
+        """Bind the channel, which starts it up."""
+        chan: mbox_chan = channel.context
+        cl = _Bound(
+            tx_done=None if chan.registered_method is TXDONE.BY_ACK else self.left(channel),
+            rx_callback=self.arrived(channel),
+        )
+        error = mbox_bind_client(chan, cl)
+        if error:
+            raise AddressError(
+                f"{self.driver.name}: startup() of channel {chan.index} returned"
+                f" {name_of_error(error)}",
+                errno=abs(error),
+            )
+
+    def stop(self, channel: DriverChannel) -> None:
+        """Free the channel, which shuts it down; the driver begins anew the next time."""
+        chan: mbox_chan = channel.context
+        mbox_free_channel(chan)
+        sent = self.sent[chan]
+        self.tx_done(channel.queue, [sent.popleft() for _ in range(len(sent))])
+
+    def check(self, channel: DriverChannel, message: bytes) -> None:
+        """Refuse what is not as long as messages are."""
+        if len(message) != self.message_bytes:
+            text = f"a message has {self.message_bytes} bytes, not {len(message)}"
+            raise WrongMessage(f"channel {channel.name!r}: {text}", handed_over="no")
+
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
+        """Send the message as the driver's client."""
+        chan: mbox_chan = channel.context
+        sent = self.sent[chan]
+        sent.append(handle)  # before: TX done may come at once, in another thread
+        chan.refusal = 0
+        if mbox_send_message(chan, self.to_mssg(message)) >= 0:
+            if chan.registered_method is TXDONE.BY_ACK:
+                sent.remove(handle)
+                mbox_client_txdone(chan, 0)  # the slot is freed by the reply, or by our client
+            return SENT
+        sent.remove(handle)
+        raised, self.raised = self.raised, None
+        if raised is not None:
+            raise raised
+        if not chan.refusal:  # the reply of the last message came, and its TX done comes soon
+            return Busy("event")
+        if -chan.refusal in NOT_NOW:
+            return Busy("at", at_ns=self.now_ns() + AGAIN_NS)
+        self.tx_done(channel.queue, [handle], abs(chan.refusal))
+        return SENT
+
+    def xlate(self, specifier: TreeSpecifier) -> int:
+        """Ask the driver which channel an entry of a device tree means."""
+        assert self.pdev is not None
+        assert self.mbox is not None
+        sp = of_phandle_args(self.pdev.dev.of_node, specifier.cells)
+        found = (self.mbox.of_xlate or index_xlate)(self.mbox, sp)
+        if isinstance(found, int):
+            raise AddressError(
+                f"{self.driver.name}: no channel <{' '.join(map(hex, sp.args))}>, with"
+                f" #mbox-cells = <{sp.args_count}>: of_xlate() returned {name_of_error(found)}",
+                errno=abs(found),
+            )
+        return found.index
+
+    @classmethod
+    def tree_options(
+        cls, tree: TreeReader, node: TreeNode, specifier: TreeSpecifier | None
+    ) -> dict[str, str]:
+        """Say which node it is, and where its first registers are."""
+        options = {**super().tree_options(tree, node, specifier), "node": node.path}
+        if isinstance(tree, DeviceTree) and tree.source not in (LIVE, *LIVE_FOLDERS):
+            options["dtb"] = tree.source
+        return options
+
+    def forked(self) -> None:
+        """See `Controller.forked`."""
+        if self.pdev is not None:
+            for line in self.pdev.dev.irqs.values():
+                line.abandon()
+            self.pdev.let_go()
+
+    # -- what the driver reports
+
+    def left(self, channel: DriverChannel) -> Callable[[mbox_client, Any, int], object]:
+        """Return the ``tx_done`` of a channel's client."""
+
+        def tx_done(cl: mbox_client, mssg: Any, r: int) -> None:
+            self.tx_done(channel.queue, [self.sent[channel.context].popleft()], abs(r))
+            self.event()
+
+        return tx_done
+
+    def arrived(self, channel: DriverChannel) -> Callable[[mbox_client, Any], object]:
+        """Return the ``rx_callback`` of a channel's client."""
+
+        def rx_callback(cl: mbox_client, mssg: Any) -> None:
+            try:
+                message = self.from_mssg(mssg)
+            except (TypeError, ValueError, OverflowError) as error:
+                text = f"{self.driver.name} received {mssg!r}, which is not a message: {error}"
+                self.fault(channel.queue, TypeError(text))
+            else:
+                self.received(channel, [message])
+
+        return rx_callback
+
+    def noting(self, send_data: Callable[[mbox_chan, Any], int | None] | None) -> Any:
+        """Return ``send_data`` so that what it raises comes out at the one who sends."""
+        assert send_data is not None
+
+        def send(chan: mbox_chan, mssg: Any) -> int | None:
+            try:
+                return send_data(chan, mssg)
+            except Exception as error:
+                self.raised = error
+                return -EIO
+
+        return send
+
+    def report(self, error: Exception) -> None:
+        """An interrupt ended: the registers are lost, or the driver failed."""
+        self.ended = error
+        if isinstance(error, MailboxError):
+            self.link(False, -1, str(error))
+        else:
+            for queue in self.declared_queues():
+                self.fault(queue, error)
