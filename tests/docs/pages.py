@@ -8,11 +8,14 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
-    ROOT / "examples" / "python" / "README.md",
+    *(ROOT / "examples" / name / "README.md" for name in ("linux_driver", "python")),
     *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_generated" not in page.parts),
 ]
-LANGUAGES = frozenset({"c", "mermaid", "python", "sh", "text", "toml", "yaml"})
+LANGUAGES = frozenset({"c", "dts", "mermaid", "python", "sh", "text", "toml", "yaml"})
 """What a block may be written in: each of them is checked, except for text."""
+
+LINUX_DRIVER = ROOT / "docs" / "tutorial" / "linux-driver.md"
+"""Its C is that of a kernel; see `test_linux_driver.py`."""
 
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
 HEADING = re.compile(r"^#+ (.+)$", re.M)
