@@ -12,7 +12,7 @@ import mboxio
 from mboxio import linux
 
 BOARD = Path(__file__).parent.parent / "board.dtb"
-CLIENT = "/soc/dsp@30000"
+CLIENT = "dsp"
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from errno import EAGAIN, EBUSY, EIO, ENOBUFS, ENOSPC
 from typing import Any, ClassVar
 
+from mboxio._base.gate import complain
 from mboxio.devicetree import DeviceTree
 from mboxio.devicetree.files import LIVE, LIVE_FOLDERS
 from mboxio.driver.capabilities import Capabilities, TxDone
 from mboxio.driver.contracts import DriverChannel, TreeNode, TreeReader, TreeSpecifier
 from mboxio.driver.controller import SENT, Busy, Controller, Outcome
 from mboxio.driver.correlate import Correlator
-from mboxio.errors import AddressError, MailboxError, WrongMessage
+from mboxio.errors import AddressError, DriverError, MailboxError, WrongMessage
 from mboxio.linux.channel import TXDONE, mbox_chan
 from mboxio.linux.client import (
     mbox_bind_client,
@@ -323,6 +324,9 @@ class PlatformController(Controller):
         self.ended = error
         if isinstance(error, MailboxError):
             self.link(False, -1, str(error))
-        else:
-            for queue in self.declared_queues():
-                self.fault(queue, error)
+            return
+        complain("an interrupt handler of %s failed", self.driver.name, error)
+        fault = DriverError(f"{self.driver.name} failed: {error!r}")
+        fault.__cause__ = error
+        for queue in self.declared_queues():
+            self.fault(queue, fault)
