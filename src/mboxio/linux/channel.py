@@ -152,6 +152,7 @@ class mbox_chan:
         self.tokens = count()
         self.sending = -1
         self.refusal = 0  # what ``send_data`` returned last
+        self.raised: Exception | None = None  # or raised, if somebody remembers that
         self.sent: dict[int, Any] = {}
         self.ended: deque[Message] = deque()
 

@@ -1,9 +1,6 @@
 """A ported driver as a controller of mboxio: it has an address, and native clients."""
 
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from errno import EAGAIN, EBUSY, EIO, ENOBUFS, ENOSPC
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from mboxio._base.gate import complain
@@ -11,16 +8,10 @@ from mboxio.devicetree import DeviceTree
 from mboxio.devicetree.files import LIVE, LIVE_FOLDERS
 from mboxio.driver.capabilities import Capabilities, TxDone
 from mboxio.driver.contracts import DriverChannel, TreeNode, TreeReader, TreeSpecifier
-from mboxio.driver.controller import SENT, Busy, Controller, Outcome
+from mboxio.driver.controller import Controller, Outcome
 from mboxio.driver.correlate import Correlator
 from mboxio.errors import AddressError, DriverError, MailboxError, WrongMessage
-from mboxio.linux.channel import TXDONE, mbox_chan
-from mboxio.linux.client import (
-    mbox_bind_client,
-    mbox_client_txdone,
-    mbox_free_channel,
-    mbox_send_message,
-)
+from mboxio.linux.bound_channel import BoundChannel, remember_what_is_raised
 from mboxio.linux.of import (
     device_node,
     of_fdt_unflatten_tree,
@@ -35,15 +26,11 @@ from mboxio.linux.platform import (
     platform_driver,
 )
 from mboxio.linux.registered import controllers, index_xlate
-from mboxio.linux.structs import mbox_client, mbox_controller
+from mboxio.linux.structs import mbox_controller
 from mboxio.regions.region import Region
 
 __all__ = ["PlatformController", "PlatformOptions"]
 
-NOT_NOW = frozenset({EAGAIN, EBUSY, ENOBUFS, ENOSPC})
-"""What ``send_data`` returns where the same message may be taken later."""
-AGAIN_NS = 1_000_000
-"""After which time it is offered again; in the kernel, at the next message or TX done."""
 WORD_BYTES_MAX = 8
 
 
@@ -70,12 +57,6 @@ class PlatformOptions:
             raise ValueError(f"events={self.events} is neither irq nor poll")
         if self.dtb and not self.node:
             raise ValueError("dtb= says which tree, node= has to say which node of it")
-
-
-class _Bound(mbox_client):
-    """The client that the driver sees: one message at a time, and what it refuses comes back."""
-
-    queue_len = 0
 
 
 class PlatformController(Controller):
@@ -114,8 +95,6 @@ class PlatformController(Controller):
         self.of_node = of_node
         self.pdev: platform_device | None = None
         self.mbox: mbox_controller | None = None
-        self.sent: dict[mbox_chan, deque[int]] = {}  # handles that are not TX done, in order
-        self.raised: Exception | None = None
         self.ended: Exception | None = None  # why there are no interrupts any more
 
     # -- what a message is; a subclass may override these
@@ -162,17 +141,18 @@ class PlatformController(Controller):
         pdev.failed = self.report
         attach(self.driver, pdev)
         self.mbox = mbox = self.registered()
-        mbox.ops = replace(mbox.ops, send_data=self.noting(mbox.ops.send_data))
-        acknowledged = mbox.chans[0].txdone_method is TXDONE.BY_ACK
+        remember_what_is_raised(mbox)
         for chan in mbox.chans:
+            bound = BoundChannel(self.driver.name, self, chan, self.to_mssg, self.from_mssg)
             capabilities = Capabilities(
                 message_bytes=self.message_bytes,
-                tx_done=TxDone.ACK if acknowledged else TxDone.IRQ,
+                tx_done=TxDone.ACK if bound.acknowledged else TxDone.IRQ,
                 timeout_s=self.timeout_s,
             )
             queue = self.add_queue(capabilities, str(chan.index))
-            self.sent[chan] = deque()
-            self.add_channel(str(chan.index), queue, correlator=self.correlator(), context=chan)
+            bound.channel = self.add_channel(
+                str(chan.index), queue, correlator=self.correlator(), context=bound
+            )
         if self.ended is not None:  # it was too early for `report`
             raise AddressError(f"{self.driver.name}: {self.ended}") from self.ended
 
@@ -201,26 +181,12 @@ class PlatformController(Controller):
             platform_device_unregister(pdev)
 
     def start(self, channel: DriverChannel) -> None:
-        """Bind the channel, which starts it up."""
-        chan: mbox_chan = channel.context
-        cl = _Bound(
-            tx_done=None if chan.registered_method is TXDONE.BY_ACK else self.left(channel),
-            rx_callback=self.arrived(channel),
-        )
-        error = mbox_bind_client(chan, cl)
-        if error:
-            raise AddressError(
-                f"{self.driver.name}: startup() of channel {chan.index} returned"
-                f" {name_of_error(error)}",
-                errno=abs(error),
-            )
+        """See `BoundChannel.bind`."""
+        channel.context.bind()
 
     def stop(self, channel: DriverChannel) -> None:
-        """Free the channel, which shuts it down; the driver begins anew the next time."""
-        chan: mbox_chan = channel.context
-        mbox_free_channel(chan)
-        sent = self.sent[chan]
-        self.tx_done(channel.queue, [sent.popleft() for _ in range(len(sent))])
+        """See `BoundChannel.free`."""
+        channel.context.free()
 
     def check(self, channel: DriverChannel, message: bytes) -> None:
         """Refuse what is not as long as messages are."""
@@ -229,26 +195,9 @@ class PlatformController(Controller):
             raise WrongMessage(f"channel {channel.name!r}: {text}", handed_over="no")
 
     def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
-        """Send the message as the driver's client."""
-        chan: mbox_chan = channel.context
-        sent = self.sent[chan]
-        sent.append(handle)  # before: TX done may come at once, in another thread
-        chan.refusal = 0
-        if mbox_send_message(chan, self.to_mssg(message)) >= 0:
-            if chan.registered_method is TXDONE.BY_ACK:
-                sent.remove(handle)
-                mbox_client_txdone(chan, 0)  # the slot is freed by the reply, or by our client
-            return SENT
-        sent.remove(handle)
-        raised, self.raised = self.raised, None
-        if raised is not None:
-            raise raised
-        if not chan.refusal:  # the reply of the last message came, and its TX done comes soon
-            return Busy("event")
-        if -chan.refusal in NOT_NOW:
-            return Busy("at", at_ns=self.now_ns() + AGAIN_NS)
-        self.tx_done(channel.queue, [handle], abs(chan.refusal))
-        return SENT
+        """See `BoundChannel.send`."""
+        bound: BoundChannel = channel.context
+        return bound.send(handle, message)
 
     def xlate(self, specifier: TreeSpecifier) -> int:
         """Ask the driver which channel an entry of a device tree means."""
@@ -280,44 +229,6 @@ class PlatformController(Controller):
             for line in self.pdev.dev.irqs.values():
                 line.abandon()
             self.pdev.let_go()
-
-    # -- what the driver reports
-
-    def left(self, channel: DriverChannel) -> Callable[[mbox_client, Any, int], object]:
-        """Return the ``tx_done`` of a channel's client."""
-
-        def tx_done(cl: mbox_client, mssg: Any, r: int) -> None:
-            self.tx_done(channel.queue, [self.sent[channel.context].popleft()], abs(r))
-            self.event()
-
-        return tx_done
-
-    def arrived(self, channel: DriverChannel) -> Callable[[mbox_client, Any], object]:
-        """Return the ``rx_callback`` of a channel's client."""
-
-        def rx_callback(cl: mbox_client, mssg: Any) -> None:
-            try:
-                message = self.from_mssg(mssg)
-            except (TypeError, ValueError, OverflowError) as error:
-                text = f"{self.driver.name} received {mssg!r}, which is not a message: {error}"
-                self.fault(channel.queue, TypeError(text))
-            else:
-                self.received(channel, [message])
-
-        return rx_callback
-
-    def noting(self, send_data: Callable[[mbox_chan, Any], int | None] | None) -> Any:
-        """Return ``send_data`` so that what it raises comes out at the one who sends."""
-        assert send_data is not None
-
-        def send(chan: mbox_chan, mssg: Any) -> int | None:
-            try:
-                return send_data(chan, mssg)
-            except Exception as error:
-                self.raised = error
-                return -EIO
-
-        return send
 
     def report(self, error: Exception) -> None:
         """An interrupt ended: the registers are lost, or the driver failed."""
