@@ -1,5 +1,6 @@
 """Where a call comes from, and so whether it may block; and the poll timer."""
 
+import logging
 import threading
 from collections.abc import Callable
 from errno import EIO
@@ -8,9 +9,12 @@ from typing import Any
 from mboxio._base.clock import Clock
 from mboxio._base.gate import complain
 from mboxio._queue.handlers import named
+from mboxio.errors import RemoteGone
 
 JOIN_S = 5.0
 """How long an end waits for an op that runs in another thread."""
+
+log = logging.getLogger("mboxio.linux")
 
 # -- where a call comes from
 
@@ -49,6 +53,9 @@ def call_op(op: Callable[..., Any] | None, *args: object) -> int:
     """Call an op of a driver. None is 0; what it raises is logged and counts as -EIO."""
     try:
         result = None if op is None else op(*args)
+    except RemoteGone as error:  # the registers are; whoever watches them is told of it
+        log.debug("op %s: %s", named(op), error)
+        return -EIO
     except Exception as error:
         complain("op %s raised", named(op), error)
         return -EIO
