@@ -137,6 +137,7 @@ def specifiers(node: Node, find: Find, overlay: Overlay | None) -> Iterator[Spec
     names = node.strings("mbox-names")
     where = place(node, "mboxes")
     at = index = 0
+    before: Node | None = None
     while at < len(cells):
         phandle, count, provider = cells[at], 0, None
         wrong = overlay.why_open(where, 4 * at, phandle) if overlay is not None else None
@@ -145,6 +146,7 @@ def specifiers(node: Node, find: Find, overlay: Overlay | None) -> Iterator[Spec
             provider = find(phandle)
             length = None if provider is None else provider.cell("#mbox-cells")
             wrong = _wrong(phandle, provider, length, len(cells) - at)
+            wrong = None if wrong is None else wrong + _hint(before, provider)
             count = length or 0
         if wrong is not None:
             raise DeviceTreeError(f"{node.shown}: mboxes[{index}]: {wrong}")
@@ -153,6 +155,7 @@ def specifiers(node: Node, find: Find, overlay: Overlay | None) -> Iterator[Spec
         yield Specifier(index, name, provider, own, _children(provider, own, find))
         at += count
         index += 1
+        before = provider
 
 
 def _wrong(phandle: int, provider: Node | None, length: int | None, left: int) -> str | None:
@@ -164,6 +167,18 @@ def _wrong(phandle: int, provider: Node | None, length: int | None, left: int) -
     if length is None:
         return f"{provider.shown} has no #mbox-cells"
     return f"the list ends after {left} of {length} cells" if length > left else None
+
+
+def _hint(before: Node | None, provider: Node | None) -> str:
+    """Name the other suspect: an entry begins where the one before it ends, by its provider's word.
+
+    Args:
+        before: the provider of the entry before, if there is one.
+        provider: what is referred to where an entry cannot be read.
+    """
+    if before is None or (provider is not None and "#mbox-cells" in provider.properties):
+        return ""
+    return f"; or #mbox-cells = <{before.cell('#mbox-cells')}> of {before.shown} is wrong"
 
 
 def _children(provider: Node | None, cells: Sequence[int], find: Find) -> dict[int, Node]:
