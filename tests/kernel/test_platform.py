@@ -304,6 +304,43 @@ def test_a_word_that_is_none(chip: Echo, caplog: pytest.LogCaptureFixture) -> No
         connection.client(0).request(word(1), timeout_s=30.0)
 
 
+def test_a_handler_may_remove_its_device(chip: Echo) -> None:
+    """The last word of the firmware may be that."""
+    removed = linux.completion()
+
+    def handler(irq: int, driver: Driver) -> int:
+        linux.readl(driver.base + IN)
+        linux.platform_device_unregister(pdev)
+        linux.complete(removed)
+        return linux.IRQ_HANDLED
+
+    drv = linux.platform_driver(
+        name="echo",
+        probe=Driver(handler=handler).probe,
+        of_match_table=[linux.of_device_id("acme,echo")],
+    )
+    pdev = linux.platform_device("echo", of_node=node_with(), region=chip)
+    assert linux.platform_driver_probe(drv, pdev) == 0
+    thread = pdev.dev.irqs[1].thread
+    assert thread is not None
+    chip.write(OUT, 1, 4)
+    linux.wait_for_completion(removed)
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("length", "message", "mssg"),
+    [(0, b"", None), (2, b"\2\1", 0x102), (16, b"text", b"text"), (16, b"", b"")],
+)
+def test_what_a_driver_sees_of_a_message(length: int, message: bytes, mssg: object) -> None:
+    class Ported(linux.PlatformController):
+        message_bytes = length
+
+    assert Ported().to_mssg(message) == mssg
+    assert Ported().from_mssg(mssg) == message
+
+
 def test_cells_that_the_driver_does_not_know(chip: Echo) -> None:
     def of_xlate(mbox: Any, sp: linux.of_phandle_args) -> Any:
         return mbox.chans[0] if sp.args_count == 2 else -errno.EINVAL

@@ -53,10 +53,15 @@ class irq_desc:
         self.handler, self.dev_id = handler, dev_id
         self.stopped = False
         self.stop_fd = eventfd()
-        self.thread = threading.Thread(
+        thread = threading.Thread(
             target=self.serve, name=f"mboxio irq/{self.irq}-{name}", daemon=True
         )
-        self.thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # there cannot be more threads
+            self.abandon()
+            raise
+        self.thread = thread
 
     def free(self) -> None:
         """Call the handler no more; returns when it does not run. A second call does nothing."""
@@ -97,12 +102,13 @@ class irq_desc:
 
     def fire(self) -> None:
         """Call the handler once, and let the next interrupt through."""
-        assert self.handler is not None
+        handler = self.handler
+        assert handler is not None
         if self.interrupt is not None:
             self.interrupt.clear()
         with interrupt_context():
-            handled = self.handler(self.irq, self.dev_id)
-        if self.interrupt is not None:
+            handled = handler(self.irq, self.dev_id)
+        if self.interrupt is not None and not self.stopped:  # the handler may have freed it
             self.count(handled)
             self.interrupt.unmask()
 

@@ -77,8 +77,8 @@ class PlatformController(Controller):
     driver: ClassVar[platform_driver]
     """What is probed."""
     message_bytes: ClassVar[int] = 4
-    """How long each message is. Up to 8, it is a little-endian integer where the driver sees it;
-    with 0 it is None there."""
+    """How long each message is, up to 8: for the driver it is a little-endian integer, or None with
+    0. Above 8, the longest one: messages are bytes then."""
     timeout_s: ClassVar[float] = 1.0
     """Default deadline of a request, in seconds."""
 
@@ -135,8 +135,8 @@ class PlatformController(Controller):
             polled=self.options.events == "poll",
             shared=self.options.shared,
         )
-        interrupt = pdev.resource(0).interrupt
-        if self.options.events == "irq" and interrupt is None:
+        registers = pdev.resource(0)
+        if self.options.events == "irq" and registers.interrupt is None:
             raise AddressError("events=irq: these registers have no interrupt")
         pdev.failed = self.report
         attach(self.driver, pdev)
@@ -148,6 +148,7 @@ class PlatformController(Controller):
                 message_bytes=self.message_bytes,
                 tx_done=TxDone.ACK if bound.acknowledged else TxDone.IRQ,
                 timeout_s=self.timeout_s,
+                access_s=registers.access_s,
             )
             queue = self.add_queue(capabilities, str(chan.index))
             bound.channel = self.add_channel(
@@ -190,7 +191,7 @@ class PlatformController(Controller):
 
     def check(self, channel: DriverChannel, message: bytes) -> None:
         """Refuse what is not as long as messages are."""
-        if len(message) != self.message_bytes:
+        if self.message_bytes <= WORD_BYTES_MAX and len(message) != self.message_bytes:
             text = f"a message has {self.message_bytes} bytes, not {len(message)}"
             raise WrongMessage(f"channel {channel.name!r}: {text}", handed_over="no")
 
