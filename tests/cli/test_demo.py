@@ -86,6 +86,7 @@ def test_demo(run: Run, own_folder: Path) -> None:
     assert not firmware_of(own_folder)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(start: Start, own_folder: Path, number: signal.Signals) -> None:
     process = start("demo", session=True)
@@ -99,6 +100,7 @@ def test_interrupted(start: Start, own_folder: Path, number: signal.Signals) -> 
     assert not firmware_of(own_folder)
 
 
+@pytest.mark.once
 def test_a_reader_that_goes_away(start: Start, own_folder: Path) -> None:
     process = start("demo")
     assert process.stdout is not None
@@ -111,6 +113,7 @@ def test_a_reader_that_goes_away(start: Start, own_folder: Path) -> None:
     assert not firmware_of(own_folder)
 
 
+@pytest.mark.once
 def test_the_firmware_does_not_outlive_a_killed_demo(start: Start, own_folder: Path) -> None:
     process = start("demo")
     assert process.stdout is not None
@@ -127,6 +130,7 @@ def test_the_firmware_does_not_outlive_a_killed_demo(start: Start, own_folder: P
     shutil.rmtree(left)
 
 
+@pytest.mark.once
 def test_demo_of_acpm(run: Run, own_folder: Path) -> None:
     result = run("demo", "acpm")
     text = result.stdout.decode()
@@ -157,6 +161,7 @@ def test_messages_that_come_as_fast_as_they_are_taken() -> None:
     assert sum(message == b"one more" for message in arrived(messages)) == messages.taken > 0
 
 
+@pytest.mark.once
 def test_there_is_no_such_demo(run: Run) -> None:
     result = run("demo", "nothing")
     assert result.returncode == 2

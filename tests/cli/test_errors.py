@@ -14,6 +14,8 @@ from mboxio.cli.app import COMMANDS, app
 from mboxio.remote import Remote
 from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start, one_line
 
+pytestmark = pytest.mark.once  # the command is never compiled
+
 FAILED, WRONG = 1, 2
 
 

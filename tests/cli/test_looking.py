@@ -13,6 +13,8 @@ from mboxio.cli.commands.measure import Samples
 from mboxio.remote import Remote
 from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start, one_line
 
+pytestmark = pytest.mark.once  # the command is never compiled
+
 
 def test_info(invoke: Invoke) -> None:
     found = json.loads(invoke("info", "--json").stdout)

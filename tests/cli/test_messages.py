@@ -17,6 +17,8 @@ from mboxio.cli.shared.messages import hexdump, took
 from mboxio.remote import Remote
 from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start, one_line
 
+pytestmark = pytest.mark.once  # the command is never compiled
+
 EVERYTHING = bytes(range(256))
 
 

@@ -14,6 +14,8 @@ import pytest
 import mboxio
 from tests.cli.conftest import PATIENCE_S, Run, Start, one_line
 
+pytestmark = pytest.mark.once  # the command is never compiled
+
 REMOTE = """
 from mboxio.remote import Remote
 

@@ -109,6 +109,7 @@ def run_test(function: Callable[..., Any]) -> None:
                 function(**{name: value})
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if any(each.file for each in blocks(page, "python"))],

@@ -17,6 +17,8 @@ from mboxio.remote.serving.handshake import SEALS, greet, new_memory
 from mboxio.ring.layout import ENTRY, MAGIC, TABLE, ChannelSpec
 from tests.shm.support import PATIENCE_S, Impostor, answer, until
 
+pytestmark = pytest.mark.once  # sockets are never compiled
+
 SPECS = (ChannelSpec("a", 8, 64), ChannelSpec("b", 8, 64))
 NAMES = {"a": (8, 64), "b": (8, 64)}
 SIZE = new_memory(SPECS)  # only to know offsets

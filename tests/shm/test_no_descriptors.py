@@ -13,6 +13,8 @@ import mboxio
 from mboxio.remote import Remote
 from mboxio.remote.acpm import AcpmRemote
 
+pytestmark = pytest.mark.once  # sockets are never compiled
+
 PATIENCE_S = 120.0
 FREE_MAX = 12
 
