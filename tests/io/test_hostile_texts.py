@@ -60,20 +60,24 @@ class Peer:
         self.script = deque(script)
         self.slow_s = slow_s
         self.pieces: deque[bytes] = deque()
-        self.now_s = 0.0
+        self.now_s = self.waited_s = 0.0
         self.timeout_s = 0.0
         self.heard_bytes = 0
 
-    def sendall(self, data: bytes) -> None:
-        for honest in self.honest.answers(data):
+    def send(self, data: memoryview) -> int:
+        for honest in self.honest.answers(bytes(data)):
             script = self.script.popleft() if self.script else None
             self.pieces.extend([honest] if script is None else script)
+        return len(data)
 
     def recv(self, size_bytes: int) -> bytes:
-        if not self.pieces or self.slow_s > self.timeout_s:
+        missing_s = self.slow_s - self.waited_s
+        if not self.pieces or missing_s > self.timeout_s:
             self.now_s += self.timeout_s
+            self.waited_s += self.timeout_s
             raise TimeoutError
-        self.now_s += self.slow_s
+        self.now_s += max(0.0, missing_s)
+        self.waited_s = 0.0
         piece = self.pieces.popleft()
         if len(piece) > size_bytes:
             self.pieces.appendleft(piece[size_bytes:])
