@@ -24,7 +24,7 @@ from functools import partial
 from typing import Any
 
 import mboxio
-from mboxio import MailboxError, RequestTimeout, _build
+from mboxio import MailboxError, _build
 from mboxio.devicetree import DeviceTree, describe
 from mboxio.remote import Remote
 from mboxio.remote.acpm import AcpmRemote
@@ -230,7 +230,7 @@ class Lateness:
         One that was handed over may have waited for that until its other limit.
         """
         took_s = time.monotonic() - began_s
-        queued = not isinstance(error, RequestTimeout) or error.stage == "queue"
+        queued = error.handed_over == "no" or error.stage == "queue"
         never_waits = set(self.ends) <= {"RequestTimeout"}
         return took_s - (DEADLINE_S if queued or never_waits else 2 * DEADLINE_S)
 

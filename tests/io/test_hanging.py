@@ -261,7 +261,7 @@ def test_what_wakes_us_late_has_made_the_other_side_late() -> None:
     patience.begin(1, 100.0)
     patience.learn(100.001)
     patience.begin(1, 200.0)
-    assert patience.has_hung([Late()], 200 + GRACE_S)
+    assert patience.has_hung([Late()], 200.001 + GRACE_S)
     patience.woke(0.02, 0.32)
     assert not patience.has_hung([Late()], 200.3)
     assert patience.has_hung([Late()], 200.3 + GRACE_S + 0.001)
@@ -276,4 +276,4 @@ def test_an_outlier_is_forgotten() -> None:
     for _ in range(2000):
         patience.begin(1, 0.0)
         patience.learn(0.001)
-    assert patience.has_hung([Late()], GRACE_S)
+    assert patience.has_hung([Late()], 2 * GRACE_S)

@@ -17,9 +17,11 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import ClassVar, Self, TypeVar
 
 from mboxio._limits.awaited import Awaited, concerned, more_than_one
+from mboxio._limits.budget import Budget
 from mboxio._os.descriptors import readable
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.regions.probes.connecting import ANSWER_S, connected
+from mboxio.regions.probes.packets import Endless
 from mboxio.regions.probes.patience import SLICE_S, Patience
 
 __all__ = ["ANSWER_S", "UNASKED", "Link"]
@@ -30,10 +32,14 @@ T = TypeVar("T")
 SLOWER = 10
 """For each further word, this many times its usual cost is granted on top of that."""
 
-RECEIVED_MAX = 1 << 20
-"""Most bytes that an access takes, whatever they mean, ..."""
+RECEIVED_MAX = 1 << 19
+"""Most bytes that come at once, in an access or between, whatever they mean, ..."""
 WORD_RECEIVED_MAX = 1 << 10
-"""... and this many more for each word of it."""
+"""... this many more for each word that was asked for, ..."""
+RECEIVED_PER_S = 1 << 18
+"""... and in each second: console output, or 10,000 interrupts."""
+HEARD_BYTES = 64
+"""To hear a piece costs as much as these, however short it is."""
 PIECE_BYTES = 1 << 13
 """What is taken to pieces before the clock is read again."""
 
@@ -89,6 +95,7 @@ class Link(ABC):
         self.allowance = Allowance()
         self.lock = threading.Lock()
         self.patience = Patience()
+        self.budget = Budget(RECEIVED_MAX, RECEIVED_PER_S)
         self.coming: dict[int, list[Awaited]] = {}  # who waits behind threads that wait
         self.received = bytearray()
         self.socket = connected(self.scheme, self.place_of(where), self.how_to_start)
@@ -226,6 +233,8 @@ class Link(ABC):
                 raise self.end(f"does not answer within {error}") from None
             except RemoteGone:
                 raise  # it has been ended
+            except Endless as error:
+                raise self.end(str(error)) from None
             except OSError as error:
                 raise self.end(f"is gone: {error.strerror or error}") from None
             finally:
@@ -236,6 +245,7 @@ class Link(ABC):
         """Send what is answered ``answers`` times. Inside `talking`."""
         self.owed += answers
         self.said = True
+        self.charge(-answers * WORD_RECEIVED_MAX)
         self.send(data)
 
     def send(self, data: bytes) -> None:
@@ -255,8 +265,18 @@ class Link(ABC):
             raise ConnectionResetError("it hung up")
         self.received += data
         self.allowance.left_bytes -= len(data)
+        self.charge(len(data) + HEARD_BYTES)
         if self.allowance.left_bytes < 0:
-            raise ConnectionAbortedError("it sends without end")
+            raise _endless()
+
+    def charge(self, cost_bytes: int) -> None:
+        """Count what the other side has us do, as bytes that cost as much. Inside `talking`.
+
+        Raises:
+            Endless: that is more than what anybody means something by.
+        """
+        if self.budget.spend(cost_bytes, int(time.monotonic() * 1e9)):
+            raise _endless()
 
     def _patiently(self, function: Callable[[A], T], argument: A) -> T:
         """Call what waits for the other side, until the time of the access is over.
@@ -332,6 +352,13 @@ class Link(ABC):
     def __repr__(self) -> str:
         state = "broken" if self.broken else f"{self.access_s * 1e6:.0f} us per access"
         return f"<{type(self).__name__} {self.where}, {state}>"
+
+
+def _endless() -> Endless:
+    return Endless(
+        f"sends without end: {RECEIVED_MAX >> 10} KiB at once, or {RECEIVED_PER_S >> 10} KiB a"
+        " second, that nothing asked for"
+    )
 
 
 def _forget_links() -> None:

@@ -6,10 +6,13 @@ from mboxio._limits.awaited import Awaited
 
 __all__ = ["GRACE_S", "SLICE_S", "Patience"]
 
-GRACE_S = 0.05
-"""How late a deadline may become before an exchange that hangs is given up for it."""
-SLICE_S = 0.02
+GRACE_S = 0.04
+"""How late a deadline may become before an exchange that hangs is given up for it. It is within 50
+ms with a slice and with what it takes to end a connection."""
+SLICE_S = 0.005
 """How long an exchange waits before it asks who waits for it."""
+PUNCTUAL_S = 0.002
+"""Whoever is woken no later than this is woken in time."""
 SLOWER = 10
 """An exchange that takes no more than so many times what others have taken may still be alive."""
 FADES = 0.99
@@ -42,7 +45,7 @@ class Patience:
 
     def woke(self, asked_s: float, took_s: float) -> None:
         """A sleep has ended: later than asked where the machine is busy, the other side's, too."""
-        self.lag_s += max(0.0, took_s - asked_s)
+        self.lag_s += max(0.0, took_s - asked_s - PUNCTUAL_S)
 
     def has_hung(self, parties: Iterable[Awaited], now_s: float) -> bool:
         """Return whether the exchange is to be given up, so that somebody gets done in time."""
