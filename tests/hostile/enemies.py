@@ -245,13 +245,16 @@ PROBES: dict[str, tuple[type[FakeQtest | FakeGdb], bytes]] = {
 }
 
 
-def scribble_file(path: str) -> None:
-    """Write anything anywhere into a file, from its first change on."""
+def spoil_file(path: str, shorten: bool) -> None:
+    """Write anything anywhere into a file, from its first change on; or make it shorter then."""
     random = Random(1)
     with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
         print("ready", flush=True)
         before = memory[:]
         while memory[:] == before:
+            os.sched_yield()
+        while shorten:
+            file.truncate(0)
             os.sched_yield()
         while True:
             at = 4 * random.randrange(len(memory) // 4)
@@ -264,8 +267,8 @@ def main(kind: str, name: str) -> None:
         serve(name, SERVES[kind])
     elif kind in PROBES:
         probe(*PROBES[kind])
-    elif kind == "file":
-        scribble_file(name)
+    elif kind in ("file", "short file"):
+        spoil_file(name, kind == "short file")
     else:
         print("ready", flush=True)
         ATTACKS[kind](name)
