@@ -227,7 +227,7 @@ class Gdb(Link):
             if said is None:
                 self.hear()
                 continue
-            self.charge(PACKET_BYTES)
+            self.cost_bytes += PACKET_BYTES
             if said == b"+":
                 heard = self.acknowledges = True
             elif said == b"-":
@@ -248,7 +248,7 @@ class Gdb(Link):
         """Take what came unasked, so that it is not taken for the next answer."""
         for _ in self.arrived():
             while (said := self.packets.take()) is not None:
-                self.charge(PACKET_BYTES)
+                self.cost_bytes += PACKET_BYTES
                 if not said.startswith(b"$"):
                     continue
                 body = self._body(said)

@@ -96,6 +96,7 @@ class Link(ABC):
         self.lock = threading.Lock()
         self.patience = Patience()
         self.budget = Budget(RECEIVED_MAX, RECEIVED_PER_S)
+        self.cost_bytes = 0  # of what was done since something was heard, less what was asked
         self.coming: dict[int, list[Awaited]] = {}  # who waits behind threads that wait
         self.received = bytearray()
         self.socket = connected(self.scheme, self.place_of(where), self.how_to_start)
@@ -217,7 +218,8 @@ class Link(ABC):
             RemoteGone: the connection broke, now or earlier.
         """
         came_s = time.monotonic()
-        with self.access(words, self.access_s), self._turn():
+        turn = self._turn() if more_than_one() else self.lock
+        with self.access(words, self.access_s), turn:
             now_s = time.monotonic()
             self.allowance.until_s += now_s - came_s
             if self.broken:
@@ -245,7 +247,7 @@ class Link(ABC):
         """Send what is answered ``answers`` times. Inside `talking`."""
         self.owed += answers
         self.said = True
-        self.charge(-answers * WORD_RECEIVED_MAX)
+        self.cost_bytes -= answers * WORD_RECEIVED_MAX
         self.send(data)
 
     def send(self, data: bytes) -> None:
@@ -265,17 +267,9 @@ class Link(ABC):
             raise ConnectionResetError("it hung up")
         self.received += data
         self.allowance.left_bytes -= len(data)
-        self.charge(len(data) + HEARD_BYTES)
-        if self.allowance.left_bytes < 0:
-            raise _endless()
-
-    def charge(self, cost_bytes: int) -> None:
-        """Count what the other side has us do, as bytes that cost as much. Inside `talking`.
-
-        Raises:
-            Endless: that is more than what anybody means something by.
-        """
-        if self.budget.spend(cost_bytes, int(time.monotonic() * 1e9)):
+        cost_bytes, self.cost_bytes = self.cost_bytes + len(data) + HEARD_BYTES, 0
+        empty = self.budget.spend(cost_bytes, int(time.monotonic() * 1e9))
+        if empty or self.allowance.left_bytes < 0:
             raise _endless()
 
     def _patiently(self, function: Callable[[A], T], argument: A) -> T:
@@ -309,8 +303,7 @@ class Link(ABC):
         """Hold the connection; meanwhile whoever has it knows who waits for us."""
         me = threading.get_ident()
         try:
-            if more_than_one():
-                self.coming[me] = concerned()
+            self.coming[me] = concerned()
             with self.lock:
                 self.coming.pop(me, None)
                 yield
