@@ -24,7 +24,7 @@ from functools import partial
 from typing import Any
 
 import mboxio
-from mboxio import MailboxError, RequestTimeout, _build
+from mboxio import AddressError, MailboxError, _build
 from mboxio.devicetree import DeviceTree, describe
 from mboxio.remote import Remote
 from mboxio.remote.acpm import AcpmRemote
@@ -35,6 +35,8 @@ from .enemies import ATTACKS, PROBES, SERVES
 DEADLINE_S = 0.2
 COUNT = 20
 QUIET = "silent"
+NOBODY = 65534
+"""The uid of another user; only root can give files away."""
 
 
 @contextmanager
@@ -139,15 +141,22 @@ def tree() -> Iterator[tuple[str, Any]]:
 
 
 @contextmanager
-def file() -> Iterator[tuple[str, Any]]:
-    """An SRAM in a file has no firmware any more, and somebody writes anything there."""
+def file(kind: str, owner: int | None = None) -> Iterator[tuple[str, Any]]:
+    """An SRAM in a file has no firmware any more, and somebody spoils it.
+
+    Args:
+        kind: what is done to it.
+        owner: the uid of whoever it belongs to; None: of this user.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "sram")
         remote = AcpmRemote(f"file:{path}")
         remote.channel()
         with remote:
             pass
-        with enemy("file", path):
+        if owner is not None:
+            os.chown(path, owner, -1)
+        with enemy(kind, path):
             yield f"acpm:?at=file:{path}", "0"
 
 
@@ -158,7 +167,9 @@ SITUATIONS: dict[str, Callable[[], Any]] = {
     "requests, failing handler": failing,
     "stopped remote": stopped,
     "large device tree": tree,
-    "file that is scribbled on": file,
+    "file that is scribbled on": partial(file, "file"),
+    "file that its owner shortens": partial(file, "short file", NOBODY),
+    "own file that is made shorter": partial(file, "short file"),
     **{name: partial(probed, name) for name in PROBES},
     **{name: partial(attacked, name) for name in ATTACKS},
 }
@@ -230,7 +241,7 @@ class Lateness:
         One that was handed over may have waited for that until its other limit.
         """
         took_s = time.monotonic() - began_s
-        queued = not isinstance(error, RequestTimeout) or error.stage == "queue"
+        queued = error.handed_over == "no" or error.stage == "queue"
         never_waits = set(self.ends) <= {"RequestTimeout"}
         return took_s - (DEADLINE_S if queued or never_waits else 2 * DEADLINE_S)
 
@@ -301,9 +312,14 @@ def tell(names: list[str], count: int) -> None:
                 assert process.stdout is not None
                 said = process.stdout.read()
         if process.returncode:
-            print(f"{name:32} ended with {process.returncode}")
+            code = process.returncode
+            how = signal.Signals(-code).name if code < 0 else str(code)
+            print(f"{name:32} ended with {how}", flush=True)
             continue
         found = json.loads(said)
+        if "refused" in found:
+            print(f"{name:32} refused: {found['refused']}", flush=True)
+            continue
         figures = [found["late_ms"], found["loop_late_ms"], found["submit_ms"], others_ms]
         ends = ", ".join(f"{count} {end}" for end, count in found["ends"].items())
         kept_text = "/".join(f"{each:+d}" for each in found["kept"])
@@ -322,6 +338,9 @@ if __name__ == "__main__":
     if arguments.remote:
         serve()
     elif arguments.one:
-        print(json.dumps(measure(arguments.one, arguments.count)))
+        try:
+            print(json.dumps(measure(arguments.one, arguments.count)))
+        except AddressError as error:
+            print(json.dumps({"refused": str(error)}))
     else:
         tell(arguments.names or list(SITUATIONS), arguments.count)

@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 
@@ -31,6 +32,9 @@ LINGERING: list[socket.socket] = []
 EMPTY = 1 << 30
 """Status of a BCM2835 mailbox in which nothing waits."""
 STATUS = 0x18
+QUIET_READS = 8
+"""So often a probe's words are read before it does what it is here for."""
+HANG = b"hang"
 
 
 def say(link: socket.socket, message: bytes) -> None:
@@ -211,30 +215,46 @@ ATTACKS: dict[str, Callable[[str], None]] = {
 
 
 def probe(kind: type[FakeQtest | FakeGdb], after: bytes) -> None:
-    """Answer, and send something more each time."""
+    """Answer, and soon send something more each time, or hang."""
     stub = kind(None)
     stub.words[STATUS] = stub.words[STATUS + 0x20] = EMPTY
     stub.words[0x80000000 + STATUS] = EMPTY
-    stub.after = after
+    reads: Counter[int] = Counter()
+
+    def load(address: int) -> int:
+        reads[stub.clients] += 1
+        if reads[stub.clients] > QUIET_READS and after == HANG:
+            assert stub.peer is not None
+            stub.peer.recv(1, socket.MSG_PEEK)  # until it has given up, and connects again
+        elif reads.total() > QUIET_READS:
+            stub.after = after  # from here on, also for who connects again
+        return stub.words.get(address, 0)
+
+    stub.load = load  # type: ignore[method-assign]
     print(f"ready {stub.path}", flush=True)
     stub.run()
 
 
 PROBES: dict[str, tuple[type[FakeQtest | FakeGdb], bytes]] = {
     "qtest": (FakeQtest, b""),
+    "qtest that hangs": (FakeQtest, HANG),
     "qtest interrupts": (FakeQtest, b"IRQ raise 9\n" * 5000),
     "gdb": (FakeGdb, b""),
+    "gdb that hangs": (FakeGdb, HANG),
     "gdb texts": (FakeGdb, framed(b"O" + b"41" * 500) * 60),
 }
 
 
-def scribble_file(path: str) -> None:
-    """Write anything anywhere into a file, from its first change on."""
+def spoil_file(path: str, shorten: bool) -> None:
+    """Write anything anywhere into a file, from its first change on; or make it shorter then."""
     random = Random(1)
     with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
         print("ready", flush=True)
         before = memory[:]
         while memory[:] == before:
+            os.sched_yield()
+        while shorten:
+            file.truncate(0)
             os.sched_yield()
         while True:
             at = 4 * random.randrange(len(memory) // 4)
@@ -247,8 +267,8 @@ def main(kind: str, name: str) -> None:
         serve(name, SERVES[kind])
     elif kind in PROBES:
         probe(*PROBES[kind])
-    elif kind == "file":
-        scribble_file(name)
+    elif kind in ("file", "short file"):
+        spoil_file(name, kind == "short file")
     else:
         print("ready", flush=True)
         ATTACKS[kind](name)

@@ -18,7 +18,13 @@ from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.regions.probes import gdb_step, link, packets, qtest
 from mboxio.regions.probes.gdb import Gdb, GdbRegion
 from mboxio.regions.probes.link import PIECE_BYTES, RECEIVED_MAX, WORD_RECEIVED_MAX
-from mboxio.regions.probes.packets import FRAME_BYTES_MAX, LINE_BYTES_MAX, Lines, Packets
+from mboxio.regions.probes.packets import (
+    FRAME_BYTES_MAX,
+    LINE_BYTES_MAX,
+    Endless,
+    Lines,
+    Packets,
+)
 from mboxio.regions.probes.qtest import IRQS_MAX, Qtest
 from tests.io.stubs import FakeGdb, FakeQtest, framed
 
@@ -60,20 +66,24 @@ class Peer:
         self.script = deque(script)
         self.slow_s = slow_s
         self.pieces: deque[bytes] = deque()
-        self.now_s = 0.0
+        self.now_s = self.waited_s = 0.0
         self.timeout_s = 0.0
         self.heard_bytes = 0
 
-    def sendall(self, data: bytes) -> None:
-        for honest in self.honest.answers(data):
+    def send(self, data: memoryview) -> int:
+        for honest in self.honest.answers(bytes(data)):
             script = self.script.popleft() if self.script else None
             self.pieces.extend([honest] if script is None else script)
+        return len(data)
 
     def recv(self, size_bytes: int) -> bytes:
-        if not self.pieces or self.slow_s > self.timeout_s:
+        missing_s = self.slow_s - self.waited_s
+        if not self.pieces or missing_s > self.timeout_s:
             self.now_s += self.timeout_s
+            self.waited_s += self.timeout_s
             raise TimeoutError
-        self.now_s += self.slow_s
+        self.now_s += max(0.0, missing_s)
+        self.waited_s = 0.0
         piece = self.pieces.popleft()
         if len(piece) > size_bytes:
             self.pieces.appendleft(piece[size_bytes:])
@@ -283,11 +293,71 @@ def test_an_access_takes_so_many_bytes(scheme: type[Gdb | Qtest], flood: bytes) 
         region.close()
 
 
+ENOUGH = {
+    Gdb: [framed(b"O" + b"41" * 500) * 60, b"+" * 8000, b"%x#78" * 1600],
+    Qtest: [b"IRQ raise 9\n" * 5000],
+}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "flood"), [(scheme, flood) for scheme in ENOUGH for flood in ENOUGH[scheme]]
+)
+def test_what_comes_with_every_access_is_bounded_for_all_of_them(
+    scheme: type[Gdb | Qtest], flood: bytes
+) -> None:
+    honest = Honest(FakeGdb if scheme is Gdb else FakeQtest)
+    peer = Peer(honest, [])
+    with reached(peer):
+        made = scheme.share("/x")
+        region = made.region(0x1000, 0x40)
+        made.release()
+        before = peer.heard_bytes
+
+        def use() -> None:
+            for _ in range(100):
+                region.read(0, 4)
+                peer.pieces.append(flood)
+
+        with pytest.raises(RemoteGone, match="x sends without end: 512 KiB at once"):
+            use()
+        assert peer.heard_bytes - before <= RECEIVED_MAX + 100 * WORD_RECEIVED_MAX
+        region.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "noise"),
+    [(Gdb, framed(b"O" + b"41" * 1000) * 2), (Qtest, b"IRQ raise 9\nIRQ lower 9\n" * 100)],
+)
+def test_as_much_as_programs_print_passes_for_ever(scheme: type[Gdb | Qtest], noise: bytes) -> None:
+    peer = Peer(Honest(FakeGdb if scheme is Gdb else FakeQtest), [])
+    with reached(peer):
+        made = scheme.share("/x")
+        region = made.region(0x1000, 0x40)
+        made.release()
+        for _ in range(2000):
+            peer.pieces.append(noise)
+            assert region.read(0, 4) == 0
+            peer.now_s += 0.02
+        region.close()
+
+
+def test_accesses_one_after_the_other_earn_what_their_answers_cost() -> None:
+    peer = Peer(Honest(FakeGdb), [])
+    with reached(peer):
+        made = Gdb.share("/x")
+        region = made.region(0x9000_1000, 0x40, step=SCRATCH)
+        made.release()
+        for value in range(2000):
+            region.write(0, value, 4)
+            assert region.read(0, 4) == value
+        region.close()
+
+
 def test_to_clear_takes_a_part_of_what_has_no_end() -> None:
     peer = Peer(Honest(FakeQtest), [])
     with reached(peer):
         machine = Qtest.share("/x")
-        peer.pieces.append(b"".join(b"IRQ raise %d\n" % line for line in range(100_000)))
+        peer.pieces.append(b"".join(b"IRQ raise %d\n" % line for line in range(20_000)))
         before = peer.heard_bytes
         machine.catch_up()
         assert peer.heard_bytes - before == PIECE_BYTES
@@ -382,9 +452,9 @@ def test_work_is_a_few_steps_a_byte(
 
 
 def test_what_has_no_end_is_refused_soon() -> None:
-    with pytest.raises(ConnectionAbortedError, match="without end"):
+    with pytest.raises(Endless, match="without end"):
         Lines(bytearray(LINE_BYTES_MAX + 1)).first()
-    with pytest.raises(ConnectionAbortedError, match="without end"):
+    with pytest.raises(Endless, match="without end"):
         Packets(bytearray(b"$" + bytes(FRAME_BYTES_MAX))).take()
     assert Packets(bytearray(b"$" * (2 * FRAME_BYTES_MAX))).take() is None
 

@@ -2,7 +2,10 @@
 
 import os
 import pty
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -198,3 +201,13 @@ def test_memory_that_cannot_shrink_is_mapped_whoever_can_write_it() -> None:
     with open_region(f"file:{path}") as region:
         assert region.size_bytes == 4096
     os.close(descriptor)
+
+
+def test_a_file_of_ones_own_that_is_made_shorter_ends_the_program(image: Path) -> None:
+    """As documented: what this user's programs do is not guarded against, and nothing can be."""
+    program = (
+        "import os, sys; from mboxio.regions import open_region; region = open_region(sys.argv[1]);"
+        "os.truncate(sys.argv[1][5:], 0); region.read(0, 4)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, f"file:{image}"], check=False)
+    assert ended.returncode == -signal.SIGBUS

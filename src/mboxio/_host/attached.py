@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mboxio._base.request import Request
+from mboxio._host.hurry import Hurry
 from mboxio._host.life import Life
 from mboxio._pump.pump import Pump
 from mboxio._queue.above import ChannelHost, LoopSide
@@ -31,6 +32,11 @@ class Attached(ChannelHost, Protocol):
     @property
     def admin(self) -> AbstractContextManager[object]:
         """Held while clients come and go."""
+        ...
+
+    @property
+    def hurry(self) -> Hurry:
+        """When requests want to be done."""
         ...
 
     def leave(self, channel: Channel) -> None:

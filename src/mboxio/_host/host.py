@@ -13,7 +13,9 @@ from mboxio._base.gate import Gate, complain
 from mboxio._base.native import COMPILED
 from mboxio._base.request import Request
 from mboxio._base.states import FOREVER
+from mboxio._host.hurry import Hurry
 from mboxio._host.life import Life
+from mboxio._limits.awaited import register
 from mboxio._pump.pump import Pump
 from mboxio._pump.worker import Worker
 from mboxio._queue.above import Joining, LoopSide
@@ -61,6 +63,7 @@ class Host:
         self.channels: dict[str, Channel] = {}
         self.closed = False
         self.admin = threading.RLock()  # opening and closing of clients; never held with the gate
+        self.hurry = Hurry(self.gate, self.queues)
         self.life = Life(self)
         self.pump = Pump(self.life, controller)
         self.worker = Worker(self.pump)
@@ -84,7 +87,9 @@ class Host:
         queue = self.queue_class(self.gate, self.controller, capabilities, name, self.pump)
         self.queues.append(queue)
         self.pump.queues = list(self.queues)
-        self.pump.distant = self.pump.distant or capabilities.access_s > 0
+        if capabilities.access_s > 0:
+            self.pump.distant = True
+            register(self.hurry)
         self.pump.spin_for(capabilities.spin_s)
         self.declared(queue)
         return queue

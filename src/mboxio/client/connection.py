@@ -10,6 +10,7 @@ from mboxio._host.host import Host
 from mboxio._queue.channel import Channel
 from mboxio._queue.stats import ChannelStats
 from mboxio.client.blocking import Client
+from mboxio.client.distant import PatientClient
 from mboxio.driver.contracts import TreeSpecifier
 from mboxio.driver.controller import Controller
 from mboxio.driver.correlate import Correlator
@@ -88,7 +89,8 @@ class Connection:
             ClosedError: the connection is closed.
         """
         host, found = self._host, self._choose(channel, correlator)
-        client = Client(host, found, backlog, timeout_s, queue_timeout_s, ports)
+        kind = PatientClient if host.pump.distant else Client
+        client = kind(host, found, backlog, timeout_s, queue_timeout_s, ports)
         client._at_home = host.worker
         host.join(found, client)
         return client

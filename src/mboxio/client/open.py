@@ -15,6 +15,7 @@ from mboxio.address.address import Address as Address
 from mboxio.address.allowed import names_of, require_allowed
 from mboxio.client.blocking import Client
 from mboxio.client.connection import Connection
+from mboxio.client.distant import PatientClient
 from mboxio.client.patience import Patience
 from mboxio.driver.controller import Controller
 from mboxio.errors import AddressError, MailboxError
@@ -256,6 +257,10 @@ class OwnedClient(Client):
         """Never called."""
 
 
+class OwnedPatientClient(OwnedClient, PatientClient):
+    """The same where accesses take long."""
+
+
 def open(
     address: str,
     *,
@@ -276,7 +281,8 @@ def open(
     connection, channel = reach(address, Patience(wait_s, what=address), allow)
     host = connection._host
     try:
-        client = OwnedClient(host, channel, backlog, timeout_s, queue_timeout_s, None)
+        kind = OwnedPatientClient if host.pump.distant else OwnedClient
+        client = kind(host, channel, backlog, timeout_s, queue_timeout_s, None)
         client._at_home = host.worker
         host.join(channel, client)
     except BaseException:

@@ -9,6 +9,7 @@ from mboxio._base.timeouts import DEFAULT
 from mboxio._pump.running import running_port
 from mboxio._pump.slow_loops import DistantPort
 from mboxio.client.asynchronous import AsyncClient, AsyncMessages
+from mboxio.client.distant import Announced
 from mboxio.errors import RequestTimeout
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class DistantMessages(AsyncMessages):
                 )
 
 
-class DistantClient(AsyncClient):
+class DistantClient(Announced, AsyncClient):
     """An async client whose awaited verbs make their accesses on an I/O thread.
 
     The loop keeps running. ``submit``, ``post``, ``cancel`` and ``close`` remain plain calls,
@@ -63,9 +64,11 @@ class DistantClient(AsyncClient):
         message = bytes(memoryview(data))  # now: the caller may change it while the verb waits
         request = self._draft(message, tied, timeout_s, queue_timeout_s, into)
         try:
+            self._host.hurry.comes(request)  # others may be handed in before it
             await port.away(self._hand_in, request, True)
             return await request
         finally:
+            self._host.hurry.came(request)
             if not request.over:
                 port.post_away(self._give_up, request)
 

@@ -29,6 +29,8 @@ STRAY = re.compile(rb"O[0-9a-fA-F]*|[TSWX][0-9a-fA-F]{2}.*", re.DOTALL)
 REFUSAL = re.compile(rb"E[0-9a-fA-F]{2}|E\..*", re.DOTALL)
 WORD = re.compile(rb"[0-9a-fA-F]{8}")
 REPEATS_MAX = 3
+PACKET_BYTES = 96
+"""To take a packet or an acknowledgement costs as much as these."""
 
 COMMANDS = ("monitor", "attach")
 """Options that are carried out in the order given, each time a connection is made."""
@@ -224,7 +226,9 @@ class Gdb(Link):
             said = self.packets.take()
             if said is None:
                 self.hear()
-            elif said == b"+":
+                continue
+            self.cost_bytes += PACKET_BYTES
+            if said == b"+":
                 heard = self.acknowledges = True
             elif said == b"-":
                 if not heard:
@@ -244,6 +248,7 @@ class Gdb(Link):
         """Take what came unasked, so that it is not taken for the next answer."""
         for _ in self.arrived():
             while (said := self.packets.take()) is not None:
+                self.cost_bytes += PACKET_BYTES
                 if not said.startswith(b"$"):
                     continue
                 body = self._body(said)

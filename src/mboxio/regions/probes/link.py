@@ -14,21 +14,32 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
+from mboxio._limits.awaited import Awaited, concerned, more_than_one
+from mboxio._limits.budget import Budget
 from mboxio._os.descriptors import readable
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.regions.probes.connecting import ANSWER_S, connected
+from mboxio.regions.probes.packets import Endless
+from mboxio.regions.probes.patience import SLICE_S, Patience
 
 __all__ = ["ANSWER_S", "UNASKED", "Link"]
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 SLOWER = 10
 """For each further word, this many times its usual cost is granted on top of that."""
 
-RECEIVED_MAX = 1 << 20
-"""Most bytes that an access takes, whatever they mean, ..."""
+RECEIVED_MAX = 1 << 19
+"""Most bytes that come at once, in an access or between, whatever they mean, ..."""
 WORD_RECEIVED_MAX = 1 << 10
-"""... and this many more for each word of it."""
+"""... this many more for each word that was asked for, ..."""
+RECEIVED_PER_S = 1 << 18
+"""... and in each second: console output, or 10,000 interrupts."""
+HEARD_BYTES = 64
+"""To hear a piece costs as much as these, however short it is."""
 PIECE_BYTES = 1 << 13
 """What is taken to pieces before the clock is read again."""
 
@@ -79,15 +90,21 @@ class Link(ABC):
         self.broken = ""
         self.at_end: list[Callable[[], object]] = []  # wakes those who sleep on the connection
         self.owed = 0  # answers that have not come
+        self.said = False  # something was asked
         self.access_s = 0.0  # not known yet
         self.allowance = Allowance()
         self.lock = threading.Lock()
+        self.patience = Patience()
+        self.budget = Budget(RECEIVED_MAX, RECEIVED_PER_S)
+        self.cost_bytes = 0  # of what was done since something was heard, less what was asked
+        self.coming: dict[int, list[Awaited]] = {}  # who waits behind threads that wait
         self.received = bytearray()
         self.socket = connected(self.scheme, self.place_of(where), self.how_to_start)
         try:
             with self.within(self.greeting_s()):
                 self.greet()
                 self.access_s = self._measure()
+            self.patience = Patience()  # to ask the target for something may cost much more
         except RemoteGone as error:
             self.socket.close()
             raise RemoteGone(f"{error}; {self.how_to_start}") from None
@@ -201,18 +218,25 @@ class Link(ABC):
             RemoteGone: the connection broke, now or earlier.
         """
         came_s = time.monotonic()
-        with self.access(words, self.access_s), self.lock:
-            self.allowance.until_s += time.monotonic() - came_s
+        turn = self._turn() if more_than_one() else self.lock
+        with self.access(words, self.access_s), turn:
+            now_s = time.monotonic()
+            self.allowance.until_s += now_s - came_s
             if self.broken:
                 raise RemoteGone(self.broken)
             self.owed = 0
+            self.said = False
+            self.patience.begin(words, now_s)
             try:
                 yield
-            except TimeoutError:
-                granted_s = self.allowance.granted_s
-                raise self.end(f"does not answer within {granted_s:.3g} s") from None
+                if self.said:
+                    self.patience.learn(time.monotonic())
+            except TimeoutError as error:
+                raise self.end(f"does not answer within {error}") from None
             except RemoteGone:
                 raise  # it has been ended
+            except Endless as error:
+                raise self.end(str(error)) from None
             except OSError as error:
                 raise self.end(f"is gone: {error.strerror or error}") from None
             finally:
@@ -222,12 +246,15 @@ class Link(ABC):
     def say(self, data: bytes, answers: int) -> None:
         """Send what is answered ``answers`` times. Inside `talking`."""
         self.owed += answers
+        self.said = True
+        self.cost_bytes -= answers * WORD_RECEIVED_MAX
         self.send(data)
 
     def send(self, data: bytes) -> None:
         """Send what is not answered. Inside `talking`."""
-        self.socket.settimeout(self._left_s())
-        self.socket.sendall(data)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._patiently(self.socket.send, rest) :]
 
     def answered(self) -> None:
         """Count an answer that came. Inside `talking`."""
@@ -235,20 +262,53 @@ class Link(ABC):
 
     def hear(self) -> None:
         """Wait for more bytes and add them to ``received``. Inside `talking`."""
-        self.socket.settimeout(self._left_s())
-        data = self.socket.recv(PIECE_BYTES)
+        data = self._patiently(self.socket.recv, PIECE_BYTES)
         if not data:
             raise ConnectionResetError("it hung up")
         self.received += data
         self.allowance.left_bytes -= len(data)
-        if self.allowance.left_bytes < 0:
-            raise ConnectionAbortedError("it sends without end")
+        cost_bytes, self.cost_bytes = self.cost_bytes + len(data) + HEARD_BYTES, 0
+        empty = self.budget.spend(cost_bytes, int(time.monotonic() * 1e9))
+        if empty or self.allowance.left_bytes < 0:
+            raise _endless()
 
-    def _left_s(self) -> float:
-        left_s = self.allowance.until_s - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError
-        return left_s
+    def _patiently(self, function: Callable[[A], T], argument: A) -> T:
+        """Call what waits for the other side, until the time of the access is over.
+
+        Or until it is clear that the other side hangs, and somebody's deadline has passed.
+
+        Raises:
+            TimeoutError: so long; the text says it.
+        """
+        now_s = time.monotonic()
+        while True:
+            left_s = self.allowance.until_s - now_s
+            if left_s <= 0:
+                raise TimeoutError(f"{self.allowance.granted_s:.3g} s")
+            slice_s = min(left_s, SLICE_S)
+            self.socket.settimeout(slice_s)
+            try:
+                return function(argument)
+            except TimeoutError:
+                pass
+            asked_s, now_s = now_s, time.monotonic()
+            self.patience.woke(slice_s, now_s - asked_s)
+            waiting = [party for each in list(self.coming.values()) for party in each]
+            if self.patience.has_hung([*concerned(), *waiting], now_s):
+                lasted_s = now_s - self.patience.began_s
+                raise TimeoutError(f"{lasted_s:.3g} s, and the deadline of a request has passed")
+
+    @contextmanager
+    def _turn(self) -> Generator[None]:
+        """Hold the connection; meanwhile whoever has it knows who waits for us."""
+        me = threading.get_ident()
+        try:
+            self.coming[me] = concerned()
+            with self.lock:
+                self.coming.pop(me, None)
+                yield
+        finally:
+            self.coming.pop(me, None)
 
     def arrived(self) -> Iterator[None]:
         """Hear what came unasked, piece by piece: before a question is sent. Inside `talking`.
@@ -287,6 +347,13 @@ class Link(ABC):
         return f"<{type(self).__name__} {self.where}, {state}>"
 
 
+def _endless() -> Endless:
+    return Endless(
+        f"sends without end: {RECEIVED_MAX >> 10} KiB at once, or {RECEIVED_PER_S >> 10} KiB a"
+        " second, that nothing asked for"
+    )
+
+
 def _forget_links() -> None:
     """In a forked child: the connections are the parent's."""
     global _sharing
@@ -294,6 +361,7 @@ def _forget_links() -> None:
     for link in _shared.values():
         link.broken = "the connection belongs to the parent process"
         link.lock = threading.Lock()
+        link.coming = {}
     _shared.clear()
 
 

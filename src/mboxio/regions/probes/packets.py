@@ -6,7 +6,7 @@ and what has no end is refused.
 
 import re
 
-__all__ = ["Lines", "Packets", "body_of", "framed"]
+__all__ = ["Endless", "Lines", "Packets", "body_of", "framed"]
 
 SIGNIFICANT = re.compile(rb"[-+$%]")
 """Acknowledgements, and what packets and notifications begin with."""
@@ -16,7 +16,10 @@ FRAME_BYTES_MAX = 1 << 16
 EXPANDED_MAX = 1 << 16
 """Bytes of a packet after its run-length code was undone, which makes up to 97 of 2."""
 LINE_BYTES_MAX = 1 << 14
-ENDLESS = "it sends without end"
+
+
+class Endless(ConnectionAbortedError):
+    """The other side sends without end; the text says what."""
 
 
 def framed(body: bytes) -> bytes:
@@ -39,12 +42,12 @@ class Lines:
         """Return the first line, without its end; None: it has not come yet.
 
         Raises:
-            ConnectionAbortedError: it has no end.
+            Endless: it has no end.
         """
         end = self.received.find(b"\n", self.looked)
         self.looked = len(self.received) if end < 0 else end
         if self.looked > LINE_BYTES_MAX:
-            raise ConnectionAbortedError(ENDLESS)
+            raise Endless("sends without end, and means nothing by it")
         return None if end < 0 else bytes(self.received[:end])
 
     def drop(self) -> None:
@@ -73,7 +76,7 @@ class Packets:
         """Return ``+``, ``-``, or a whole frame with its ``$`` or ``%``; None: not yet.
 
         Raises:
-            ConnectionAbortedError: a frame has no end.
+            Endless: a frame has no end.
         """
         received = self.received
         while True:
@@ -91,7 +94,7 @@ class Packets:
             if end < 0 and len(received) > FRAME_BYTES_MAX:
                 del received[: max(0, received.rfind(b"$"))]  # earlier ones were cut off
                 if len(received) > FRAME_BYTES_MAX:
-                    raise ConnectionAbortedError(ENDLESS)
+                    raise Endless("sends without end, and means nothing by it")
             if end < 0 or len(received) < end + 3:
                 self.looked = len(received) if end < 0 else end
                 return None

@@ -8,11 +8,15 @@ import stat
 import termios
 import time
 import tty
+from typing import TYPE_CHECKING
 
 from mboxio._os.descriptors import refuse_exhausted
 from mboxio._os.whose import why
 from mboxio.errors import AddressError
 from mboxio.regions.paths import require_terminal
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 __all__ = ["SerialPort", "is_serial_port"]
 
@@ -85,16 +89,14 @@ class SerialPort:
         self._wait(select.POLLIN, time.monotonic() + self.timeout_s)
         return os.read(self.descriptor, size_bytes)
 
-    def sendall(self, data: bytes) -> None:
-        """Send all of it.
+    def send(self, data: "Buffer") -> int:
+        """Send a part of it, and return how much.
 
         Raises:
             TimeoutError: the device does not take it.
         """
-        until_s = time.monotonic() + self.timeout_s
-        while data:
-            self._wait(select.POLLOUT, until_s)
-            data = data[os.write(self.descriptor, data) :]
+        self._wait(select.POLLOUT, time.monotonic() + self.timeout_s)
+        return os.write(self.descriptor, data)
 
     def shutdown(self, how: int) -> None:
         """Drop what was not sent yet: closing would wait for it.
