@@ -62,8 +62,7 @@ static int serve(struct channel *channel)
  * likes, so a message is looked at first. One for each look at the rings: a flood costs its sender as much as us. */
 static int hear(int doorbell)
 {
-    char bells[64];
-    struct iovec room = {.iov_base = bells, .iov_len = sizeof bells};
+    char bells[64]; struct iovec room = {.iov_base = bells, .iov_len = sizeof bells};
     struct msghdr looked = {.msg_iov = &room, .msg_iovlen = 1};
     ssize_t got = refused ? 1 : recvmsg(doorbell, &looked, MSG_DONTWAIT | MSG_PEEK);
     if (got > 0 && !(looked.msg_flags & MSG_CTRUNC)) got = recv(doorbell, bells, sizeof bells, MSG_DONTWAIT);
@@ -84,7 +83,7 @@ static time_t now_s(void) { struct timespec now; clock_gettime(CLOCK_MONOTONIC, 
 /* Serve one host until it goes away, lies, or is silent while another one waits. */
 static void run(struct mboxio_memory *memory, int doorbell, int listening)
 {
-    uint32_t sleeps = 0, rung = 0, busy = 1; time_t asked_s = 0;
+    uint32_t sleeps = 0, rung = 0, busy = 1, said = 0; time_t asked_s = 0; int shared = 0;
     struct pollfd rings = {.fd = doorbell, .events = POLLIN}, waiting = {.fd = listening, .events = POLLIN};
     for (uint32_t looks = 1, idle = 0;; looks++) {
         int worked = 0, ready = 0;
@@ -99,7 +98,8 @@ static void run(struct mboxio_memory *memory, int doorbell, int listening)
             if (spin && !hear(doorbell)) return; /* who never sleeps has to ask whether the host is there */
         }
         idle = worked ? 0 : idle + 1;
-        if (spin || idle <= patience) continue;
+        if (idle == 1) shared = mboxio_shares_cpu(&memory->remote_armed, &memory->host_armed, &said);
+        if (spin || (shared ? !idle || (idle == 1 && !sched_yield()) : idle <= patience)) continue; /* it ran */
         ready = promised ? !mboxio_arm_and_fence(&memory->remote_armed, &sleeps)
                          : (mboxio_arm(&memory->remote_armed, &sleeps), 0);
         for (uint32_t i = 0; i < count; i++) /* a negative number is a lie, which `serve` will meet */

@@ -268,3 +268,4 @@ def test_a_spinner_that_finds_the_rings_gone_has_no_news() -> None:
     gone: Any = None
     for only_replies in (False, True):
         assert not Lane(gone, gone, False).news(only_replies)
+    assert not Lane(gone, gone, False).shares_cpu()

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+import mboxio
 from mboxio import AddressError, RemoteError, RemoteGone, _build
 from mboxio.local.peer import PAGE_BYTES, PEER_HELLO, PeerRegion, prepare
 from mboxio.local.sockets import listen
 from mboxio.regions import Memory, open_region
+from mboxio.remote.acpm import AcpmRemote
 from mboxio.remote.serving.handshake import memfd, seal
+from tests.shm.support import until
 
 SIZE = 0x1000
 
@@ -168,6 +171,31 @@ def test_sealed_memory_cannot_shrink(server: Server) -> None:
     seal(descriptor)
     assert fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK
     os.close(descriptor)
+
+
+@pytest.mark.skipif(_build.name() == "pure", reason="the pure build does not know")
+def test_both_sides_say_where_they_run(sockets: str) -> None:
+    """Not in the SRAM, which is foreign, but in the page before it."""
+    cpu = max(os.sched_getaffinity(0))
+    remote = AcpmRemote("peer:x")
+    remote.channel(slot_bytes=16)
+    with remote, mboxio.open("acpm:/0?at=peer:x&timeout_s=20") as client:
+        assert remote._thread is not None
+        assert remote._thread.native_id is not None
+        os.sched_setaffinity(remote._thread.native_id, {cpu})
+        client.request(bytes(16))
+
+        found: list[bool] = []
+
+        def look() -> None:
+            os.sched_setaffinity(0, {cpu})  # of this thread
+            until(client._queue.probe.shares_cpu, "the remote waits there for more")
+            found.append(True)
+
+        thread = Thread(target=look)
+        thread.start()
+        thread.join()
+        assert found
 
 
 def test_wrong_names(sockets: str) -> None:

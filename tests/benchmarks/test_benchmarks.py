@@ -10,6 +10,7 @@ from rich.console import Console
 from benchmarks import report
 from benchmarks.cases import LOADS, TABLES
 from benchmarks.processes import build_c
+from benchmarks.profile_remote import by_object
 from benchmarks.results import Results, about
 from benchmarks.run import Found, measure_all
 from benchmarks.setting import ROOT, Setting
@@ -142,3 +143,23 @@ def test_what_fails_stops_nothing() -> None:
     (found,) = measure_all([Setting("nobody")], 2, lambda setting: None).values()
     assert "nobody" in found.error
     assert found.rounds_us == []
+
+
+def test_instructions_are_those_of_the_object_that_has_them() -> None:
+    text = """\
+ob=(1) /usr/lib/libc.so.6
+fn=(1) memcpy
++3 20
+ob=(2) /mboxio/remote/lane.so
+fn=(2) serve
+12 100
+cob=(1)
+cfn=(1)
+calls=1 +4
+* 20
++1 7
+ob=(1)
+fn=(3) malloc
+9 4
+"""
+    assert by_object(text) == {"/usr/lib/libc.so.6": 24, "/mboxio/remote/lane.so": 107}

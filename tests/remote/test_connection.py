@@ -210,6 +210,75 @@ def test_a_host_that_takes_nothing_is_asked_ever_less() -> None:
     assert pauses_ns == [1_000_000 * min(1 << number, 32) for number in range(8)]
 
 
+def test_what_waits_goes_before_what_is_new() -> None:
+    bench = Bench(channel(depth=2))
+    for tag in range(4):  # two lie in the ring, two wait
+        bench.request(b"old", first_tag=tag)
+        bench.connection.serve(0)
+    assert bench.pop("c") == [(REPLY, 0, b"dlo"), (REPLY, 1, b"dlo")]
+    bench.request(b"new", first_tag=4)
+    assert bench.connection.serve(0)
+    assert bench.pop("c") == [(REPLY, 2, b"dlo"), (REPLY, 3, b"dlo")]
+    assert bench.serve() == [(REPLY, 4, b"wen")]
+    assert bench.connection.stats.replies == 5
+
+
+def test_a_handler_keeps_nothing_but_its_own_answer() -> None:
+    """What came before is answered and its place given back, also the place of its own message."""
+    served = channel()
+    bench = Bench(served)
+    seen: list[tuple[int, list[Slot]]] = []
+
+    def handler(message: bytes) -> bytes:
+        seen.append((bench.channels["c"][0].consumed(), bench.pop("c")))
+        if message == b"b":
+            assert bench.connection.notify("c", b"of its own accord")
+        return message
+
+    served.handler = handler
+    bench.request(b"a", b"b", b"c")
+    last = bench.serve()
+    assert seen == [
+        (1, []),
+        (1, [(REPLY, 1, b"a")]),
+        (1, [(MESSAGE, 0, b"of its own accord"), (REPLY, 2, b"b")]),
+    ]
+    assert last == [(REPLY, 3, b"c")]
+
+
+def test_a_handler_that_closes_the_connection_answers_nothing_more() -> None:
+    served = channel()
+    bench = Bench(served)
+
+    def handler(message: bytes) -> bytes:
+        if message == b"b":
+            bench.connection.close()
+        return message
+
+    served.handler = handler
+    bench.request(b"a", b"b", b"c")
+    assert bench.serve() == [(REPLY, 1, b"a")]
+    assert bench.connection.stats.replies == 1
+    assert bench.connection.next_ns() is None
+
+
+def test_what_ends_a_handler_takes_no_earlier_answer_along() -> None:
+    served = channel()
+    bench = Bench(served)
+
+    def handler(message: bytes) -> bytes:
+        if message == b"b":
+            raise KeyboardInterrupt
+        return message
+
+    served.handler = handler
+    bench.request(b"a", b"b", b"c")
+    with pytest.raises(KeyboardInterrupt):
+        bench.connection.serve(0)
+    assert bench.pop("c") == [(REPLY, 1, b"a")]
+    assert bench.serve() == [(REPLY, 3, b"c")]
+
+
 def test_one_doorbell_per_batch() -> None:
     bench = Bench(channel())
     bench.request(b"a", b"b", b"c")
@@ -307,6 +376,19 @@ def test_a_host_that_lies_about_its_messages() -> None:
     bench.region.write(bench.layout.channels[0].to_remote.front, 77, 4)
     with pytest.raises(RemoteError, match="front"):
         bench.connection.serve(0)
+
+
+def test_what_came_before_a_lie_is_answered() -> None:
+    bench = Bench(channel())
+    bench.request(b"ab", b"cd", b"x")
+    ring = bench.layout.channels[0].to_remote
+    bench.region.write(ring.base + 2 * ring.slot_bytes, 9 << 24, 4)  # no kind of message
+    assert bench.connection.serve(0)
+    assert bench.pop("c") == [(REPLY, 1, b"ba"), (REPLY, 2, b"dc")]
+    assert bench.channels["c"][0].consumed() == 2
+    for _ in range(2):
+        with pytest.raises(RemoteError, match="kind"):
+            bench.connection.serve(0)
 
 
 def test_a_host_that_lies_about_what_it_took() -> None:

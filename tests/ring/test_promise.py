@@ -43,6 +43,6 @@ def test_what_is_no_promise_is_none(word: int) -> None:
     assert host.peer_armed()
 
 
-def test_armed_words_at_the_end_of_a_region_have_no_place_for_a_promise() -> None:
-    with pytest.raises(ValueError, match="no word at offset 72 in 68 bytes"):
+def test_armed_words_at_the_end_of_a_region_have_no_place_for_what_a_process_says() -> None:
+    with pytest.raises(ValueError, match="no word at offset 76 in 68 bytes"):
         mboxio.ring.armed(Memory(bytearray(68)), 0, HOST_ARMED)

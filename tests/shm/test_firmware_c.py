@@ -1,6 +1,7 @@
 """The example of firmware in C behind a host in Python."""
 
 import asyncio
+import os
 import resource
 import subprocess
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from mboxio import RemoteError, RemoteGone
 from mboxio.local.doorbells import refuse_descriptors
 from mboxio.local.sockets import DOORBELL, connect, listen, ring_doorbell
 from mboxio.ring import REPLY, REQUEST
+from mboxio.ring.layout import HOST_ARMED, REMOTE_ARMED
 from tests.remote.minihost import MiniHost, receive_memory
 from tests.shm.slow import SlowDescriptor
 from tests.shm.support import Program, numbered, until
@@ -21,6 +23,14 @@ from tests.tools import HEADER_FOLDER, tool
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "firmware_c"
 PATIENCE_S = 20.0
 LINES_MAX = 200
+CPU = 12
+"""Where a side says its CPU, in bytes from its armed word."""
+TELLS = """
+#define _GNU_SOURCE
+#include <unistd.h>
+int given_way(void);
+int given_way(void) { return write(1, "gives way\\n", 10) != 10; }
+"""
 
 Start = Callable[..., "FirmwareInC"]
 
@@ -67,6 +77,14 @@ def program_on_old_kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def program_that_tells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the example that tells of each time that it gives way."""
+    out = tmp_path_factory.mktemp("firmware_tells")
+    (out / "tells.h").write_text(TELLS)
+    return build(out, "gcc", f"-O2 -include {out}/tells.h -Dsched_yield=given_way")
+
+
+@pytest.fixture(scope="module")
 def program_on_musl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the example with another C library, whose structures have other fields and gaps."""
     machine = subprocess.run(
@@ -108,6 +126,35 @@ def test_many_in_flight(serve: Start, mode: str) -> None:
             assert [request.result() for request in requests] == messages
         client.send(b"no reply to this one")
         client.flush(PATIENCE_S)
+
+
+@pytest.mark.parametrize("looks", ["sleep", "1000"])
+def test_on_the_hosts_cpu_it_gives_way_once(
+    serve: Start, program_that_tells: Path, looks: str
+) -> None:
+    """Before a sleep, and only where the host says that it runs there."""
+    firmware = serve("t", looks, program=program_that_tells)
+    cpu = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(firmware.pid, {cpu})
+    with MiniHost("t") as host:
+
+        def ask(host_cpu: int) -> None:
+            host.region.write(HOST_ARMED + CPU, host_cpu, 4)
+            for _ in range(3):  # no host that sleeps, which would say its own CPU
+                host.send(b"x", channel="echo", kind=REQUEST)
+                until(lambda: host.pop("echo"), "it answers")
+                until(lambda: host.region.read(REMOTE_ARMED, 4), "it sleeps")
+
+        ask(0)  # as an old host
+        assert host.region.read(REMOTE_ARMED + CPU, 4) == cpu + 1
+        ask(cpu + 2)
+        ask(0xFFFFFFFF)
+        ask(cpu + 1)
+        assert [firmware.line() for _ in range(3)] == ["gives way"] * 3
+        ask(0)
+    firmware.process.kill()
+    assert firmware.process.stdout is not None
+    assert firmware.received + firmware.process.stdout.read() == b""
 
 
 @pytest.mark.parametrize("mode", ["sleep", "spin"])

@@ -15,7 +15,7 @@ cdef class Spinner(Turns):
     cdef public long long spin_ns, spin_now_ns
 
     cpdef bint spin_for(self, double spin_s) except -1
-    @cython.locals(queue=Queue, probe=Probe, now_ns=cython.longlong, end_ns=cython.longlong, looks="unsigned int", only_replies=bint, spins=bint, full=bint, looked=bint)
+    @cython.locals(queue=Queue, probe=Probe, now_ns=cython.longlong, end_ns=cython.longlong, looks="unsigned int", only_replies=bint, near=bint, spins=bint, full=bint, looked=bint)
     cpdef bint spin(self, Request waitable, long long until_ns) except -1
     @cython.locals(other=Queue)
     cdef bint glance(self, Request waitable, Queue queue, bint first) except -1

@@ -48,9 +48,10 @@ class Spinner(Turns):
         is a full turn: other queues and the time must not cost the spinner anything.
         """
         queue: Any = waitable._owner._queue
-        spins = self.spin_now_ns > 0 and isinstance(queue, Queue)
-        probe: Any = queue.probe if spins else None
+        probe: Any = queue.probe if isinstance(queue, Queue) else None
+        spins = probe is not None and self.spin_now_ns > 0
         only_replies = waitable._tied
+        near = False
         now_ns = end_ns = looks = 0
         while True:
             looks += 1
@@ -73,6 +74,9 @@ class Spinner(Turns):
                     self.gate.leave()
             if waitable.over:
                 break
+            if looks == 1 and probe is not None and probe.shares_cpu():
+                near = True  # looking on would keep the remote from answering
+                spins = False
             if spins:
                 if full and now_ns >= end_ns:
                     break
@@ -89,7 +93,7 @@ class Spinner(Turns):
                 self.rearm()
             finally:
                 self.gate.leave()
-        if self.spin_ns:  # grow slowly where it paid, halve where it did not
+        if self.spin_ns and not near:  # grow slowly where it paid, halve where it did not
             if waitable.over:
                 self.spin_now_ns = min(self.spin_ns, self.spin_now_ns + self.spin_ns // 8)
             else:

@@ -20,6 +20,8 @@ cdef class Lane(Probe):
 
     @cython.locals(consumer=Consumer, producer=Producer)
     cpdef bint news(self, bint only_replies) except -1
+    @cython.locals(producer=Producer, armed=Armed)
+    cpdef bint shares_cpu(self) except -1
 
 
 cdef class RingController(Controller):

@@ -44,6 +44,12 @@ class Lane(Probe):
             return False
         return consumer.news() or (not only_replies and producer.news())
 
+    def shares_cpu(self) -> bool:
+        """See `Probe.shares_cpu`; called as `news` is."""
+        producer: Any = self.producer
+        armed: Any = None if producer is None else producer.armed
+        return armed is not None and armed.shares_cpu()
+
 
 class RingController(Controller):
     """Moves messages between queues and rings; see the module's text.

@@ -10,6 +10,7 @@ cdef class Outcome:
 
 cdef class Probe:
     cpdef bint news(self, bint only_replies) except -1
+    cpdef bint shares_cpu(self) except -1
 
 
 cdef class Controller(Services):

@@ -87,6 +87,10 @@ class Probe:
         """
         return True
 
+    def shares_cpu(self) -> bool:
+        """Return whether the remote runs on this thread's CPU, where it cannot answer meanwhile."""
+        return False
+
 
 class Controller(Services):
     """A driver: it knows registers and rings, and nothing of clients or requests.

@@ -3,12 +3,12 @@
 That process listens on a SEQPACKET socket and hands over one sealed memfd per connection::
 
     page 0    magic, version, size of the region     written once, magic last
-       + 40   host_armed                             written by the host
-       + 80   remote_armed                           written by the remote
+       + 40   host_armed, -, -, host_cpu             written by the host
+       + 80   remote_armed, -, -, remote_cpu         written by the remote
     page 1..  the region
 
-The socket is doorbell and interrupt, with armed words as in mboxio's own rings, and its end is the
-end of the other side. What lies in the region is none of this module's business.
+The socket is doorbell and interrupt, with the words of mboxio's own rings, and its end is the end
+of the other side. What lies in the region is none of this module's business.
 """
 
 import mmap

@@ -17,6 +17,7 @@ cdef class Connection(Served):
     cpdef bint serve(self, long long now_ns) except -1
     @cython.locals(lane=Lane)
     cpdef bint arm(self) except -1
+    cpdef bint shares_cpu(self) except -1
     cpdef disarm(self)
     @cython.locals(lane=Lane)
     cpdef next_ns(self)

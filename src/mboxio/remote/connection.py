@@ -89,6 +89,10 @@ class Connection(Served):
                     return False
         return True
 
+    def shares_cpu(self) -> bool:
+        """See `Served.shares_cpu`."""
+        return self._armed.shares_cpu()
+
     def disarm(self) -> None:
         """See `Served.disarm`."""
         self._armed.disarm()

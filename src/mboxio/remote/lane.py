@@ -2,8 +2,6 @@
 
 import errno
 import heapq
-from collections import deque
-from collections.abc import Iterable
 
 from mboxio._base.native import Mutex
 from mboxio.errors import RemoteError
@@ -53,9 +51,10 @@ class Lane:
         self._consumer = consumer(region, layout.to_remote)
         self._producer = producer(region, layout.to_host, armed)
         # What was taken is answered or waits here, and no more is taken than may wait.
-        self._waiting: deque[_Reply] = deque()
+        self._waiting: list[_Reply] = []
         self._due: list[tuple[int, int, _Reply]] = []
         self._limit = 2 * max(channel.spec.depth, channel.workers)
+        self._sent = 0  # replies, by the call of `serve` that runs
         self._sequence = 0
         self._held: tuple[int, int, _Reply] | None = None
         self._retry_ns = self._pause_ns = 0
@@ -73,15 +72,20 @@ class Lane:
         """
         if not self.stirs():
             return False
-        due, waiting = self._due, self._waiting
-        room = self._limit - len(due) - len(waiting)  # a host that reads nothing is not read either
-        batch = self._consumer.pop_batch(min(room, BATCH)) if room > 0 else []
-        replies = self._handle(batch, now_ns) if batch else []
+        due = self._due
+        waited = len(self._waiting)
+        room = self._limit - len(due) - waited  # a host that reads nothing is not read either
+        self._sent = 0
+        if waited:
+            self._send_waiting()
+        taken = self._take(min(room, BATCH), now_ns) if room > 0 else 0
         while due and due[0][0] <= now_ns:
-            replies.append(heapq.heappop(due)[2])
-        if (replies or waiting) and self._send(replies, now_ns):
-            return True
-        return bool(batch)
+            kind, tag, message = heapq.heappop(due)[2]
+            self._reply(kind, tag, message)
+        self._stats.replies += self._sent
+        if self._waiting:
+            self._pause(waited, now_ns)
+        return taken > 0 or self._sent > 0
 
     def quiet(self) -> bool:
         """Return whether nothing can be taken now.
@@ -147,16 +151,35 @@ class Lane:
         self.closed = True
         self._guard.release()
 
-    def _handle(self, batch: Iterable[_Reply], now_ns: int) -> list[_Reply]:
-        """Call the handler for each message; return the replies that go out at once."""
-        channel, stats = self.channel, self._stats
-        if not channel.host_sends:
-            raise RemoteError(f"the host lied: it sent on channel {channel.name}, where it listens")
+    def _take(self, limit: int, now_ns: int) -> int:
+        """Take up to `limit` messages and answer them; return how many there were."""
+        channel, stats, rx = self.channel, self._stats, self._consumer
         handler, disturbance = channel.handler, channel.disturbance
         timed = channel.latency_ns != 0 or disturbance is not None
-        replies: list[_Reply] = []
-        requests = 0
-        for kind, tag, message in batch:
+        reply: bytes | None = None
+        kind = answer = tag = taken = 0
+        while taken < limit:
+            try:
+                message = rx.take()
+            except RemoteError:
+                if not taken:
+                    raise
+                break  # what came before the lie is answered; the next call raises it
+            # An index of each ring lies on one line, which the host looks at: the last answer goes
+            # out and this place is given back in one breath, before a handler that may take long.
+            if reply is not None:
+                self._reply(answer, tag, reply)
+                reply = None
+            if message is None:
+                break
+            rx.release()
+            taken += 1
+            if not channel.host_sends:
+                raise RemoteError(
+                    f"the host lied: it sent on channel {channel.name}, where it listens"
+                )
+            kind = rx.kind
+            tag = rx.tag
             if kind > REQUEST:
                 if self.questions.answer(kind, tag, message):
                     stats.answered += 1
@@ -165,26 +188,26 @@ class Lane:
                 continue
             answer = REPLY
             try:
-                reply = handler(message)
-                if reply is not None and type(reply) is not bytes:
-                    reply = channel.answer_of(reply)
+                made = handler(message)
+                reply = made if made is None or type(made) is bytes else channel.answer_of(made)
             except Exception as error:
                 stats.failures += 1
                 answer, reply = ERROR, channel.failed(error)
             if kind == REQUEST:
-                requests += 1
+                stats.requests += 1
             else:
                 stats.messages += 1
                 reply = reply if channel.legacy and answer == REPLY else None
-                answer, tag = MESSAGE, 0
+                answer = MESSAGE
+                tag = 0
             if not channel.host_receives:
                 reply = None
             if timed:
                 self._schedule(answer, tag, reply, channel.due_ns(now_ns), disturbance)
-            elif reply is not None:
-                replies.append((answer, tag, reply))
-        stats.requests += requests
-        return replies
+                reply = None
+        if reply is not None:
+            self._reply(answer, tag, reply)
+        return taken
 
     def _schedule(
         self, kind: int, tag: int, reply: bytes | None, due_ns: int, disturbance: Disturbance | None
@@ -228,41 +251,42 @@ class Lane:
             heapq.heapify(self._due)
             self._add(due_ns, held[2])
 
-    def _send(self, replies: list[_Reply], now_ns: int) -> bool:
-        """Push what waits and then `replies`; False: the ring took none of it."""
-        # One guard for the whole batch. Replies leave in the order in which they were due, so one
-        # that finds the ring full makes all behind it wait, too.
-        waiting = self._waiting
-        sent = 0
+    def _reply(self, kind: int, tag: int, message: bytes) -> None:
+        """Send a reply; where there is no place, it waits, and all that come after it."""
         self._guard.acquire()
         try:
-            if self.closed:
-                return False
-            while waiting and self._put(*waiting[0]):
-                waiting.popleft()
-                sent += 1
-            if waiting:
-                waiting.extend(replies)
-            else:
-                for number, (kind, tag, message) in enumerate(replies):
-                    if not self._put(kind, tag, message):
-                        waiting.extend(replies[number:])
-                        break
-                    sent += 1
+            if not self.closed:
+                if self._waiting or not self._put(kind, tag, message):
+                    self._waiting.append((kind, tag, message))
+                else:
+                    self._sent += 1
         finally:
             self._guard.release()
-        self._stats.replies += sent
-        if not waiting:
-            return sent > 0
+
+    def _send_waiting(self) -> None:
+        """Send what found no place, in order."""
+        waiting = self._waiting
+        self._guard.acquire()
+        try:
+            while self._sent < len(waiting) and not self.closed:
+                kind, tag, message = waiting[self._sent]
+                if not self._put(kind, tag, message):
+                    break
+                self._sent += 1
+            del waiting[: self._sent]
+        finally:
+            self._guard.release()
+
+    def _pause(self, waited: int, now_ns: int) -> None:
+        """Say when to try again to send what waits; `waited`: how many did before this call."""
         # Something moved, or something new waits: look again soon. Else the host takes nothing, and
         # a look every millisecond would keep a CPU awake for it.
-        if sent or replies:
+        if self._sent or len(self._waiting) != waited:
             self._pause_ns = RETRY_MIN_NS
             self._retry_ns = now_ns + RETRY_MIN_NS
         elif now_ns >= self._retry_ns:
             self._pause_ns = min(2 * self._pause_ns, RETRY_MAX_NS)
             self._retry_ns = now_ns + self._pause_ns
-        return sent > 0
 
     def _push(self, kind: int, tag: int, message: bytes) -> bool:
         # What waits was there first.

@@ -60,6 +60,9 @@ cdef extern from "mboxio_process.h" nogil:
     int mboxio_arm_and_fence(word_t *, uint32_t *sleeps)
     int mboxio_fenced_by_peer(const word_t *)
     int mboxio_doorbell_needed_unfenced(const word_t *, uint32_t *rung)
+    int MBOXIO_CPU_WORD
+    uint32_t mboxio_say_cpu(word_t *, uint32_t *said)
+    int mboxio_shares_cpu(word_t *, const word_t *peer, uint32_t *said)
 
 
 cdef class Export:
@@ -105,6 +108,7 @@ cdef class CompiledArmed(Armed):
     cdef word_t *peer
     cdef uint32_t sleeps
     cdef uint32_t rung
+    cdef uint32_t cpu
     cdef bint promised
     cdef bint fenced
 
@@ -112,7 +116,7 @@ cdef class CompiledArmed(Armed):
         self.export = Export(region)
         self.own = self.export.word(own)
         self.peer = self.export.word(peer)
-        self.export.word(max(own, peer) + 8)  # where the promise of a process lies
+        self.export.word(max(own, peer) + 4 * MBOXIO_CPU_WORD)  # the last word of a process
         with nogil:
             self.fenced = mboxio_fenced_by_peer(self.peer)
         mboxio_disarm(self.own)
@@ -123,6 +127,7 @@ cdef class CompiledArmed(Armed):
 
     cpdef bint arm(self) except -1:
         cdef bint armed
+        mboxio_say_cpu(self.own, &self.cpu)
         if not self.promised:
             mboxio_arm(self.own, &self.sleeps)
             return True
@@ -135,6 +140,9 @@ cdef class CompiledArmed(Armed):
 
     cpdef bint peer_armed(self) except -1:
         return self.needs_doorbell()
+
+    cpdef bint shares_cpu(self) except -1:
+        return mboxio_shares_cpu(self.own, self.peer, &self.cpu)
 
     cdef inline bint needs_doorbell(self) noexcept:
         if self.fenced:

@@ -8,6 +8,7 @@ cdef class Armed:
     cpdef bint arm(self) except -1
     cpdef bint disarm(self) except -1
     cpdef bint peer_armed(self) except -1
+    cpdef bint shares_cpu(self) except -1
 
 
 cdef class Ring:

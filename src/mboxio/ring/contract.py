@@ -59,6 +59,13 @@ class Armed:
         """Return whether the peer may sleep and needs the doorbell for what was pushed before."""
         raise NotImplementedError
 
+    def shares_cpu(self) -> bool:
+        """Say on which CPU this thread runs, and return whether the peer says the same.
+
+        A hint, asked before looking on for something that only the peer can bring.
+        """
+        return False
+
 
 class Ring:
     """What both sides have.

@@ -3,8 +3,8 @@
 ::
 
     line 0   magic, version, epoch, size, channels, table      written once, magic last
-    line 1   host_armed                                        written by the host
-    line 2   remote_armed, heartbeat                           written by the remote
+    line 1   host_armed, -, host_promise, host_cpu             written by the host
+    line 2   remote_armed, heartbeat, remote_promise, remote_cpu  written by the remote
     table    one entry per channel: name, flags, two rings     written once
     then     per channel: a line of indices per side, the slots of both rings
 

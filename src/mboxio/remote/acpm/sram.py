@@ -127,6 +127,10 @@ class Sram(Served):
             return False
         return self.closed or self.stalled or all(lane.quiet() for lane in self.lanes)
 
+    def shares_cpu(self) -> bool:
+        """See `Served.shares_cpu`; the words are those of the access path."""
+        return self._armed is not None and self._armed.shares_cpu()
+
     def disarm(self) -> None:
         """See `Served.disarm`."""
         if self._armed is not None:

@@ -12,6 +12,7 @@ cdef class Served:
     cpdef bint stirs(self) except -1
     cpdef bint serve(self, long long now_ns) except -1
     cpdef bint arm(self) except -1
+    cpdef bint shares_cpu(self) except -1
     cpdef disarm(self)
     cpdef next_ns(self)
 
@@ -20,11 +21,11 @@ cdef class Rounds:
     cdef public Monotonic clock
     cdef public list ends
     cdef public Served current
-    cdef public bint silent, stopping
+    cdef public bint silent, stopping, near
     cdef public long long now_ns, worked_ns, idle_ns, waited_ns
 
     @cython.locals(
-        end=Served, now_ns=cython.longlong, began_ns=cython.longlong, worked=bint, busy=bint, gave_way=bint,
+        end=Served, latest=Served, now_ns=cython.longlong, began_ns=cython.longlong, worked=bint, busy=bint, gave_way=bint,
         rounds="unsigned int",
     )
     cpdef bint look(self, long long idle_ns, long long chunk_ns) except -1

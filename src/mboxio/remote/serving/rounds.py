@@ -38,6 +38,10 @@ class Served:
         """
         raise NotImplementedError
 
+    def shares_cpu(self) -> bool:
+        """Return whether the host says that it runs on this thread's CPU. A hint."""
+        return False
+
     def disarm(self) -> None:
         """Announce that we are awake."""
         raise NotImplementedError
@@ -63,6 +67,7 @@ class Rounds:
         current: the one that raised.
         silent: look at nothing.
         stopping: return at once.
+        near: whom we served last runs on our CPU, so to look on would keep it from asking.
         now_ns: the clock as it was read last.
         idle_ns: how long there has been nothing to do.
         waited_ns: how long there was nothing to do before the latest work.
@@ -74,6 +79,7 @@ class Rounds:
         self.current: Any = None
         self.silent = False
         self.stopping = False
+        self.near = False
         self.now_ns = self.worked_ns = self.clock.now_ns()
         self.idle_ns = self.waited_ns = 0
 
@@ -87,6 +93,7 @@ class Rounds:
             RemoteError: the host of ``current`` broke the protocol.
         """
         began_ns = now_ns = self.clock.now_ns()
+        latest: Any = None
         worked = False
         gave_way = True
         rounds = 0
@@ -98,16 +105,20 @@ class Rounds:
                     now_ns = self.clock.now_ns()
                     if end.serve(now_ns):
                         busy = True
+                        latest = end
                         end.bells = 0
                         end.asked = True
             rounds += 1
+            if latest is not None and not busy:
+                self.near = latest.shares_cpu()
+                latest = None
             if busy:
                 if not worked:
                     self.waited_ns = now_ns - self.worked_ns
                     worked = True
                 self.worked_ns = now_ns
                 gave_way = False
-            elif idle_ns == 0:
+            elif idle_ns == 0 or self.near:
                 if gave_way:
                     break
                 self.clock.give_way()  # on a shared CPU, the host may have asked again then

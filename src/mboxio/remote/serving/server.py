@@ -99,7 +99,7 @@ class Server(Hosts[End]):
                 continue  # somebody may have woken us, and will not do it again
             next_ns = self._next_ns(now_ns)
             soon = self._spin_ns and next_ns is not None and next_ns - now_ns < SLACK_NS
-            if soon or rounds.idle_ns < self._budget_ns:
+            if soon or (rounds.idle_ns < self._budget_ns and not rounds.near):
                 continue
             if rounds.silent or self._arm():
                 timeout_ns = None if next_ns is None else max(next_ns - monotonic_ns(), 0)
