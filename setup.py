@@ -36,8 +36,12 @@ DIRECTIVES = {
     "embedsignature": True,
     "binding": True,
 }
-# Modules whose base classes are made so often that their objects are recycled; how many are kept.
-RECYCLED = {"mboxio._base.request": 256}
+# Every message passes these. Without bindings methods are as the interpreter's own, which it calls
+# faster; `inspect` does not see their defaults, which their docstrings tell.
+HOT = {
+    "mboxio._base.request": {"binding": False},
+    "mboxio.client.sending": {"binding": False},
+}
 
 PURE = os.environ.get("MBOXIO_PURE") == "1" or "editable_wheel" in sys.argv
 FASTEST = "-O3"
@@ -162,26 +166,23 @@ class BuildExtensions(build_ext):
 
     def build_extensions(self) -> None:
         from Cython.Build import cythonize
-        from Cython.Compiler import Errors
         from Cython.Compiler.Errors import CompileError as CythonError
-        from Cython.Compiler.Options import get_directive_defaults
 
-        # Of a class of ordinary Python, Cython takes it from nowhere else.
-        get_directive_defaults().setdefault("freelist", 0)
         generated: list[Extension] = []
         self.count = itertools.count(1)
-        unknown = RECYCLED.keys() - {each.name for each in self.extensions}
+        unknown = HOT.keys() - {each.name for each in self.extensions}
         if unknown:
-            raise CompileError(f"RECYCLED names {unknown}, which is no compiled module")
+            raise CompileError(f"HOT names {unknown}, which is no compiled module")
         tell(f"translating {len(self.extensions)} modules to C, then compiling them ({OPTIMIZE})")
+        hot = [({each.name}, HOT[each.name]) for each in self.extensions if each.name in HOT]
+        others = {each.name for each in self.extensions} - HOT.keys()
         try:
-            for kept in sorted({0, *RECYCLED.values()}):
-                Errors.LEVEL = 2 if kept else 1  # it warns of every class below a recycled one
+            for names, directives in [(others, {}), *hot]:
                 generated += cythonize(
-                    [each for each in self.extensions if RECYCLED.get(each.name, 0) == kept],
+                    [each for each in self.extensions if each.name in names],
                     build_dir=str(C_FILES),
                     include_path=[str(PACKAGE.parent)],
-                    compiler_directives={**DIRECTIVES, "freelist": kept},
+                    compiler_directives={**DIRECTIVES, **directives},
                     nthreads=JOBS,
                     quiet=True,
                 )

@@ -6,6 +6,7 @@ from mboxio._queue.backlog cimport Backlog
 from mboxio._queue.channel cimport Channel
 from mboxio._base.gate cimport Gate
 from mboxio._queue.queue cimport Queue
+from mboxio._base.recycled cimport fresh
 from mboxio._base.request cimport Request
 from mboxio._base.timeouts cimport nanoseconds
 

@@ -6,6 +6,7 @@ from mboxio._base.completion import Flush
 from mboxio._base.deputies import deputise
 from mboxio._base.gate import Gate
 from mboxio._base.native import COMPILED
+from mboxio._base.recycled import fresh
 from mboxio._base.request import Lent, Request
 from mboxio._base.states import CLOSE, DONE, FOREVER, HOLDS_SLOT, NEW, QUEUE
 from mboxio._base.timeouts import DEFAULT, nanoseconds
@@ -102,7 +103,7 @@ class Endpoint(Waited):
             wait_ns = nanoseconds(queue_timeout_s)
         else:
             wait_ns = timeout_ns if self._queue_timeout_ns < 0 else self._queue_timeout_ns
-        request = Request.__new__(Request)
+        request = fresh()
         request._set_up(self, message, tied, timeout_ns, wait_ns)
         if into is not None:
             view = memoryview(into)

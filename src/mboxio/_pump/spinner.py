@@ -9,6 +9,7 @@ from mboxio._pump.turns import Turns
 from mboxio._queue.above import Living
 from mboxio._queue.queue import Queue
 from mboxio.driver.controller import LOOK, Controller
+from mboxio.driver.shortcut import Shortcut
 
 LOOKS_PER_TURN = 32
 """How often a spinner's look is a full turn. Reading the clock costs as much as a look, so a
@@ -100,14 +101,38 @@ class Spinner(Turns):
                 self.spin_now_ns = max(self.spin_ns // 32, self.spin_now_ns // 2)
         return bool(waitable.over)
 
+    def catch(self, waitable: Request, shortcut: Shortcut | None) -> bool:
+        """Take the reply of an ordinary request if it comes at once: the first looks of `spin`.
+
+        Returns:
+            False if there is more to do than to look for it, and `Pump.drive` does it.
+        """
+        if shortcut is None or self.spin_now_ns <= 0 or self.listening or self.loops:
+            return False
+        looks = shortcut.look(waitable)
+        if not looks:
+            return False
+        if looks == 1 and len(self.queues) > 1:
+            self.gate.enter()
+            try:
+                self.serve_others()
+            finally:
+                self.gate.leave()
+        if self.spin_now_ns < self.spin_ns:
+            self.spin_now_ns = min(self.spin_ns, self.spin_now_ns + self.spin_ns // 8)
+        return True
+
     def glance(self, waitable: Request, queue: Queue, first: bool) -> None:
         """Look as a spinner does: where its answer must come from. Under the lock."""
         self.serve_spinner(queue, waitable._tied)
-        # Who finds the answer at once is behind: then other queues' answers are there as well.
         if first and waitable.over and len(self.queues) > 1:
-            for other in self.queues:
-                if other.credits_used and other.probe.news(True):
-                    self.serve_spinner(other, True)
+            self.serve_others()
+
+    def serve_others(self) -> None:
+        """Who finds its answer at once is behind: so others are there as well. Under the lock."""
+        for other in self.queues:
+            if other.credits_used and other.probe.news(True):
+                self.serve_spinner(other, True)
 
     def serve_spinner(self, queue: Queue, only_replies: bool) -> None:
         """Service one queue for a waiter that needs no news of slots. Under the lock."""

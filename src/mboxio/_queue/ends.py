@@ -30,6 +30,7 @@ class Ends(BaseChannel):
         self.counts = Counts()
         self.freed: dict[str, int] = {}
         self.order = Order()
+        self.shortcut = None
 
     def error(
         self, kind: type[MailboxError], request: Request, text: str, **more: Any

@@ -19,7 +19,7 @@ cdef class Held(Line):
     cdef public Py_ssize_t slots_used, reserve
     cdef public bint always_replies, polls_tx, polls_events, only_replies
     cdef public long long poll_ns, idle_ns, gap_ns, not_before_ns, tick_ns
-    cdef public long long tx_head
+    cdef public long long tx_head, slots_from
     cdef public Window window
     cdef public Probe probe
     cdef public str stalled
@@ -32,10 +32,11 @@ cdef class Held(Line):
     cpdef bint left(self, Request request) except -1
     @cython.locals(request=Request)
     cpdef void take_tx_done(self, handles, int status) except *
-    @cython.locals(request=Request, end=cython.longlong)
+    @cython.locals(request=Request, begin=cython.longlong, end=cython.longlong, seq=cython.longlong)
     cpdef bint take_oldest_done(self, long long count, int status) except -1
     @cython.locals(channel=BaseChannel)
     cpdef void slot_done(self, Request request, int status) except *
     @cython.locals(freed=int, channel=BaseChannel)
     cpdef void release(self, Request request, int holds, str proof) except *
+    cdef bint free(self, Request request, int freed) except -1
     cpdef forget_all(self, str proof)

@@ -55,6 +55,7 @@ class Held(Line):
         self.credits_used: int = 0
         self.window = Window(max(self.depth, capabilities.reply_credits or 0))
         self.tx_head = 0
+        self.slots_from = 0  # no older message holds a slot; it may lag behind
         self.context: Any = None  # the driver's own
         self.probe = Probe()
         self.only_replies = False  # the thread that looks needs no news of slots
@@ -134,11 +135,11 @@ class Held(Line):
         """Free the slots of the ``count`` oldest messages that are not TX done."""
         self.stalled = None
         end = min(self.tx_head + count, self.window.next_seq)
-        if self.slots_used == 0:  # their replies came first, and freed them
-            self.tx_head = end
-        while self.tx_head < end:
-            request = self.window.find_seq(self.tx_head)
-            self.tx_head += 1
+        # Their replies came first, and freed most of them.
+        begin = end if self.slots_used == 0 else max(self.tx_head, self.slots_from)
+        self.tx_head = end
+        for seq in range(begin, end):
+            request = self.window.find_seq(seq)
             if request is not None and request._holds & HOLDS_SLOT:
                 self.slot_done(request, status)
         if self.line or self.answers:
@@ -166,18 +167,13 @@ class Held(Line):
         freed = request._holds & holds
         if not freed:
             return
-        request._holds &= ~freed
         channel: BaseChannel = request._owner._channel
+        self.free(request, freed)
         if freed & HOLDS_SLOT:
-            self.slots_used -= 1
             if self.stalled is not None and self.stalled == "tx_done":
                 self.stalled = None
-            if self.slots_used == 0:
-                self.tick_ns = FOREVER  # no TX done is left to poll for
             if request._owner._attentive:
                 request._owner._slot_freed(request)
-        if freed & HOLDS_CREDIT:
-            self.credits_used -= 1
         if freed & HOLDS_TAG and channel.ties:
             channel.correlator.give_back(request)
         if freed & HOLDS_MEMORY and request._lent is not None:
@@ -190,6 +186,18 @@ class Held(Line):
         if self.line or self.answers:
             self.mark_dirty()
 
+    def free(self, request: Request, freed: int) -> None:
+        """Have places again; see `release`."""
+        request._holds &= ~freed
+        if freed & HOLDS_SLOT:
+            self.slots_used -= 1
+            if self.slots_used == 0:
+                self.tick_ns = FOREVER  # no TX done is left to poll for
+            if request.handle >> self.window.shift == self.slots_from:
+                self.slots_from += 1
+        if freed & HOLDS_CREDIT:
+            self.credits_used -= 1
+
     def forget_all(self, proof: str) -> None:
         """Free everything held: the remote that could touch it is dead."""
         # Closing proves nothing to the remote, which may still write to memory lent to it.
@@ -197,5 +205,6 @@ class Held(Line):
         for request in self.in_flight():
             self.release(request, request._holds & ~kept, proof)
         self.tx_head = self.window.next_seq  # TX done by number counts the new life's only
+        self.slots_from = self.tx_head
         self.stalled = None
         self.not_before_ns = 0

@@ -16,6 +16,7 @@ cdef Outcome ACCEPTED, SENT
 cdef class Queue(Held):
     @cython.locals(answered=bint, holds=int)
     cpdef int place(self, Request request, BaseChannel channel, long long now_ns) except -1
+    cpdef bint has_room(self) except -1
     @cython.locals(outcome=Outcome, message=bytes)
     cpdef int hand_over(self, Request request, BaseChannel channel, long long now_ns) except -1
     cpdef bint take_raised(self, Request request, BaseChannel channel, error) except -1

@@ -61,6 +61,15 @@ class Queue(Held):
             self.gate.trace(REQUEST_SENDING, request)
         return self.hand_over(request, channel, now_ns)
 
+    def has_room(self) -> bool:
+        """Return whether `place` would find a slot and a credit; also without the lock: a hint."""
+        return (
+            self.slots_used < self.depth - self.reserve
+            and self.credits_used < self.credits
+            and self.stalled is None
+            and not self.line
+        )
+
     def hand_over(self, request: Request, channel: BaseChannel, now_ns: int) -> int:
         """Call the driver's ``send`` and act on what it says."""
         try:

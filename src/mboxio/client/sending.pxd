@@ -1,11 +1,22 @@
 import cython
 
-from mboxio._host.endpoint cimport Endpoint
 from mboxio._base.request cimport Request
+from mboxio._base.timeouts cimport nanoseconds
+from mboxio._host.endpoint cimport Endpoint
+from mboxio._pump.pump cimport Pump
+from mboxio._queue.channel cimport Channel
+from mboxio.driver.shortcut cimport Shortcut
 
 cdef long long FOREVER
+cdef object DEFAULT
 
 
 cdef class Sender(Endpoint):
-    @cython.locals(request=Request)
+    @cython.locals(channel=Channel, pump=Pump, request=Request, shortly=Request)
     cpdef _carry_out(self, data, bint tied, timeout_s, queue_timeout_s, into)
+    @cython.locals(channel=Channel, shortcut=Shortcut)
+    cdef Request _shortly(self, data, timeout_s)
+    @cython.locals(channel=Channel, shortcut=Shortcut)
+    cdef Py_ssize_t _fill(
+        self, list messages, Py_ssize_t at, list line, Py_ssize_t most, long long timeout_ns
+    ) except -1

@@ -6,8 +6,10 @@ from mboxio._base.deputies import deputise
 from mboxio._base.native import COMPILED
 from mboxio._base.request import Lent, Request
 from mboxio._base.states import FOREVER
-from mboxio._base.timeouts import DEFAULT
+from mboxio._base.timeouts import DEFAULT, nanoseconds
 from mboxio._host.endpoint import Endpoint
+from mboxio._pump.pump import Pump
+from mboxio._queue.channel import Channel
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -42,6 +44,10 @@ class Sender(Endpoint):
             QueueFull: no place; nothing was accepted. ``reason`` says what lacks.
             MessageTooLong, ClosedError, RemoteGone, OutOfStep: nothing was accepted.
         """
+        if queue_timeout_s is DEFAULT and into is None and lent is None:
+            shortly = Sender._shortly(self, data, timeout_s)
+            if shortly is not None:
+                return shortly
         request = Endpoint._draft(self, data, True, timeout_s, queue_timeout_s, into, lent)
         Endpoint._hand_in(self, request, False)
         return request
@@ -96,7 +102,7 @@ class Sender(Endpoint):
         queue_timeout_s: float | None = DEFAULT,
     ) -> Any:
         """Send a message that expects no reply; returns at TX done. Errors as for `request`."""
-        self._carry_out(data, False, timeout_s, queue_timeout_s, None)
+        Sender._carry_out(self, data, False, timeout_s, queue_timeout_s, None)
 
     def _carry_out(
         self,
@@ -107,16 +113,51 @@ class Sender(Endpoint):
         into: "Buffer | None",
     ) -> Any:
         """Send and wait; a request that its caller does not wait for any more is cancelled."""
-        self._gate.may_wait()
-        request = Endpoint._draft(self, data, tied, timeout_s, queue_timeout_s, into)
+        pump: Pump = self._pump
+        channel: Channel = self._channel
+        shortly = None
+        if tied and queue_timeout_s is DEFAULT and into is None:
+            shortly = Sender._shortly(self, data, timeout_s)
+        if shortly is not None:
+            request = shortly
+        else:
+            self._gate.may_wait()
+            request = Endpoint._draft(self, data, tied, timeout_s, queue_timeout_s, into)
         try:
-            self._hand_in(request, True)
+            if shortly is None:
+                self._hand_in(request, True)
+            elif pump.catch(request, channel.shortcut):
+                return request._value
             if not request.over:
-                self._pump.drive(request, FOREVER)
+                pump.drive(request, FOREVER)
             return request.result()
         finally:
-            if request._under_way():  # interrupted: the verb owns its request
+            if not request.over and request._under_way():  # interrupted: it is the verb's
                 request.cancel()
+
+    def _shortly(self, data: "Buffer", timeout_s: float | None) -> Request | None:
+        """Hand an ordinary message over by the channel's `Shortcut`; None: the general way."""
+        channel: Channel = self._channel
+        shortcut = channel.shortcut
+        if shortcut is None:
+            return None
+        if type(data) is not bytes or self._closed or self._checks or self._at_home is None:
+            return None
+        if timeout_s is DEFAULT:
+            return shortcut.submit(self, data, self._timeout_ns)
+        if len(data) > channel.message_bytes:
+            return None
+        return shortcut.submit(self, data, nanoseconds(timeout_s))
+
+    def _fill(
+        self, messages: list[Any], at: int, line: list[Any], most: int, timeout_ns: int
+    ) -> int:
+        """As `_shortly`, for many messages at once; see `Shortcut.fill`."""
+        channel: Channel = self._channel
+        shortcut = channel.shortcut
+        if shortcut is None or self._closed or self._checks or self._at_home is None:
+            return 0
+        return shortcut.fill(self, messages, at, line, most, timeout_ns)
 
 
 if not COMPILED:

@@ -5,16 +5,23 @@ A subclass says where the rings lie and how the doorbell rings; this class moves
 """
 
 import errno
+import os
 from typing import Any
 
+from mboxio._base.native import COMPILED
 from mboxio.driver.contracts import DriverChannel, DriverQueue
 from mboxio.driver.controller import EVENT, SENT, Busy, Controller, Outcome, Probe
 from mboxio.driver.correlate import RemoteRequest
+from mboxio.driver.shortcut import Shortcut
 from mboxio.errors import RemoteError
 from mboxio.ring.contract import ERROR, MESSAGE, REPLY, REQUEST, Armed, Consumer, Producer
 from mboxio.ring.layout import TAG_MASK, TAG_SPAN
 
 STATUS_BYTES = 4
+GENERAL = frozenset({"send", "service", "drain"})
+"""Ops of `RingController` that a shortcut knows: a driver with others has none."""
+SHORTCUT_VARIABLE = "MBOXIO_SHORTCUT"
+"""0: connections made from now on have no short way of ordinary requests, to compare."""
 
 
 class Lane(Probe):
@@ -26,7 +33,7 @@ class Lane(Probe):
         framed: slots say what they hold (mboxio's own layout); else the correlator finds out.
     """
 
-    __slots__ = ("channel", "consumer", "framed", "owes", "producer", "queue")
+    __slots__ = ("channel", "consumer", "framed", "owes", "producer", "queue", "shortcut")
 
     def __init__(self, producer: Producer, consumer: Consumer, framed: bool) -> None:
         self.producer = producer
@@ -35,6 +42,7 @@ class Lane(Probe):
         self.owes = False  # a doorbell, for something that lies in the ring
         self.queue: Any = None
         self.channel: Any = None
+        self.shortcut: Shortcut | None = None
 
     def news(self, only_replies: bool) -> bool:
         """See `Probe.news`. Called without the lock: the rings may go at any time."""
@@ -77,8 +85,27 @@ class RingController(Controller):
         channel.context = lane
         self.lanes.append(lane)
 
+    def find_shortcuts(self) -> None:
+        """Give ordinary requests a short way over the rings that the lanes have now.
+
+        Called where all of that is in place; without it, all requests take the general way.
+        """
+        self.drop_shortcuts()
+        classes = type(self).__mro__
+        below = classes[: classes.index(RingController)]
+        overridden = any(GENERAL & vars(each).keys() for each in below)
+        if not overridden and os.environ.get(SHORTCUT_VARIABLE) != "0":
+            for lane in self.lanes:
+                lane.shortcut = lane.channel.shortcut = shortcut(self, lane)
+
+    def drop_shortcuts(self) -> None:
+        """All requests take the general way from now on."""
+        for lane in self.lanes:
+            lane.shortcut = lane.channel.shortcut = None
+
     def drop_lanes(self) -> None:
         """Forget all lanes, so that their memory can go."""
+        self.drop_shortcuts()
         for lane in self.lanes:
             lane.queue.context = lane.channel.context = None
             lane.queue.probe = Probe()
@@ -205,6 +232,8 @@ class RingController(Controller):
     def drain(self, lane: Lane, left: int) -> None:
         """Take up to ``left`` messages, and return their slots together."""
         consumer = lane.consumer
+        if lane.shortcut is not None:
+            left -= lane.shortcut.take(left)
         try:
             while left > 0:
                 message = consumer.take()
@@ -249,6 +278,22 @@ class RingController(Controller):
             if not self.excused():
                 raise
             return False
+
+
+def shortcut(controller: RingController, lane: Lane) -> Shortcut | None:
+    """Return the short way over a lane, None where there is none."""
+    if not COMPILED or not lane.framed or controller.armed is None:
+        return None
+    from mboxio.controllers.ring_shortcut import RingShortcut
+    from mboxio.ring.compiled import CompiledArmed, CompiledConsumer, CompiledProducer
+
+    rings = (type(lane.producer), type(lane.consumer), type(controller.armed))
+    if rings != (CompiledProducer, CompiledConsumer, CompiledArmed) or controller.wary:
+        return None
+    both_ways = lane.channel.can_send and lane.channel.ties_replies
+    if not both_ways or lane.queue.polls_tx or lane.queue.gap_ns:
+        return None
+    return RingShortcut(controller, lane)
 
 
 def whole(lane: Lane, tag: int) -> int:

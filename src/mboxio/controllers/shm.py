@@ -129,6 +129,7 @@ class SharedMemory(RingController):
         self.armed = armed(region, layout.host_armed, layout.remote_armed)
         for lane in self.lanes:
             lane.producer.armed = self.armed
+        self.find_shortcuts()
         self.is_armed = False
         self.pidfd = _pidfd(self.socket)
         self.linked = True
@@ -230,6 +231,7 @@ class SharedMemory(RingController):
     def hang_up(self) -> None:
         """Close the connection; its memory goes with the last ring over it."""
         self.linked = False
+        self.drop_shortcuts()
         self.watch()
         if self.socket is not None:
             let_go(self.socket)

@@ -1,4 +1,5 @@
 from mboxio.driver.correlate cimport Correlator
+from mboxio.driver.shortcut cimport Shortcut
 from mboxio._base.counts cimport Counts
 from mboxio._base.request cimport Request
 
@@ -6,6 +7,7 @@ from mboxio._base.request cimport Request
 cdef class BaseChannel:
     cdef public object address, name, context
     cdef public Correlator correlator
+    cdef public Shortcut shortcut
     cdef public Counts counts
     cdef public dict freed
     cdef public Py_ssize_t message_bytes

@@ -6,6 +6,7 @@ from typing import Any
 from mboxio._base.counts import Counts
 from mboxio._base.request import Request
 from mboxio.driver.correlate import Correlator, Verdict
+from mboxio.driver.shortcut import Shortcut
 from mboxio.errors import MailboxError
 
 
@@ -26,6 +27,7 @@ class BaseChannel:
         "in_sequence",
         "message_bytes",
         "name",
+        "shortcut",
         "stamps",
         "ties",
     )
@@ -46,6 +48,8 @@ class BaseChannel:
     """The correlator or the hardware says which request a reply answers."""
     in_sequence: bool
     """Replies come in the order of the requests."""
+    shortcut: Shortcut | None
+    """The driver's, for ordinary requests."""
     driver_ties_answers: bool
     """The driver says who asks, so it says whom we answer."""
 

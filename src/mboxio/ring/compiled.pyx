@@ -16,44 +16,15 @@ from mboxio.errors import MessageTooLong
 __all__ = ["CompiledArmed", "CompiledConsumer", "CompiledProducer"]
 
 cdef extern from "mboxio_ring.h" nogil:
-    ctypedef uint32_t word_t "volatile uint32_t"
-    int MBOXIO_TOO_LONG, MBOXIO_BAD_KIND
-
-    struct mboxio_ring:
-        const word_t *peer
-        uint32_t message_bytes
-        uint32_t slot_bytes
-        uint32_t mine
-        uint32_t seen
-        uint32_t consumed
-        uint32_t lie_value
-        int lie
-
-    struct mboxio_entry:
-        const unsigned char *payload
-        uint32_t length
-        uint32_t kind
-        uint32_t tag
-
-    uint32_t mboxio_load(const word_t *)
     void mboxio_ring_init(mboxio_ring *, word_t *own, word_t *peer, void *base, uint32_t slots,
                           uint32_t slot_bytes, int framed)
     int mboxio_attach(mboxio_ring *, int producer)
-    int mboxio_push(mboxio_ring *, uint32_t kind, uint32_t tag, const void *, uint32_t length)
     int32_t mboxio_free(mboxio_ring *)
     int32_t mboxio_consumed(mboxio_ring *)
-    int mboxio_peek(mboxio_ring *, mboxio_entry *)
-    void mboxio_copy_out(void *, const mboxio_entry *)
-    void mboxio_advance(mboxio_ring *)
-    void mboxio_release(mboxio_ring *)
-    int32_t mboxio_pending(mboxio_ring *)
     int mboxio_drop_all(mboxio_ring *)
     void mboxio_arm(word_t *, uint32_t *sleeps)
     void mboxio_disarm(word_t *)
     int mboxio_doorbell_needed(const word_t *, uint32_t *rung)
-
-cdef extern from *:
-    void prefetch "__builtin_prefetch" (const void *) nogil
 
 cdef extern from "mboxio_process.h" nogil:
     int mboxio_promise_fences(word_t *)
@@ -67,8 +38,6 @@ cdef extern from "mboxio_process.h" nogil:
 
 cdef class Export:
     """Memory that stays where it is while this object lives."""
-
-    cdef Py_buffer view
 
     def __cinit__(self, region):
         buffer = region.buffer()
@@ -103,15 +72,6 @@ cdef class Export:
 cdef class CompiledArmed(Armed):
     """Armed words with the fences that they need; arguments as `ReferenceArmed`."""
 
-    cdef Export export
-    cdef word_t *own
-    cdef word_t *peer
-    cdef uint32_t sleeps
-    cdef uint32_t rung
-    cdef uint32_t cpu
-    cdef bint promised
-    cdef bint fenced
-
     def __cinit__(self, region, own, peer):
         self.export = Export(region)
         self.own = self.export.word(own)
@@ -144,7 +104,7 @@ cdef class CompiledArmed(Armed):
     cpdef bint shares_cpu(self) except -1:
         return mboxio_shares_cpu(self.own, self.peer, &self.cpu)
 
-    cdef inline bint needs_doorbell(self) noexcept:
+    cdef bint needs_doorbell(self) noexcept:
         if self.fenced:
             return mboxio_doorbell_needed_unfenced(self.peer, &self.rung)
         return mboxio_doorbell_needed(self.peer, &self.rung)
@@ -153,9 +113,6 @@ cdef class CompiledArmed(Armed):
 @cython.final
 cdef class CompiledProducer(Producer):
     """The sending side; arguments and errors as `ReferenceProducer`, normal memory only."""
-
-    cdef Export export
-    cdef mboxio_ring ring
 
     def __cinit__(self, region, layout, armed=None):
         self.export = Export(region)
@@ -208,7 +165,7 @@ cdef class CompiledProducer(Producer):
             raise ValueError(f"{kind} is no kind of message")
         return self.check(result)
 
-    cdef inline int check(self, int result) except -1:
+    cdef int check(self, int result) except -1:
         if result < 0:
             raise self.lied(result, self.ring.lie_value)
         return result
@@ -217,10 +174,6 @@ cdef class CompiledProducer(Producer):
 @cython.final
 cdef class CompiledConsumer(Consumer):
     """The receiving side; arguments and errors as `ReferenceConsumer`, normal memory only."""
-
-    cdef Export export
-    cdef mboxio_ring ring
-    cdef mboxio_entry entry  # payload is NULL while there is no message under peek
 
     def __cinit__(self, region, layout):
         self.export = Export(region)
@@ -292,12 +245,12 @@ cdef class CompiledConsumer(Consumer):
     cpdef int pending(self) except -1:
         return self.check(mboxio_pending(&self.ring))
 
-    cdef inline int check(self, int result) except -1:
+    cdef int check(self, int result) except -1:
         if result < 0:
             raise self.lied(result, self.ring.lie_value)
         return result
 
-    cdef inline int check_here(self) except -1:
+    cdef int check_here(self) except -1:
         if self.entry.payload is NULL:
             raise RuntimeError("there is no message under peek")
         return 0

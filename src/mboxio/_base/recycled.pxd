@@ -1,0 +1,4 @@
+from mboxio._base.request cimport Request
+
+cpdef Request fresh()
+cdef Request spare()
