@@ -11,8 +11,8 @@ TYPE_CHECKING = False  # what type checkers know as true; `typing` itself takes 
 if TYPE_CHECKING:
     from mboxio._base.clock import Clock
     from mboxio._queue.stats import ChannelStats
-    from mboxio.client.asynchronous import AsyncClient
-    from mboxio.client.blocking import Client, Messages, Request
+    from mboxio.client.asynchronous import AsyncClient, AsyncReplies
+    from mboxio.client.blocking import Client, Messages, Replies, Request
     from mboxio.client.connection import Connection
     from mboxio.client.open import connect
     from mboxio.client.open import open as open  # not in __all__: it would hide the built-in
@@ -66,6 +66,7 @@ __all__ = [
     "SENT",
     "AddressError",
     "AsyncClient",
+    "AsyncReplies",
     "Busy",
     "ByAddress",
     "Capabilities",
@@ -94,6 +95,7 @@ __all__ = [
     "RemoteError",
     "RemoteGone",
     "RemoteRequest",
+    "Replies",
     "Reply",
     "ReplyTooLong",
     "ReplyUnsure",
@@ -111,10 +113,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "client.asynchronous": ("AsyncClient",),
+    "client.asynchronous": ("AsyncClient", "AsyncReplies"),
     "client.open_async": ("connect_async", "open_async"),
     "driver.capabilities": ("Capabilities", "TxDone"),
-    "client.blocking": ("Client", "Messages", "Request"),
+    "client.blocking": ("Client", "Messages", "Replies", "Request"),
     "client.connection": ("Connection",),
     "_base.clock": ("Clock",),
     "driver.controller": (

@@ -92,7 +92,7 @@ class User:
         self.ends: Counter[str] = Counter()
 
     def step(self) -> None:
-        name = self.choice.choice(("ask", "ask", "submit", "submit", "post", "wait", "look"))
+        name = self.choice.choice(("ask", "ask", "submit", "submit", "post", "map", "wait", "look"))
         getattr(self, name)()
 
     def message(self) -> bytes:
@@ -102,6 +102,11 @@ class User:
     def ask(self) -> None:
         message = self.message()
         assert self.client.request(message) == b"re " + message
+
+    def map(self) -> None:
+        messages = [self.message() for _ in range(self.choice.randrange(6))]
+        replies = self.client.map(messages, window=3)
+        assert list(replies) == [b"re " + message for message in messages]
 
     def submit(self) -> None:
         if len(self.pending) >= IN_FLIGHT_MAX:

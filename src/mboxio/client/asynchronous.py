@@ -1,15 +1,18 @@
 """The async client: the verbs of `Client`, awaited, on any event loop."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Self, overload
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from mboxio._base.request import Request
 from mboxio._base.states import FOREVER
 from mboxio._base.timeouts import DEFAULT
 from mboxio._host.subscriptions import Subscription
 from mboxio._pump.running import running_port
+from mboxio.client.mapping import Flow
 from mboxio.client.verbs import Verbs
-from mboxio.errors import ClosedError, RequestTimeout
+from mboxio.errors import ClosedError, MailboxError, RequestTimeout
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -53,6 +56,47 @@ class AsyncMessages(Subscription):
         self.close()
 
 
+class AsyncReplies(Flow, Generic[T]):
+    """The replies of `AsyncClient.map` for ``async for``; see `Replies`."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            entry = await self._next_entry()
+            if entry is not None and not self._is_over(entry):
+                await self._awaiting._arrival(entry, FOREVER)
+        except BaseException:  # the task was cancelled
+            self._abandon()
+            raise
+        if entry is None:
+            raise StopAsyncIteration
+        reply: T = self._give(entry)
+        return reply
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._abandon()
+
+    @property
+    def _awaiting(self) -> "AsyncClient":
+        """The client, as the one that awaits."""
+        client: AsyncClient = self._client  # type: ignore[assignment]
+        return client
+
+    async def _next_entry(self) -> Any:
+        """See `Flow._oldest`."""
+        self._awaiting._settle_in()
+        return self._oldest()
+
+    def _abandon(self) -> None:
+        """Cancel what is in flight."""
+        self.close()
+
+
 class AsyncClient(Verbs):
     """An async client of one channel; `Connection.async_client` makes it.
 
@@ -61,6 +105,7 @@ class AsyncClient(Verbs):
     """
 
     _awaits_handlers = True
+    _replies: type[AsyncReplies[Any]] = AsyncReplies
 
     def _settle_in(self) -> None:
         """Take the running loop as the place of this client's user code."""
@@ -139,6 +184,68 @@ class AsyncClient(Verbs):
         finally:
             if request._under_way():
                 request.cancel()
+
+    @overload
+    def map(
+        self,
+        messages: "Iterable[Buffer]",
+        *,
+        window: int | None = ...,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: None = None,
+        return_errors: Literal[False] = False,
+    ) -> AsyncReplies[bytes]: ...
+    @overload
+    def map(
+        self,
+        messages: "Iterable[Buffer]",
+        *,
+        window: int | None = ...,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: "Sequence[Buffer]",
+        return_errors: Literal[False] = False,
+    ) -> AsyncReplies[int]: ...
+    @overload
+    def map(
+        self,
+        messages: "Iterable[Buffer]",
+        *,
+        window: int | None = ...,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: None = None,
+        return_errors: bool,
+    ) -> AsyncReplies[bytes | MailboxError]: ...
+    @overload
+    def map(
+        self,
+        messages: "Iterable[Buffer]",
+        *,
+        window: int | None = ...,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: "Sequence[Buffer]",
+        return_errors: bool,
+    ) -> AsyncReplies[int | MailboxError]: ...
+    def map(
+        self,
+        messages: "Iterable[Buffer]",
+        *,
+        window: int | None = None,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        into: "Sequence[Buffer] | None" = None,
+        return_errors: bool = False,
+    ) -> AsyncReplies[Any]:
+        """Send many messages, a bounded number at a time; for ``async for``, as `Client.map`.
+
+        ``messages`` is an ordinary iterable. Cancelling the task cancels what is in flight.
+        """
+        return self._replies(
+            self, messages, window, timeout_s, queue_timeout_s, into, return_errors
+        )
 
     async def flush(self, timeout_s: float | None = DEFAULT) -> None:
         """Wait until what this client handed over or queued is TX done; as `Client.flush`."""

@@ -1,17 +1,28 @@
 """Blocking clients of channels, and their unsolicited messages."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Self, overload
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, overload
 
 from mboxio._base.deputies import deputise
 from mboxio._base.native import COMPILED
 from mboxio._base.timeouts import DEFAULT
 from mboxio._host.subscriptions import Subscription
+from mboxio.client.mapping import Replies as CoreReplies
 from mboxio.client.verbs import Request, Verbs
-from mboxio.errors import ClosedError, RequestTimeout
+from mboxio.errors import ClosedError, MailboxError, RequestTimeout
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    class Replies(CoreReplies, Generic[T]):
+        """The replies of `Client.map`, each of type T."""
+
+        def __next__(self) -> T: ...
+
+else:
+    Replies = CoreReplies
 
 
 class Messages(Subscription):
@@ -119,6 +130,86 @@ class Client(Verbs):
         ) -> None:
             """Send a message that expects no reply; returns at TX done. Errors as for `request`."""
 
+    @overload
+    def map(
+        self,
+        messages: "Iterable[Buffer]",
+        *,
+        window: int | None = ...,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: None = None,
+        return_errors: Literal[False] = False,
+    ) -> Replies[bytes]: ...
+    @overload
+    def map(
+        self,
+        messages: "Iterable[Buffer]",
+        *,
+        window: int | None = ...,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: "Sequence[Buffer]",
+        return_errors: Literal[False] = False,
+    ) -> Replies[int]: ...
+    @overload
+    def map(
+        self,
+        messages: "Iterable[Buffer]",
+        *,
+        window: int | None = ...,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: None = None,
+        return_errors: bool,
+    ) -> Replies[bytes | MailboxError]: ...
+    @overload
+    def map(
+        self,
+        messages: "Iterable[Buffer]",
+        *,
+        window: int | None = ...,
+        timeout_s: float | None = ...,
+        queue_timeout_s: float | None = ...,
+        into: "Sequence[Buffer]",
+        return_errors: bool,
+    ) -> Replies[int | MailboxError]: ...
+    def map(
+        self,
+        messages: "Iterable[Buffer]",
+        *,
+        window: int | None = None,
+        timeout_s: float | None = DEFAULT,
+        queue_timeout_s: float | None = DEFAULT,
+        into: "Sequence[Buffer] | None" = None,
+        return_errors: bool = False,
+    ) -> Replies[Any]:
+        """Send many messages, a bounded number at a time; replies come in their order.
+
+        Nothing is sent before the first reply is asked for. Messages are taken as there is room for
+        them: of ``window``, and of what the queue takes. Leaving the loop, or `Replies.close`,
+        cancels what is in flight.
+
+        Args:
+            messages: may be endless, and is asked for the next one on this thread.
+            window: how many may be in flight; None: as many as the hardware takes.
+            timeout_s: deadline of each reply, in seconds from its doorbell on.
+            queue_timeout_s: deadline for a slot, in seconds, where none of these is in flight.
+            into: writable buffers for the replies, used in turn: what stands in one is valid until
+                the next reply is asked for. No more are in flight than there are buffers.
+            return_errors: hand the error of a request out in place of its reply, and go on.
+
+        Returns:
+            An iterator over the replies, or over their lengths if ``into`` was given.
+
+        Raises:
+            ValueError: ``window`` is not 1 or more, or ``into`` is empty.
+
+        While it is iterated over, the first request that fails raises as in `request`, in its
+        place, and all that are in flight are cancelled; so does what ``messages`` raises.
+        """
+        return Replies(self, messages, window, timeout_s, queue_timeout_s, into, return_errors)
+
     def flush(self, timeout_s: float | None = DEFAULT) -> None:
         """Wait until what this client handed over or queued is TX done. Ends nothing.
 
@@ -169,4 +260,4 @@ class Client(Verbs):
 if not COMPILED:
     deputise(Client, "flush")
 
-__all__ = ["Client", "Messages", "Request"]
+__all__ = ["Client", "Messages", "Replies", "Request"]

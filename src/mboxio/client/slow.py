@@ -8,7 +8,7 @@ from mboxio._base.request import Request
 from mboxio._base.timeouts import DEFAULT
 from mboxio._pump.running import running_port
 from mboxio._pump.slow_loops import DistantPort
-from mboxio.client.asynchronous import AsyncClient, AsyncMessages
+from mboxio.client.asynchronous import AsyncClient, AsyncMessages, AsyncReplies
 from mboxio.client.distant import Announced
 from mboxio.errors import RequestTimeout
 
@@ -37,12 +37,32 @@ class DistantMessages(AsyncMessages):
                 )
 
 
+class DistantReplies(AsyncReplies[Any]):
+    """The replies of `DistantClient.map`; messages are handed over on the I/O thread."""
+
+    async def _next_entry(self) -> Any:
+        """See `Flow._oldest`."""
+        client = self._awaiting
+        client._settle_in()
+        assert isinstance(client, DistantClient)
+        return await client._port().away(self._oldest)
+
+    def _abandon(self) -> None:
+        """Cancel what is in flight, once the I/O thread has handed over what it was about to."""
+        client = self._awaiting
+        assert isinstance(client, DistantClient)
+        client._port().post_away(self.close)
+
+
 class DistantClient(Announced, AsyncClient):
     """An async client whose awaited verbs make their accesses on an I/O thread.
 
     The loop keeps running. ``submit``, ``post``, ``cancel`` and ``close`` remain plain calls,
-    and take as long as the accesses that they make or that are under way.
+    and take as long as the accesses that they make or that are under way. ``map`` asks for its
+    messages on the I/O thread.
     """
+
+    _replies = DistantReplies
 
     def _port(self) -> DistantPort:
         """Return the running loop's port."""
