@@ -1,9 +1,10 @@
 """Where the instructions of a request go: ``python -m benchmarks.profile`` prints a table.
 
-It counts with valgrind, with 32 in flight and a remote in C. The host runs twice with different
-numbers of bursts, so that only what each request costs is left. Seconds are no part of it: an
-instruction that waits for another CPU counts as any other. Under valgrind the host is so slow that
-every reply is there when it looks, so nothing is spent on waiting.
+It counts with valgrind, 32 B and a remote in C that spins. The host runs twice with different
+numbers of requests, so that only what each request costs is left. Seconds are no part of it: an
+instruction that waits for another CPU counts as any other. The host sleeps until its replies are
+there, and what that costs is subtracted, so that other load on the machine does not show; only
+``request`` waits for itself, and wants a CPU that is free.
 """
 
 import json
@@ -13,96 +14,141 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import mboxio
 from benchmarks.peers.mboxio_shm import address, far
 from benchmarks.processes import build_c
+from benchmarks.profile_remote import by_object
 from benchmarks.setting import ROOT, Setting
 
 IN_FLIGHT = 32
-BURSTS = (100, 400)
-PARTS = {
-    "interpreter: loop and calls": r"_PyEval|Vectorcall|_Py_CheckFunctionResult|list|rangeiter",
-    "verbs: their arguments": r"pw_6mboxio.*(submit|request|result)$",
-    "accept or refuse": r"Endpoint|Waited|Sender",
-    "place in the queue, tag, TX done": r"Queue|Held|Line|Window|Correlator",
-    "driver and ring": r"RingController|Lane|ring_8compiled|ring_4ring|controller_",
-    "whose reply it is, and its end": r"Channel|Ends|Order|Counts|Request__?(apply|fin|res|set)",
-    "lock and clock": r"Gate|Mutex|Monotonic|clock_gettime|thread_ident|ThreadState",
-    "look": r"Pump|Turns|Spinner|Sleepers",
-    "objects": r"tp_new|tp_dealloc|GC_|Malloc|Free|Bytes|Alloc|Object_Init|NewRef|mem(cpy|set)",
+BURSTS = (100, 300)
+SLEEP_S = 0.002
+"""Until the remote has answered a burst, also on a machine that is busy."""
+OBJECTS = {
+    "interpreter": r"libpython|bin/python",
+    "verbs": r"mboxio/client",
+    "requests and queues": r"mboxio/(_base/(re|comp)|_queue|_host|driver|_pump)",
+    "driver and ring": r"mboxio/(controllers|ring)",
+    "lock and clock": r"_base/|vdso|\[vdso\]",
+    "C library": r"libc[.-]|libpthread|ld-linux",
 }
 
 
-def host(bursts: int) -> None:
+def submit_and_result(client: Any, bursts: int) -> None:
+    """Have 32 in flight, then take their results."""
+    verbs = [client.submit] * IN_FLIGHT
+    message = bytes(32)
+    for _ in range(bursts):
+        requests = [submit(message) for submit in verbs]
+        time.sleep(SLEEP_S)
+        for request in requests:
+            request.result()
+
+
+def mapped(client: Any, bursts: int) -> None:
+    """Have 32 in flight at most, of as many messages."""
+    messages = [bytes(32)] * (IN_FLIGHT * bursts)
+    replies = client.map(messages, window=IN_FLIGHT)
+    for _ in range(2 * bursts):  # it sends when half of the window is free
+        for _ in islice(replies, IN_FLIGHT // 2):
+            pass
+        time.sleep(SLEEP_S)
+
+
+def one_at_a_time(client: Any, bursts: int) -> None:
+    """Wait for each."""
+    message = bytes(32)
+    for request in [client.request] * (IN_FLIGHT * bursts):
+        request(message)
+
+
+def only_sleep(client: Any, bursts: int) -> None:
+    """What the others do besides."""
+    for _ in range(bursts):
+        time.sleep(SLEEP_S)
+
+
+CASES: dict[str, tuple[Callable[[Any, int], None], int]] = {
+    "submit + result, 32 in flight": (submit_and_result, 1),
+    "map, window 32": (mapped, 2),
+    "request, 1 in flight": (one_at_a_time, 0),
+}
+"""What is counted, and how often it sleeps in a burst."""
+RUNS: dict[str, Callable[[Any, int], None]] = {
+    **{each.__name__: each for each, _ in CASES.values()},
+    "only_sleep": only_sleep,
+}
+
+
+def host(run: str, bursts: int) -> None:
     """Send bursts, and nothing else."""
     cpus = sorted(os.sched_getaffinity(0))
     setting = Setting("mboxio_shm", "spin", "c", in_flight=IN_FLIGHT, cpus=(cpus[-1], cpus[-2]))
     os.sched_setaffinity(0, {setting.cpus[0]})
-    message = bytes(setting.size_bytes)
     with tempfile.TemporaryDirectory(prefix="mboxio-bench-") as where:
         os.environ["MBOXIO_RUNTIME_DIR"] = os.path.join(where, "run")
         with far(setting, where), mboxio.open(address(setting)) as client:
-            verbs = [client.submit] * IN_FLIGHT
-            for _ in range(bursts):
-                for request in [submit(message) for submit in verbs]:
-                    request.result()
+            RUNS[run](client, bursts)
 
 
-def counted(valgrind: str, bursts: int) -> Counter[str]:
-    """Return the instructions of each function."""
+def counted(valgrind: str, run: str, bursts: int) -> Counter[str]:
+    """Return the instructions in each shared object."""
     with tempfile.NamedTemporaryFile(prefix="mboxio-bench-") as file:
         tool = (valgrind, "--tool=callgrind", f"--callgrind-out-file={file.name}")
-        program = (sys.executable, "-m", "benchmarks.profile", str(bursts))
+        program = (sys.executable, "-m", "benchmarks.profile", run, str(bursts))
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
         subprocess.run(
             [*tool, *program], cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL
         )
-        return functions(Path(file.name).read_text())
+        return by_object(Path(file.name).read_text())
 
 
-def functions(text: str) -> Counter[str]:
-    """Read callgrind's format: a cost is the function's; the one after a call is the call's."""
-    names: dict[str, str] = {}
-    found: Counter[str] = Counter()
-    function, called = "", False
-    for line in text.splitlines():
-        if match := re.match(r"c?fn=\((\d+)\)(?: (.*))?", line):
-            name = names.setdefault(match[1], match[2] or "")
-            function = name if line.startswith("fn") else function
-        elif line.startswith("calls="):
-            called = True
-        elif re.match(r"[-+*0-9]", line):
-            if not called:
-                found[function] += int(line.split()[-1])
-            called = False
+def each_burst(valgrind: str, run: str) -> Counter[str]:
+    """Return the instructions that one more burst costs, in each shared object."""
+    few, many = (counted(valgrind, run, bursts) for bursts in BURSTS)
+    many.subtract(few)
+    return many
+
+
+def parts(valgrind: str, cases: tuple[str, ...] = tuple(CASES)) -> dict[str, dict[str, float]]:
+    """Return the instructions of a request by where they are, for each case."""
+    sleep = each_burst(valgrind, "only_sleep")
+    found: dict[str, dict[str, float]] = {}
+    for case in cases:
+        run, sleeps = CASES[case]
+        costs = each_burst(valgrind, run.__name__)
+        rows = dict.fromkeys((*OBJECTS, "the rest"), 0.0)
+        for name, count in costs.items():
+            of = [part for part, names in OBJECTS.items() if re.search(names, name)]
+            own = count - sleeps * sleep[name]
+            rows[of[0] if of else "the rest"] += own / (IN_FLIGHT * (BURSTS[1] - BURSTS[0]))
+        found[case] = rows
     return found
 
 
-def parts(valgrind: str) -> dict[str, float]:
-    """Return the instructions of a request by what they are for."""
-    few, many = (counted(valgrind, bursts) for bursts in BURSTS)
-    requests = IN_FLIGHT * (BURSTS[1] - BURSTS[0])
-    found: Counter[str] = Counter()
-    for function, instructions in many.items():
-        of = [part for part, names in PARTS.items() if re.search(names, function)]
-        found[of[0] if of else "the rest"] += instructions - few[function]
-    return {part: found[part] / requests for part in (*PARTS, "the rest")}
-
-
-def main() -> None:
-    """Print the parts as JSON."""
+def tool() -> str:
+    """Return where valgrind is."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         raise SystemExit("valgrind is missing: apt-get install valgrind")
     build_c()
-    print(json.dumps(parts(valgrind), indent=1))
+    return valgrind
+
+
+def main() -> None:
+    """Print the parts as JSON."""
+    print(json.dumps(parts(tool()), indent=1))
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        host(int(sys.argv[1]))
+        host(sys.argv[1], int(sys.argv[2]))
     else:
         main()

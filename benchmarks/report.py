@@ -49,9 +49,10 @@ def tables(results: Results) -> Iterator[tuple[str, str, Rows]]:
         )
     if "profile" in results.others:
         profile = results.others["profile"]
-        rows = [(part, f"{count:,.0f}") for part, count in profile.items()]
-        whole = ("all of it", f"{sum(profile.values()):,.0f}")
-        yield "profile", "Instructions of a request", [("Part", "Instructions"), *rows, whole]
+        parts = next(iter(profile.values()))
+        rows = [(part, *(f"{each[part]:,.0f}" for each in profile.values())) for part in parts]
+        whole = ("all of it", *(f"{sum(each.values()):,.0f}" for each in profile.values()))
+        yield "profile", "Instructions of a request", [("Part", *profile), *rows, whole]
     for table in TABLES:
         if any(results.cell(table, row, each) for row in table.rows for each in table.columns):
             yield table.name, table.title, time_table(results, table)

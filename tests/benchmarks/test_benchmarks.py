@@ -14,7 +14,7 @@ from benchmarks.profile_remote import by_object
 from benchmarks.results import Results, about
 from benchmarks.run import Found, measure_all
 from benchmarks.setting import ROOT, Setting
-from benchmarks.targets import Outcome, outcomes
+from benchmarks.targets import INSTRUCTIONS, Outcome, outcomes
 from mboxio import _build
 from tests.tools import tool
 
@@ -31,7 +31,7 @@ def made_up() -> Results:
     failed.passes_us, failed.error = [], "it did not start"
     others = {
         "steps": {"C: a fence": 6.0},
-        "profile": {"a part": 1000.4, "another": 2},
+        "profile": {case: {"a part": 1000.4, "another": 2} for case in INSTRUCTIONS},
         "memory": 299,
         "importing": 30.0,
         "idle": {"c remote": {"host": (0.5, 3), "remote": (0, 0)}},
