@@ -78,6 +78,7 @@ LOADS = tuple(
 SPINNING = (
     Column("bare C on both sides", _peer("bare_c", "spin")),
     Column("mboxio, C remote", _mboxio("spin", "c")),
+    Column("mboxio map, C remote", _mboxio("spin", "c", mapped=True)),
     Column("mboxio, Python remote", _mboxio("spin", "python")),
     Column("mboxio pure, Python remote", _mboxio("spin", "python", pure=True)),
     Column("iceoryx2 topics", _peer("iceoryx_topics", "spin")),

@@ -20,6 +20,7 @@ class Setting:
             50 µs first), or how the host does: ``asyncio``, ``uvloop``; the remote as usual then.
         remote: what answers: ``c`` or ``python``; empty: the peer has only one kind.
         pure: mboxio runs without its compiled modules.
+        mapped: its client uses ``map``.
         size_bytes: of each message and each reply.
         in_flight: requests sent before the first reply is awaited.
         cpus: where host and remote run; both may be the same.
@@ -32,6 +33,7 @@ class Setting:
     way: str = "spin"
     remote: str = ""
     pure: bool = False
+    mapped: bool = False
     size_bytes: int = 32
     in_flight: int = 1
     cpus: tuple[int, int] = (0, 1)
@@ -60,6 +62,7 @@ class Setting:
     def key(self) -> str:
         """A name that no other setting of a run has."""
         parts = [self.peer, self.way, self.remote, "pure" if self.pure else ""]
+        parts.append("map" if self.mapped else "")
         parts += [f"{self.size_bytes}B", f"{self.in_flight}", "" if self.apart else "together"]
         for name, usual in (("channels", 1), ("depth", 32), ("clients", 1)):
             if (value := getattr(self, name)) != usual:

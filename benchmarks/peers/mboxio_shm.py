@@ -79,6 +79,13 @@ def blocking(setting: Setting) -> list[float]:
                 for request in [submit(message) for submit in verbs]:
                     request.result()
 
+        def mapped(bursts: int) -> None:
+            messages = [message] * (setting.in_flight * bursts)
+            for _ in clients[0].map(messages, window=setting.in_flight):
+                pass
+
+        if setting.mapped:
+            return time_rounds(setting, mapped)
         return time_rounds(setting, one_by_one if setting.in_flight == 1 else many)
 
 

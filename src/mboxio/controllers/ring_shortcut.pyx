@@ -149,6 +149,7 @@ cdef class RingShortcut(Shortcut):
                          long long now_ns) except -1:
         """Push a message; False where the ring takes none, and nothing has happened."""
         cdef long long handle = self.window.next_seq << self.window.shift | 1
+        cdef Py_ssize_t position = self.window.next_seq & self.window.mask
         cdef const unsigned char *bits
         if self.window.shift > 1:  # as `Window.nonce`
             bits = <const unsigned char *> PyBytes_AS_STRING(self.window.random)
@@ -157,7 +158,7 @@ cdef class RingShortcut(Shortcut):
         if mboxio_push(&self.producer.ring, AS_REQUEST, <uint32_t> handle,
                        PyBytes_AS_STRING(data), <uint32_t> PyBytes_GET_SIZE(data)) != MBOXIO_DONE:
             return False  # full, or the remote lied: the general way finds out which
-        self.window.table[self.window.next_seq & self.window.mask] = request
+        self.window.table[position] = request
         self.window.next_seq += 1
         self.window.used += 1
         self.window.drawn += 2

@@ -1,0 +1,58 @@
+"""The path of a request in instructions, which repeat where times do not."""
+
+import os
+import re
+
+import pytest
+
+from benchmarks import profile
+from benchmarks.processes import build_c
+from benchmarks.setting import ROOT
+from mboxio import _build
+from tests.tools import tool
+
+HOT = {
+    "client/mapping": ("Replies__reply", "Flow__fill", "Flow__is_low"),
+    "client/sending": ("Sender__shortly",),
+    "controllers/ring_shortcut": (
+        *("RingShortcut_fill", "RingShortcut_has_place", "RingShortcut_is_awaited"),
+        *("RingShortcut_is_ordinary", "RingShortcut_look", "RingShortcut_may_come"),
+        *("RingShortcut_put", "RingShortcut_submit", "RingShortcut_take"),
+    ),
+    "_base/recycled": ("recycle", "spare"),
+    "_queue/held": ("Held_free",),
+}
+CASE, MOST = "submit + result, 32 in flight", 1_900
+"""Some more than was measured with Python 3.11; without its short way a request takes 3,000."""
+BURSTS = (20, 80)
+
+needs_release = pytest.mark.skipif(not _build.optimized(), reason="only a release's build counts")
+
+
+@needs_release
+@pytest.mark.once
+@pytest.mark.parametrize("module", HOT)
+def test_hot_functions_make_no_python_integers(module: str) -> None:
+    """A number above 2³¹, or one name without a type, costs hundreds of instructions unseen."""
+    file = ROOT / "build" / "cython" / "src" / "mboxio" / f"{module}.c"
+    if not file.exists():
+        pytest.skip("not built here")
+    text = file.read_text()
+    for name in HOT[module]:
+        body = re.search(rf"^static [^;=\n]*[_\d]{name}\([^;\n]*\) {{\n(.*?)^}}", text, re.M | re.S)
+        assert body, f"{module}.c has no {name}"
+        made = re.findall(r"PyLong_From\w+|PyObject_RichCompare\w*|__Pyx_PyLong_\w+", body[1])
+        assert not made, f"{name} makes Python integers: {made}"
+
+
+@needs_release
+@pytest.mark.once
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="it needs two CPUs")
+def test_a_request_takes_no_more_instructions_than_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    valgrind = tool("valgrind")
+    tool("cc")
+    build_c()
+    monkeypatch.setattr(profile, "BURSTS", BURSTS)
+    counts = profile.parts(valgrind, (CASE,))[CASE]
+    assert sum(counts.values()) <= MOST, counts
