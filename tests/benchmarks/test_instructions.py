@@ -41,7 +41,9 @@ def test_hot_functions_make_no_python_integers(module: str) -> None:
     for name in HOT[module]:
         body = re.search(rf"^static [^;=\n]*[_\d]{name}\([^;\n]*\) {{\n(.*?)^}}", text, re.M | re.S)
         assert body, f"{module}.c has no {name}"
-        made = re.findall(r"PyLong_From\w+|PyObject_RichCompare\w*|__Pyx_PyLong_\w+", body[1])
+        # Items of lists name a function for indices that are none.
+        lines = "\n".join(line for line in body[1].splitlines() if "ItemInt(" not in line)
+        made = re.findall(r"PyLong_From\w+|PyObject_RichCompare\w*|__Pyx_PyLong_\w+", lines)
         assert not made, f"{name} makes Python integers: {made}"
 
 

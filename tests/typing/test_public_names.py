@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 SHOWN = {
     "Client": """
-        close depth flush message_bytes name on_request post request resync ring send submit
+        close depth flush map message_bytes name on_request post request resync ring send submit
         subscribe tx_done
     """,
     "Request": """

@@ -225,6 +225,13 @@ class Replies(Flow):
             raise StopIteration
         return self._give(entry)
 
+    def _arrives(self, wait_s: float) -> bool:
+        """Send what fits, and wait for so many seconds; True if there is a next reply, or none."""
+        entry = self._oldest()
+        if entry is None or self._is_over(entry):
+            return True
+        return self._pump.wait(entry, self._client._deadline_after(wait_s))
+
     @classmethod
     def __class_getitem__(cls, reply_type: object) -> "type[Replies]":
         return cls  # Replies[bytes] is for type checkers

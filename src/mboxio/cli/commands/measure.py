@@ -2,10 +2,10 @@
 
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Self
 
 import mboxio
 from mboxio._base.timeouts import DEFAULT
@@ -107,32 +107,68 @@ def measure(
     Raises:
         MailboxError: a request failed.
     """
-    submit: Any = client.submit if client._channel.ties_replies else client.post
-    pending: deque[tuple[int, mboxio.Request[bytes]]] = deque()
+    sent_ns: deque[int] = deque()
     samples = Samples()
-    began_ns = now_ns = perf_counter_ns()
+    began_ns = perf_counter_ns()
     warm_ns = began_ns + min(WARM_UP_NS, int(seconds * 1e8))
     end_ns = warm_ns + int(seconds * 1e9)
     tick_ns = began_ns + TICK_NS
-    while pending or now_ns < end_ns:
-        while len(pending) < in_flight and now_ns < end_ns:
-            try:
-                request = submit(message, timeout_s=timeout_s)
-            except mboxio.QueueFull:
-                if not pending:
-                    raise
-                break
-            pending.append((now_ns, request))
+
+    def messages() -> Iterator[bytes]:
+        while (now_ns := perf_counter_ns()) < end_ns:
+            sent_ns.append(now_ns)
+            yield message
+
+    tied = client._channel.ties_replies
+    flow: Any = (
+        client.map(messages(), window=in_flight, timeout_s=timeout_s)
+        if tied
+        else OneWay(client, messages(), in_flight, timeout_s)
+    )
+    with flow:
+        while True:
+            there = flow._arrives(LOOK_S)
             now_ns = perf_counter_ns()
-        pending[0][1].wait(LOOK_S)
-        now_ns = perf_counter_ns()
-        while pending and pending[0][1].over:
-            submitted_ns, request = pending.popleft()
-            request.result()
-            samples.add(now_ns - submitted_ns)
-        if warm_ns <= now_ns < end_ns:
-            samples, began_ns, warm_ns = Samples(), now_ns, end_ns
-        if now_ns >= tick_ns:
-            tick((now_ns - began_ns) / 1e9)
-            tick_ns = now_ns + TICK_NS
+            if there:
+                if next(flow, None) is None:
+                    break
+                samples.add(now_ns - sent_ns.popleft())
+            if warm_ns <= now_ns < end_ns:
+                samples, began_ns, warm_ns = Samples(), now_ns, end_ns
+            if now_ns >= tick_ns:
+                tick((now_ns - began_ns) / 1e9)
+                tick_ns = now_ns + TICK_NS
     return samples.result(in_flight, (now_ns - began_ns) / 1e9)
+
+
+class OneWay:
+    """One-way messages in the way of `mboxio.Replies`: each is over at TX done."""
+
+    def __init__(
+        self, client: mboxio.Client, messages: Iterator[bytes], window: int, timeout_s: Any
+    ) -> None:
+        self.client, self.messages = client, messages
+        self.window, self.timeout_s = window, timeout_s
+        self.pending: deque[mboxio.Request[bytes]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for request in self.pending:
+            request.cancel()
+
+    def _arrives(self, wait_s: float) -> bool:
+        while len(self.pending) < self.window and (
+            self.client._queue.has_room() or not self.pending
+        ):
+            message = next(self.messages, None)
+            if message is None:
+                break
+            self.pending.append(self.client.post(message, timeout_s=self.timeout_s))
+        return not self.pending or self.pending[0].wait(wait_s)
+
+    def __next__(self) -> bytes:
+        if not self.pending:
+            raise StopIteration
+        return self.pending.popleft().result()
