@@ -60,7 +60,7 @@ class Spinner(Turns):
             if full:
                 now_ns = self.clock.now_ns()
                 end_ns = end_ns or min(now_ns + self.spin_now_ns, until_ns)
-            if full or probe.news(only_replies):  # without the lock, which others may want
+            if full or (probe is not None and probe.news(only_replies)):  # without the lock
                 looked = False
                 self.gate.enter()
                 try:

@@ -57,9 +57,9 @@ class Flow:
         self._queue = queue
         self._window = size if into is None else min(size, len(into))
         self._half = self._window // 2
+        self._source: Iterator[Any] = iter(messages)
         # Of a list, messages are taken by their numbers, and so many at once.
         self._items: list[Any] | None = messages if type(messages) is list else None
-        self._source: Iterator[Any] = iter(messages)
         self._timeout_s = timeout_s
         self._timeout_ns = client._timeout_ns if timeout_s is DEFAULT else nanoseconds(timeout_s)
         self._plain = into is None and queue_timeout_s is DEFAULT
