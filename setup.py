@@ -34,17 +34,26 @@ DIRECTIVES = {
     "initializedcheck": False,
     "annotation_typing": False,
     "embedsignature": True,
-    "binding": True,
 }
-# Every message passes these. Without bindings methods are as the interpreter's own, which it calls
-# faster; `inspect` does not see their defaults, which their docstrings tell.
+# Methods without bindings are as the interpreter's own, which it calls faster; `inspect` does not
+# see their defaults, which their docstrings tell.
+UNBOUND = {"mboxio._base.request", "mboxio.client.sending"}
+# Every message passes these, and they are compiled for speed;
 HOT = {
-    "mboxio._base.request": {"binding": False},
-    "mboxio.client.sending": {"binding": False},
+    *("mboxio._base.native", "mboxio._base.recycled", "mboxio._base.request"),
+    *("mboxio._pump.spinner", "mboxio._queue.held", "mboxio.client.mapping"),
+    *("mboxio.client.sending", "mboxio.controllers.ring_shortcut", "mboxio.ring.compiled"),
+}
+# these are passed by few, and compiled for size.
+COLD = {
+    *("mboxio._base.completion", "mboxio._base.timeouts", "mboxio._host.flush"),
+    *("mboxio._host.subscriptions", "mboxio._queue.answers", "mboxio._queue.backlog"),
+    *("mboxio._queue.order", "mboxio.driver.base_channel", "mboxio.driver.services"),
+    *("mboxio.driver.shortcut", "mboxio.remote.stats", "mboxio.ring.contract"),
 }
 
 PURE = os.environ.get("MBOXIO_PURE") == "1" or "editable_wheel" in sys.argv
-FASTEST = "-O3"
+FASTEST = "-O2"
 OPTIMIZE = os.environ.get("MBOXIO_OPTIMIZE", FASTEST)
 # Python's own flags ask for debug information, five times the size of the rest, and only debuggers
 # and C++ unwind through the modules. A build with CFLAGS of its own, like the sanitizers', decides.
@@ -52,6 +61,13 @@ SMALL = [] if "CFLAGS" in os.environ else ["-g0", "-fno-asynchronous-unwind-tabl
 LINK = re.compile(r"(!?)(\[(?:[^\[\]]|\[[^\]]*\])*\])\((?![a-z]+:|#)([^)\s]+)\)")
 
 _build = SimpleNamespace(**runpy.run_path(str(PACKAGE / "_build.py")))
+
+
+def level(name: str) -> str:
+    """Return how much the compiler is to do for a module."""
+    if OPTIMIZE != FASTEST:
+        return OPTIMIZE
+    return "-O3" if name in HOT else "-Os" if name in COLD else FASTEST
 
 
 def extensions() -> list[Extension]:
@@ -63,13 +79,13 @@ def extensions() -> list[Extension]:
             include_dirs=sorted({str(header.parent) for header in headers}),
             depends=[str(header) for header in headers],
             extra_compile_args=[
-                OPTIMIZE,
+                level(name),
                 "-Wall",
                 "-Wno-sign-compare",  # Cython's constants are signed
                 "-Wno-array-bounds",  # gcc takes an object for no longer than its head
                 *SMALL,
             ],
-            extra_link_args=["-Wl,--strip-all"] if SMALL else [],
+            extra_link_args=["-Wl,--strip-all", "-Wl,-z,noseparate-code"] if SMALL else [],
         )
         for name, file in _build.modules(str(PACKAGE)).items()
     ]
@@ -170,19 +186,18 @@ class BuildExtensions(build_ext):
 
         generated: list[Extension] = []
         self.count = itertools.count(1)
-        unknown = HOT.keys() - {each.name for each in self.extensions}
+        named = {each.name for each in self.extensions}
+        unknown = (UNBOUND | HOT | COLD) - named
         if unknown:
-            raise CompileError(f"HOT names {unknown}, which is no compiled module")
+            raise CompileError(f"setup.py names {unknown}, which are no compiled modules")
         tell(f"translating {len(self.extensions)} modules to C, then compiling them ({OPTIMIZE})")
-        hot = [({each.name}, HOT[each.name]) for each in self.extensions if each.name in HOT]
-        others = {each.name for each in self.extensions} - HOT.keys()
         try:
-            for names, directives in [(others, {}), *hot]:
+            for names, binding in ((named - UNBOUND, True), (UNBOUND, False)):
                 generated += cythonize(
                     [each for each in self.extensions if each.name in names],
                     build_dir=str(C_FILES),
                     include_path=[str(PACKAGE.parent)],
-                    compiler_directives={**DIRECTIVES, **directives},
+                    compiler_directives={**DIRECTIVES, "binding": binding},
                     nthreads=JOBS,
                     quiet=True,
                 )

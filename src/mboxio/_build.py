@@ -81,7 +81,7 @@ def name() -> str:
 def optimized() -> bool:
     """Return whether this build is compiled as a release is; the demo and some tests run others."""
     stamp = _stamp()
-    return stamp is not None and stamp.OPTIMIZE == "-O3"
+    return stamp is not None and stamp.OPTIMIZE == "-O2"
 
 
 def short() -> str:

@@ -23,7 +23,7 @@ print(build.build_lib, build.build_temp)
 """
 
 
-@pytest.mark.parametrize(("flag", "best"), [("-O3", True), ("-O0", False)])
+@pytest.mark.parametrize(("flag", "best"), [("-O2", True), ("-O0", False)])
 def test_a_build_knows_its_optimization(
     flag: str, best: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
