@@ -4,9 +4,11 @@
 and goes on until it is killed.
 """
 
+import ctypes
 import mmap
 import os
 import select
+import signal
 import socket
 import sys
 from collections import Counter
@@ -35,6 +37,7 @@ STATUS = 0x18
 QUIET_READS = 8
 """So often a probe's words are read before it does what it is here for."""
 HANG = b"hang"
+PR_SET_PDEATHSIG = 1
 
 
 def say(link: socket.socket, message: bytes) -> None:
@@ -262,7 +265,8 @@ def spoil_file(path: str, shorten: bool) -> None:
 
 
 def main(kind: str, name: str) -> None:
-    """Be it."""
+    """Be it, for no longer than the program that started it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if kind in SERVES:
         serve(name, SERVES[kind])
     elif kind in PROBES:

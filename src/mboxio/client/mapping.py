@@ -79,7 +79,7 @@ class Flow:
                 each.cancel()
 
     def __del__(self) -> None:
-        if self._line:  # abandoned
+        if getattr(self, "_line", None):  # abandoned; without it, its construction was interrupted
             self.close()
 
     def _oldest(self) -> Any:
