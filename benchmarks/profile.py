@@ -29,7 +29,7 @@ from benchmarks.setting import ROOT, Setting
 
 IN_FLIGHT = 32
 BURSTS = (100, 300)
-SLEEP_S = 0.002
+SLEEP_S = 0.02
 """Until the remote has answered a burst, also on a machine that is busy."""
 OBJECTS = {
     "interpreter": r"libpython|bin/python",

@@ -24,7 +24,7 @@ HOT = {
 }
 CASE, MOST = "submit + result, 32 in flight", 1_900
 """Some more than was measured with Python 3.11; without its short way a request takes 3,000."""
-BURSTS = (20, 80)
+BURSTS = (10, 50)
 
 needs_release = pytest.mark.skipif(not _build.optimized(), reason="only a release's build counts")
 
