@@ -9,8 +9,6 @@ there, and what that costs is subtracted, so that other load on the machine does
 
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import mboxio
+from benchmarks.callgrind import by_object, by_part, valgrind
 from benchmarks.peers.mboxio_shm import address, far
 from benchmarks.processes import build_c
-from benchmarks.profile_remote import by_object
 from benchmarks.setting import ROOT, Setting
 
 IN_FLIGHT = 32
@@ -98,53 +96,41 @@ def host(run: str, bursts: int) -> None:
             RUNS[run](client, bursts)
 
 
-def counted(valgrind: str, run: str, bursts: int) -> Counter[str]:
+def counted(program: str, run: str, bursts: int) -> Counter[str]:
     """Return the instructions in each shared object."""
     with tempfile.NamedTemporaryFile(prefix="mboxio-bench-") as file:
-        tool = (valgrind, "--tool=callgrind", f"--callgrind-out-file={file.name}")
-        program = (sys.executable, "-m", "benchmarks.profile", run, str(bursts))
+        tool = (program, "--tool=callgrind", f"--callgrind-out-file={file.name}")
+        command = (sys.executable, "-m", "benchmarks.profile", run, str(bursts))
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
         subprocess.run(
-            [*tool, *program], cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL
+            [*tool, *command], cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL
         )
         return by_object(Path(file.name).read_text())
 
 
-def each_burst(valgrind: str, run: str) -> Counter[str]:
-    """Return the instructions that one more burst costs, in each shared object."""
-    few, many = (counted(valgrind, run, bursts) for bursts in BURSTS)
+def more(program: str, run: str) -> Counter[str]:
+    """Return by how many instructions the longer run exceeds the shorter one."""
+    few, many = (counted(program, run, bursts) for bursts in BURSTS)
     many.subtract(few)
     return many
 
 
-def parts(valgrind: str, cases: tuple[str, ...] = tuple(CASES)) -> dict[str, dict[str, float]]:
+def parts(program: str, cases: tuple[str, ...] = tuple(CASES)) -> dict[str, dict[str, float]]:
     """Return the instructions of a request by where they are, for each case."""
-    sleep = each_burst(valgrind, "only_sleep")
+    sleep = more(program, "only_sleep")
     found: dict[str, dict[str, float]] = {}
     for case in cases:
         run, sleeps = CASES[case]
-        costs = each_burst(valgrind, run.__name__)
-        rows = dict.fromkeys((*OBJECTS, "the rest"), 0.0)
-        for name, count in costs.items():
-            of = [part for part, names in OBJECTS.items() if re.search(names, name)]
-            own = count - sleeps * sleep[name]
-            rows[of[0] if of else "the rest"] += own / (IN_FLIGHT * (BURSTS[1] - BURSTS[0]))
-        found[case] = rows
+        costs = more(program, run.__name__)
+        costs.subtract({name: sleeps * count for name, count in sleep.items()})
+        found[case] = by_part(costs, OBJECTS, IN_FLIGHT * (BURSTS[1] - BURSTS[0]))
     return found
-
-
-def tool() -> str:
-    """Return where valgrind is."""
-    valgrind = shutil.which("valgrind")
-    if valgrind is None:
-        raise SystemExit("valgrind is missing: apt-get install valgrind")
-    build_c()
-    return valgrind
 
 
 def main() -> None:
     """Print the parts as JSON."""
-    print(json.dumps(parts(tool()), indent=1))
+    build_c()
+    print(json.dumps(parts(valgrind()), indent=1))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ message costs.
 
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +14,7 @@ from collections import Counter, deque
 from pathlib import Path
 
 import mboxio
+from benchmarks.callgrind import by_object, by_part, valgrind
 from benchmarks.setting import ROOT
 from mboxio.remote import Remote
 from mboxio.remote.serving import server
@@ -68,15 +67,15 @@ def send(messages: int) -> None:
         connection.client("stop").send(b"")
 
 
-def counted(valgrind: str, handler: str, messages: int) -> Counter[str]:
+def counted(program: str, handler: str, messages: int) -> Counter[str]:
     """Return the instructions of a remote in each shared object."""
     with tempfile.TemporaryDirectory(prefix="mboxio-bench-") as where:
         os.environ["MBOXIO_RUNTIME_DIR"] = os.path.join(where, "run")
         file = Path(where, "callgrind.out")
-        tool = (valgrind, "--tool=callgrind", "--log-file=/dev/null")
-        program = (sys.executable, "-m", "benchmarks.profile_remote", handler)
+        tool = (program, "--tool=callgrind", "--log-file=/dev/null")
+        command = (sys.executable, "-m", "benchmarks.profile_remote", handler)
         with subprocess.Popen(
-            [*tool, f"--callgrind-out-file={file}", *program],
+            [*tool, f"--callgrind-out-file={file}", *command],
             cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": "0"},
             stdout=subprocess.PIPE,
@@ -93,41 +92,18 @@ def counted(valgrind: str, handler: str, messages: int) -> Counter[str]:
         return by_object(file.read_text())
 
 
-def by_object(text: str) -> Counter[str]:
-    """Read callgrind's format: a cost is the object's; the one after a call is the call's."""
-    names: dict[str, str] = {}
-    found: Counter[str] = Counter()
-    where, called = "", False
-    for line in text.splitlines():
-        if match := re.match(r"(c?)ob=\((\d+)\)(?: (.*))?", line):
-            name = names.setdefault(match[2], match[3] or "")
-            where = where if match[1] else name
-        elif line.startswith("calls="):
-            called = True
-        elif re.match(r"[-+*0-9]", line):
-            if not called:
-                found[where] += int(line.split()[-1])
-            called = False
-    return found
-
-
-def parts(valgrind: str, handler: str) -> dict[str, float]:
+def parts(tool: str, handler: str) -> dict[str, float]:
     """Return the instructions of a message by where they are."""
-    few, many = (counted(valgrind, handler, messages) for messages in MESSAGES)
-    found: Counter[str] = Counter()
-    for name, instructions in many.items():
-        of = [part for part, names in OBJECTS.items() if re.search(names, name)]
-        found[of[0] if of else "the rest"] += instructions - few[name]
-    each = {part: found[part] / (MESSAGES[1] - MESSAGES[0]) for part in (*OBJECTS, "the rest")}
+    few, many = (counted(tool, handler, messages) for messages in MESSAGES)
+    many.subtract(few)
+    each = by_part(many, OBJECTS, MESSAGES[1] - MESSAGES[0])
     return {**each, "all of it": sum(each.values())}
 
 
 def main() -> None:
     """Print the parts as JSON."""
-    valgrind = shutil.which("valgrind")
-    if valgrind is None:
-        raise SystemExit("valgrind is missing: apt-get install valgrind")
-    print(json.dumps({handler: parts(valgrind, handler) for handler in HANDLERS}, indent=1))
+    tool = valgrind()
+    print(json.dumps({handler: parts(tool, handler) for handler in HANDLERS}, indent=1))
 
 
 if __name__ == "__main__":

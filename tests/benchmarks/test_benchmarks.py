@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 
 from benchmarks import report
+from benchmarks.callgrind import by_object
 from benchmarks.cases import LOADS, TABLES
 from benchmarks.processes import build_c
-from benchmarks.profile_remote import by_object
 from benchmarks.results import Results, about
 from benchmarks.run import Found, measure_all
 from benchmarks.setting import ROOT, Setting
