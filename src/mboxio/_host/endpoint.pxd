@@ -20,7 +20,7 @@ cdef class Endpoint(Waited):
     cdef public object _ports
     cdef public Flushes _flushes
     cdef public Backlog _backlog
-    cdef public bint _checks, _closed, _joined
+    cdef public bint _checks, _closed, _joined, _overrides
     cdef public list _subscriptions
     cdef public long long _queue_timeout_ns
 

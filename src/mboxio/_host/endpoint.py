@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from mboxio._base.classes import overrides
 from mboxio._base.completion import Flush
 from mboxio._base.deputies import deputise
 from mboxio._base.gate import Gate
@@ -67,6 +68,7 @@ class Endpoint(Waited):
         self._ports = ports
         self._attentive = ports is not None
         self._closed = False
+        self._overrides = overrides(type(self), Endpoint, frozenset({"_hand_in"}))
         self._joined = False
         self._flushes = Flushes(host.gate)
         self._subscriptions: list[Reader] = []

@@ -1,16 +1,10 @@
 """Blocking clients of a controller whose accesses take long, for example behind a debug probe."""
 
-from typing import TYPE_CHECKING, Any
-
 from mboxio._base.gate import surely
-from mboxio._base.request import Lent, Request
+from mboxio._base.request import Request
 from mboxio._base.states import QUEUED
-from mboxio._base.timeouts import DEFAULT
 from mboxio.client.blocking import Client
 from mboxio.client.verbs import Verbs
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 __all__ = ["Announced", "PatientClient"]
 
@@ -43,48 +37,6 @@ class Announced(Verbs):
             self._queue.next_deadline_ns = min(self._queue.next_deadline_ns, due_ns)
             self._pump.kick()
 
-    if not TYPE_CHECKING:  # the types are those of `Verbs`
-
-        def submit(
-            self,
-            data: "Buffer",
-            *,
-            timeout_s: float | None = DEFAULT,
-            queue_timeout_s: float | None = DEFAULT,
-            into: "Buffer | None" = None,
-            lent: Lent | None = None,
-        ) -> Request:
-            """See `Sender.submit`, which takes a shorter way."""
-            request = self._draft(data, True, timeout_s, queue_timeout_s, into, lent)
-            self._hand_in(request, False)
-            return request
-
-        def post(
-            self,
-            data: "Buffer",
-            *,
-            timeout_s: float | None = DEFAULT,
-            queue_timeout_s: float | None = DEFAULT,
-            lent: Lent | None = None,
-        ) -> Request:
-            """See `Sender.post`, which takes a shorter way."""
-            request = self._draft(data, False, timeout_s, queue_timeout_s, None, lent)
-            self._hand_in(request, False)
-            return request
-
 
 class PatientClient(Announced, Client):
     """A blocking client of a controller whose accesses take long."""
-
-    if not TYPE_CHECKING:
-
-        def request(
-            self,
-            data: "Buffer",
-            *,
-            timeout_s: float | None = DEFAULT,
-            queue_timeout_s: float | None = DEFAULT,
-            into: "Buffer | None" = None,
-        ) -> Any:
-            """See `Sender.request`."""
-            return self._carry_out(data, True, timeout_s, queue_timeout_s, into)

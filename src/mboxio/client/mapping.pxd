@@ -1,6 +1,5 @@
 import cython
 
-from mboxio._base.gate cimport Gate
 from mboxio._base.request cimport Request
 from mboxio._host.endpoint cimport Endpoint
 from mboxio._pump.pump cimport Pump
@@ -18,7 +17,6 @@ cdef class Flow:
     cdef public bint _ended, _plain, _return_errors
     cdef public long long _timeout_ns
     cdef public Sender _client
-    cdef public Gate _gate
     cdef public Pump _pump
     cdef public Queue _queue
     cdef public object _into, _queue_timeout_s, _source, _timeout_s
@@ -29,7 +27,7 @@ cdef class Flow:
     @cython.locals(request=Request)
     cpdef bint _is_over(self, entry) except -1
     cdef void _fill(self) except *
-    @cython.locals(client=Sender, shortly=Request, request=Request)
+    @cython.locals(client=Sender, place=Py_ssize_t, shortly=Request, request=Request)
     cdef void _send(self, message) except *
     @cython.locals(request=Request)
     cpdef _give(self, entry)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from mboxio._base.gate import Gate, interrupt_of
+from mboxio._base.gate import interrupt_of
 from mboxio._base.request import Request
 from mboxio._base.states import DONE, FOREVER
 from mboxio._base.timeouts import DEFAULT, nanoseconds
@@ -52,7 +52,6 @@ class Flow:
             nanoseconds(queue_timeout_s)  # now, and not at the first message
         size = most if window is None else window
         self._client = client
-        self._gate: Gate = client._gate
         self._pump: Pump = client._pump
         self._queue = queue
         self._window = size if into is None else min(size, len(into))
@@ -145,6 +144,7 @@ class Flow:
         client = self._client
         into = None if self._into is None else self._into[self._sent % len(self._into)]
         self._sent += 1
+        place = len(self._line)
         try:
             if self._plain:
                 shortly = Sender._shortly(client, message, self._timeout_s)
@@ -155,15 +155,11 @@ class Flow:
                 client, message, True, self._timeout_s, self._queue_timeout_s, into
             )
             self._line.append(request)  # first: whatever comes in between, `close` knows of it
-            try:
-                client._hand_in(request, True)
-            except BaseException:
-                self._line.pop()
-                raise
+            Sender._accept(client, request, True)
         except (MailboxError, TypeError, ValueError) as error:
             if interrupt_of(error) is not None:
                 raise
-            self._line.append(error)
+            self._line[place:] = [error]
             self._ended = not (self._return_errors and isinstance(error, MailboxError))
 
     def _give(self, entry: Request | BaseException) -> Any:

@@ -14,9 +14,12 @@ cdef object DEFAULT
 cdef class Sender(Endpoint):
     @cython.locals(channel=Channel, pump=Pump, request=Request, shortly=Request)
     cpdef _carry_out(self, data, bint tied, timeout_s, queue_timeout_s, into)
+    cdef bint _accept(self, Request request, bint waits) except -1
     @cython.locals(channel=Channel, shortcut=Shortcut)
     cdef Request _shortly(self, data, timeout_s)
-    @cython.locals(channel=Channel, shortcut=Shortcut)
+    @cython.locals(shortcut=Shortcut)
     cdef Py_ssize_t _fill(
         self, list messages, Py_ssize_t at, list line, Py_ssize_t most, long long timeout_ns
     ) except -1
+    @cython.locals(channel=Channel)
+    cdef Shortcut _shortcut(self)

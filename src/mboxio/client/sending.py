@@ -10,6 +10,7 @@ from mboxio._base.timeouts import DEFAULT, nanoseconds
 from mboxio._host.endpoint import Endpoint
 from mboxio._pump.pump import Pump
 from mboxio._queue.channel import Channel
+from mboxio.driver.shortcut import Shortcut
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -49,7 +50,7 @@ class Sender(Endpoint):
             if shortly is not None:
                 return shortly
         request = Endpoint._draft(self, data, True, timeout_s, queue_timeout_s, into, lent)
-        Endpoint._hand_in(self, request, False)
+        Sender._accept(self, request, False)
         return request
 
     def post(
@@ -65,7 +66,7 @@ class Sender(Endpoint):
         Arguments and errors as for `submit`.
         """
         request = Endpoint._draft(self, data, False, timeout_s, queue_timeout_s, None, lent)
-        Endpoint._hand_in(self, request, False)
+        Sender._accept(self, request, False)
         return request
 
     def request(
@@ -125,7 +126,7 @@ class Sender(Endpoint):
             request = Endpoint._draft(self, data, tied, timeout_s, queue_timeout_s, into)
         try:
             if shortly is None:
-                self._hand_in(request, True)
+                Sender._accept(self, request, True)
             elif pump.catch(request, channel.shortcut):
                 return request._value
             if not request.over:
@@ -135,16 +136,21 @@ class Sender(Endpoint):
             if not request.over and request._under_way():  # interrupted: it is the verb's
                 request.cancel()
 
+    def _accept(self, request: Request, waits: bool) -> None:
+        """Hand in; Python looks for the method of a subclass only where there is one."""
+        if self._overrides:
+            self._hand_in(request, waits)
+        else:
+            Endpoint._hand_in(self, request, waits)
+
     def _shortly(self, data: "Buffer", timeout_s: float | None) -> Request | None:
         """Hand an ordinary message over by the channel's `Shortcut`; None: the general way."""
-        channel: Channel = self._channel
-        shortcut = channel.shortcut
-        if shortcut is None:
-            return None
-        if type(data) is not bytes or self._closed or self._checks or self._at_home is None:
+        shortcut = Sender._shortcut(self)
+        if shortcut is None or type(data) is not bytes:
             return None
         if timeout_s is DEFAULT:
             return shortcut.submit(self, data, self._timeout_ns)
+        channel: Channel = self._channel
         if len(data) > channel.message_bytes:
             return None
         return shortcut.submit(self, data, nanoseconds(timeout_s))
@@ -153,11 +159,15 @@ class Sender(Endpoint):
         self, messages: list[Any], at: int, line: list[Any], most: int, timeout_ns: int
     ) -> int:
         """As `_shortly`, for many messages at once; see `Shortcut.fill`."""
+        shortcut = Sender._shortcut(self)
+        return 0 if shortcut is None else shortcut.fill(self, messages, at, line, most, timeout_ns)
+
+    def _shortcut(self) -> Shortcut | None:
+        """Return the channel's, unless this client's messages are none for it."""
         channel: Channel = self._channel
-        shortcut = channel.shortcut
-        if shortcut is None or self._closed or self._checks or self._at_home is None:
-            return 0
-        return shortcut.fill(self, messages, at, line, most, timeout_ns)
+        if self._closed or self._checks or self._at_home is None:
+            return None
+        return channel.shortcut
 
 
 if not COMPILED:

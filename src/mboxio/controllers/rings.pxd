@@ -2,7 +2,6 @@ import cython
 
 from mboxio.driver.base_channel cimport BaseChannel
 from mboxio.driver.controller cimport Controller, Outcome, Probe
-from mboxio.driver.shortcut cimport Shortcut
 from mboxio._queue.queue cimport Queue
 from mboxio.ring.contract cimport Armed, Consumer, Producer
 
@@ -18,7 +17,6 @@ cdef class Lane(Probe):
     cdef public bint framed, owes
     cdef public Queue queue
     cdef public BaseChannel channel
-    cdef public Shortcut shortcut
 
     @cython.locals(consumer=Consumer, producer=Producer)
     cpdef bint news(self, bint only_replies) except -1

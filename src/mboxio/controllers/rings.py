@@ -8,6 +8,7 @@ import errno
 import os
 from typing import Any
 
+from mboxio._base.classes import overrides
 from mboxio._base.native import COMPILED
 from mboxio.driver.contracts import DriverChannel, DriverQueue
 from mboxio.driver.controller import EVENT, SENT, Busy, Controller, Outcome, Probe
@@ -33,7 +34,7 @@ class Lane(Probe):
         framed: slots say what they hold (mboxio's own layout); else the correlator finds out.
     """
 
-    __slots__ = ("channel", "consumer", "framed", "owes", "producer", "queue", "shortcut")
+    __slots__ = ("channel", "consumer", "framed", "owes", "producer", "queue")
 
     def __init__(self, producer: Producer, consumer: Consumer, framed: bool) -> None:
         self.producer = producer
@@ -42,7 +43,6 @@ class Lane(Probe):
         self.owes = False  # a doorbell, for something that lies in the ring
         self.queue: Any = None
         self.channel: Any = None
-        self.shortcut: Shortcut | None = None
 
     def news(self, only_replies: bool) -> bool:
         """See `Probe.news`. Called without the lock: the rings may go at any time."""
@@ -91,17 +91,15 @@ class RingController(Controller):
         Called where all of that is in place; without it, all requests take the general way.
         """
         self.drop_shortcuts()
-        classes = type(self).__mro__
-        below = classes[: classes.index(RingController)]
-        overridden = any(GENERAL & vars(each).keys() for each in below)
+        overridden = overrides(type(self), RingController, GENERAL)
         if not overridden and os.environ.get(SHORTCUT_VARIABLE) != "0":
             for lane in self.lanes:
-                lane.shortcut = lane.channel.shortcut = shortcut(self, lane)
+                lane.channel.shortcut = shortcut(self, lane)
 
     def drop_shortcuts(self) -> None:
         """All requests take the general way from now on."""
         for lane in self.lanes:
-            lane.shortcut = lane.channel.shortcut = None
+            lane.channel.shortcut = None
 
     def drop_lanes(self) -> None:
         """Forget all lanes, so that their memory can go."""
@@ -232,8 +230,8 @@ class RingController(Controller):
     def drain(self, lane: Lane, left: int) -> None:
         """Take up to ``left`` messages, and return their slots together."""
         consumer = lane.consumer
-        if lane.shortcut is not None:
-            left -= lane.shortcut.take(left)
+        if lane.channel.shortcut is not None:
+            left -= lane.channel.shortcut.take(left)
         try:
             while left > 0:
                 message = consumer.take()
