@@ -1,5 +1,17 @@
 import cython
 
+cdef extern from *:
+    """
+    #if defined(__x86_64__) || defined(__i386__)
+    #define mboxio_pause() __builtin_ia32_pause()
+    #elif defined(__aarch64__)
+    #define mboxio_pause() __asm__ volatile("yield")
+    #else
+    #define mboxio_pause() ((void)0)
+    #endif
+    """
+    void pause "mboxio_pause"() nogil
+
 cdef extern from "pythread.h":
     ctypedef void* PyThread_type_lock
 

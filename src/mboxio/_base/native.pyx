@@ -8,18 +8,6 @@ __all__ = ["COMPILED", "Monotonic", "Mutex", "with_word", "word_at"]
 
 COMPILED = True
 
-cdef extern from *:
-    """
-    #if defined(__x86_64__) || defined(__i386__)
-    #define pause() __builtin_ia32_pause()
-    #elif defined(__aarch64__)
-    #define pause() __asm__ volatile("yield")
-    #else
-    #define pause() ((void)0)
-    #endif
-    """
-    void pause() nogil
-
 cdef extern from "sched.h":
     int sched_yield() nogil
 

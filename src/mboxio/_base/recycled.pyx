@@ -28,8 +28,8 @@ cdef extern from "Python.h":
     void PyObject_GC_UnTrack(PyObject *)
     void Py_SET_REFCNT(PyObject *, Py_ssize_t)
 
-DEF KEPT = 256
-"""How many requests are kept: several bursts, in some 40 KiB."""
+cdef enum:
+    KEPT = 256  # requests: several bursts, in some 40 KiB
 
 cdef PyObject *kept[KEPT]
 cdef int count = 0

@@ -20,6 +20,7 @@ cdef class Spinner(Turns):
     cpdef bint spin(self, Request waitable, long long until_ns) except -1
     @cython.locals(looks=int)
     cpdef bint catch(self, Request waitable, Shortcut shortcut) except -1
+    cdef bint look_longer(self) except -1
     @cython.locals(other=Queue)
     cdef bint serve_others(self) except -1
     cdef bint glance(self, Request waitable, Queue queue, bint first) except -1

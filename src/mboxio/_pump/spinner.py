@@ -96,7 +96,7 @@ class Spinner(Turns):
                 self.gate.leave()
         if self.spin_ns and not near:  # grow slowly where it paid, halve where it did not
             if waitable.over:
-                self.spin_now_ns = min(self.spin_ns, self.spin_now_ns + self.spin_ns // 8)
+                self.look_longer()
             else:
                 self.spin_now_ns = max(self.spin_ns // 32, self.spin_now_ns // 2)
         return bool(waitable.over)
@@ -119,8 +119,12 @@ class Spinner(Turns):
             finally:
                 self.gate.leave()
         if self.spin_now_ns < self.spin_ns:
-            self.spin_now_ns = min(self.spin_ns, self.spin_now_ns + self.spin_ns // 8)
+            self.look_longer()
         return True
+
+    def look_longer(self) -> None:
+        """Spinning paid: the next one may take longer."""
+        self.spin_now_ns = min(self.spin_ns, self.spin_now_ns + self.spin_ns // 8)
 
     def glance(self, waitable: Request, queue: Queue, first: bool) -> None:
         """Look as a spinner does: where its answer must come from. Under the lock."""

@@ -7,8 +7,8 @@ what that way does where none is:
     out     Window.add, RingController.send, NEW to SENT by `TRANSITIONS`, Held.start_clock
     back    SENT or AWAITING to DONE, Ends.finish, Held.release, Window.remove
 
-Between the list and the last store no Python code runs, nothing is allocated, and the GIL is kept:
-so nobody sees anything half-done, and the lock need not be taken on the way out.
+On the way out, no Python code runs between the list and the last store, no object is made, and the
+GIL is kept: so nobody sees anything half-done, and the lock need not be taken. The way back has it.
 """
 
 import cython
@@ -16,6 +16,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport uint32_t
 from mboxio._base.counts cimport Counts
 from mboxio._base.gate cimport Gate
+from mboxio._base.native cimport pause
 from mboxio._base.recycled cimport fresh, spare
 from mboxio._base.request cimport Owner, Request
 from mboxio._queue.channel cimport Channel
@@ -37,32 +38,19 @@ from mboxio.ring.compiled cimport (
     mboxio_push,
     mboxio_release,
     mboxio_ring,
+    mboxio_sleep_needs_doorbell,
     prefetch,
 )
 
 from mboxio._base import states
-
 from mboxio.ring.contract import REPLY, REQUEST
 
 __all__ = ["RingShortcut"]
-
-cdef extern from *:
-    """
-    #if defined(__x86_64__) || defined(__i386__)
-    #define mboxio_pause() __builtin_ia32_pause()
-    #elif defined(__aarch64__)
-    #define mboxio_pause() __asm__ volatile("yield")
-    #else
-    #define mboxio_pause() ((void)0)
-    #endif
-    """
-    void mboxio_pause() nogil
 
 cdef int SENT = states.SENT, AWAITING = states.AWAITING, DONE = states.DONE
 cdef int HANDED_OVER = states.HANDED_OVER
 cdef int SLOT = states.HOLDS_SLOT, CREDIT = states.HOLDS_CREDIT, TAG = states.HOLDS_TAG
 cdef long long FOREVER = states.FOREVER
-
 cdef uint32_t AS_REQUEST = REQUEST, AS_REPLY = REPLY
 
 
@@ -131,8 +119,8 @@ cdef class RingShortcut(Shortcut):
 
     cdef inline bint seems_armed(self) noexcept:
         """Return whether the remote sleeps and was not rung for; without a fence, so a hint."""
-        cdef uint32_t sleep = mboxio_load(self.armed.peer)
-        return sleep != 0 and (sleep == 1 or sleep != self.armed.rung)
+        cdef uint32_t rung = self.armed.rung  # a copy: nobody rings here
+        return mboxio_sleep_needs_doorbell(mboxio_load(self.armed.peer), &rung)
 
     cdef inline bint has_place(self, Py_ssize_t length) noexcept:
         """Return whether there is a place for a message that is not too long."""
@@ -150,11 +138,9 @@ cdef class RingShortcut(Shortcut):
         """Push a message; False where the ring takes none, and nothing has happened."""
         cdef long long handle = self.window.next_seq << self.window.shift | 1
         cdef Py_ssize_t position = self.window.next_seq & self.window.mask
-        cdef const unsigned char *bits
-        if self.window.shift > 1:  # as `Window.nonce`
-            bits = <const unsigned char *> PyBytes_AS_STRING(self.window.random)
-            bits += self.window.drawn
-            handle |= (bits[1] << 8 | bits[0]) & ~1
+        cdef const unsigned char *bits = <const unsigned char *> PyBytes_AS_STRING(self.window.random)
+        bits += self.window.drawn
+        handle |= (bits[1] << 8 | bits[0]) & ~1  # as `Window.nonce`: framed lanes conceal theirs
         if mboxio_push(&self.producer.ring, AS_REQUEST, <uint32_t> handle,
                        PyBytes_AS_STRING(data), <uint32_t> PyBytes_GET_SIZE(data)) != MBOXIO_DONE:
             return False  # full, or the remote lied: the general way finds out which
@@ -327,5 +313,5 @@ cdef class RingShortcut(Shortcut):
                 return looks if request.over else 0
             if looks == 1 and self.armed.shares_cpu():
                 return 0  # looking on would keep the remote from answering
-            mboxio_pause()
+            pause()
         return 0

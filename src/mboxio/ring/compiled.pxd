@@ -22,6 +22,7 @@ cdef extern from "mboxio_ring.h" nogil:
         uint32_t tag
 
     uint32_t mboxio_load(const word_t *)
+    int mboxio_sleep_needs_doorbell(uint32_t sleep, uint32_t *rung)
     int mboxio_push(mboxio_ring *, uint32_t kind, uint32_t tag, const void *, uint32_t length)
     int mboxio_peek(mboxio_ring *, mboxio_entry *)
     void mboxio_copy_out(void *, const mboxio_entry *)
