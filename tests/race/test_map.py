@@ -16,6 +16,7 @@ from mboxio import (
     WouldDeadlock,
 )
 from mboxio.sim import VirtualClock
+from tests.hardening.support import reached
 
 from .manual import Manual
 
@@ -283,17 +284,16 @@ def test_a_task_that_is_cancelled_cancels_what_is_in_flight() -> None:
         firmware = Firmware(wired=True)
         with Connection(firmware) as connection:
             client = connection.async_client(0, timeout_s=None)
+            got: list[bytes] = []
 
             async def read() -> None:
                 async with client.map([b"0", b"mute", b"mute"]) as replies:
-                    async for _ in replies:
-                        pass
+                    async for reply in replies:
+                        got.append(reply)
 
             task = asyncio.create_task(read())
-            while len(firmware.sent) < 3:
-                await asyncio.sleep(0)
-            for _ in range(50):
-                await asyncio.sleep(0)
+            await reached(lambda: got)  # since then it waits for the second one
+            assert len(firmware.sent) == 3
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
