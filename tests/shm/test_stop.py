@@ -6,7 +6,7 @@ import pytest
 
 import mboxio
 from mboxio import QueueFull, RequestTimeout
-from tests.shm.support import answer, numbered
+from tests.shm.support import answer, numbered, until
 
 DEPTH = 4
 
@@ -35,6 +35,10 @@ def test_frozen_before_it_took_the_messages(firmware):
             client.request(b"no place", queue_timeout_s=0.05)
         assert (raised.value.stage, raised.value.handed_over) == ("queue", "no")
         remote.thaw()
+        # Each is answered before the next one is taken: who looks meanwhile may see an answer
+        # before it has seen that its message left, and then the answer frees the slot.
+        consumer = client._channel.context.consumer
+        until(lambda: consumer.pending() == DEPTH, "not all were answered")
         message = numbered(100)
         assert client.request(message, timeout_s=20, queue_timeout_s=20) == answer(message)
         counts = client._host.stats()["a"]  # type: ignore[attr-defined]
