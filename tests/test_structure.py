@@ -54,18 +54,22 @@ GROUND = ["errors", "_build", "_limits", "_base", "_os"]
 CORE = [*GROUND, "driver", "_queue", "_pump", "_host"]
 MEMORY = [*GROUND, "regions", "regions.probes", "ring", "local"]
 DRIVERS = [*MEMORY, "driver", "_queue", "controllers", "controllers.acpm"]
+CAPTURE = [*MEMORY, "capture", "recording"]
 LOOKUP = [*GROUND, "devicetree", "address"]
-USERS = [*CORE, *LOOKUP, "regions", "client", "protocols", "linux"]
+USERS = [*CORE, *LOOKUP, "regions", "capture", "recording", "client", "protocols", "linux"]
 AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "remote", "remote.acpm", "remote.programs"]
 TESTING = ["testing.ring", "testing", "pytest_plugin"]
+SEE = ["decoding", "wireshark", "timeline", "replay", "monitor"]
+SEEING = [*(f"see.{each}" for each in SEE), "see"]
 COMMANDS = [
     *("cli.shared", "cli.machine", "cli.completion", "cli.skeleton.acme_k7", "cli.skeleton"),
-    *("cli.shell", "cli.commands", "cli.demo", "cli"),
+    *("cli.shell", "cli.commands", "cli.see", "cli.demo", "cli"),
 ]
-TOOLS = [*AROUND, *TESTING, *COMMANDS]
+TOOLS = [*AROUND, *TESTING, *SEEING, *COMMANDS]
 ROOM = re.compile(r"(?<=^remote)\.(serving|spawning)$")  # of the remote's
 MAY_IMPORT: dict[str, set[str]] = {}
-for ladder in (TOOLS, AROUND, USERS, LOOKUP, DRIVERS, MEMORY, CORE):  # each narrows the last
+LADDERS = (TOOLS, AROUND, USERS, CAPTURE, LOOKUP, DRIVERS, MEMORY, CORE)
+for ladder in LADDERS:  # each narrows the last
     MAY_IMPORT |= {each: set(ladder[: place + 1]) for place, each in enumerate(ladder)}
 MAY_IMPORT["mboxio"] = set(USERS) | {"mboxio"}
 MAY_IMPORT["errors"] = {"errors", "_base"}  # its texts

@@ -1,0 +1,1 @@
+"""What happens to messages, as events in files and streams: pcapng and JSON lines."""
