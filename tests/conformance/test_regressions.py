@@ -22,6 +22,7 @@ from mboxio import (
 from mboxio._base.deputies import acting
 from mboxio.controllers.loopback import Loopback
 from mboxio.driver.controller import POLL
+from mboxio.testing.tracer import Tracer
 from tests.drivers import AckMailbox, CountFifo, Fake, IrqFifo, RegisterMailbox, SharedFifo
 
 WAIT_S = 20.0
@@ -119,7 +120,7 @@ def test_who_lost_the_lead_does_not_disarm_the_new_leader() -> None:
         notified.append(True)
         driver.far.notify(0, bytes(8))
 
-    with Connection(driver, trace=trace) as connection:
+    with Connection(driver, tap=Tracer(trace)) as connection:
         client = connection.client(0)
         with client.subscribe() as messages:
             assert sleeping_service.wait(2)
@@ -152,7 +153,7 @@ def test_the_service_thread_is_kicked_out_of_its_sleep() -> None:
         client.send(b"over already")
         sent = client.post(b"over, too")
         assert sent.wait(2)
-        connection._host.gate.trace = trace
+        connection._host.add_tap(Tracer(trace))
         with client.subscribe() as messages:
             assert about_to_sleep.wait(2)
             with pytest.raises(RequestTimeout):
@@ -160,7 +161,7 @@ def test_the_service_thread_is_kicked_out_of_its_sleep() -> None:
             go_on.set()
             sent.add_done_callback(lambda request: called.set())
             in_time = called.wait(WAIT_S)
-            connection._host.gate.trace = None
+            connection._host.gate.tap = None
             driver.interrupt()
     assert in_time
 
@@ -200,7 +201,7 @@ def test_close_ends_a_waiter_that_is_about_to_sleep() -> None:
             closers[0].start()
             closers[0].join(2)
 
-    with Connection(driver, trace=trace) as connection:
+    with Connection(driver, tap=Tracer(trace)) as connection:
         client = connection.client(0)
         waiter.start()
         waiter.join(5)

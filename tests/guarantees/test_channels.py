@@ -23,6 +23,7 @@ from mboxio import (
 )
 from mboxio.driver.capabilities import Capabilities
 from mboxio.sim import VirtualClock
+from mboxio.testing.tracer import Tracer
 from tests.race.manual import Manual
 
 pytestmark = pytest.mark.usefixtures("locks_checked")
@@ -189,7 +190,9 @@ def test_13_a_parked_waiter_inherits_the_lead() -> None:
     with Connection(driver) as connection:
         client = connection.client(0, timeout_s=None)
         asleep = threading.Semaphore(0)
-        connection._host.gate.trace = lambda point, _: point == "pump.sleeping" and asleep.release()
+        connection._host.add_tap(
+            Tracer(lambda point, _: point == "pump.sleeping" and asleep.release())
+        )
         requests = [client.submit(bytes([number])) for number in range(2)]
         replies: list[bytes] = []
         threads = [
@@ -237,9 +240,8 @@ def test_14_the_next_message_goes_out_before_the_last_ones_callback() -> None:
     driver = Manual(depth=1)
     order: list[str] = []
     with attach(driver) as connection:
-        connection._host.gate.trace = lambda point, request: order.append(
-            f"{point} {request.handle}"
-        )
+        tell = Tracer(lambda point, request: order.append(f"{point} {request and request.handle}"))
+        connection._host.add_tap(tell)
         client = connection.client(
             0, backlog=2, ports=Ports(tx_done=lambda message, status: order.append("callback"))
         )
@@ -247,7 +249,13 @@ def test_14_the_next_message_goes_out_before_the_last_ones_callback() -> None:
         client.post(b"2")
         order.clear()
         driver.done(0)
-        assert order == ["request.ended 0", "request.sending 2", "request.sent 2", "callback"]
+        assert order == [
+            "request.tx_done 0",
+            "request.ended 0",
+            "request.sending 2",
+            "request.sent 2",
+            "callback",
+        ]
 
 
 def test_14_a_channel_without_tag_does_not_hold_up_the_others() -> None:
@@ -322,9 +330,8 @@ def test_a_minimum_gap_between_messages_is_kept() -> None:
         clock: Any = connection._host.gate.clock
         client = connection.client(0, backlog=2, queue_timeout_s=9.0, timeout_s=None)
         times: list[int] = []
-        connection._host.gate.trace = lambda point, _: (
-            point == "request.sent" and times.append(clock.now_ns())
-        )
+        tell = Tracer(lambda point, _: point == "request.sent" and times.append(clock.now_ns()))
+        connection._host.add_tap(tell)
         for _ in range(3):
             client.post(b"")
         clock.advance(5 * SECOND)

@@ -8,7 +8,7 @@ import pytest
 
 from mboxio import Connection, WrongMessage
 from mboxio._base.deputies import acting
-from mboxio._base.trace import PUMP_SLEEPING
+from mboxio.testing.tracer import PUMP_SLEEPING, Tracer
 from tests.race.manual import Manual
 
 from .support import PATIENCE_S, attach
@@ -43,7 +43,7 @@ def asleep_elsewhere(connection: Connection) -> threading.Event:
         if point == PUMP_SLEEPING and acting() != tester:
             asleep.set()
 
-    connection._host.gate.trace = trace
+    connection._host.add_tap(Tracer(trace))
     return asleep
 
 

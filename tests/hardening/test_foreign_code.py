@@ -18,11 +18,11 @@ import mboxio
 from mboxio import Connection, Outcome, Ports, RequestTimeout, Tagged, WouldDeadlock
 from mboxio._base.gate import TRIES_MAX, is_foreign
 from mboxio._base.native import COMPILED
-from mboxio._base.trace import POINTS, PUMP_SLEEPING
 from mboxio.local import sockets
 from mboxio.remote import Remote
 from mboxio.remote.serving import admission
 from mboxio.sim import VirtualClock
+from mboxio.testing.tracer import POINTS, PUMP_SLEEPING, Tracer
 from tests.race.manual import Manual
 
 from .support import PATIENCE_S, attach, until
@@ -126,7 +126,7 @@ def test_a_time_limit_at_a_trace_point(point: str, error: type[BaseException]) -
 
     driver = Manual(depth=1)
     clock = VirtualClock()
-    with Connection(driver, clock=clock, trace=tracer) as connection, handling(interrupt):
+    with Connection(driver, clock=clock, tap=Tracer(tracer)) as connection, handling(interrupt):
         client = connection.client(0, backlog=1)
         armed.append(point)
         buffer = bytearray(8)
@@ -218,7 +218,7 @@ def test_a_handler_asks_while_its_thread_sleeps(depth: int) -> None:
         elif point == PUMP_SLEEPING:
             driver.answer(driver.sent[-1][2])  # nobody else is left who could go on
 
-    with Connection(driver, trace=tracer) as connection:
+    with Connection(driver, tap=Tracer(tracer)) as connection:
         client = connection.client(0, timeout_s=PATIENCE_S)
 
         def ask(number: int, frame: FrameType | None) -> None:
@@ -247,7 +247,7 @@ def test_handlers_ask_and_all_are_answered(depth: int) -> None:
         if point == PUMP_SLEEPING:
             asleep.set()
 
-    with Connection(driver, trace=tracer) as connection:
+    with Connection(driver, tap=Tracer(tracer)) as connection:
         client = connection.client(0, timeout_s=PATIENCE_S)
         pump = connection._host.pump
 
@@ -352,7 +352,7 @@ def test_deadlines_hold_beside_a_leader_that_cannot_go_on() -> None:
             stuck.set()
             free.wait(PATIENCE_S)
 
-    with Connection(driver, trace=tracer) as connection:
+    with Connection(driver, tap=Tracer(tracer)) as connection:
         client = connection.client(0)
         thread = threading.Thread(target=client.submit(b"", timeout_s=PATIENCE_S).wait)
         thread.start()
@@ -417,7 +417,7 @@ def test_the_doorbell_of_a_remote_is_rung_though_a_handler_raises(
                 if point == PUMP_SLEEPING and threading.current_thread() is listener:
                     asleep.set()
 
-            client._host.gate.trace = watch
+            client._host.add_tap(Tracer(watch))
             listener.start()
             assert asleep.wait(PATIENCE_S)
             with handling(limit), pytest.raises(TooLong):

@@ -10,7 +10,7 @@ import pytest
 from mboxio import Client, Connection, Outcome, Ports
 from mboxio._base.clock import Clock, Parker
 from mboxio._base.deputies import acting
-from mboxio._base.trace import PUMP_SLEEPING
+from mboxio.testing.tracer import PUMP_SLEEPING, Tracer
 from tests.race.manual import Manual
 
 from .support import PATIENCE_S, SECOND, attach, ctrl_c
@@ -23,7 +23,7 @@ def in_main_thread() -> bool:
 def asleep_on(connection: Connection) -> threading.Event:
     """Return what is set when somebody is about to sleep on the descriptors."""
     asleep = threading.Event()
-    connection._host.gate.trace = lambda point, _: point == PUMP_SLEEPING and asleep.set()
+    connection._host.add_tap(Tracer(lambda point, _: point == PUMP_SLEEPING and asleep.set()))
     return asleep
 
 

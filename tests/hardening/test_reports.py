@@ -18,6 +18,7 @@ from mboxio import (
     ReplyTooLong,
     RequestTimeout,
 )
+from mboxio.testing.tracer import Tracer
 from tests.race.manual import Manual
 
 from .support import SECOND, attach
@@ -257,7 +258,7 @@ def test_a_tracer_that_raises_changes_nothing(caplog: pytest.LogCaptureFixture) 
         raise LookupError(point)
 
     driver = Manual()
-    with Connection(driver, clock=VirtualClock(), trace=tracer) as connection:
+    with Connection(driver, clock=VirtualClock(), tap=Tracer(tracer)) as connection:
         client = connection.client(0)
         request = client.submit(b"")
         driver.answer(b"!")

@@ -28,6 +28,7 @@ from mboxio import (
 )
 from mboxio._base.deputies import acting
 from mboxio.controllers.loopback import Loopback
+from mboxio.testing.tracer import Tracer
 from tests.tools import fork
 
 from .manual import Manual
@@ -54,7 +55,7 @@ def interrupted_when_asleep(connection: Connection) -> Iterator[None]:
         if point == "pump.sleeping" and acting() == threading.main_thread().ident:
             asleep.set()
 
-    connection._host.gate.trace = trace
+    connection._host.add_tap(Tracer(trace))
     previous = signal.signal(signal.SIGINT, handler)
     thread = threading.Thread(target=press)
     thread.start()
@@ -66,7 +67,7 @@ def interrupted_when_asleep(connection: Connection) -> Iterator[None]:
         asleep.set()
         thread.join()
         signal.signal(signal.SIGINT, previous)
-        connection._host.gate.trace = None
+        connection._host.gate.tap = None
 
 
 WAITS: dict[str, Callable[[Client, Manual], object]] = {
@@ -178,7 +179,7 @@ def test_fork_in_traffic() -> None:
         waiting = threading.Thread(target=lambda: kept.append(client.request(b"?")))
         kept: list[bytes] = []
         asleep = threading.Event()
-        connection._host.gate.trace = lambda point, _: point == "pump.sleeping" and asleep.set()
+        connection._host.add_tap(Tracer(lambda point, _: point == "pump.sleeping" and asleep.set()))
         waiting.start()
         assert asleep.wait(20)
         mine = client.submit(b"mine")
@@ -327,9 +328,9 @@ def test_a_call_from_inside_another_is_refused_or_deferred() -> None:
             assert not request.over, "only noted"
             victim.close()
 
-        connection._host.gate.trace = inside
+        connection._host.add_tap(Tracer(inside))
         client.submit(b"")
-        connection._host.gate.trace = None
+        connection._host.gate.tap = None
         assert len(said) == 3
         with pytest.raises(RequestCancelled):
             request.result()

@@ -14,6 +14,7 @@ import pytest
 
 from mboxio import Connection, InOrder, MailboxError, Tagged
 from mboxio.sim import VirtualClock
+from mboxio.testing.tracer import Tracer
 
 from .manual import Manual
 
@@ -45,7 +46,7 @@ class Race:
             matches_replies=tie == "hardware",
             correlators=(TIES[tie](),),
         )
-        self.connection = Connection(self.driver, clock=self.clock, trace=self.trace)
+        self.connection = Connection(self.driver, clock=self.clock, tap=Tracer(self.trace))
         self.driver.link(True, 1)
         self.client = self.connection.client(0, timeout_s=TIMEOUT_S, backlog=2)
         self.other = self.connection.client(0, timeout_s=None, backlog=2)

@@ -10,6 +10,7 @@ import pytest
 import mboxio
 from mboxio import AddressError, ClosedError, RemoteGone, RequestTimeout
 from mboxio._base.deputies import acting
+from mboxio.testing.tracer import Tracer
 from tests.shm.support import Impostor, Program, Traffic, answer, numbered, until
 
 TWO = {"a": (4, 64), "b": (4, 64)}
@@ -181,7 +182,8 @@ def test_the_host_closes_right_before_a_waiter_sleeps(firmware, waiting):
             closers[0].start()
             closers[0].join()
 
-    connection = mboxio.connect("shm:t", trace=trace)
+    connection = mboxio.connect("shm:t")
+    connection._host.add_tap(Tracer(trace))
     client = connection.client("a", timeout_s=None)
     wait = client.subscribe().get if waiting == "message" else client.submit(b"x").result
     with pytest.raises(ClosedError):
@@ -200,7 +202,8 @@ def test_the_service_thread_is_not_robbed_of_its_kick(firmware):
             asleep.set()
             go_on.wait(20)
 
-    with mboxio.connect("shm:t", trace=trace) as connection:
+    with mboxio.connect("shm:t") as connection:
+        connection._host.add_tap(Tracer(trace))
         messages = connection.client("a").subscribe()  # from now on the service thread leads
         assert asleep.wait(20)
         with pytest.raises(RequestTimeout):

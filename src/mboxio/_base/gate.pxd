@@ -2,14 +2,16 @@ import cython
 
 from mboxio._base.clock cimport Clock
 from mboxio._base.native cimport Mutex
+from mboxio._base.tap cimport Tap
 
 
 @cython.final
 cdef class Gate:
     cdef public Clock clock
-    cdef public object deputies, trace, notes, ports, interrupted
+    cdef public object deputies, notes, ports, interrupted
+    cdef public Tap tap
     cdef public Mutex lock, draining
-    cdef public list dirty, wakes, kicks
+    cdef public list dirty, wakes, kicks, taps
     cdef public bint eventful, forked, lost
 
     cpdef bint enter(self) except -1

@@ -33,6 +33,7 @@ from mboxio._base.clock import Clock, Parker
 from mboxio._base.deputies import Deputies, deputise
 from mboxio._base.interrupts import interrupts
 from mboxio._base.native import COMPILED, Mutex
+from mboxio._base.tap import Tap, together
 from mboxio.errors import ForkedError, WouldDeadlock
 
 TRIES_MAX = 100
@@ -127,16 +128,13 @@ class Gate:
 
     Args:
         clock: owns every wait behind this gate.
-        trace: called as ``trace(point, subject)`` at named points, mostly under the lock; it must
-            not call back except to leave notes. None costs nothing.
     """
 
-    def __init__(self, clock: Clock, trace: Callable[[str, Any], object] | None = None) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.deputies = None if COMPILED else Deputies("mboxio deputy")
-        self.trace: Callable[[str, Any], object] | None = (
-            None if trace is None else Tracer(self, trace)
-        )
+        self.taps: list[Tap] = []
+        self.tap: Tap | None = None  # told what happens to messages
         self.lock = Mutex()
         self.notes: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self.eventful = False  # leaving may take more than releasing the lock
@@ -345,6 +343,18 @@ class Gate:
         if interrupted is not None:
             raise interrupted
 
+    # -- who listens; under the lock
+
+    def add_tap(self, tap: Tap) -> None:
+        """Tell one more."""
+        self.taps = [*self.taps, tap]
+        self.tap = together(self.taps)
+
+    def drop_tap(self, tap: Tap) -> None:
+        """Tell one less."""
+        self.taps = [each for each in self.taps if each is not tap]
+        self.tap = together(self.taps)
+
     def close(self) -> None:
         """Nothing is decided any more: the deputies of the main thread may go."""
         if self.deputies is not None:
@@ -364,28 +374,3 @@ class Gate:
 
 if not COMPILED:
     deputise(Gate, "call", "call_surely", "run")
-
-
-class Tracer:
-    """A listener that cannot disturb: what it raises is logged, or raised when the state is whole.
-
-    Args:
-        gate: whose points it passes.
-        listener: the user's.
-    """
-
-    def __init__(self, gate: Gate, listener: Callable[[str, Any], object]) -> None:
-        self.gate = gate
-        self.listener = listener
-
-    def __call__(self, point: str, subject: object) -> None:
-        """Tell the listener."""
-        try:
-            self.listener(point, subject)
-        except BaseException as error:
-            if not self.gate.lock.mine():
-                if is_foreign(error):
-                    raise
-                complain("the tracer raised at %r", point, error)
-            elif not self.gate.defer(error):
-                self.gate.post(complain, "the tracer raised at %r", point, error)

@@ -54,6 +54,7 @@ cdef Request spare():
     request.over = False
     request._state = request._handed = request._holds = request._queued_by = 0
     request._remote_status = 0
+    request._number = 0
     return request
 
 

@@ -30,7 +30,7 @@ cdef class Request:
     cdef public list _watchers
     cdef public bytes data
     cdef public object _into, _lent, _value
-    cdef public long long _deadline_ns, _timeout_ns, _queue_timeout_ns, handle, tag, _remote_tag
+    cdef public long long _deadline_ns, _timeout_ns, _queue_timeout_ns, handle, tag, _remote_tag, _number
     cdef public unsigned char _state, _handed, _holds, _queued_by
     cdef public bint _tied
     cdef public int _remote_status

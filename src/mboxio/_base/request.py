@@ -100,6 +100,7 @@ class Request:
         "_holds",
         "_into",
         "_lent",
+        "_number",
         "over",
         "_owner",
         "_queue_timeout_ns",
@@ -141,6 +142,7 @@ class Request:
         self._handed = UNSENT
         self._holds = 0
         self._queued_by = 0
+        self._number = 0  # see `mboxio._base.tap.number_of`
         self._value: Any = None
 
     def _step(self, event: int) -> bool:

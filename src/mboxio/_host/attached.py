@@ -3,7 +3,9 @@
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mboxio._base.clock import Clock
 from mboxio._base.request import Request
+from mboxio._base.tap import Tap
 from mboxio._host.hurry import Hurry
 from mboxio._host.life import Life
 from mboxio._pump.pump import Pump
@@ -23,6 +25,26 @@ class Attached(ChannelHost, Protocol):
     controller: Controller
     closed: bool
     pump: Pump
+
+    def add_tap(self, tap: Tap) -> None:
+        """See `Host.add_tap`."""
+
+    def drop_tap(self, tap: Tap) -> None:
+        """See `Host.drop_tap`."""
+
+    def facts_of(self, channel: int) -> tuple[str, int, int]:
+        """See `Place.facts_of`."""
+        ...
+
+    @property
+    def tap_clock(self) -> Clock:
+        """See `Host.tap_clock`."""
+        ...
+
+    @property
+    def is_remote(self) -> bool:
+        """See `Host.is_remote`."""
+        ...
 
     @property
     def life(self) -> Life:

@@ -10,8 +10,8 @@ from mboxio._base.native import COMPILED
 from mboxio._base.recycled import fresh
 from mboxio._base.request import Lent, Request
 from mboxio._base.states import CLOSE, DONE, FOREVER, HOLDS_SLOT, NEW, QUEUE
+from mboxio._base.tap import SEEN_QUEUED, SEEN_REFUSED
 from mboxio._base.timeouts import DEFAULT, nanoseconds
-from mboxio._base.trace import REQUEST_QUEUED
 from mboxio._host.attached import Attached
 from mboxio._host.flush import Flushes
 from mboxio._host.waited import Waited
@@ -33,6 +33,7 @@ from mboxio.driver.controller import Controller
 from mboxio.driver.ports import Ports
 from mboxio.errors import (
     ClosedError,
+    MailboxError,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +100,9 @@ class Endpoint(Waited):
             self._find_home()
         message: bytes = data if type(data) is bytes else bytes(memoryview(data))
         if len(message) > channel.message_bytes:
-            raise too_long(channel, len(message))
+            error = too_long(channel, len(message))
+            self._tell_refused(None, error)
+            raise error
         timeout_ns = self._timeout_ns if timeout_s is DEFAULT else nanoseconds(timeout_s)
         if queue_timeout_s is not DEFAULT:
             wait_ns = nanoseconds(queue_timeout_s)
@@ -149,12 +152,21 @@ class Endpoint(Waited):
             if gate.lost or queue.line or queue.place(request, channel, now_ns) != PLACED:
                 self._look_or_queue(request, waits, now_ns)
             accepted = True
+        except MailboxError as error:
+            self._tell_refused(request, error)
+            raise
         finally:
             # As `Gate.leave` asks: most messages set nothing off, and are spared two calls.
             if gate.eventful:
                 self._leave(request, accepted)
             else:
                 gate.lock.release()
+
+    def _tell_refused(self, request: Request | None, error: MailboxError) -> None:
+        """A message was not accepted."""
+        if self._gate.tap is not None:
+            number, text = self._channel.number, str(error).encode()
+            self._gate.tap.see(SEEN_REFUSED, number, request, text, error.errno or 0, 0)
 
     def _leave(self, request: Request, accepted: bool) -> None:
         """Leave the gate; a port may be interrupted there."""
@@ -189,8 +201,8 @@ class Endpoint(Waited):
         if request._state == NEW:
             request._apply(QUEUE)
         queue.stand_in_line(self, request, BY_WAITER if waits else BY_SUBMIT)
-        if self._gate.trace is not None:
-            self._gate.trace(REQUEST_QUEUED, request)
+        if self._gate.tap is not None:
+            self._gate.tap.see(SEEN_QUEUED, self._channel.number, request, None, 0, now_ns)
 
     def _admit(self, request: Request, waits: bool, now_ns: int) -> None:
         """Refuse what can never be sent, before it is accepted; do what is due. Under the lock."""

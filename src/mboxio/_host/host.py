@@ -4,7 +4,6 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mboxio._base.clock import SYSTEM, Clock
@@ -13,6 +12,7 @@ from mboxio._base.gate import Gate, complain
 from mboxio._base.native import COMPILED
 from mboxio._base.request import Request
 from mboxio._base.states import FOREVER
+from mboxio._base.tap import Tap
 from mboxio._host.hurry import Hurry
 from mboxio._host.life import Life
 from mboxio._limits.awaited import register
@@ -42,11 +42,12 @@ class Host:
         controller: the driver to attach.
         address: how the user called it, for messages.
         clock: the clock of everything on this connection.
-        trace: see `Gate`.
+        tap: told what happens to messages; see `mboxio._base.tap`.
     """
 
     queue_class: type[Queue] = Queue
     channel_class: type[Channel] = Channel
+    is_remote = False
 
     def __init__(
         self,
@@ -54,11 +55,11 @@ class Host:
         *,
         address: str = "",
         clock: Clock = SYSTEM,
-        trace: Callable[[str, Any], object] | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self.controller = controller
         self.address = address or type(controller).__name__.lower()
-        self.gate = Gate(clock, trace)
+        self.gate = Gate(clock)
         self.queues: list[Queue] = []
         self.channels: dict[str, Channel] = {}
         self.closed = False
@@ -70,6 +71,8 @@ class Host:
         self.pump.worker = self.worker
         controller.host = self
         _LIVE.add(self)
+        if tap is not None:
+            self.add_tap(tap)
         try:
             controller.open()
         except BaseException:
@@ -144,6 +147,27 @@ class Host:
     def stats(self) -> dict[str, ChannelStats]:
         """See `Connection.stats`."""
         return self.gate.run(lambda: collect(self.channels.values(), self.queues))
+
+    # -- who listens to what happens
+
+    def facts_of(self, channel: int) -> tuple[str, int, int]:
+        """See `Place.facts_of`."""
+        found = list(self.channels.values())[channel]  # a name may be another one's number
+        return found.name, found.queue.depth, found.message_bytes
+
+    @property
+    def tap_clock(self) -> Clock:
+        """See `mboxio.recording.recorder.Recording`."""
+        return self.gate.clock
+
+    def add_tap(self, tap: Tap) -> None:
+        """Tell a listener what happens from now on, and how the link is. Without the lock."""
+        tap.join(self)
+        self.gate.call(self.life.listen, tap)
+
+    def drop_tap(self, tap: Tap) -> None:
+        """Tell it nothing more. Without the lock."""
+        self.gate.call(self.gate.drop_tap, tap)
 
     # -- clients come and go
 
@@ -222,6 +246,8 @@ class Host:
             port.close()
         self.gate.call(self.pump.close)
         _LIVE.discard(self)
+        for tap in self.gate.taps:
+            tap.leave()
         self.gate.close()
 
     def __del__(self) -> None:

@@ -8,6 +8,7 @@ from mboxio._base.gate import Gate, complain, is_foreign
 from mboxio._base.native import COMPILED
 from mboxio._base.request import Request
 from mboxio._base.states import FOREVER
+from mboxio._base.tap import SEEN_LINK, Tap
 from mboxio._host.pace import Pace
 from mboxio._queue.backlog import BY_SUBMIT
 from mboxio._queue.channel import Channel
@@ -109,13 +110,18 @@ class Life:
             self.gate.lost = True
             self.lost_reason = reason
             self.epoch = -1
+            if not lost:
+                self.tell(self.gate.tap)
             self.want()
             self.tell_ports(False)
             return
         self.gate.lost = False
+        new = self.epoch != epoch
         self.epoch = epoch
         if lost:
             self.host.pump.reconnect_ns = self.pace.found(self.host)
+        if lost or new:
+            self.tell(self.gate.tap)
         self.start_queues()
         if lost or died:
             self.tell_ports(True)
@@ -162,6 +168,23 @@ class Life:
         for queue in self.host.queues:
             queue.fault = None
             queue.mark_dirty()
+
+    def listen(self, tap: Tap) -> None:
+        """Tell one more from now on, first how the link is. Under the lock."""
+        self.gate.add_tap(tap)
+        self.tell(tap)
+
+    def tell(self, tap: Tap | None) -> None:
+        """Tell who listens whether the remote is there, and in which life. Under the lock."""
+        if tap is None:
+            return
+        reason = self.lost_reason.encode() if self.gate.lost else None
+        for channel in self.host.channels.values():
+            tap.see(SEEN_LINK, channel.number, None, reason, self.epoch, 0)
+
+    def numbers_of(self, queue: Queue) -> list[int]:
+        """Return the numbers of the channels that use a queue."""
+        return [each.number for each in self.host.channels.values() if each.queue is queue]
 
     def tell_ports(self, up: bool) -> None:
         """Tell layers above about the link."""

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from mboxio._base.completion import Completion
 from mboxio._base.gate import complain
+from mboxio._base.tap import SEEN_OVERFLOW
 from mboxio._host.endpoint import Endpoint
 from mboxio._queue.handlers import Misreturned, answer_of, named
 from mboxio.errors import ClosedError, MailboxError, MessagesLost, no_copy
@@ -47,6 +48,9 @@ class Subscription:
             self.waiting.popleft()  # the oldest: a slow reader gets what is newest
             self.lost += 1
             self.lost_in_all += 1
+            if self.gate.tap is not None:
+                number = self.client._channel.number
+                self.gate.tap.see(SEEN_OVERFLOW, number, None, None, self.lost_in_all, 0)
         self.waiting.append(message)
         self.wake()
 

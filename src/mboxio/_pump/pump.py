@@ -7,7 +7,7 @@ from mboxio._base.deputies import deputise
 from mboxio._base.native import COMPILED
 from mboxio._base.request import Request
 from mboxio._base.states import FOREVER
-from mboxio._base.trace import PUMP_SLEEPING
+from mboxio._base.tap import SEEN_SLEEPING
 from mboxio._pump.sleepers import doze
 from mboxio._pump.spinner import Spinner
 from mboxio._queue.above import Living
@@ -165,8 +165,8 @@ class Pump(Spinner):
         if parker.wake_ns <= now_ns:
             parker.wake_ns = 0
         else:
-            if self.gate.trace is not None:
-                self.gate.trace(PUMP_SLEEPING, self)
+            if self.gate.tap is not None:
+                self.gate.tap.see(SEEN_SLEEPING, -1, None, None, 0, 0)
             self.clock.check_signals()
         return True
 

@@ -27,6 +27,10 @@ class Living(Protocol):
     def try_again(self) -> None:
         """See `Life.try_again`."""
 
+    def numbers_of(self, queue: Any) -> list[int]:
+        """See `Life.numbers_of`."""
+        ...
+
     def take_gone(self, reason: str) -> None:
         """See `Life.take_gone`."""
 

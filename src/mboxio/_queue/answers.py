@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from mboxio._base.counts import Counts
 from mboxio._base.request import Owner, Request
 from mboxio._base.states import FOREVER
+from mboxio._base.tap import SEEN_REMOTE_REQUEST, tagged
 from mboxio._queue.backlog import BY_HANDLER
 from mboxio.driver.capabilities import Capabilities
 
@@ -71,6 +72,7 @@ class Approached(Protocol):
 
     asked: int
     counts: Counts
+    number: int
     message_bytes: int
 
     @property
@@ -112,6 +114,9 @@ class Answers(Owner):
         """Pass a request of the remote to the handler, or refuse it at once."""
         channel = self._channel
         channel.counts.remote_requests += 1
+        tap = channel.host.gate.tap
+        if tap is not None:
+            tap.see(SEEN_REMOTE_REQUEST, channel.number, None, message, tagged(tag), 0)
         if channel.handler is None:
             self.refuse(tag, errno.ENOSYS, "no handler")
         elif channel.asked >= channel.handler.limit:

@@ -7,11 +7,12 @@ from mboxio._base.request cimport Request
 
 cdef unsigned char AWAITING, DONE, HANDED_OVER, PENDING, QUEUED, SENT, UNSENT
 cdef int COMPLETE, NOTIFICATION, REPLY, TIME_OUT, TX_DONE
+cdef int SEEN_NOTIFICATION, SEEN_OUT_OF_STEP, SEEN_REPLY
 cdef int HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT, HOLDS_TAG
 
 
 cdef class Channel(Ends):
-    cdef public object host, number, handler
+    cdef public object host, handler
     cdef public Answers answering
     cdef public bint can_send, can_receive, ties_replies
     cdef public list clients, receivers, subscriptions
@@ -34,5 +35,4 @@ cdef class Channel(Ends):
     cpdef bint take_completion(self, long long handle, int status, bytes reply) except -1
     cpdef bint accept(self, Request request, int status, bytes reply) except -1
     @cython.locals(oldest=Request)
-    cpdef void prove_older(self, Request request) except *
     cpdef bint notify(self, bytes message) except -1

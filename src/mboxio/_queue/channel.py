@@ -20,6 +20,7 @@ from mboxio._base.states import (
     TX_DONE,
     UNSENT,
 )
+from mboxio._base.tap import NO_TAG, SEEN_NOTIFICATION, SEEN_OUT_OF_STEP, SEEN_REPLY, tagged
 from mboxio._queue.above import ChannelHost, Member, Reader
 from mboxio._queue.answers import Answers, Asked
 from mboxio._queue.ends import Ends
@@ -133,6 +134,8 @@ class Channel(Ends):
 
     def fall_out(self) -> None:
         """A reply is lost on a channel without tags: nothing in flight can be tied any more."""
+        if self.gate.tap is not None:
+            self.gate.tap.see(SEEN_OUT_OF_STEP, self.number, None, None, 0, 0)
         for request in self.order.fall_out():
             self.fail(request, self.error(ReplyUnsure, request, "an earlier reply was lost"))
         for request in [r for client in self.clients for r in client._backlog.line if r._tied]:
@@ -210,7 +213,7 @@ class Channel(Ends):
         if self.correlator.in_order:
             next_one = self.order.next_one()
             if self.order.out_of_step:
-                self.counts.late += 1
+                self.take_late(None, payload, NO_TAG)
             elif next_one is None:
                 self.notify(payload)
             else:
@@ -218,7 +221,7 @@ class Channel(Ends):
             return
         request = self.correlator.find(tag)
         if request is None:
-            self.counts.unknown += 1
+            self.take_unknown(tag, payload)
         else:
             self.accept(request, 0, payload)
 
@@ -232,9 +235,9 @@ class Channel(Ends):
         ):
             known = 0 <= handle >> self.queue.window.shift < self.queue.window.next_seq
             if known:
-                self.counts.late += 1
+                self.take_late(None, reply, tagged(handle, status))
             else:
-                self.counts.unknown += 1
+                self.take_unknown(handle, reply)
         else:
             self.accept(request, status, reply)
 
@@ -243,6 +246,8 @@ class Channel(Ends):
         if request._handed == PENDING:
             self.queue.left(request)  # the reply proves it
         if request._state == SENT or request._state == AWAITING:
+            if self.gate.tap is not None:
+                self.gate.tap.see(SEEN_REPLY, self.number, request, reply, status, 0)
             if status:
                 self.take_refusal(request, status, reply)
             elif request._into is None:
@@ -250,21 +255,16 @@ class Channel(Ends):
             else:
                 self.take_reply(request, reply)
         elif request._tied:
-            self.counts.late += 1
+            self.take_late(request, reply, status)
         if self.in_sequence:
             self.prove_older(request)
         self.queue.release(request, request._holds, "reply")  # last: the window forgets it
 
-    def prove_older(self, request: Request) -> None:
-        """Replies come in order, so the older requests' replies will never come."""
-        for oldest in self.order.older_than(request):
-            text = "a later request was answered, so this reply is lost"
-            self.fail(oldest, self.error(RemoteError, oldest, text))
-            self.queue.release(oldest, oldest._holds, "order")
-
     def notify(self, message: bytes) -> None:
         """Give an unsolicited message to every subscriber."""
         self.counts.notifications += 1
+        if self.gate.tap is not None:
+            self.gate.tap.see(SEEN_NOTIFICATION, self.number, None, message, 0, 0)
         if not self.subscriptions and not self.receivers:
             self.counts.unclaimed += 1
         for received in self.receivers:

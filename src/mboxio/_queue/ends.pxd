@@ -8,6 +8,7 @@ from mboxio.driver.base_channel cimport BaseChannel
 from mboxio.driver.controller cimport Controller
 
 cdef unsigned char DONE, PENDING, UNKNOWN
+cdef int SEEN_COPYING, SEEN_ENDED, SEEN_LATE, SEEN_UNKNOWN
 cdef int COMPLETE, FAIL, HOLDS_TAG
 cdef long long FOREVER
 
@@ -24,6 +25,10 @@ cdef class Ends(BaseChannel):
     cpdef bint finish(self, Request request, int event, value) except -1
     cpdef void take_reply(self, Request request, bytes reply) except *
     cpdef bint take_refusal(self, Request request, int status, bytes reply) except -1
+    cpdef bint tell_end(self, Request request) except -1
+    cpdef bint take_late(self, Request request, bytes reply, long long status) except -1
+    cpdef bint take_unknown(self, long long tag, bytes reply) except -1
+    cpdef bint prove_older(self, Request request) except -1
     cpdef bint fail(self, Request request, error) except -1
     cpdef void withdraw(self, Request request, int event, error) except *
     cpdef bint unexpect(self, Request request) except -1

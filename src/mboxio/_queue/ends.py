@@ -6,8 +6,8 @@ from mboxio._base.counts import Counts
 from mboxio._base.gate import Gate, complain
 from mboxio._base.request import Request
 from mboxio._base.states import COMPLETE, DONE, FAIL, FOREVER, HOLDS_TAG, PENDING, UNKNOWN
+from mboxio._base.tap import SEEN_COPYING, SEEN_ENDED, SEEN_LATE, SEEN_UNKNOWN, tagged
 from mboxio._base.texts import remote_text
-from mboxio._base.trace import REQUEST_COPYING, REQUEST_ENDED
 from mboxio._queue.order import Order
 from mboxio._queue.queue import Queue
 from mboxio._queue.reasons import ending
@@ -76,8 +76,8 @@ class Ends(BaseChannel):
             request._into = None
         if not (self.in_sequence and request._holds & HOLDS_TAG):  # else see `overdue`
             request._deadline_ns = FOREVER
-        if self.gate.trace is not None:
-            self.gate.trace(REQUEST_ENDED, request)
+        if self.gate.tap is not None:
+            self.tell_end(request)
         if request._owner._attentive:
             request._owner._request_over(request)
         request.data = b""  # the window may keep the request for long, but not its message
@@ -85,6 +85,15 @@ class Ends(BaseChannel):
         if request._watchers is not None:
             request._finish(self.gate)
         return True
+
+    def tell_end(self, request: Request) -> None:
+        """A request ended; what it ended with follows or came before, unless it is an error."""
+        error = request._value
+        text, status = None, 0
+        if isinstance(error, MailboxError):
+            text, status = str(error).encode(), getattr(error, "status", None) or error.errno or 0
+        if self.gate.tap is not None:
+            self.gate.tap.see(SEEN_ENDED, self.number, request, text, status, 0)
 
     def take_reply(self, request: Request, reply: bytes) -> None:
         """End a request with its reply, copied to the caller's memory if that was given."""
@@ -96,8 +105,8 @@ class Ends(BaseChannel):
             text = f"the reply has {length} bytes, the buffer given with into= {len(request._into)}"
             self.fail(request, self.error(ReplyTooLong, request, text, answered=True))
             return
-        if self.gate.trace is not None:
-            self.gate.trace(REQUEST_COPYING, request)
+        if self.gate.tap is not None:
+            self.gate.tap.see(SEEN_COPYING, self.number, request, None, 0, 0)
         request._into[:length] = reply
         self.finish(request, COMPLETE, length)
 
@@ -122,6 +131,25 @@ class Ends(BaseChannel):
         """The reply of this request will not come."""
         if self.in_sequence:
             self.order.drop(request)
+
+    def take_late(self, request: Request | None, reply: bytes, status: int) -> None:
+        """A reply came for a request that is over; `tagged` if nobody knows that any more."""
+        self.counts.late += 1
+        if self.gate.tap is not None:
+            self.gate.tap.see(SEEN_LATE, self.number, request, reply, status, 0)
+
+    def take_unknown(self, tag: int, reply: bytes) -> None:
+        """A reply came that answers nothing we know."""
+        self.counts.unknown += 1
+        if self.gate.tap is not None:
+            self.gate.tap.see(SEEN_UNKNOWN, self.number, None, reply, tagged(tag), 0)
+
+    def prove_older(self, request: Request) -> None:
+        """Replies come in order, so the older requests' replies will never come."""
+        for oldest in self.order.older_than(request):
+            text = "a later request was answered, so this reply is lost"
+            self.fail(oldest, self.error(RemoteError, oldest, text))
+            self.queue.release(oldest, oldest._holds, "order")
 
     def held(self) -> list[Request]:
         """Return the requests of this channel that are over and still hold something."""

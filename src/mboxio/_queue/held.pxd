@@ -7,6 +7,7 @@ from mboxio.driver.base_channel cimport BaseChannel
 from mboxio.driver.controller cimport Controller, Probe
 
 cdef unsigned char DONE, HANDED_OVER, PENDING
+cdef int SEEN_FREED, SEEN_LEFT, SEEN_TX_DONE
 cdef int HOLDS_CREDIT, HOLDS_MEMORY, HOLDS_SLOT, HOLDS_TAG
 cdef long long FOREVER
 

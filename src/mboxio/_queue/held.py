@@ -15,7 +15,7 @@ from mboxio._base.states import (
     HOLDS_TAG,
     PENDING,
 )
-from mboxio._base.trace import REQUEST_SENT
+from mboxio._base.tap import SEEN_FREED, SEEN_LEFT, SEEN_TX_DONE
 from mboxio._queue.above import Serving
 from mboxio._queue.line import Line
 from mboxio._queue.window import Window
@@ -94,8 +94,6 @@ class Held(Line):
             request._deadline_ns = FOREVER
         if self.polls_tx and self.tick_ns == FOREVER:
             self.tick_ns = now_ns + self.poll_ns
-        if self.gate.trace is not None:
-            self.gate.trace(REQUEST_SENT, request)
 
     def take_handed_over(self, handles: Iterable[int]) -> None:
         """The driver hands messages over that it had accepted."""
@@ -112,6 +110,8 @@ class Held(Line):
         now_ns = self.clock.now_ns()
         if self.gap_ns:
             self.not_before_ns = now_ns + self.gap_ns
+        if self.gate.tap is not None:
+            self.gate.tap.see(SEEN_LEFT, channel.number, request, None, 0, now_ns)
         if request._state < DONE:
             self.start_clock(request, now_ns)
             self.pump.kick()  # who sleeps knows nothing of this deadline
@@ -158,8 +158,10 @@ class Held(Line):
             return
         if request._handed == PENDING and not status:
             self.left(request)
-        self.release(request, HOLDS_SLOT, "tx_done")
         channel: BaseChannel = request._owner._channel
+        if self.gate.tap is not None:
+            self.gate.tap.see(SEEN_TX_DONE, channel.number, request, None, status, 0)
+        self.release(request, HOLDS_SLOT, "tx_done")
         channel.take_tx_done(request, status)
 
     def release(self, request: Request, holds: int, proof: str) -> None:
@@ -181,6 +183,9 @@ class Held(Line):
             request._lent = None
         if request._state > DONE:  # it outlived its request, so `freed_by` names the proof
             channel.freed[proof] = channel.freed.get(proof, 0) + 1
+            if self.gate.tap is not None:
+                number = channel.number
+                self.gate.tap.see(SEEN_FREED, number, request, proof.encode(), freed, 0)
         if not request._holds:
             self.window.remove(request)
         if self.line or self.answers:

@@ -16,7 +16,16 @@ from mboxio._base.states import (
     UNKNOWN,
     UNSENT,
 )
-from mboxio._base.trace import REQUEST_SENDING
+from mboxio._base.tap import (
+    SEEN_ANSWER,
+    SEEN_BUSY,
+    SEEN_MESSAGE,
+    SEEN_REPLY,
+    SEEN_REQUEST,
+    SEEN_SENDING,
+    SEEN_STOPPED,
+    SEEN_TX_DONE,
+)
 from mboxio._queue.backlog import NO_CREDIT, NO_SLOT, NO_TAG, NOT_NOW, PLACED
 from mboxio._queue.held import Held
 from mboxio._queue.reasons import driver_failed, driver_raised
@@ -57,8 +66,8 @@ class Queue(Held):
         self.slots_used += 1
         request._holds = holds
         request._apply(SEND)  # what a driver reports from inside `send` meets a request under way
-        if self.gate.trace is not None:
-            self.gate.trace(REQUEST_SENDING, request)
+        if self.gate.tap is not None:
+            self.gate.tap.see(SEEN_SENDING, channel.number, request, None, 0, now_ns)
         return self.hand_over(request, channel, now_ns)
 
     def has_room(self) -> bool:
@@ -112,6 +121,7 @@ class Queue(Held):
             # The driver was interrupted: the message may have left, and its answer may come.
             request._apply(HAND_OVER)
             self.start_clock(request, now_ns)
+            self.tell_sent(request, channel, request.data, now_ns)
             return PLACED
         if outcome is not SENT and outcome.retry:
             request._handed = UNSENT
@@ -123,18 +133,36 @@ class Queue(Held):
             if request._deadline_ns == FOREVER and request._queue_timeout_ns != FOREVER:
                 request._deadline_ns = now_ns + request._queue_timeout_ns
             self.next_deadline_ns = min(self.next_deadline_ns, request._deadline_ns)
+            self.tell_sent(request, channel, message, now_ns)
             return PLACED
         request._handed = HANDED_OVER
         channel.counts.sent += 1
         if self.gap_ns:
             self.not_before_ns = now_ns + self.gap_ns
+        if self.gate.tap is not None:
+            self.tell_sent(request, channel, message, now_ns)
         if outcome is not SENT:  # Done: the reply did not come over the wire, in no order
             channel.unexpect(request)
+            if self.gate.tap is not None:
+                kind = SEEN_REPLY if request._tied else SEEN_TX_DONE
+                self.gate.tap.see(kind, channel.number, request, outcome.reply or b"", 0, now_ns)
             channel.take_reply(request, outcome.reply or b"")
             self.release(request, request._holds, "reply")
             return PLACED
         self.start_clock(request, now_ns)
         return PLACED
+
+    def tell_sent(
+        self, request: Request, channel: BaseChannel, message: bytes, now_ns: int
+    ) -> None:
+        """A message left, or the driver has accepted it."""
+        if self.gate.tap is None:
+            return
+        kind = SEEN_REQUEST if request._tied else SEEN_MESSAGE
+        status = 0
+        if request._remote_tag >= 0:
+            kind, status = SEEN_ANSWER, request._remote_status
+        self.gate.tap.see(kind, channel.number, request, message, status, now_ns)
 
     def take_raised(self, request: Request, channel: BaseChannel, error: BaseException) -> None:
         """A port or the driver raised while a message was handed over; may raise it again."""
@@ -153,6 +181,9 @@ class Queue(Held):
         """The hardware refused: remember when to try again."""
         self.undo(request, channel)
         request._apply(REFUSE)
+        if self.gate.tap is not None:
+            text = str(outcome.retry).encode()
+            self.gate.tap.see(SEEN_BUSY, channel.number, request, text, 0, 0)
         if outcome.retry == "at":
             past = outcome.retry_ns <= now_ns
             self.not_before_ns = now_ns + self.poll_ns if past else outcome.retry_ns
@@ -178,6 +209,9 @@ class Queue(Held):
         self.tick_ns = FOREVER  # a stopped queue is not polled
         kind = DriverError if isinstance(fault, DriverError) else RemoteError
         text = f"the queue stopped: {fault}"
+        if self.gate.tap is not None:
+            for number in self.pump.life.numbers_of(self):
+                self.gate.tap.see(SEEN_STOPPED, number, None, text.encode(), 0, 0)
         waiting = [request for client in self.line for request in client._backlog.line]
         for request in self.in_flight() + waiting:
             channel: BaseChannel = request._owner._channel

@@ -1,10 +1,10 @@
 """The user's door: a connection to a controller, which makes clients of its channels."""
 
-from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from mboxio._base.clock import SYSTEM, Clock
+from mboxio._base.tap import Tap
 from mboxio._base.timeouts import DEFAULT
 from mboxio._host.host import Host
 from mboxio._queue.channel import Channel
@@ -30,7 +30,7 @@ class Connection:
         controller: the driver to attach.
         address: how the user called it, for messages.
         clock: the clock of everything on this connection.
-        trace: see `Gate`.
+        tap: told what happens to messages; see `mboxio._base.tap`.
     """
 
     def __init__(
@@ -39,20 +39,20 @@ class Connection:
         *,
         address: str = "",
         clock: Clock = SYSTEM,
-        trace: Callable[[str, Any], object] | None = None,
+        tap: Tap | None = None,
     ) -> None:
         # What clients hold: it closes itself when the connection and they are forgotten.
-        self._host = self._attach(controller, address, clock, trace)
+        self._host = self._attach(controller, address, clock, tap)
 
     def _attach(
         self,
         controller: Controller,
         address: str,
         clock: Clock,
-        trace: Callable[[str, Any], object] | None,
+        tap: Tap | None,
     ) -> Host:
         """Make the host's side."""
-        return Host(controller, address=address, clock=clock, trace=trace)
+        return Host(controller, address=address, clock=clock, tap=tap)
 
     @property
     def address(self) -> str:

@@ -3,9 +3,10 @@
 import dataclasses
 import functools
 import math
+import os
 import typing
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mboxio._base.clock import SYSTEM, Clock
 from mboxio._base.timeouts import DEFAULT
@@ -20,6 +21,13 @@ from mboxio.client.patience import Patience
 from mboxio.driver.controller import Controller
 from mboxio.errors import AddressError, MailboxError
 
+if TYPE_CHECKING:
+    from mboxio.recording.recorder import Recorder
+
+Recording: TypeAlias = "str | os.PathLike[str] | Recorder | None"
+
+RECORD_VARIABLE = "MBOXIO_RECORD"
+"""See `mboxio.recording.program`."""
 SECONDS_MAX = 1e6
 """Longer than anybody waits, and what the kernel can still count in milliseconds."""
 SPIN_MAX_S = 1.0
@@ -154,7 +162,7 @@ def connect(
     wait_s: float | None = None,
     allow: Collection[str] | None = None,
     clock: Clock = SYSTEM,
-    trace: Callable[[str, Any], object] | None = None,
+    record: Recording = None,
 ) -> Connection:
     """Connect to the controller at an address.
 
@@ -174,7 +182,8 @@ def connect(
             (``dt``; ``file``, too, for a ``dtb=``). None: all. What is not among them is refused
             before anything is opened, read or imported.
         clock: owns all waits; a virtual one makes tests deterministic.
-        trace: called at named points; see `Gate`.
+        record: the path of a capture (``.pcapng``, ``.jsonl``) that gets what happens to all
+            messages until the connection is closed, or a `mboxio.recording.recorder.Recorder`.
 
     Returns:
         The connection; a context manager, for ``with`` and ``async with``.
@@ -192,18 +201,21 @@ def connect(
             f"{address!r} names a channel: mboxio.open() takes it, connect() takes "
             f"{parsed.controller}:{parsed.name}"
         )
-    return patiently(patience, lambda: _attach(parsed, names, clock, trace))
+    return patiently(patience, lambda: _attach(parsed, names, clock, record))
 
 
 def reach(
-    address: str, patience: Patience | None = None, allow: Collection[str] | None = None
+    address: str,
+    patience: Patience | None = None,
+    allow: Collection[str] | None = None,
+    record: Recording = None,
 ) -> tuple[Connection, Any]:
     """Connect to the controller at an address, and find the channel that it names."""
     patience = patience or Patience(None, what=address)
     names = names_of(allow)
     parsed, specifier = resolve(address, names)
     whole = dataclasses.replace(parsed, channel="")
-    connection = patiently(patience, lambda: _attach(whole, names, SYSTEM, None))
+    connection = patiently(patience, lambda: _attach(whole, names, SYSTEM, record))
     try:
         if specifier is not None:
             return connection, connection.xlate(specifier)
@@ -230,15 +242,24 @@ def _attach(
     address: Address,
     allow: frozenset[str] | None,
     clock: Clock,
-    trace: Callable[[str, Any], object] | None,
+    record: Recording,
 ) -> Connection:
     controller = make(address, allow)
     try:
-        return Connection(controller, address=str(address), clock=clock, trace=trace)
+        connection = Connection(controller, address=str(address), clock=clock)
     except ValueError as error:
         if isinstance(error, MailboxError) and not hasattr(error, "option"):
             raise
         raise AddressError(_with_address(address, error)) from None
+    if record is not None or os.environ.get(RECORD_VARIABLE):
+        from mboxio.recording.program import begin  # which few programs need
+
+        try:
+            begin(connection._host, record)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
 
 
 class OwnedClient(Client):
@@ -269,6 +290,7 @@ def open(
     queue_timeout_s: float | None = DEFAULT,
     wait_s: float | None = None,
     allow: Collection[str] | None = None,
+    record: Recording = None,
 ) -> Client:
     """Connect and open a client in one step; closing it closes the connection.
 
@@ -278,7 +300,7 @@ def open(
 
     The other arguments and errors are those of `connect` and `Connection.client`.
     """
-    connection, channel = reach(address, Patience(wait_s, what=address), allow)
+    connection, channel = reach(address, Patience(wait_s, what=address), allow, record)
     host = connection._host
     try:
         kind = OwnedPatientClient if host.pump.distant else OwnedClient

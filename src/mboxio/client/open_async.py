@@ -10,7 +10,7 @@ from mboxio._pump.running import running_loop
 from mboxio.address.allowed import names_of
 from mboxio.client.asynchronous import AsyncClient
 from mboxio.client.connection import Connection
-from mboxio.client.open import Address, connect, reach
+from mboxio.client.open import Address, Recording, connect, reach
 from mboxio.client.patience import Patience
 from mboxio.client.slow import DistantClient
 from mboxio.errors import MailboxError
@@ -43,13 +43,13 @@ class connect_async:
         wait_s: float | None = None,
         allow: Collection[str] | None = None,
         clock: Clock = SYSTEM,
-        trace: Callable[[str, Any], object] | None = None,
+        record: Recording = None,
     ) -> None:
         Address.parse(address)  # what is no address at all is told at once
         Patience(wait_s)
         self.address = address
         self.wait_s = wait_s
-        self.settings: dict[str, Any] = {"allow": names_of(allow), "clock": clock, "trace": trace}
+        self.settings: dict[str, Any] = {"allow": names_of(allow), "clock": clock, "record": record}
         self.connection: Connection | None = None
 
     async def _connect(self) -> Connection:
@@ -91,18 +91,20 @@ class open_async:
         queue_timeout_s: float | None = DEFAULT,
         wait_s: float | None = None,
         allow: Collection[str] | None = None,
+        record: Recording = None,
     ) -> None:
         Address.parse(address)  # what is no address at all is told at once
         Patience(wait_s)
         self.address = address
         self.wait_s = wait_s
+        self.record = record
         self.allow = names_of(allow)
         self.settings = (backlog, timeout_s, queue_timeout_s)
         self.client: AsyncClient | None = None
 
     async def _open(self) -> AsyncClient:
         connection, channel = await _patiently(
-            lambda: reach(self.address, allow=self.allow), self.wait_s
+            lambda: reach(self.address, allow=self.allow, record=self.record), self.wait_s
         )
         host = connection._host
         try:

@@ -42,7 +42,7 @@ from mboxio.ring.compiled cimport (
     prefetch,
 )
 
-from mboxio._base import states
+from mboxio._base import states, tap
 from mboxio.ring.contract import REPLY, REQUEST
 
 __all__ = ["RingShortcut"]
@@ -51,6 +51,7 @@ cdef int SENT = states.SENT, AWAITING = states.AWAITING, DONE = states.DONE
 cdef int HANDED_OVER = states.HANDED_OVER
 cdef int SLOT = states.HOLDS_SLOT, CREDIT = states.HOLDS_CREDIT, TAG = states.HOLDS_TAG
 cdef long long FOREVER = states.FOREVER
+cdef int SEEN_REQUEST = tap.SEEN_REQUEST, SEEN_REPLY = tap.SEEN_REPLY
 cdef uint32_t AS_REQUEST = REQUEST, AS_REPLY = REPLY
 
 
@@ -107,8 +108,8 @@ cdef class RingShortcut(Shortcut):
             self.gate.lock.owner or self.gate.eventful or self.gate.forked or self.gate.lost
             # this may be a port, which must not wait
             or self.gate.draining.owner
-            # somebody wants to know of it, or a doorbell rings
-            or self.gate.trace is not None or owner._attentive
+            # a client wants to know of it, or a doorbell rings
+            or owner._attentive or self.disturbs()
             or self.lane.owes or self.seems_armed()
             # `Endpoint._admit` refuses it, or a correlator has something to do
             or self.queue.fault is not None or self.channel.stamps
@@ -116,6 +117,10 @@ cdef class RingShortcut(Shortcut):
             or self.queue.line or self.queue.answers
             or self.queue.stalled is not None or self.queue.not_before_ns
         )
+
+    cdef inline bint disturbs(self) noexcept:
+        """Return whether who listens may run Python code."""
+        return self.gate.tap is not None and not self.gate.tap.is_quick(self.channel.number)
 
     cdef inline bint seems_armed(self) noexcept:
         """Return whether the remote sleeps and was not rung for; without a fence, so a hint."""
@@ -167,6 +172,8 @@ cdef class RingShortcut(Shortcut):
             request._deadline_ns = now_ns + timeout_ns
             if request._deadline_ns < self.queue.next_deadline_ns:
                 self.queue.next_deadline_ns = request._deadline_ns
+        if self.gate.tap is not None:
+            self.gate.tap.see(SEEN_REQUEST, self.channel.number, request, data, 0, now_ns)
         return True
 
     cpdef Request submit(self, Owner owner, bytes data, long long timeout_ns):
@@ -232,7 +239,7 @@ cdef class RingShortcut(Shortcut):
     cdef inline bint may_come(self) noexcept:
         """Return whether replies have no other consequences than for their requests."""
         return not (
-            self.gate.trace is not None or self.channel.stamps
+            self.channel.stamps or self.disturbs()
             or self.window.aside or self.window.loans
             or self.queue.line or self.queue.answers or self.queue.stalled is not None
         )
@@ -277,6 +284,10 @@ cdef class RingShortcut(Shortcut):
                 taken += 1
                 if ring.mine != ring.seen:
                     prefetch(entry.payload + ring.slot_bytes)
+                if self.gate.tap is not None:
+                    self.gate.tap.see(
+                        SEEN_REPLY, self.channel.number, request, request._value, 0, 0
+                    )
                 request._state = DONE
                 request._deadline_ns = FOREVER
                 request.data = b""

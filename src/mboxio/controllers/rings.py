@@ -160,6 +160,7 @@ class RingController(Controller):
                 raise
             self.undisturbed(self.ring_doorbell, lane)
         lane.owes = False
+        self.rang(lane.channel)
 
     def reply(
         self, channel: DriverChannel, handle: int, tag: int, message: bytes, status: int

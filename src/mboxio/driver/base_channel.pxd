@@ -11,6 +11,7 @@ cdef class BaseChannel:
     cdef public Counts counts
     cdef public dict freed
     cdef public Py_ssize_t message_bytes
+    cdef public long long number
     cdef public bint stamps, ties, identifies, in_sequence, driver_ties_answers
 
     cpdef bytes stamped(self, Request request)

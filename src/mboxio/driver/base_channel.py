@@ -27,12 +27,14 @@ class BaseChannel:
         "in_sequence",
         "message_bytes",
         "name",
+        "number",
         "shortcut",
         "stamps",
         "ties",
     )
 
     name: str
+    number: int
     address: str
     context: Any
     correlator: Correlator

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from mboxio._base.request import Lent
+from mboxio._base.tap import SEEN_DOORBELL
 from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.contracts import DriverChannel, DriverHost, DriverQueue
 from mboxio.driver.correlate import Correlator, Verdict
@@ -137,6 +138,12 @@ class Services:
     def event(self) -> None:
         """Ask to be serviced soon; for drivers without descriptors."""
         self.host.gate.call(self.host.take_event)
+
+    def rang(self, channel: DriverChannel) -> None:
+        """Report that the remote was rung, for who looks at the traffic. Under the lock."""
+        tap = self.host.gate.tap
+        if tap is not None:
+            tap.see(SEEN_DOORBELL, channel.number, None, None, 0, 0)
 
     # -- the connection, as a driver may ask for it
 

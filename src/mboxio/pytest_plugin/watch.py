@@ -5,13 +5,15 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from mboxio._base import tap as kinds
 from mboxio._base.clock import Clock
 from mboxio._base.request import Request
-from mboxio._base.trace import REQUEST_ENDED, REQUEST_SENT
+from mboxio._base.states import DONE
+from mboxio._base.tap import Place, Tap, together
 from mboxio._host.host import Host
 from mboxio.client.connection import Connection
 from mboxio.driver.controller import Controller
@@ -26,7 +28,9 @@ __all__ = ["Line", "Seen", "Watch"]
 MESSAGES_MAX = 50
 BYTES_MAX = 16
 
-Tracer = Callable[[str, Any], object]
+OUT = frozenset({kinds.SEEN_REQUEST, kinds.SEEN_MESSAGE, kinds.SEEN_ANSWER})
+IN = frozenset({kinds.SEEN_REPLY, kinds.SEEN_REMOTE_REQUEST, kinds.SEEN_NOTIFICATION})
+STRAY = frozenset({kinds.SEEN_LATE, kinds.SEEN_UNKNOWN})
 
 
 class Line(NamedTuple):
@@ -45,35 +49,49 @@ class Line(NamedTuple):
     text: str
 
 
-class Seen:
+class Seen(Tap):
     """A connection of the test, and its last messages.
 
     Args:
         address: of the connection.
         began_s: when the test began.
-        then: the tracer that the test gave itself.
     """
 
-    def __init__(self, address: str, began_s: float, then: Tracer | None) -> None:
+    def __init__(self, address: str, began_s: float) -> None:
         self.address = address
         self.lines: deque[Line] = deque(maxlen=MESSAGES_MAX)
         self.host: Callable[[], Host | None] = lambda: None
         self._began_s = began_s
-        self._then = then
 
-    def trace(self, point: str, subject: object) -> None:
-        """Note a message; see `mboxio._base.trace`. Under the lock of the connection."""
-        if isinstance(subject, Request):
-            if point == REQUEST_SENT:
-                self._note(subject, "->", shown(subject.data))
-            elif point == REQUEST_ENDED:
-                self._note(subject, "<-", _end_of(subject))
-        if self._then is not None:
-            self._then(point, subject)
+    def join(self, place: Place) -> None:
+        """See `Tap.join`."""
+        assert isinstance(place, Host)
+        self.host = weakref.ref(place)  # the test alone decides how long it lives
 
-    def _note(self, request: Request, arrow: str, text: str) -> None:
-        channel: str = request._owner._channel.name
-        self.lines.append(Line(time.monotonic() - self._began_s, channel, arrow, text))
+    def see(
+        self,
+        kind: int,
+        channel: int,
+        request: Request | None,
+        message: bytes | None,
+        status: int,
+        at_ns: int,
+    ) -> None:
+        """Note a message. Under the lock of the connection."""
+        if kind in OUT:
+            self._note(channel, "->", shown(message or b""))
+        elif kind in IN and not (kind == kinds.SEEN_REPLY and status):
+            self._note(channel, "<-", shown(message or b""))
+        elif kind in STRAY:
+            name = "late" if kind == kinds.SEEN_LATE else "unknown"
+            self._note(channel, "<-", f"{name}: {shown(message or b'')}")
+        elif kind == kinds.SEEN_ENDED and request is not None and request._state != DONE:
+            self._note(channel, "<-", _end_of(request))
+
+    def _note(self, channel: int, arrow: str, text: str) -> None:
+        host = self.host()
+        name = "?" if host is None else host.facts_of(channel)[0]
+        self.lines.append(Line(time.monotonic() - self._began_s, name, arrow, text))
 
 
 class Watch:
@@ -94,13 +112,11 @@ class Watch:
             controller: Controller,
             address: str,
             clock: Clock,
-            trace: Tracer | None,
+            tap: Tap | None,
         ) -> Host:
-            seen = Seen(address, self.began_s, trace)
-            host = attach(connection, controller, address, clock, seen.trace)
-            seen.host = weakref.ref(host)  # the test alone decides how long it lives
+            seen = Seen(address, self.began_s)
             self.seen.append(seen)
-            return host
+            return attach(connection, controller, address, clock, together([seen, tap]))
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Connection, "_attach", watched)
@@ -115,10 +131,6 @@ def shown(message: bytes) -> str:
 
 def _end_of(request: Request) -> str:
     value = request._value
-    if isinstance(value, bytes):
-        return shown(value)
     if isinstance(value, RemoteError):
         return f"{request.status}: RemoteError: {value}"  # its text comes from the remote
-    if isinstance(value, BaseException):
-        return f"{request.status}: {type(value).__name__}"
-    return f"{value} bytes" if isinstance(value, int) else str(request.status)
+    return f"{request.status}: {type(value).__name__}"

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from mboxio._base.tap import Tap
 from mboxio._queue.handlers import Misreturned, answer_of
 from mboxio.errors import RemoteError
 from mboxio.local.sockets import HOST_NEVER_RECEIVES, HOST_NEVER_SENDS, LEGACY
@@ -60,6 +61,8 @@ class RemoteChannel:
         self.disturbance: Disturbance | None = None
         self.latency_ns = 0
         self.free_ns: list[int] = [0]
+        self.number = 0  # among those of the remote
+        self.tap: Tap | None = None  # told what happens to messages
 
     @property
     def faults(self) -> Faults | None:

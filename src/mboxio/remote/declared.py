@@ -23,6 +23,9 @@ class Declared:
         self._channels: dict[str, RemoteChannel] = {}
         self._faults: Faults | None = None
 
+    def _tell_channels(self) -> None:
+        """Tell new channels who listens to them."""
+
     @property
     def channels(self) -> Mapping[str, RemoteChannel]:
         """What was declared, by name."""
@@ -65,6 +68,7 @@ class Declared:
             )
             channel.faults = self._faults
             self._channels[name] = channel
+            self._tell_channels()
             return channel
 
     def handler(

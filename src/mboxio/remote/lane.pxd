@@ -7,6 +7,7 @@ from mboxio.ring.contract cimport Consumer, Producer
 
 cdef int ERROR, MESSAGE, REPLY, REQUEST
 cdef int BATCH
+cdef int SEEN_NOTIFICATION
 
 
 cdef class Lane:
@@ -39,4 +40,5 @@ cdef class Lane:
     cpdef bint quiet(self) except -1
     cpdef next_ns(self)
     cdef bint _push(self, int kind, tag, message) except -1
+    cdef bint _tell(self, int seen, int kind, unsigned int tag, bytes message) except -1
     cdef bint _put(self, int kind, unsigned int tag, bytes message) except -1

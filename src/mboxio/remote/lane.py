@@ -4,9 +4,18 @@ import errno
 import heapq
 
 from mboxio._base.native import Mutex
+from mboxio._base.tap import (
+    SEEN_ANSWER,
+    SEEN_MESSAGE,
+    SEEN_NOTIFICATION,
+    SEEN_REMOTE_REQUEST,
+    SEEN_REPLY,
+    SEEN_REQUEST,
+    tagged,
+)
 from mboxio.errors import RemoteError
 from mboxio.regions import Region
-from mboxio.remote.channel import RemoteChannel, error_message
+from mboxio.remote.channel import RemoteChannel, error_message, read_error
 from mboxio.remote.faults import Disturbance, Rings, lie, oversize, push_header
 from mboxio.remote.questions import Answered, Questions
 from mboxio.remote.stats import RemoteStats
@@ -15,6 +24,15 @@ from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, Armed, consumer, produce
 __all__ = ["Lane"]
 
 _Reply = tuple[int, int, bytes]
+
+CAME = {MESSAGE: SEEN_MESSAGE, REQUEST: SEEN_REQUEST, REPLY: SEEN_ANSWER, ERROR: SEEN_ANSWER}
+LEFT = {
+    MESSAGE: SEEN_NOTIFICATION,
+    REQUEST: SEEN_REMOTE_REQUEST,
+    REPLY: SEEN_REPLY,
+    ERROR: SEEN_REPLY,
+}
+"""What a slot's kind means where it came, and where it left."""
 
 BATCH = 16
 RETRY_MIN_NS = 1_000_000
@@ -180,6 +198,8 @@ class Lane:
                 )
             kind = rx.kind
             tag = rx.tag
+            if channel.tap is not None:
+                self._tell(CAME[kind], kind, tag, message)
             if kind > REQUEST:
                 if self.questions.answer(kind, tag, message):
                     stats.answered += 1
@@ -290,7 +310,11 @@ class Lane:
 
     def _push(self, kind: int, tag: int, message: bytes) -> bool:
         # What waits was there first.
-        return not (self.closed or self._waiting) and self._producer.push(kind, tag, message)
+        if self.closed or self._waiting or not self._producer.push(kind, tag, message):
+            return False
+        if self.channel.tap is not None:
+            self._tell(LEFT[kind], kind, tag, bytes(message))  # any buffer can be pushed
+        return True
 
     def _put(self, kind: int, tag: int, message: bytes) -> bool:
         """Push a reply, or an error where it is too long; a negative kind lies about its length."""
@@ -304,4 +328,18 @@ class Lane:
             limit = self._producer.message_bytes
             text = f"the message has {len(message)} bytes, the ring takes {limit}"
             kind, message = ERROR, error_message(errno.EMSGSIZE, text, limit)
-        return self._producer.push(kind, tag, message)
+        if not self._producer.push(kind, tag, message):
+            return False
+        if self.channel.tap is not None:
+            self._tell(LEFT[kind], kind, tag, message)
+        return True
+
+    def _tell(self, seen: int, kind: int, tag: int, message: bytes) -> None:
+        """Tell who listens of a message that came or left."""
+        tap, status = self.channel.tap, 0
+        if kind == ERROR:
+            status, message = read_error(message)
+        if tap is not None:
+            untagged = seen == SEEN_NOTIFICATION
+            shown = status if untagged else tagged(tag, status)
+            tap.see(seen, self.channel.number, None, message, shown, 0)

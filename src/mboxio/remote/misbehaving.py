@@ -1,9 +1,11 @@
 """The ways in which a `Remote` misbehaves as a whole; single replies are a matter of `faults`."""
 
+from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
 from mboxio.local.sockets import socket_path
+from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.connection import Connection
 from mboxio.remote.declared import Declared
 from mboxio.remote.faults import Greeting
@@ -36,6 +38,9 @@ class Misbehaving(Serving[ShmServer], Declared):
         self._greeting = Greeting.GOOD
         self._silent = False
         self._draining = True
+
+    def _numbered(self) -> Sequence[RemoteChannel]:
+        return list(self._channels.values())
 
     @property
     def greeting(self) -> Greeting:

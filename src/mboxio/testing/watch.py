@@ -9,6 +9,7 @@ from typing import Any
 from mboxio._base.clock import Clock
 from mboxio._base.deputies import acting
 from mboxio._base.request import Request
+from mboxio._base.tap import Tap
 from mboxio._host.host import Host
 from mboxio._queue.backlog import PLACED
 from mboxio._queue.channel import Channel
@@ -18,6 +19,7 @@ from mboxio.driver.base_channel import BaseChannel
 from mboxio.driver.controller import Controller
 from mboxio.driver.correlate import Verdict
 from mboxio.errors import RemoteGone
+from mboxio.testing.tracer import Tracer
 
 
 class Log:
@@ -55,7 +57,7 @@ class Log:
         return *self.reports(), self.received
 
     def trace(self, point: str, subject: object) -> None:
-        """Say who goes to sleep; see `Gate`."""
+        """Say who goes to sleep; see `Tracer`."""
         if point == "pump.sleeping" and self.on_sleep is not None:
             self.on_sleep(acting())
 
@@ -110,7 +112,7 @@ class WatchedHost(Host):
 
     def __init__(self, log: Log, controller: Controller) -> None:
         self.log = log
-        super().__init__(controller, trace=log.trace)
+        super().__init__(controller, tap=Tracer(log.trace))
 
     def declared(self, what: Any) -> None:
         """See `Host.declared`."""
@@ -140,6 +142,6 @@ class Watched(Connection):
         controller: Controller,
         address: str,
         clock: Clock,
-        trace: Callable[[str, Any], object] | None,
+        tap: Tap | None,
     ) -> Host:
         return WatchedHost(self._log, controller)

@@ -103,7 +103,11 @@ class AcpmRemote(Serving[PeerServer | FileServer]):
         with self._lock:
             channel.faults = self._faults
             self._channels.append(channel)
+            self._tell_channels()
         return channel
+
+    def _numbered(self) -> Sequence[AcpmRemoteChannel]:
+        return self._channels
 
     # -- serving
 

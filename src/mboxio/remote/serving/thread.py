@@ -2,11 +2,15 @@
 
 import os
 from abc import abstractmethod
+from collections.abc import Sequence
 from threading import RLock, Thread, get_ident
 from typing import Generic, NoReturn, Protocol, Self, TypeVar
 
+from mboxio._base.clock import SYSTEM, Clock
+from mboxio._base.tap import Tap, together
 from mboxio._os.descriptors import refuse_exhausted
 from mboxio.errors import no_copy
+from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.failures import log
 from mboxio.remote.stats import RemoteStats
 from mboxio.ring import require_ordered_memory
@@ -14,6 +18,7 @@ from mboxio.ring import require_ordered_memory
 __all__ = ["Serving"]
 
 STOP_S = 5.0
+RECORD_VARIABLE = "MBOXIO_RECORD"
 
 
 class Runs(Protocol):
@@ -54,6 +59,8 @@ class Serving(Generic[Server]):
         self._stats = RemoteStats()
         self._server: Server | None = None
         self._thread: Thread | None = None
+        self._taps: list[Tap] = []
+        self._recorded = False
 
     @property
     def address(self) -> str:
@@ -112,11 +119,56 @@ class Serving(Generic[Server]):
         """Return a copy of what was counted since this remote was made."""
         return self._stats.copy()
 
+    # -- who listens to what happens
+
+    @abstractmethod
+    def _numbered(self) -> Sequence[RemoteChannel]:
+        """Return the channels, in the order of their numbers."""
+
+    def facts_of(self, channel: int) -> tuple[str, int, int]:
+        """See `mboxio._base.tap.Place`."""
+        found = self._numbered()[channel]
+        return found.name, found.spec.depth, found.spec.message_bytes
+
+    @property
+    def tap_clock(self) -> Clock:
+        """See `mboxio.recording.recorder.Recording`."""
+        return SYSTEM
+
+    @property
+    def is_remote(self) -> bool:
+        """See `mboxio.recording.recorder.Recording`."""
+        return True
+
+    def add_tap(self, tap: Tap) -> None:
+        """Tell a listener what happens from now on."""
+        tap.join(self)
+        with self._lock:
+            self._taps.append(tap)
+            self._tell_channels()
+
+    def drop_tap(self, tap: Tap) -> None:
+        """Tell it nothing more."""
+        with self._lock:
+            self._taps = [each for each in self._taps if each is not tap]
+            self._tell_channels()
+
+    def _tell_channels(self) -> None:
+        for number, channel in enumerate(self._numbered()):
+            channel.number = number
+            channel.tap = together(self._taps)
+
     def _listen(self) -> Server:
         require_ordered_memory()
         with self._lock:
             if self._server is not None and not self._server.left_behind:
                 raise RuntimeError(f"{self.address} is served already by this remote")
+            self._tell_channels()
+            if not self._recorded and os.environ.get(RECORD_VARIABLE):
+                from mboxio.recording.program import begin  # which few programs need
+
+                self._recorded = True
+                begin(self, None)
             try:
                 self._server = self._make_server()
             except OSError as error:
