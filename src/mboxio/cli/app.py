@@ -39,6 +39,7 @@ COMMANDS = {
     ),
     "listen": ("commands.listen:listen", "Print unsolicited messages until Ctrl-C."),
     "new-driver": ("commands.new_driver:new_driver", "Write a package for a driver of your own."),
+    "record": ("see.record:record", "Record what happens to messages."),
     "request": ("commands.request:request", "Send a message and print the reply."),
     "rpi": ("commands.rpi:rpi", "Ask the firmware of a Raspberry Pi about the board."),
     "send": ("commands.request:send", "Send a one-way message, and wait until it is taken."),

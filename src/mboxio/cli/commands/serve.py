@@ -2,6 +2,8 @@
 
 import signal
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,6 +14,7 @@ from mboxio.cli.commands.traffic import Traffic
 from mboxio.cli.shared.options import allowed
 from mboxio.cli.shared.text import json_line, printable
 from mboxio.client.open import Address
+from mboxio.recording.recorder import Recorder
 from mboxio.regions import access
 from mboxio.remote import Remote
 from mboxio.remote.programs.load import AnyRemote, from_file, made, served
@@ -35,6 +38,12 @@ __all__ = ["serve"]
     "--verbose", is_flag=True, help="Print each message that arrives, and what is answered."
 )
 @click.option(
+    "--record",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Record what happens at the remote: .pcapng for Wireshark, or .jsonl.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the served channels as one JSON object."
 )
 def serve(
@@ -45,6 +54,7 @@ def serve(
     latency_us: float | None,
     workers: int | None,
     verbose: bool,
+    record: str | None,
     as_json: bool,
 ) -> None:
     """Serve an address, as its firmware, until Ctrl-C.
@@ -77,9 +87,27 @@ def serve(
     if traffic is not None:
         for name, each in _channels(remote).items():
             traffic.show(name, each)
-    _serve(remote, as_json)
+    with _recorded(remote, record):
+        _serve(remote, as_json)
     if traffic is not None and traffic.failure is not None:
         raise traffic.failure
+
+
+@contextmanager
+def _recorded(remote: AnyRemote, file: str | None) -> Generator[None]:
+    """Record a remote within the block, if a file is given."""
+    if file is None:
+        yield
+        return
+    try:
+        recorder = Recorder(file)
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
+    with recorder:
+        remote.add_tap(recorder.tap_for(remote))
+        yield
+    if recorder.error is not None:
+        raise click.ClickException(f"the capture {file} ends early: {recorder.error}")
 
 
 def _made(address: str) -> AnyRemote:
