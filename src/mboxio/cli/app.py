@@ -30,6 +30,7 @@ BESIDE_MIN, BELOW = 26, 4
 COMMANDS = {
     "bench": ("commands.bench:bench", "Measure latency and requests per second."),
     "completion": ("commands.completion:completion", "Print the completion script of a shell."),
+    "decode": ("see.decode:decode", "Print what a capture says, an event a line."),
     "demo": ("demo.command:demo", "Watch many requests in flight and firmware that dies."),
     "doctor": ("commands.doctor:doctor", "Check build, permissions and environment."),
     "info": ("commands.listing:info", "Show the version, the build and the controllers."),

@@ -15,7 +15,7 @@ import errno
 import struct
 from collections.abc import Callable, Generator
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from mboxio.client.asynchronous import AsyncClient
 from mboxio.client.blocking import Client
@@ -25,7 +25,7 @@ from mboxio.errors import RemoteError
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["BULK_MAX", "AsyncPmic", "Operation", "Pmic"]
+__all__ = ["BULK_MAX", "AsyncPmic", "Fields", "Operation", "Pmic", "take_apart"]
 
 READ, WRITE, UPDATE, BULK_READ, BULK_WRITE = range(5)
 READ_REFUSED, WRITE_REFUSED = 1, 2
@@ -86,6 +86,42 @@ def check_count(count: int, register: int) -> None:
         raise ValueError(f"{count} registers from {register:#x} on go beyond 0xff")
 
 
+class Fields(NamedTuple):
+    """What is in a message, or in a reply to one."""
+
+    number: int
+    bus: int
+    kind: int
+    register: int
+    function: int
+    value: int
+    mask: int
+    result: int
+    data: bytes
+
+
+def take_apart(message: bytes) -> Fields:
+    """Return the fields of a message or a reply.
+
+    Raises:
+        ValueError: it is too short.
+    """
+    if len(message) < WORDS.size:
+        raise ValueError(f"a PMIC message of {len(message)} bytes, not {WORDS.size}")
+    where, what, low, high = WORDS.unpack_from(message)
+    return Fields(
+        where >> 16 & 0x3F,
+        where >> 12 & 0xF,
+        where >> 8 & 0xF,
+        where & 0xFF,
+        what & 0xFF,
+        what >> 8 & 0xFF,
+        what >> 16 & 0xFF,
+        what >> 24,
+        struct.pack("<2I", low, high),
+    )
+
+
 def check(reply: bytes, message: bytes, channel: str) -> tuple[int, bytes]:
     """Return the value and the data of a reply.
 
@@ -99,14 +135,14 @@ def check(reply: bytes, message: bytes, channel: str) -> tuple[int, bytes]:
             channel=channel,
         )
     _, what, low, high = WORDS.unpack_from(reply)
-    where, asked, _, _ = WORDS.unpack_from(message)
     result = what >> 24
     if result:
+        asked = take_apart(message)
         number = ERRNOS.get(result, errno.EIO)
         failed = "refused" if number == errno.EACCES else "failed"
         raise RemoteError(
-            f"channel {channel!r}: the PMIC {failed} to {VERBS[asked & 0xFF]} register "
-            f"{where & 0xFF:#04x} of kind {where >> 8 & 0xF} on bus {where >> 12 & 0xF}: "
+            f"channel {channel!r}: the PMIC {failed} to {VERBS[asked.function]} register "
+            f"{asked.register:#04x} of kind {asked.kind} on bus {asked.bus}: "
             f"result {result} ({errno.errorcode[number]})",
             status=result,
             errno=number,

@@ -16,6 +16,7 @@ __all__ = [
     "SUCCESS",
     "Answer",
     "Ask",
+    "asks_in",
     "decode",
     "encode",
     "take_apart",
@@ -73,6 +74,33 @@ def encode(asks: Sequence[Ask]) -> bytes:
     )
     size_bytes = HEADER_BYTES + len(body) + END_BYTES
     return struct.pack("<2I", size_bytes, REQUEST) + body + bytes(END_BYTES)
+
+
+def asks_in(buffer: bytes) -> list[Ask]:
+    """Return what a buffer asks; the values of one that came back are its answers.
+
+    Raises:
+        ValueError: it is damaged; the text says where.
+    """
+    size_bytes = int.from_bytes(buffer[:4], "little")
+    if not HEADER_BYTES + END_BYTES <= size_bytes <= len(buffer):
+        raise ValueError(f"a buffer of {len(buffer)} bytes says that it has {size_bytes}")
+    asks: list[Ask] = []
+    offset = HEADER_BYTES
+    while offset + END_BYTES <= size_bytes:
+        tag = int.from_bytes(buffer[offset : offset + 4], "little")
+        if tag == 0:
+            return asks
+        start = offset + TAG_BYTES
+        if start > size_bytes:
+            break
+        _, room_bytes, length_bytes = struct.unpack_from("<3I", buffer, offset)
+        if room_bytes > size_bytes - start:
+            raise ValueError(f"tag {tag:#010x} has room for {room_bytes} bytes, beyond the buffer")
+        end = start + min(length_bytes & ~ANSWERED, room_bytes)
+        asks.append(Ask(tag, buffer[start:end], room_bytes))
+        offset = start + asks[-1].size_bytes
+    raise ValueError(f"the tags of a buffer of {size_bytes} bytes have no end")
 
 
 def decode(reply: bytes, asks: Sequence[Ask]) -> list[Answer]:

@@ -1,7 +1,6 @@
 """``mboxio rpi``: what the firmware of a Raspberry Pi says about the board."""
 
-import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +15,10 @@ from mboxio.cli.shared.payload import unhexed
 from mboxio.cli.shared.text import json_line, printable
 from mboxio.client.open import Address
 from mboxio.protocols import rpi_tags as tags
-from mboxio.protocols.rpi_property import UNKNOWN, RpiProperty
+from mboxio.protocols.rpi_property import RpiProperty
+from mboxio.protocols.rpi_words import in_json, in_words
 
-__all__ = ["in_words", "property_address", "rpi"]
+__all__ = ["property_address", "rpi"]
 
 Wanted = list[tags.Property[Any]]
 
@@ -154,43 +154,3 @@ def property_address(text: str) -> str:
     """
     address = Address.parse(text)
     return str(address if address.channel else replace(address, channel="property"))
-
-
-UNITS: dict[str, Callable[[float], str]] = {
-    "clock": lambda value: f"{value / 1e6:g} MHz",
-    "temperature": lambda value: f"{value:.1f} °C",
-    "voltage": lambda value: f"{value:.4g} V",
-}
-
-
-def in_words(name: str, value: object) -> str:
-    """Return a value as people write it."""
-    if value is UNKNOWN:
-        return str(UNKNOWN.value)
-    if isinstance(value, enum.IntFlag):
-        return " + ".join(flags(value)) or ("off" if isinstance(value, tags.Power) else "no")
-    for word, unit in UNITS.items():
-        if word in name and isinstance(value, int | float):
-            return unit(value)
-    if isinstance(value, bytes):
-        return value.hex(" ")
-    return f"{value:#x}" if isinstance(value, int) else str(value)
-
-
-def flags(value: enum.IntFlag) -> list[str]:
-    """Return the names of the flags that are set; a flag without a name by its number."""
-    known = [each for each in type(value) if each in value]
-    rest = int(value) & ~sum(known)
-    names = [str(each.name).lower().replace("_", " ") for each in known]
-    return names + ([f"{rest:#x}"] if rest else [])
-
-
-def in_json(value: object) -> Any:
-    """Return a value as JSON has it."""
-    if value is UNKNOWN:
-        return None
-    if isinstance(value, enum.IntFlag):
-        return flags(value)
-    if isinstance(value, tags.Memory):
-        return value._asdict()
-    return value.hex() if isinstance(value, bytes) else value

@@ -12,7 +12,7 @@ __all__ = ["LINE_MAX", "WORD_MAX", "json_line", "note", "printable", "register_p
 WORD_MAX = 200
 """Characters of a name at most."""
 
-PLAIN = {"×": "x", "µ": "u", "°": "", "…": "..."}
+PLAIN = {"×": "x", "µ": "u", "°": "", "…": "...", "→": ">", "←": "<", "·": "-"}
 """What stands for our own characters where the encoding of the output lacks them."""
 
 
