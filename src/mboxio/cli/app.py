@@ -46,6 +46,7 @@ COMMANDS = {
     "send": ("commands.request:send", "Send a one-way message, and wait until it is taken."),
     "serve": ("commands.serve:serve", "Serve an address, as its firmware, until Ctrl-C."),
     "shell": ("commands.shell:shell", "Type requests at a prompt, or run a script of them."),
+    "timeline": ("see.timeline:timeline", "Show captures on a line of time, also as a picture."),
 }
 """Where a command is, and its summary: what is not run need not be imported."""
 
