@@ -47,6 +47,7 @@ COMMANDS = {
     "serve": ("commands.serve:serve", "Serve an address, as its firmware, until Ctrl-C."),
     "shell": ("commands.shell:shell", "Type requests at a prompt, or run a script of them."),
     "timeline": ("see.timeline:timeline", "Show captures on a line of time, also as a picture."),
+    "wireshark": ("see.wireshark:wireshark", "Have Wireshark understand captures."),
 }
 """Where a command is, and its summary: what is not run need not be imported."""
 

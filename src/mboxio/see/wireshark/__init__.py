@@ -1,0 +1,1 @@
+"""Wireshark: a dissector for captures, its folders, and a source of live traffic."""
