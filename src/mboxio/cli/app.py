@@ -39,6 +39,7 @@ COMMANDS = {
         "List a controller's channels, or what this machine has.",
     ),
     "listen": ("commands.listen:listen", "Print unsolicited messages until Ctrl-C."),
+    "monitor": ("see.monitor:monitor", "Watch channels, and where requests are stuck."),
     "new-driver": ("commands.new_driver:new_driver", "Write a package for a driver of your own."),
     "record": ("see.record:record", "Record what happens to messages."),
     "request": ("commands.request:request", "Send a message and print the reply."),

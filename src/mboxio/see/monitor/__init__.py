@@ -1,0 +1,1 @@
+"""What happens on each channel right now, and where requests are stuck, from a stream of events."""
