@@ -42,6 +42,7 @@ COMMANDS = {
     "monitor": ("see.monitor:monitor", "Watch channels, and where requests are stuck."),
     "new-driver": ("commands.new_driver:new_driver", "Write a package for a driver of your own."),
     "record": ("see.record:record", "Record what happens to messages."),
+    "replay": ("see.replay:replay", "Play a capture again, to a remote or in its place."),
     "request": ("commands.request:request", "Send a message and print the reply."),
     "rpi": ("commands.rpi:rpi", "Ask the firmware of a Raspberry Pi about the board."),
     "send": ("commands.request:send", "Send a one-way message, and wait until it is taken."),
