@@ -192,6 +192,7 @@ $(BUILT): $(DEPS) setup.py $(SOURCES)
 # The recording of the demo in the README.
 pictures: $(BUILT)
 	$(BIN)/python tools/picture.py docs/demo.svg $(BIN)/mboxio demo
+	$(BIN)/python tools/in_flight.py docs/in-flight.svg
 
 # The documentation as a web site, build/site/index.html. A broken link or reference fails it. Its tools
 # have an environment of their own.

@@ -15,6 +15,7 @@ LANGUAGES = frozenset({"c", "dts", "mermaid", "python", "sh", "text", "toml", "y
 """What a block may be written in: each of them is checked, except for text."""
 
 LINUX_DRIVER = ROOT / "docs" / "tutorial" / "linux-driver.md"
+SEE = ROOT / "docs" / "see.md"
 """Its C is that of a kernel; see `test_linux_driver.py`."""
 
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)

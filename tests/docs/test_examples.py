@@ -23,6 +23,7 @@ from tests.docs.pages import (
     LINUX_DRIVER,
     PAGES,
     ROOT,
+    SEE,
     Block,
     blocks,
     codes,
@@ -61,11 +62,15 @@ def test_every_block_is_checked(page: Path) -> None:
     [page for page in PAGES if any(not each.file for each in blocks(page, "python"))],
     ids=name_of,
 )
-def test_python_runs(page: Path, sockets: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_runs(
+    page: Path, sockets: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The blocks of a page run in order in one module; the tests that they define run, too."""
     module = ModuleType("example")
     if page == LINUX_DRIVER:  # its reader has made a file there
         monkeypatch.chdir(ROOT / "examples" / "linux_driver")
+    elif page == SEE:  # it makes files
+        monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     for block in blocks(page, "python"):
         if block.file:

@@ -45,6 +45,11 @@ CASES: dict[str, tuple[Callable[[], AbstractContextManager[Any]], list[str], lis
         [],
         ["11 answered, 5 timed out", "the watchdog bites: RemoteGone", "held: 0"],
     ),
+    "prometheus": (
+        nullcontext,
+        [],
+        ['mboxio_requests_total{address="loopback:",channel="0",outcome="done"} 1.0'],
+    ),
     "driver": (nullcontext, [], ["0xff 0xfe 0xfd 0xfc"]),
     "firmware": (firmware, ["shm:demo/control", "version"], ["1.0"]),
     "notifications": (firmware, [], ["40 degrees", "41 degrees", "42 degrees"]),

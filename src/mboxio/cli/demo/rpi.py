@@ -7,7 +7,6 @@ from time import monotonic
 import click
 
 from mboxio import _build
-from mboxio.cli.commands.rpi import in_json, in_words
 from mboxio.cli.demo.process import private_folder
 from mboxio.cli.demo.qemu import standing_still
 from mboxio.cli.demo.screen import Screen
@@ -17,6 +16,7 @@ from mboxio.cli.shared.signals import Signals
 from mboxio.cli.shared.text import json_line
 from mboxio.protocols import rpi_tags as tags
 from mboxio.protocols.rpi_property import UNKNOWN, Reading, RpiProperty
+from mboxio.protocols.rpi_words import in_json, in_words
 
 __all__ = ["run"]
 
