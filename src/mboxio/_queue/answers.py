@@ -132,7 +132,7 @@ class Answers(Owner):
         if self._channel.host.gate.lost or len(queue.answers) >= REFUSALS_MAX:
             return
         if queue.capabilities.matches_replies:
-            self.put(tag, text.encode(), status, FOREVER, 0)
+            self.put(tag, text.encode(), status, FOREVER, 0)  # 0: it frees no handler
 
     def take(self, tag: int, message: bytes, status: int, life: int, timeout_ns: int) -> None:
         """The handler has answered, and is free for another request.
@@ -145,6 +145,7 @@ class Answers(Owner):
         """
         channel = self._channel
         host = channel.host
+        # `asked` is left alone: the end of that life has set it to 0.
         if life != host.life.number or host.closed:
             return
         if host.gate.lost or (status and not self._queue.capabilities.matches_replies):
@@ -168,5 +169,7 @@ class Answers(Owner):
         queue = self._queue
         channels = self._channel.host.channels.values()
         asked = [each for each in channels if each.handler is not None and each.queue is queue]
+        # The remote may take no request before it has its answer: with every slot full of requests,
+        # both sides would wait forever. A queue of one slot has none to spare.
         queue.reserve = 1 if asked and queue.depth > 1 else 0
         queue.mark_dirty()

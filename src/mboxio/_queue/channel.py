@@ -122,6 +122,7 @@ class Channel(Ends):
     def overdue(self, request: Request) -> None:
         """A deadline passed."""
         if request._state >= DONE:
+            # It was over before its reply, which has not come in time either: the order is lost.
             if self.in_sequence and self.correlator.in_order and request._holds & HOLDS_TAG:
                 self.fall_out()
             return
@@ -129,7 +130,7 @@ class Channel(Ends):
         gone = f", the remote is gone: {self.host.life.lost_reason}" if self.gate.lost else ""
         error = self.error(RequestTimeout, request, f"timed out{after(request)}{gone}")
         self.withdraw(request, TIME_OUT, error)
-        if doubtful and request._holds & HOLDS_TAG:
+        if doubtful and request._holds & HOLDS_TAG:  # else the driver has proven it dead
             self.fall_out()
 
     def fall_out(self) -> None:
@@ -143,7 +144,7 @@ class Channel(Ends):
 
     def resync(self, proof: str) -> None:
         """There is proof that no reply is under way any more: start afresh."""
-        holds = HOLDS_TAG | HOLDS_CREDIT | HOLDS_MEMORY
+        holds = HOLDS_TAG | HOLDS_CREDIT | HOLDS_MEMORY  # no slot: TX done still comes for it
         if self.queue.capabilities.tx_done is TxDone.ACK:
             holds |= HOLDS_SLOT  # only the user could say that the message left
         for request in self.held():
@@ -173,7 +174,7 @@ class Channel(Ends):
         """Sort received messages: replies, remote requests, notifications."""
         for message in messages:
             if isinstance(message, Verdict):
-                self.driver_ties_answers = True
+                self.driver_ties_answers = True  # a driver that reads tags also writes them
                 self.take_verdict(message, message.message or b"")
             else:
                 self.take_message(message)
@@ -230,7 +231,7 @@ class Channel(Ends):
         request = self.queue.window.find(handle)
         if (
             request is None
-            or request._owner._channel is not self
+            or request._owner._channel is not self  # a remote cannot answer for another channel
             or not (request._tied or self.queue.always_replies)
         ):
             known = 0 <= handle >> self.queue.window.shift < self.queue.window.next_seq
@@ -254,7 +255,7 @@ class Channel(Ends):
                 self.finish(request, COMPLETE, reply if request._tied else b"")
             else:
                 self.take_reply(request, reply)
-        elif request._tied:
+        elif request._tied:  # the answer to a one-way message is not late: it is over at TX done
             self.take_late(request, reply, status)
         if self.in_sequence:
             self.prove_older(request)
@@ -275,7 +276,7 @@ class Channel(Ends):
             except BaseException as error:
                 if not self.gate.defer(error):
                     raise
-                self.gate.undisturbed(subscription.wake)
+                self.gate.undisturbed(subscription.wake)  # `put` again might add the message twice
 
     def __repr__(self) -> str:
         step = ", out of step" if self.order.out_of_step else ""

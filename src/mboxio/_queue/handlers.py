@@ -63,7 +63,7 @@ def answer_of(answer: Any, function: object, place: str) -> bytes:
         Misreturned: it is not bytes-like; names the handler.
     """
     try:
-        return bytes(memoryview(answer))
+        return bytes(memoryview(answer))  # not bytes(answer): of 5 that would be five zero bytes
     except (TypeError, ValueError, BufferError):
         pass
     kind = type(answer).__name__

@@ -53,6 +53,7 @@ class Held(Line):
         self.reserve = 0
         self.slots_used: int = 0
         self.credits_used: int = 0
+        # Credits outlive slots, so more may be held than the hardware has places for.
         self.window = Window(max(self.depth, capabilities.reply_credits or 0))
         self.tx_head = 0
         self.slots_from = 0  # no older message holds a slot; it may lag behind
@@ -134,6 +135,7 @@ class Held(Line):
     def take_oldest_done(self, count: int, status: int) -> None:
         """Free the slots of the ``count`` oldest messages that are not TX done."""
         self.stalled = None
+        # Bounded: a count that is too high must not free the slots of messages that are sent later.
         end = min(self.tx_head + count, self.window.next_seq)
         # Their replies came first, and freed most of them.
         begin = end if self.slots_used == 0 else max(self.tx_head, self.slots_from)
@@ -157,7 +159,7 @@ class Held(Line):
         if not request._holds & HOLDS_SLOT:
             return
         if request._handed == PENDING and not status:
-            self.left(request)
+            self.left(request)  # TX done proves it
         channel: BaseChannel = request._owner._channel
         if self.gate.tap is not None:
             self.gate.tap.see(SEEN_TX_DONE, channel.number, request, None, status, 0)

@@ -70,7 +70,7 @@ class Line:
             client._backlog.remove(request)
             if not client._backlog.line:
                 self.line.remove(client)
-            self.mark_dirty()
+            self.mark_dirty()  # the one behind it may need less than it did
 
     def refill(self) -> None:
         """Send what waits: our answers first, then one request of each client in turn."""
@@ -80,7 +80,7 @@ class Line:
         while self.answers:
             answer = self.answers.pop(0)
             queued_by = answer._queued_by
-            answer._queued_by = 0
+            answer._queued_by = 0  # first: `place` may end it, and it stands in no client's line
             # Answers go first, and none overtakes another: a remote that waits for one may take
             # nothing else until it has it.
             if self.place(answer, answer._owner._channel, now_ns) != PLACED:
@@ -88,7 +88,7 @@ class Line:
                 self.answers.insert(0, answer)
                 return
             if queued_by == BY_HANDLER:
-                answer._owner._channel.asked -= 1
+                answer._owner._channel.asked -= 1  # refusals were never counted
         passed = 0  # clients in a row that could not go: after one round no client can
         while self.line and passed < len(self.line):
             client = self.line.pop(0)

@@ -129,6 +129,7 @@ class Queue(Held):
             return NOT_NOW
         request._apply(HAND_OVER)
         if outcome is ACCEPTED:
+            # Not handed over: the queue's time-out runs, as it did for one that stood in line.
             request._handed = PENDING
             if request._deadline_ns == FOREVER and request._queue_timeout_ns != FOREVER:
                 request._deadline_ns = now_ns + request._queue_timeout_ns
@@ -172,6 +173,7 @@ class Queue(Held):
         channel.fail(request, fault)
         if fault is not error:
             self.gate.post(complain, "send() of %r raised", self.controller, error)
+        # If it is still unsent, a port raised: that says nothing about this link.
         if isinstance(error, RemoteGone) and request._handed != UNSENT:
             self.gate.note(self.pump.life.take_gone, str(error))
 
@@ -185,6 +187,7 @@ class Queue(Held):
             text = str(outcome.retry).encode()
             self.gate.tap.see(SEEN_BUSY, channel.number, request, text, 0, 0)
         if outcome.retry == "at":
+            # A driver that keeps naming a time in the past would otherwise keep the leader awake.
             past = outcome.retry_ns <= now_ns
             self.not_before_ns = now_ns + self.poll_ns if past else outcome.retry_ns
         elif outcome.retry == "tx_done" and self.slots_used == 0:
@@ -258,7 +261,7 @@ class Queue(Held):
                     request._owner._channel.overdue(request)
                 elif request._deadline_ns < bound:
                     bound = request._deadline_ns
-        self.next_deadline_ns = bound
+        self.next_deadline_ns = bound  # a lower bound: what ended since costs one look in vain
 
     def __repr__(self) -> str:
         used = f"{self.slots_used}/{self.depth}"

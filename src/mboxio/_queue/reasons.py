@@ -179,6 +179,7 @@ def queue_full(channel: Crowded, backlog_limit: int, reason: str) -> QueueFull:
     }[reason]
     return QueueFull(
         f"channel {channel.name!r}: {detail}",
+        # Two numbers, as in the two mechanisms of the Linux kernel.
         errno=errno.ENOBUFS if reason == "backlog" else errno.ENOSPC,
         channel=channel.name,
         stage="queue",

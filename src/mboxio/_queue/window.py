@@ -5,6 +5,7 @@ from os import urandom
 from mboxio._base.request import Lent, Request
 from mboxio._base.states import HOLDS_MEMORY
 
+# With 16 bits of the number and the lowest one they fill the 32-bit tag of a ring.
 NONCE_BITS = 15
 NONCES_DRAWN_BYTES = 512
 """Drawn for many messages at once: a call costs as much as a few messages."""
