@@ -34,6 +34,7 @@ class Ears:
         Raises:
             OSError: there is no copy.
         """
+        # The driver may close its own, whose number is then used again; the copy stays ours.
         copy = os.dup(descriptor)
         self.copies.append(copy)
         self.loop.add_reader(copy, self._heard)

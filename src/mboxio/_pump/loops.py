@@ -220,7 +220,7 @@ class LoopPort:
         arrival = Arrival(self, future, bare)
         if not bare:  # `Request.__await__` gives up its own future
             future.add_done_callback(partial(self.forget, waitable))
-        self.pending += 1
+        self.pending += 1  # before `expect`, whose arrival may count down at once
         self.expect(arrival, waitable)
         if self.stale:
             try:
@@ -299,7 +299,7 @@ class LoopPort:
         if self in self.pump.loops:
             self.pump.loops.remove(self)
         if self.loop.is_closed():
-            self.queue.clear()
+            self.queue.clear()  # nothing runs there any more
             self.ears.close()
 
 

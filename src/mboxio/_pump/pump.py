@@ -58,6 +58,7 @@ class Pump(Spinner):
                     self.clock.check_signals()
                     self.stand_by(parker, waitable, until_ns)
         finally:
+            # However the wait ended: a leader that goes without an heir leaves the others asleep.
             self.gate.call_surely(self.step_down, parker, waitable)
         if not waitable.over:
             self.look()  # the last one: the reply may lie there while the leader is busy elsewhere
@@ -90,6 +91,7 @@ class Pump(Spinner):
         It cannot go on before the caller does, which takes its place until then. A caller also
         takes the place of a waiter in line below it.
         """
+        # The service thread's parker was made by the thread that connected, and has its number.
         if leader.thread_id == parker.thread_id and leader is not self.worker.parker:
             parker.below = leader
             return True
@@ -124,7 +126,7 @@ class Pump(Spinner):
             self.gate.wake(heir)
         else:
             self.worker.ring()
-        if self.loops:
+        if self.loops:  # the looks of the old leader took back what was announced for them
             self.rearm()
 
     def lead(self, parker: Parker, waitable: Request, until_ns: int) -> None:
@@ -147,7 +149,7 @@ class Pump(Spinner):
                 return False  # the new leader may sleep already: disturb nothing
             self.listening = False
             if why is EVENT and self.doubted(self.queues):
-                self.judge(self.arm())
+                self.judge(self.arm())  # before the turn, which takes the news that shows its use
             self.turn(now_ns, why)
             self.gate.settle()  # a refill may complete what this thread waits for
             over = waitable.over or now_ns >= until_ns
@@ -184,7 +186,7 @@ class Pump(Spinner):
     def watch(self, descriptors: tuple[int, ...]) -> None:
         """Use other descriptors from now on. Under the lock."""
         if descriptors and not self.closed:
-            self.reserve()
+            self.reserve()  # first, since it may raise: then nothing has changed
         self.descriptors = descriptors
         self.pollers = {}
         for port in self.loops:

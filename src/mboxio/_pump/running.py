@@ -40,6 +40,7 @@ def running_port(pump: Pump) -> LoopPort:
 
 
 def _add(pump: Pump, port: LoopPort) -> None:
+    # Each `asyncio.run` makes a loop of its own, and the ports of closed ones would pile up.
     for old in list(pump.loops):
         if old.loop.is_closed():
             old.drop()

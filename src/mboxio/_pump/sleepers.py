@@ -22,6 +22,7 @@ a look, which is little when it is spread over 64 events."""
 USELESS_MAX = 16
 """Events in a row that may be of no use, by chance or by a race. From the next one on, sleepers are
 deaf to the descriptors for a while."""
+# In 4 ms a flood fills the socket, and further doorbells are dropped before they cost us anything.
 DEAF_MIN_NS, DEAF_MAX_NS = 62_500, 4_000_000
 
 
@@ -182,6 +183,7 @@ def doze(clock: Clock, parker: Parker) -> str:
             except (OSError, ValueError):
                 pass  # one was closed, which poll takes for an event
             left_ms = 0.0
+        # Also after `select`, which is only for short times: this says what is readable.
         ready = poller.poll(min(max(0.0, left_ms), SLEEP_MAX_MS))
     why = LOOK
     for descriptor, _ in ready:

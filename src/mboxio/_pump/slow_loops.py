@@ -35,6 +35,7 @@ class DistantPort(LoopPort):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pump: Pump) -> None:
         super().__init__(loop, pump)
+        # One thread, so that verbs reach the hardware in the order in which they were called.
         self.executor = ThreadPoolExecutor(1, f"mboxio I/O {pump.life.address}")
 
     # -- what may take long; from the loop

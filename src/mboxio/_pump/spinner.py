@@ -59,6 +59,7 @@ class Spinner(Turns):
             full = not spins or looks % LOOKS_PER_TURN == 0
             if full:
                 now_ns = self.clock.now_ns()
+                # From the first full turn on: an answer that comes before needs no clock.
                 end_ns = end_ns or min(now_ns + self.spin_now_ns, until_ns)
             if full or (probe is not None and probe.news(only_replies)):  # without the lock
                 looked = False
@@ -88,12 +89,14 @@ class Spinner(Turns):
                 self.clock.give_way()  # on a CPU that both share, the remote may have answered then
             else:
                 break
+        # Its looks took the announcement back. A hint that spares the lock: `rearm` asks again.
         if self.listening or self.loops:
             self.gate.enter()
             try:
                 self.rearm()
             finally:
                 self.gate.leave()
+        # Where the remote was near, it has not spun and so has learned nothing.
         if self.spin_ns and not near:  # grow slowly where it paid, halve where it did not
             if waitable.over:
                 self.look_longer()
@@ -107,6 +110,7 @@ class Spinner(Turns):
         Returns:
             False if there is more to do than to look for it, and `Pump.drive` does it.
         """
+        # Where others sleep, looks have to be followed by an announcement, which `spin` makes.
         if shortcut is None or self.spin_now_ns <= 0 or self.listening or self.loops:
             return False
         looks = shortcut.look(waitable)

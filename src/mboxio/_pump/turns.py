@@ -62,7 +62,7 @@ class Turns(Sleepers):
         """Servicing raised: the driver's fault, or a signal handler's. Under the lock."""
         try:
             if not self.gate.defer(error):
-                raise error
+                raise error  # to the handler below, which judges the second try as well
             driver = self.controller
             self.gate.undisturbed(driver.service, queue, why)
         except Exception as fault:
@@ -98,6 +98,7 @@ class Turns(Sleepers):
         try:
             if why is EVENT and self.doubted(self.queues):
                 self.judge(self.arm())
+                # For this caller: left there, it would make the next sleeper deaf in its place.
                 deaf_ns, self.deaf_ns = self.deaf_ns, 0
             self.look_now(self.clock.now_ns(), self.hint() if why is None else why)
         finally:
@@ -120,7 +121,7 @@ class Turns(Sleepers):
                 self.turn(self.clock.now_ns(), LOOK)
                 tries += 1
             if tries == 16:
-                self.kick()
+                self.kick()  # nothing is announced: the sleepers have to look themselves
 
     def due_ns(self) -> int:
         """Return when something is due, at the latest.
