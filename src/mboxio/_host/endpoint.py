@@ -135,7 +135,7 @@ class Endpoint(Waited):
         channel: Channel = self._channel
         accepted = False
         if gate.lost or queue.fault is not None:
-            self._host.life.seek()
+            self._host.life.seek()  # without the lock: `reconnect` may take long
         gate.enter()
         try:  # right after it: an interrupt in between would leave the lock taken forever
             now_ns = gate.clock.now_ns()
@@ -187,7 +187,7 @@ class Endpoint(Waited):
         queue: Queue = self._queue
         reason = NOT_NOW  # the hardware takes nothing while the remote is lost
         if not self._gate.lost:
-            self._pump.look_now(now_ns, self._pump.hint())
+            self._pump.look_now(now_ns, self._pump.hint())  # some programs do nothing else
             if queue.fault is not None:
                 raise stopped(self._channel, queue.fault)
             if not self._gate.lost:
@@ -199,7 +199,7 @@ class Endpoint(Waited):
         wait_ns = request._queue_timeout_ns
         request._deadline_ns = FOREVER if wait_ns == FOREVER else now_ns + wait_ns
         if request._state == NEW:
-            request._apply(QUEUE)
+            request._apply(QUEUE)  # otherwise a `Busy` has queued it already
         queue.stand_in_line(self, request, BY_WAITER if waits else BY_SUBMIT)
         if self._gate.tap is not None:
             self._gate.tap.see(SEEN_QUEUED, self._channel.number, request, None, 0, now_ns)
@@ -221,7 +221,7 @@ class Endpoint(Waited):
         if self._gate.lost and not waits:
             raise refusals.gone(channel, self._host.life.lost_reason)
         if now_ns >= queue.next_deadline_ns:
-            queue.on_time(now_ns)
+            queue.on_time(now_ns)  # it may free a place, and perhaps no thread minds the time
             self._gate.settle()
 
     def _prepare(self, request: Request) -> None:
@@ -244,7 +244,7 @@ class Endpoint(Waited):
                 0 if request._state == DONE else int(getattr(error, "status", None) or error.errno)
             )
             self._gate.post(self._ports.tx_done, request.data, status)
-        if self._flushes.open and not request._holds & HOLDS_SLOT:
+        if self._flushes.open and not request._holds & HOLDS_SLOT:  # else see `_slot_freed`
             self._flushes.slot_freed(request)
 
     def _slot_freed(self, request: Request) -> None:

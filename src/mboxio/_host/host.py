@@ -76,7 +76,7 @@ class Host:
         try:
             controller.open()
         except BaseException:
-            self.closed = True
+            self.closed = True  # first: a finalizer has nothing left to do
             controller.close()
             self.gate.call(self.pump.close)
             self.gate.close()
@@ -112,7 +112,7 @@ class Host:
         channel = self.channel_class(
             self, name, len(self.channels), queue, correlator, can_send, can_receive, context
         )
-        self.channels = {**self.channels, name: channel}
+        self.channels = {**self.channels, name: channel}  # replaced: it is read without the lock
         self.declared(channel)
         return channel
 
@@ -177,7 +177,7 @@ class Host:
             self.check_open()
             if channel.users == 0:
                 self.controller.start(channel)
-            channel.users += 1
+            channel.users += 1  # a `start` that raised has left none
             client._joined = True
             self.gate.call(channel.add_client, client)
 
@@ -241,7 +241,7 @@ class Host:
                 self.controller.close()
             except Exception as error:
                 complain("close() of %r raised", self.controller, error)
-        self.worker.stop(5.0)
+        self.worker.stop(5.0)  # without `admin`, which the callbacks that it finishes may need
         for port in list(self.pump.loops):
             port.close()
         self.gate.call(self.pump.close)

@@ -58,7 +58,7 @@ class Hurry:
                     yield request._deadline_ns
             for client in queue.line:
                 yield from (request._deadline_ns for request in client._backlog.line)
-        for request, came_ns in list(self.coming.items()):
+        for request, came_ns in list(self.coming.items()):  # others add to it without the lock
             until_ns = came_ns + max(request._timeout_ns, request._queue_timeout_ns)
             if until_ns < began_ns - FORGOTTEN_NS:
                 self.came(request)

@@ -103,6 +103,7 @@ class Life:
         if self.host.closed:
             return
         lost = self.gate.lost
+        # Up with another epoch: it was quicker to come back than its loss to be noticed.
         died = (not up and not lost) or (up and self.epoch not in (-1, epoch))
         if died:
             self.end(reason or "it restarted")
@@ -213,7 +214,7 @@ class Life:
     def try_again(self) -> None:
         """Try to reach the remote if a try is due; pauses grow. Without the lock."""
         host = self.host
-        if self.gate.forked or self.gate.lock.mine():
+        if self.gate.forked or self.gate.lock.mine():  # `reconnect` is never called under the lock
             return
         taken: list[bool] = []
         try:
@@ -223,6 +224,8 @@ class Life:
                 # Another thread is at it, or opens or closes clients.
                 self.gate.call(self.plan, True)
                 return
+            # Asked under `admin`: another thread may have tried since, or is still at it below on
+            # this stack, where `admin` lets us in again.
             early = self.gate.clock.now_ns() < host.pump.reconnect_ns
             if self.trying or not self.gate.lost or host.closed or early:
                 return

@@ -131,6 +131,7 @@ class Handler:
 
     def ask(self, tag: int, message: bytes) -> None:
         """Call the function where the client's user code runs. Under the lock."""
+        # The life of now: an answer that is ready in the next one must not reach that remote.
         self.client._at_home.post(self.run, tag, message, self.client._host.life.number)
 
     def run(self, tag: int, message: bytes, life: int) -> Any:

@@ -50,7 +50,7 @@ class Waited(Owner):
 
     def _look_at(self, waitable: Request) -> None:
         """See `Owner._look_at`."""
-        if not self._gate.lock.mine() and not self._gate.forked:
+        if not self._gate.lock.mine() and not self._gate.forked:  # `done` may be called in an op
             self._pump.look()
 
     def _cancel(self, request: Request) -> bool:
