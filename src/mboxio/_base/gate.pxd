@@ -14,6 +14,8 @@ cdef class Gate:
     cdef public list dirty, wakes, kicks, taps
     cdef public bint eventful, forked, lost
 
+    # A result that means nothing is a C value: to return None is to write to a counter, and each
+    # write waits for the one before.
     cpdef bint enter(self) except -1
     cpdef bint wait_for_lock(self) except -1
     cpdef bint leave(self) except -1

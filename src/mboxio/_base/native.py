@@ -24,7 +24,7 @@ class Mutex:
     __slots__ = ("_holder", "_lock")
 
     def __init__(self) -> None:
-        self._lock = RLock()
+        self._lock = RLock()  # it knows its owner, as a plain lock does not
         self._holder: FrameType | None = None
 
     def acquire(self) -> None:
@@ -34,7 +34,7 @@ class Mutex:
 
     def try_acquire(self) -> bool:
         """Take the lock if it is free; it is not while this thread is inside."""
-        if self.mine() or not self._lock.acquire(False):
+        if self.mine() or not self._lock.acquire(False):  # an RLock lets its owner in again
             return False
         self._holder = _responsible(_getframe(1))
         return True

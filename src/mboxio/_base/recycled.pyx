@@ -72,6 +72,7 @@ cdef void recycle(PyObject *request) noexcept:
         (<Request> request)._into = None
     if (<Request> request)._lent is not None:
         (<Request> request)._lent = None
+    # Asked only now: what was dropped above may have brought others into the stack.
     if type(<Request> request) is not Request or count == KEPT:
         PyObject_GC_Track(request)
         mboxio_plain_dealloc(request)

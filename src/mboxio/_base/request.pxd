@@ -39,6 +39,7 @@ cdef class Request:
         self, Owner owner, bytes data, bint tied, long long timeout_ns, long long queue_timeout_ns
     )
     cpdef bint _under_way(self) noexcept
+    # Apart from `_apply`: a `cpdef` method looks for an override at each call.
     cpdef bint _step(self, int event) except -1
     @cython.locals(following=int)
     cdef bint _apply(self, int event) except -1

@@ -190,7 +190,7 @@ class Request:
 
     def _finish(self, core: Wakes) -> None:
         """Be over, and note all watchers for waking. Under the lock."""
-        self.over = True
+        self.over = True  # of a completion; `Ends.finish` has done so for requests
         if self._watchers is not None:
             watchers = self._watchers
             self._watchers = None  # each is told once

@@ -48,8 +48,9 @@ _ENDING = {FAIL: FAILED, TIME_OUT: TIMED_OUT, CANCEL: CANCELLED, CLOSE: CLOSED}
 TRANSITIONS: dict[int, dict[int, int]] = {
     NEW: {QUEUE: QUEUED, SEND: SENDING},
     QUEUED: {SEND: SENDING, **_ENDING},
+    # Under the lock all the time: a time-out or `cancel` comes after `send` has returned.
     SENDING: {REFUSE: QUEUED, HAND_OVER: SENT, COMPLETE: DONE, FAIL: FAILED},
-    SENT: {TX_DONE: AWAITING, COMPLETE: DONE, **_ENDING},
+    SENT: {TX_DONE: AWAITING, COMPLETE: DONE, **_ENDING},  # a reply before TX done implies it
     AWAITING: {COMPLETE: DONE, **_ENDING},
     **{end: {} for end in ENDS},
 }

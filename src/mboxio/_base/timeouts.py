@@ -20,6 +20,6 @@ def nanoseconds(timeout_s: float | None) -> int:
     """
     if timeout_s is None:
         return FOREVER
-    if not 0 <= timeout_s < 9e9:
+    if not 0 <= timeout_s < 9e9:  # with the clock's time added, in ns, still less than `FOREVER`
         raise ValueError("a time-out is 0 or more seconds and finite; None waits for ever")
     return int(timeout_s * 1e9)
