@@ -111,6 +111,7 @@ class AsyncClient(Verbs):
         """Take the running loop as the place of this client's user code."""
         if self._at_home is None or self._at_home.loop.is_closed():
             self._at_home = running_port(self._pump)
+            # One for the client itself: while it is open, its loop minds deadlines and events.
             self._gate.call(self._at_home.attend, self._attended + 1)
 
     def _find_home(self) -> None:

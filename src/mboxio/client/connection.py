@@ -91,7 +91,7 @@ class Connection:
         host, found = self._host, self._choose(channel, correlator)
         kind = PatientClient if host.pump.distant else Client
         client = kind(host, found, backlog, timeout_s, queue_timeout_s, ports)
-        client._at_home = host.worker
+        client._at_home = host.worker  # before `join`, which may give it something to attend to
         host.join(found, client)
         return client
 

@@ -67,6 +67,7 @@ def make(address: Address, allow: frozenset[str] | None = None) -> Controller:
         _check(f"{address.controller}: option {key}={value!r:.40}", fields[key], value)
     try:
         controller: Controller = kind(address.name, options)
+        # It may stand on another controller, which has to be within the same reach.
         controller.stack(functools.partial(connect, allow=allow))
     except ValueError as error:
         raise AddressError(_with_address(address, error)) from None
@@ -149,7 +150,7 @@ def resolve(address: str, allow: Collection[str] | None = None) -> tuple[Address
         from mboxio.address import by_tree as dt  # reading device trees is not for everybody
 
         parsed, specifier = dt.resolve(parsed, names)
-        require_allowed(parsed, names, _names)
+        require_allowed(parsed, names, _names)  # again: the tree has named another address
         return parsed, specifier
     except OSError as error:
         refuse_exhausted(error, address)  # of an import

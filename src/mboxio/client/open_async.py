@@ -159,6 +159,7 @@ async def _in_thread(opening: Opening) -> tuple[Connection, Any]:
 
     def work() -> tuple[Connection, Any]:
         connection, channel = opening()
+        # First: whichever thread is later sees what the other did, and closes the connection.
         made.append(connection)
         if abandoned:
             connection.close()

@@ -46,6 +46,7 @@ class Sender(Endpoint):
             MessageTooLong, ClosedError, RemoteGone, OutOfStep: nothing was accepted.
         """
         if queue_timeout_s is DEFAULT and into is None and lent is None:
+            # By the class: a call by `self` would look for an override each time.
             shortly = Sender._shortly(self, data, timeout_s)
             if shortly is not None:
                 return shortly
@@ -122,7 +123,7 @@ class Sender(Endpoint):
         if shortly is not None:
             request = shortly
         else:
-            self._gate.may_wait()
+            self._gate.may_wait()  # first: a wait that is refused leaves nothing in flight
             request = Endpoint._draft(self, data, tied, timeout_s, queue_timeout_s, into)
         try:
             if shortly is None:
@@ -151,6 +152,7 @@ class Sender(Endpoint):
         if timeout_s is DEFAULT:
             return shortcut.submit(self, data, self._timeout_ns)
         channel: Channel = self._channel
+        # Before the time-out is read, as in the general way: so both raise the same error.
         if len(data) > channel.message_bytes:
             return None
         return shortcut.submit(self, data, nanoseconds(timeout_s))
@@ -165,6 +167,7 @@ class Sender(Endpoint):
     def _shortcut(self) -> Shortcut | None:
         """Return the channel's, unless this client's messages are none for it."""
         channel: Channel = self._channel
+        # Without a home, `_draft` has to find one for the user code of this client.
         if self._closed or self._checks or self._at_home is None:
             return None
         return channel.shortcut

@@ -163,8 +163,8 @@ class Verbs(Sender):
     def close(self) -> None:
         """End all requests of this client as closed. Idempotent, from any thread or callback."""
         if self._gate.lock.mine():  # a finalizer or port in the middle of something: afterwards
-            self._gate.note(self._decide_close)
-            self._gate.post(self.close)
+            self._gate.note(self._decide_close)  # the requests end first
+            self._gate.post(self.close)  # and the channel is left without the lock, as `stop` asks
             return
         self._gate.call(self._decide_close)
         with self._host.admin:
