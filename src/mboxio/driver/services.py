@@ -96,7 +96,7 @@ class Services:
 
     def handed_over(self, queue: DriverQueue, handles: Iterable[int]) -> None:
         """Report that messages leave now for which ``send`` said `ACCEPTED`."""
-        self.host.gate.call(queue.take_handed_over, list(handles))
+        self.host.gate.call(queue.take_handed_over, list(handles))  # a copy, as in `tx_done`
 
     def complete(
         self, channel: DriverChannel, handle: int, status: int, reply: bytes = b""
