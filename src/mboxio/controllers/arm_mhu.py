@@ -99,7 +99,7 @@ class Mhu(MhuTree):
     def ring(self, channel: DriverChannel) -> None:
         """Raise the channel's bit, whether or not it is up."""
         if self.options.words:
-            super().ring(channel)
+            super().ring(channel)  # which refuses: the bits are a message there
         self.raise_bits(channel.context)
 
     def raise_bits(self, bits: int) -> None:
@@ -120,5 +120,6 @@ class Mhu(MhuTree):
             if came & channel.context:
                 word = (came & channel.context).to_bytes(4, "little")
                 self.received(channel, [word if self.options.words else b""])
+            # A word has left when all of its bits were taken.
             if taken & channel.context and not self.pending & channel.context:
                 self.tx_done(channel.queue, 1)

@@ -308,7 +308,7 @@ class Bcm2835(RegisterController):
                 break
             self.take(self.read.read())
         else:
-            self.event()
+            self.event()  # one look is bounded: the rest is for the next one
         if self.fifo and (self.cheap or why is POLL or len(self.fifo) >= DEPTH):
             self.see_what_left()
 
@@ -344,6 +344,7 @@ class Bcm2835(RegisterController):
     def see_what_left(self) -> None:
         """Report what is not in MAIL1 any more."""
         status = self.outbox.read()
+        # Where the hardware does not count, all of them may still be there.
         remaining = 0 if status.empty else status.level or len(self.fifo)
         while len(self.fifo) > remaining:
             queue, handle = self.fifo.popleft()

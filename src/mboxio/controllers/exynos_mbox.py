@@ -150,6 +150,7 @@ class ExynosMailbox(Controller):
         pending = self.region.read(INTSR0, 4) & self.listening
         if not pending:
             return
+        # Before it is told: what comes from here on is pending again.
         self.region.write(INTCR0, pending, 4)
         for line, channel in enumerate(self.declared_channels().values()):
             if pending >> line & 1:

@@ -140,7 +140,7 @@ class RegisterController(Controller):
             return  # a look is for all queues, so one in each round of them is enough
         self.looked = {queue}
         if self.irq is not None:
-            self.irq.clear()
+            self.irq.clear()  # before the look: what comes after it interrupts again
         self.look(queue, why)
         if self.irq is not None:
             self.irq.unmask()
@@ -200,4 +200,5 @@ class RegisterController(Controller):
     def forked(self) -> None:
         """See `Controller.forked`."""
         self.reaching = None  # it stayed behind
+        # Not the subclass's own, which may write to registers that the parent still uses.
         RegisterController.close(self)

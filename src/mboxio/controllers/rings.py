@@ -166,6 +166,7 @@ class RingController(Controller):
         self, channel: DriverChannel, handle: int, tag: int, message: bytes, status: int
     ) -> Outcome:
         """See `Controller.reply`."""
+        # `same_life` is not asked: only framed lanes bring requests, and no two lives share rings.
         lane = channel.context
         kind = REPLY
         if status:
@@ -258,6 +259,7 @@ class RingController(Controller):
         else:
             if len(message) < STATUS_BYTES:
                 raise RemoteError(f"the remote lied: an error reply of {len(message)} bytes")
+            # An error reply with status 0 is an error all the same.
             status = int.from_bytes(message[:STATUS_BYTES], "little", signed=True) or errno.EIO
             channel.take_completion(whole(lane, tag), status, message[STATUS_BYTES:])
 

@@ -251,7 +251,7 @@ class SharedMemory(RingController):
         """See `Controller.forked`."""
         self.linked = False
         if self.socket is not None:
-            self.socket.close()
+            self.socket.close()  # not `let_go`, whose shutdown would end the parent's connection
         if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1

@@ -128,6 +128,7 @@ class Vcio(Controller):
 
     def start(self, channel: DriverChannel) -> None:
         """Start the thread."""
+        # A new queue: a thread that still hangs in the kernel reads the old one.
         self.order = SimpleQueue()
         self.thread = threading.Thread(
             target=_work, args=(self.order, weakref.ref(self)), name="mboxio vcio", daemon=True
@@ -160,10 +161,11 @@ class Vcio(Controller):
 
     def carry(self, handle: int) -> None:
         """Give one message to the kernel."""
+        # Without the lock: the one that pops it owns it, this thread or `abort`.
         message = self.waiting.pop(handle, None)
         if message is None:
             return  # it was taken back
-        self.tx_done(self.queue, [handle])
+        self.tx_done(self.queue, [handle])  # it leaves now, and the time of its reply begins
         buffer = bytearray(message)
         try:
             self.ioctl(self.descriptor, self.number, buffer, True)

@@ -76,6 +76,7 @@ class AcpmChannels(AcpmNode):
         if channel in self.used:
             return
         assert self.region is not None
+        # One word stands for the channel: the index that only its host writes.
         self.claims.add(self.region, each.to_remote.front, 4, f"channel {channel.name}")
         self.bells.add(channel, None if each.polled else self.told)
         try:
