@@ -92,6 +92,7 @@ cdef class CompiledArmed(Armed):
             mboxio_arm(self.own, &self.sleeps)
             return True
         with nogil:
+            # Up to 9 µs in the kernel, in which other threads may run.
             armed = mboxio_arm_and_fence(self.own, &self.sleeps)
         return armed
 
@@ -156,7 +157,7 @@ cdef class CompiledProducer(Producer):
                      Py_ssize_t length) except -1:
         cdef int result
         if length > self.ring.message_bytes:
-            self.check(self.ring.lie)
+            self.check(self.ring.lie)  # a broken ring says so first, as the reference does
             raise MessageTooLong(
                 f"the message has {length} bytes, the ring takes {self.ring.message_bytes}"
             )

@@ -262,7 +262,7 @@ class Consumer(Ring):
             while len(messages) < limit and (message := self.take()) is not None:
                 messages.append((self.kind, self.tag, message))
         except RemoteError:
-            if not messages:
+            if not messages:  # otherwise the next call raises it: the ring stays broken
                 raise
         self.release()
         return messages

@@ -27,7 +27,7 @@ LINE_BYTES = 64
 NAME_BYTES = 32
 SLOT_HEADER_BYTES = 8
 SLOTS_MAX = 65536
-LENGTH_MAX = 0xFFFFFF
+LENGTH_MAX = 0xFFFFFF  # 24 bits: the kind has the other 8 of that word
 TAG_MASK = 0xFFFFFFFF
 TAG_SPAN = TAG_MASK + 1
 CHANNELS_MAX = 1024
@@ -196,7 +196,7 @@ def plan(channels: Iterable[ChannelSpec], epoch: int) -> MemoryLayout:
     for spec in specs:
         _check_spec(spec)
         slot_bytes = SLOT_HEADER_BYTES + (spec.message_bytes + 7) // 8 * 8
-        slots = spec.depth + 1
+        slots = spec.depth + 1  # one stays empty: equal indices mean an empty ring
         # One line per side: who gives back a slot and sends the next one touches it once.
         host, remote = offset, offset + LINE_BYTES
         base = remote + LINE_BYTES
@@ -221,7 +221,7 @@ def write(region: Region, layout: MemoryLayout) -> None:
         IndexError: the region is too small.
     """
     region.check(0, layout.size_bytes)
-    region.write(0, 0, 4)
+    region.write(0, 0, 4)  # no magic until all is there
     region.write_words(LINE_BYTES, [0] * (2 * LINE_BYTES // 4))
     for number, channel in enumerate(layout.channels):
         fields = [channel.flags, 0]
@@ -272,7 +272,7 @@ def _channel(name: bytes, flags: int, _reserved: int, *rings: int) -> ChannelLay
     try:
         decoded = text.decode()
     except UnicodeDecodeError:
-        decoded = "\0"
+        decoded = "\0"  # not printable, so refused below
     if not decoded.isprintable() or padding.strip(b"\0"):
         raise _lie(f"the channel name {name!r} is not printable UTF-8 padded with zeros")
     return ChannelLayout(decoded, flags, _ring(*rings[:5]), _ring(*rings[5:]))

@@ -38,7 +38,7 @@ class _Slots:
             raise ValueError(f"the ring cannot be used: {wrong}")
         self.region = region
         self.layout = layout
-        self.blocks = region.kind is Kind.NORMAL
+        self.blocks = region.kind is Kind.NORMAL  # other memory takes whole words only
 
     def load(self, offset: int) -> int:
         return self.region.read(offset, 4)
