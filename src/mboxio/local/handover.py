@@ -61,6 +61,7 @@ def receive_memory(
         if len(descriptors) != 1:
             raise RemoteError(f"{where}: {len(descriptors)} descriptors, not one")
         mapping = _map(descriptors[0], least_bytes, where)
+        # Not earlier: to take a message without room for its descriptors closes them.
         connection.recv(len(hello), socket.MSG_DONTWAIT)
         os.close(descriptors.pop())  # a memory that is mapped
         return mapping

@@ -150,7 +150,7 @@ def unlisten(path: str, listening: socket.socket, lock: int) -> None:
         _remove(path)
     _send_home(listening)
     listening.close()
-    _unlock(path, lock)
+    _unlock(path, lock)  # last: from here on another remote may take the name
 
 
 def _send_home(listening: socket.socket) -> None:
