@@ -55,6 +55,7 @@ def map_physical(
     root = ROOT if root is None else root
     what = f"devmem:{address:#x}+{size_bytes:#x}"
     try:
+        # With O_SYNC the kernel maps it uncached.
         descriptor = os.open(root / "dev/mem", os.O_RDWR | os.O_SYNC | os.O_CLOEXEC)
     except OSError as error:
         refuse_exhausted(error, what)

@@ -195,6 +195,7 @@ class Memory(Region):
     def write_words(self, offset: int, words: Sequence[int]) -> None:
         self.check(offset, 4 * len(words), 4)
         view = self._views[4]
+        # Not as a slice, which may be copied in any width and order.
         for index, word in enumerate(words, offset // 4):
             view[index] = word
 

@@ -45,6 +45,7 @@ def connected(scheme: str, where: str, how_to_start: str) -> socket.socket | Ser
             raise AddressError(f"{scheme}:{where[:80]}: a port is 1 to {PORT_MAX}")
         place = host.strip("[]") or "localhost", int(port)
         connection = socket.create_connection(place, ANSWER_S)
+        # Questions are small: without this, each may wait until the one before is acknowledged.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
     except (OSError, OverflowError) as error:

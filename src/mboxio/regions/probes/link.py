@@ -327,6 +327,7 @@ class Link(ABC):
         """Take the connection for dead; returns the error to raise."""
         self.broken = f"{self.scheme}:{self.where} {why}"
         try:
+            # Not closed before `release`: other threads may sleep on this descriptor.
             self.socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # the other side was faster
