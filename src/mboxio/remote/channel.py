@@ -121,7 +121,7 @@ class RemoteChannel:
 def error_message(status: int, text: str, message_bytes: int) -> bytes:
     """Return the message of an ``ERROR`` slot; the text is cut to what fits `message_bytes`."""
     room = message_bytes - STATUS.size
-    whole = text.encode(errors="replace")[:room].decode(errors="ignore")
+    whole = text.encode(errors="replace")[:room].decode(errors="ignore")  # never half a character
     return STATUS.pack(status) + whole.encode()
 
 

@@ -111,6 +111,7 @@ class Lane:
         Raises:
             RemoteError: the host broke the protocol.
         """
+        # Without room, `next_ns` says when to look again.
         room = self._limit - len(self._due) - len(self._waiting)
         return room <= 0 or not self._consumer.pending()
 
@@ -259,6 +260,7 @@ class Lane:
 
     def _add(self, due_ns: int, reply: _Reply) -> tuple[int, int, _Reply]:
         self._sequence += 1
+        # Replies that are due together keep their order, and are never compared.
         entry = (due_ns, self._sequence, reply)
         heapq.heappush(self._due, entry)
         return entry
@@ -322,7 +324,7 @@ class Lane:
             ring = self.layout.to_host
             if not push_header(self._region, ring, -kind, tag, oversize(ring)):
                 return False
-            self._producer.reset()
+            self._producer.reset()  # the slot was published behind its back
             return True
         if len(message) > self._producer.message_bytes:
             limit = self._producer.message_bytes

@@ -43,7 +43,7 @@ class Questions:
         if len(self.open) >= QUESTIONS_MAX:
             raise QueueFull("the host owes too many answers", reason="tags", channel=self.channel)
         self.tag = tag = (self.tag + 1) & 0xFFFFFFFF
-        self.open[tag] = answered
+        self.open[tag] = answered  # before the push: the serving thread may have the answer at once
         pushed = False
         try:
             pushed = push(REQUEST, tag, message)

@@ -186,6 +186,6 @@ class Hosts(Generic[End]):
             self._floods.forget(link.socket.fileno())
             del self.links[link.socket.fileno()]
             self._rounds.ends.remove(link.connection)
-            self._rounds.current = None
+            self._rounds.current = None  # otherwise it would keep the memory
             let_go(link.socket)
-        link.connection.abandon()
+        link.connection.abandon()  # without the lock: it runs callbacks

@@ -95,7 +95,7 @@ class Rounds:
         began_ns = now_ns = self.clock.now_ns()
         latest: Any = None
         worked = False
-        gave_way = True
+        gave_way = True  # it gives way after work only
         rounds = 0
         while not (self.stopping or self.silent):
             busy = False

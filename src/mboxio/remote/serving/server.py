@@ -161,7 +161,7 @@ class Server(Hosts[End]):
                 if at_ns is not None:
                     times_ns.append(at_ns)
             if not self.draining and self.links:
-                times_ns.append(now_ns + UNDRAINED_NS)
+                times_ns.append(now_ns + UNDRAINED_NS)  # doorbells are not heard
         return min(times_ns, default=None)
 
     def _events(self, events: Sequence[tuple[int, bool]]) -> None:

@@ -88,7 +88,7 @@ class Waiter:
 
     def mute(self, descriptor: int, muted: bool) -> None:
         """Wait only for its end, or again for both."""
-        self._poller.modify(descriptor, 0 if muted else READABLE)
+        self._poller.modify(descriptor, 0 if muted else READABLE)  # an end is reported in any case
 
     def remove(self, descriptor: int) -> None:
         """Wait no longer for this descriptor."""

@@ -83,6 +83,7 @@ class RemoteProcess(Started):
                 process.signal(signal.SIGTERM)
             elif self._control is not None:
                 self._control.close()  # which ends it, whichever of its threads gets a signal
+            # A frozen process has to go on to be able to end.
             if process is not None and process.signal(signal.SIGCONT):
                 process.wait(grace_s)
             self.kill()
