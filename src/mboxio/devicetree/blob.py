@@ -140,6 +140,7 @@ def parse(data: bytes) -> Node:
             size, name_at = _word(structure, offset), _word(structure, offset + 4)
             value = structure[offset + 8 : offset + 8 + size]
             end = strings.find(b"\0", name_at, name_at + PROPERTY_NAME_MAX)
+            # All properties of a node come before its first child (5.4.2 of the specification).
             if node is None or node.children or len(value) != size or end < 0:
                 raise _damaged(f"the property at {offset - 4:#x} cannot be")
             node.properties.setdefault(text(strings[name_at:end]), value)

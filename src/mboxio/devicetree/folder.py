@@ -128,7 +128,7 @@ class Folder:
             return None
         value = bytearray()
         try:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
+            if not stat.S_ISREG(os.fstat(file).st_mode):  # it may be something else by now
                 return None
             while part := os.read(file, READ_BYTES):
                 value += part

@@ -153,7 +153,7 @@ def specifiers(node: Node, find: Find, overlay: Overlay | None) -> Iterator[Spec
         own = cells[at : at + min(count, ARGUMENTS_MAX)]
         name = names[index] if index < len(names) else None
         yield Specifier(index, name, provider, own, _children(provider, own, find))
-        at += count
+        at += count  # also over cells that Linux does not keep
         index += 1
         before = provider
 
