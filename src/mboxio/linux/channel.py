@@ -98,6 +98,7 @@ class ChannelDriver(Controller):
             Capabilities(depth=depth, matches_replies=requests, message_bytes=8)
         )
         if requests:
+            # Not as a capability: the table of the window is made for the depth that is declared.
             self.queue.depth = UNBOUNDED
         self.channel = self.add_channel(str(self.chan.index), self.queue)
 
@@ -227,7 +228,7 @@ class mbox_chan:
             nanoseconds(patience_ms / 1000)  # refuses what is no time before anything happens
             message.parker = Parker()
         number = next(self.numbers)
-        self.sent[number] = message
+        self.sent[number] = message  # before `post`, which calls `prepare`
         request: Any = None
         try:
             request = owner.post(carried(number))

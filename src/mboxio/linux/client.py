@@ -36,7 +36,7 @@ def mbox_bind_client(chan: mbox_chan, cl: mbox_client) -> int:
         if chan.claimed or not mbox.owner.try_get():
             log.debug("%r is not free", chan, extra={"code": "not_free"})
             return -EBUSY
-        chan.claimed = True
+        chan.claimed = True  # keeps others out of what follows without the lock
     try:
         chan.take(cl)
     except ClosedError:  # the controller has just been unregistered

@@ -44,7 +44,7 @@ def mbox_controller_unregister(mbox: mbox_controller | None) -> None:
         if mbox not in controllers:
             log.warning("%s: is not registered", name_of(mbox.dev))
             return
-        controllers.remove(mbox)
+        controllers.remove(mbox)  # first: no client binds to it from here on
     for chan in mbox.chans:
         free(chan, -ENODEV)
     mbox.poller.close()

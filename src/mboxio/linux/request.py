@@ -40,14 +40,14 @@ class Posted(Watcher):
             return -EINVAL
         if self.result == -EINPROGRESS:
             if self.wait is not None:
-                self.wait.expect()
+                self.wait.expect()  # before `watch`, which may complete it at once
             self.gate.call(self.watch)
         return self.result
 
     def hand_over(self, handle: int) -> Outcome:
         """Call ``send_request``. Under the core's lock."""
         self.handle = handle
-        self.req.in_flight.append(self)
+        self.req.in_flight.append(self)  # before the op, in which it may be completed
         outer = context.sending
         context.sending = outer or self
         try:

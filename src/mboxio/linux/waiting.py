@@ -126,6 +126,7 @@ class Poller:
             self.due_ns = self.timer = None
         again = False
         with interrupt_context():
+            # Without the lock: `tick` hands the next message over, and that starts the timer.
             for chan in self.mbox.chans:
                 if not chan.polled:
                     continue
@@ -134,7 +135,7 @@ class Poller:
                 else:
                     again = True
         with self.lock:
-            if again and self.due_ns is None:
+            if again and self.due_ns is None:  # else a message that went out has armed it
                 periods = (self.clock.now_ns() - due_ns) // self.period_ns + 1
                 self.arm(due_ns + periods * self.period_ns)
 
