@@ -22,11 +22,14 @@ from mboxio import (
     MailboxError,
     Outcome,
     QueueFull,
+    Request,
     RequestCancelled,
     Tagged,
     WouldDeadlock,
 )
 from mboxio._base.deputies import acting
+from mboxio._base.native import COMPILED
+from mboxio._base.states import DONE
 from mboxio.controllers.loopback import Loopback
 from mboxio.testing.tracer import Tracer
 from tests.tools import fork
@@ -451,3 +454,29 @@ def test_a_full_queue_is_refused_at_once_and_says_why() -> None:
         assert caught.value.reason == "slots"
         assert caught.value.handed_over == "no"
         assert "2 slots" in str(caught.value)
+
+
+@pytest.mark.skipif(COMPILED, reason="compiled calls cannot be seen, and nothing runs in between")
+def test_another_thread_never_finds_a_state_without_its_outcome(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It runs between any two bytecodes: here, as soon as the state says that it is over."""
+    apply = Request._apply
+    found: list[Any] = []
+
+    def applied(request: Request[Any], event: int) -> bool:
+        done = apply(request, event)
+        if request._state >= DONE:  # what `result` of another thread asks
+            found.append(request._value)
+        return done
+
+    monkeypatch.setattr(Request, "_apply", applied)
+    driver = Manual()
+    with Connection(driver) as connection:
+        client = connection.client(0)
+        answered, cancelled = client.submit(b"1"), client.submit(b"2")
+        driver.answer(b"one", 0)
+        cancelled.cancel()
+        assert answered.result() == b"one"
+    assert found[0] == b"one"
+    assert isinstance(found[1], RequestCancelled)

@@ -64,9 +64,10 @@ class Ends(BaseChannel):
         """End a request, once; False if it had ended. Frees nothing but its user's memory."""
         if request._queued_by:
             self.queue.leave_line(request)
-        if not request._apply(event):
+        if request._state >= DONE:
             return False
-        request._value = value
+        request._value = value  # first: a thread that finds the state over reads it next
+        request._apply(event)
         if event == COMPLETE:
             self.counts.done += 1
         else:
