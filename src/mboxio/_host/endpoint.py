@@ -118,10 +118,14 @@ class Endpoint(Waited):
             request._into = view.cast("B") if view.nbytes else memoryview(bytearray())
         if lent is not None:
             request._lent = lent
-        if self._checks:
-            channel.controller.check(channel, message)
-        if channel.ties and (tied or channel.queue.always_replies):
-            channel.correlator.check(message)
+        try:
+            if self._checks:
+                channel.controller.check(channel, message)
+            if channel.ties and (tied or channel.queue.always_replies):
+                channel.correlator.check(message)
+        except MailboxError as refusal:
+            self._tell_refused(None, refusal)
+            raise
         return request
 
     def _hand_in(self, request: Request, waits: bool) -> None:

@@ -1,7 +1,8 @@
 """The user's door: a connection to a controller, which makes clients of its channels."""
 
+import os
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self, TypeAlias
 
 from mboxio._base.clock import SYSTEM, Clock
 from mboxio._base.tap import Tap
@@ -19,6 +20,12 @@ from mboxio.errors import AddressError, no_copy
 
 if TYPE_CHECKING:
     from mboxio.client.asynchronous import AsyncClient
+    from mboxio.recording.recorder import Recorder
+
+Record: TypeAlias = "str | os.PathLike[str] | Recorder | None"
+
+RECORD_VARIABLE = "MBOXIO_RECORD"
+"""See `mboxio.recording.program`."""
 
 
 class Connection:
@@ -30,6 +37,7 @@ class Connection:
         controller: the driver to attach.
         address: how the user called it, for messages.
         clock: the clock of everything on this connection.
+        record: see `mboxio.connect`.
         tap: told what happens to messages; see `mboxio._base.tap`.
     """
 
@@ -39,10 +47,19 @@ class Connection:
         *,
         address: str = "",
         clock: Clock = SYSTEM,
+        record: Record = None,
         tap: Tap | None = None,
     ) -> None:
         # What clients hold: it closes itself when the connection and they are forgotten.
         self._host = self._attach(controller, address, clock, tap)
+        if record is not None or os.environ.get(RECORD_VARIABLE):
+            from mboxio.recording.program import begin  # which few programs need
+
+            try:
+                begin(self._host, record)
+            except BaseException:
+                self._host.close()
+                raise
 
     def _attach(
         self,

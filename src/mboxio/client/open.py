@@ -3,10 +3,9 @@
 import dataclasses
 import functools
 import math
-import os
 import typing
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from mboxio._base.clock import SYSTEM, Clock
 from mboxio._base.timeouts import DEFAULT
@@ -15,19 +14,12 @@ from mboxio.address import catalogue
 from mboxio.address.address import Address as Address
 from mboxio.address.allowed import names_of, require_allowed
 from mboxio.client.blocking import Client
-from mboxio.client.connection import Connection
+from mboxio.client.connection import Connection, Record
 from mboxio.client.distant import PatientClient
 from mboxio.client.patience import Patience
 from mboxio.driver.controller import Controller
 from mboxio.errors import AddressError, MailboxError
 
-if TYPE_CHECKING:
-    from mboxio.recording.recorder import Recorder
-
-Recording: TypeAlias = "str | os.PathLike[str] | Recorder | None"
-
-RECORD_VARIABLE = "MBOXIO_RECORD"
-"""See `mboxio.recording.program`."""
 SECONDS_MAX = 1e6
 """Longer than anybody waits, and what the kernel can still count in milliseconds."""
 SPIN_MAX_S = 1.0
@@ -163,7 +155,7 @@ def connect(
     wait_s: float | None = None,
     allow: Collection[str] | None = None,
     clock: Clock = SYSTEM,
-    record: Recording = None,
+    record: Record = None,
 ) -> Connection:
     """Connect to the controller at an address.
 
@@ -209,7 +201,7 @@ def reach(
     address: str,
     patience: Patience | None = None,
     allow: Collection[str] | None = None,
-    record: Recording = None,
+    record: Record = None,
 ) -> tuple[Connection, Any]:
     """Connect to the controller at an address, and find the channel that it names."""
     patience = patience or Patience(None, what=address)
@@ -243,24 +235,15 @@ def _attach(
     address: Address,
     allow: frozenset[str] | None,
     clock: Clock,
-    record: Recording,
+    record: Record,
 ) -> Connection:
     controller = make(address, allow)
     try:
-        connection = Connection(controller, address=str(address), clock=clock)
+        return Connection(controller, address=str(address), clock=clock, record=record)
     except ValueError as error:
         if isinstance(error, MailboxError) and not hasattr(error, "option"):
             raise
         raise AddressError(_with_address(address, error)) from None
-    if record is not None or os.environ.get(RECORD_VARIABLE):
-        from mboxio.recording.program import begin  # which few programs need
-
-        try:
-            begin(connection._host, record)
-        except BaseException:
-            connection.close()
-            raise
-    return connection
 
 
 class OwnedClient(Client):
@@ -291,7 +274,7 @@ def open(
     queue_timeout_s: float | None = DEFAULT,
     wait_s: float | None = None,
     allow: Collection[str] | None = None,
-    record: Recording = None,
+    record: Record = None,
 ) -> Client:
     """Connect and open a client in one step; closing it closes the connection.
 

@@ -9,8 +9,8 @@ from mboxio._base.timeouts import DEFAULT
 from mboxio._pump.running import running_loop
 from mboxio.address.allowed import names_of
 from mboxio.client.asynchronous import AsyncClient
-from mboxio.client.connection import Connection
-from mboxio.client.open import Address, Recording, connect, reach
+from mboxio.client.connection import Connection, Record
+from mboxio.client.open import Address, connect, reach
 from mboxio.client.patience import Patience
 from mboxio.client.slow import DistantClient
 from mboxio.errors import MailboxError
@@ -43,7 +43,7 @@ class connect_async:
         wait_s: float | None = None,
         allow: Collection[str] | None = None,
         clock: Clock = SYSTEM,
-        record: Recording = None,
+        record: Record = None,
     ) -> None:
         Address.parse(address)  # what is no address at all is told at once
         Patience(wait_s)
@@ -91,7 +91,7 @@ class open_async:
         queue_timeout_s: float | None = DEFAULT,
         wait_s: float | None = None,
         allow: Collection[str] | None = None,
-        record: Recording = None,
+        record: Record = None,
     ) -> None:
         Address.parse(address)  # what is no address at all is told at once
         Patience(wait_s)
@@ -139,7 +139,7 @@ Opening = Callable[[], tuple[Connection, Any]]
 
 
 async def _patiently(opening: Opening, wait_s: float | None) -> tuple[Connection, Any]:
-    """Try as `registry.patiently` does; the pauses are the loop's."""
+    """Try as `patiently` does; the pauses are the loop's."""
     running_loop()  # before anything is opened
     patience = Patience(wait_s)
     while True:
