@@ -8,7 +8,7 @@ integers, messages hex, states and the like have their names; ``comment`` is for
 import json
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from mboxio.capture.blocks import fields_of
 from mboxio.capture.event import HANDED_OVER, OUTCOMES, Event, Kind
@@ -185,7 +185,7 @@ def event_from(found: dict[str, Any]) -> Event | None:
     return Event(
         time_ns,
         kind,
-        source_from(source),
+        source_from(cast("dict[str, Any]", source)),
         outcome=int(found.get("up") is True) if kind == Kind.LINK else OUTCOMES.index(outcome),
         handed_over=HANDED_OVER.index(handed_over),
         expects_reply=found.get("expects_reply") is True,
@@ -199,10 +199,10 @@ def _object(line: bytes) -> dict[str, Any] | None:
     if line.count(b",") > COMMAS_MAX:
         return None
     try:
-        found = json.loads(line)
+        found: Any = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
 def _line(found: dict[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from mboxio.capture.blocks import (
     COMMENT,
@@ -226,7 +226,8 @@ class PcapngReader:
         """Return the event of a packet, or why it is none."""
         if len(body) < PACKET_BYTES:
             return WRONG_LENGTH
-        number, high, low, captured, length = self.order.packet.unpack_from(body)
+        fields: tuple[int, ...] = self.order.packet.unpack_from(body)
+        number, high, low, captured, length = fields
         if captured > len(body) - PACKET_BYTES:
             return WRONG_LENGTH
         if number >= len(self.interfaces):
@@ -267,12 +268,13 @@ def nanoseconds(count: int, resolution: int) -> int:
 def source_of(name: bytes, description: bytes) -> Source:
     """Return the channel of an interface; of one that mboxio did not describe, the name alone."""
     try:
-        found = json.loads(description)
+        found: Any = json.loads(description)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict) or not isinstance(found.get("address"), str):
+    fields = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    if not isinstance(fields.get("address"), str):
         return Source(text_of(name.decode(errors="replace")), "")
-    return source_from(found)
+    return source_from(fields)
 
 
 def source_from(found: dict[str, Any]) -> Source:

@@ -2,7 +2,7 @@
 
 import struct
 import threading
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from mboxio.capture.blocks import DROPPED, INTERFACE, PACKET, SECTION
 from mboxio.recording.sinks import Sink
@@ -83,7 +83,7 @@ class Relay:
         with stream:
             while not self.failed.is_set():
                 try:
-                    data = stream.read1(READ_BYTES)  # type: ignore[attr-defined]
+                    data = cast("bytes", stream.read1(READ_BYTES))  # type: ignore[attr-defined]
                 except OSError as error:
                     self.warnings.append(f"a program was lost: {error}")
                     break

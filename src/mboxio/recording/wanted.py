@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from mboxio.capture.output import Output
 from mboxio.recording.recorder import Recorder
@@ -66,11 +66,12 @@ class Wanted:
             line += byte
         link.settimeout(None)
         try:
-            asked: Any = json.loads(line)
+            said: Any = json.loads(line)
         except RecursionError:
             raise ValueError("the question is too deep") from None
-        if not isinstance(asked, dict):
+        if not isinstance(said, dict):
             raise ValueError("the question is no object")
+        asked = cast("dict[str, Any]", said)
         address, channels = asked.get("address"), asked.get("channels")
         snap, offset_ns = asked.get("snap"), asked.get("offset_ns")
         numbers = all(each is None or type(each) is int for each in (snap, offset_ns))
@@ -78,7 +79,7 @@ class Wanted:
             raise ValueError("an address is text, and snap and offset_ns are numbers")
         if not 0 <= (snap or 0) <= SNAP_MAX or abs(offset_ns or 0) > OFFSET_MAX_NS:
             raise ValueError("snap or offset_ns is out of range")
-        names = channels if isinstance(channels, list) else []
+        names = cast("list[object]", channels) if isinstance(channels, list) else []
         if channels is not None and channels != [each for each in names if isinstance(each, str)]:
             raise ValueError("channels are names")
-        return cls(address, channels, snap, offset_ns)
+        return cls(address, cast("list[str] | None", channels), snap, offset_ns)

@@ -122,11 +122,11 @@ class MailboxCollector(Collector):
         hosts: dict[int, Host] = {}
         remotes: dict[int, HasStats] = {}
         for each in places:
-            if hasattr(each, "_host"):
-                host = cast(Host, each._host)
+            host: Host | None = getattr(each, "_host", None)
+            if host is not None:
                 hosts[id(host)] = host
             else:
-                remotes[id(each)] = each
+                remotes[id(each)] = cast("HasStats", each)
         for host in hosts.values():
             try:
                 if not host.closed:

@@ -1,7 +1,7 @@
 """``mboxio timeline``: captures as a file for the viewer of Perfetto, or as a picture."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -123,7 +123,7 @@ def timeline(
 
 
 @contextmanager
-def _opened(files: Sequence[str]) -> Iterator[list[Capture]]:
+def _opened(files: Sequence[str]) -> Generator[list[Capture]]:
     """Open captures; what was wrong with them is told in the end."""
     with ExitStack() as stack:
         captures = [stack.enter_context(read(file)) for file in files]
@@ -198,7 +198,7 @@ def _title(name: str, titles: Sequence[str], place: int) -> str:
 
 
 @contextmanager
-def _output(path: str) -> Iterator[Output]:
+def _output(path: str) -> Generator[Output]:
     output = open_output(path)
     try:
         yield output

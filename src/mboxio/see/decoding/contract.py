@@ -45,7 +45,7 @@ class Decoded:
 
     text: str
     lines: tuple[str, ...] = ()
-    fields: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 class Decoder(Protocol):

@@ -1,9 +1,9 @@
 """The property interface of a Raspberry Pi: tags by their names, answers with their units."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from mboxio.protocols import rpi_tags as tags
 from mboxio.protocols.rpi_buffer import REQUEST, Ask, asks_in, take_apart
@@ -29,9 +29,13 @@ SETS_POWER = tags.set_power(tags.Device.SD_CARD, False).tag
 
 ALONE = [each for each in tags.OVERVIEW if each.request in (b"", bytes(4))]
 BY_TAG = {each.tag: each for each in (*ALONE, tags.COMMAND_LINE)}
+THINGS = cast(
+    "tuple[tuple[Iterable[Any], Makers], ...]",
+    ((tags.Clock, CLOCKS), (tags.Voltage, VOLTAGES), (tags.Device, DEVICES)),
+)
 BY_THING = {
     (made.tag, made.request[:4]): made
-    for things, makers in ((tags.Clock, CLOCKS), (tags.Voltage, VOLTAGES), (tags.Device, DEVICES))
+    for things, makers in THINGS
     for thing in things
     for made in (make(thing) for make in makers)
 }

@@ -1,6 +1,6 @@
 """The screen of one channel: its last requests, and the ones that are stuck."""
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -71,7 +71,7 @@ class Last(Screen[None]):
             waiting = [row_of(each, now_ns, doubt_ns) for each in self.channel.stuck(STUCK_MAX)]
             over = [row_of(each, now_ns) for each in self.channel.ended(RECENT_MAX)]
         self.query_one("#facts", Static).update(Text("\n".join([self.channel.name, *lines])))
-        table = self.query_one(DataTable)
+        table = cast("DataTable[Text]", self.query_one(DataTable))
         at = table.cursor_row
         table.clear(columns=True)
         for name in HEADERS:

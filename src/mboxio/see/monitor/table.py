@@ -156,7 +156,7 @@ def fitting(width: int, name_width: int, gap: int) -> tuple[int, list[Column]]:
     name_width = min(max(name_width, NAME_MIN), NAME_MAX)
     name = min(name_width, max(width // 3, NAME_MIN))
     left = width - gap - name
-    chosen = []
+    chosen: list[Column] = []
     for column in sorted(COLUMNS, key=lambda each: each.importance):
         if left < column.width + gap:
             break

@@ -76,7 +76,7 @@ class Conversation:
     """
 
     source: Source
-    exchanges: list[Exchange] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list[Exchange])
     lost: int = 0
     strays: int = 0
     unsent: int = 0

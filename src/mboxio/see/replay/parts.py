@@ -45,8 +45,8 @@ class Part:
     conversation: Conversation
     correlator: Correlator
     script: Script
-    leading: list[Exchange] = field(default_factory=list)
-    following: dict[int, list[Exchange]] = field(default_factory=dict)
+    leading: list[Exchange] = field(default_factory=list[Exchange])
+    following: dict[int, list[Exchange]] = field(default_factory=dict[int, list[Exchange]])
 
     @classmethod
     def of(cls, conversation: Conversation, correlator: Correlator) -> "Part":

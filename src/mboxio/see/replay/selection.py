@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, TypeAlias, cast
 
 from mboxio.capture.event import Event
 from mboxio.capture.reading import Capture, read
@@ -32,7 +32,7 @@ class Selection:
 
     name: str
     conversations: list[Conversation]
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list[str])
 
 
 def select(recording: Recording, channels: Collection[str] | None = None) -> Selection:
@@ -50,7 +50,8 @@ def select(recording: Recording, channels: Collection[str] | None = None) -> Sel
         with read(cast("str | BinaryIO", recording)) as capture:
             return select(capture, channels)
     name = recording.name if isinstance(recording, Capture) else "the recording"
-    made = conversations(recording)
+    events: Any = recording
+    made = conversations(events)
     found = _chosen(made, channels, name)
     warnings = [*(recording.warnings if isinstance(recording, Capture) else ()), *_unsure(found)]
     return Selection(name, found, warnings)

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Protocol
 
-from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as proto
+from perfetto.protos.perfetto.trace import (  # pyright: ignore[reportMissingTypeStubs]
+    perfetto_trace_pb2 as proto,
+)
 
 from mboxio._base.texts import remote_text
 from mboxio.capture.event import Event

@@ -43,8 +43,8 @@ class Bar:
     end_ns: int
     name: str
     details: list[tuple[str, int | str]]
-    stages: list[tuple[Stage, int, int]] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
+    stages: list[tuple[Stage, int, int]] = field(default_factory=list[tuple[Stage, int, int]])
+    marks: list[Mark] = field(default_factory=list[Mark])
 
     @property
     def is_usual(self) -> bool:
