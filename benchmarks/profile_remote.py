@@ -30,8 +30,8 @@ SHORT_S = 60.0
 HANDLERS = {"bytes": bytes, "a function": lambda message: message}
 OBJECTS = {
     "interpreter": r"libpython|bin/python",
-    "channel": r"remote/lane",
-    "connection": r"remote/connection",
+    "channel": r"remote/served_channel",
+    "connection": r"remote/shm_end",
     "looks": r"serving/rounds",
     "rings": r"mboxio/ring/",
     "lock and clock": r"_base/native|vdso|\[vdso\]",

@@ -84,7 +84,7 @@ def test_the_sources_are_found() -> None:
 def test_classes_are_one_concept() -> None:
     """A class that no longer fits is more than one concept; one loop may take a few lines more."""
     lines = {
-        node.name: node.end_lineno - node.lineno + 1
+        f"{path.stem}.{node.name}": node.end_lineno - node.lineno + 1
         for path in SOURCES
         if path.suffix == ".py"
         for node in ast.walk(ast.parse(path.read_text()))
@@ -92,7 +92,7 @@ def test_classes_are_one_concept() -> None:
     }
     assert len(lines) > 200
     large = {name: count for name, count in lines.items() if count >= CLASS_LINES_MAX}
-    assert large.keys() <= {"Lane"}, large
+    assert large.keys() <= {"served_channel.ServedChannel"}, large
 
 
 def test_the_house_has_two_doors() -> None:

@@ -12,11 +12,11 @@ from typing import Any
 from mboxio.remote import Faults
 from mboxio.remote.acpm import AcpmRemote
 from mboxio.remote.acpm.pmic import PmicModel
-from mboxio.remote.acpm.sram import tagged
+from mboxio.remote.acpm.sram import with_number_of
 
 HANDLERS: dict[str, Any] = {
     "echo": bytes,
-    "reverse": lambda message: tagged(bytes(4) + message[:3:-1], message),
+    "reverse": lambda message: with_number_of(bytes(4) + message[:3:-1], message),
     "pmic": PmicModel(),
     "mute": lambda message: None,
 }

@@ -8,7 +8,7 @@ from mboxio.controllers.acpm import Acpm, AcpmOptions
 from mboxio.controllers.acpm.layout import AcpmSpec, plan, write
 from mboxio.regions import Memory, Region
 from mboxio.regions.interrupts import Doorbell
-from mboxio.remote.acpm.sram import tagged
+from mboxio.remote.acpm.sram import with_number_of
 from mboxio.ring import MESSAGE, consumer, producer
 from mboxio.sim import VirtualClock
 
@@ -93,7 +93,7 @@ class Far:
 
 def reply_to(message: bytes) -> bytes:
     """What this firmware replies: the body backwards, under the number of the message."""
-    return tagged(bytes(4) + message[:3:-1], message)
+    return with_number_of(bytes(4) + message[:3:-1], message)
 
 
 def tag_of(message: bytes) -> int:

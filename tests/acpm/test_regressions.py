@@ -26,7 +26,7 @@ from mboxio.controllers.acpm import layout as acpm
 from mboxio.controllers.acpm.layout import AcpmSpec
 from mboxio.protocols.acpm_pmic import Pmic
 from mboxio.remote.acpm.pmic import PmicModel
-from mboxio.remote.acpm.sram import tagged
+from mboxio.remote.acpm.sram import with_number_of
 from mboxio.sim.words_only import WordsOnly
 
 from .support import BASE, MS, Board, numbered, own, reply_to, silence, submit, tag_of
@@ -88,7 +88,7 @@ def test_the_firmwares_error_codes_are_mapped() -> None:
         for message in board.far[0].take():
             reply = model(message)
             assert reply is not None
-            board.far[0].put(tagged(reply, message))
+            board.far[0].put(with_number_of(reply, message))
         with pytest.raises(RemoteError, match="refused to read register 0x07") as caught:
             operation.result()
         assert (caught.value.status, caught.value.errno) == (1, errno.EACCES)

@@ -150,7 +150,7 @@ def test_instructions_are_those_of_the_object_that_has_them() -> None:
 ob=(1) /usr/lib/libc.so.6
 fn=(1) memcpy
 +3 20
-ob=(2) /mboxio/remote/lane.so
+ob=(2) /mboxio/remote/served_channel.so
 fn=(2) serve
 12 100
 cob=(1)
@@ -162,4 +162,4 @@ ob=(1)
 fn=(3) malloc
 9 4
 """
-    assert by_object(text) == {"/usr/lib/libc.so.6": 24, "/mboxio/remote/lane.so": 107}
+    assert by_object(text) == {"/usr/lib/libc.so.6": 24, "/mboxio/remote/served_channel.so": 107}

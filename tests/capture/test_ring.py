@@ -17,7 +17,7 @@ from mboxio._base.tap import Several, Tap, tagged, together
 from mboxio.capture.blocks import interface_description, section_header
 from mboxio.capture.event import Event, Kind, Source
 from mboxio.capture.reading import read
-from mboxio.recording.ring import UNWANTED, Ring, RingTap
+from mboxio.recording.ring import UNWANTED, EventRing, RingTap
 from tests.capture.events import START_NS
 
 
@@ -34,7 +34,7 @@ class Place:
 class Listened:
     """A ring with a tap, and what was told and read."""
 
-    ring: Ring
+    ring: EventRing
     remote: bool = False
     sources: list[bytes] = field(default_factory=list)
     blocks: list[bytes] = field(default_factory=list)
@@ -102,7 +102,7 @@ def test_what_is_read_is_what_was_put_but_for_what_was_lost(
     steps: list[tuple[Kind, bytes | None, int] | int],
     remote: bool,
 ) -> None:
-    listened = Listened(Ring(size_bytes, snap_bytes, START_NS), remote)
+    listened = Listened(EventRing(size_bytes, snap_bytes, START_NS), remote)
     ring = listened.ring
     expected: deque[tuple[int, Kind, bytes, int, int]] = deque()
     lost = 0
@@ -140,7 +140,7 @@ def test_what_is_read_is_what_was_put_but_for_what_was_lost(
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=40), st.integers(400, 700))
 def test_it_goes_round_with_one_always_waiting(lengths: list[int], size_bytes: int) -> None:
     """Room comes back in the order in which it was used, and nothing is overwritten meanwhile."""
-    listened = Listened(Ring(size_bytes, 1 << 30, 0))
+    listened = Listened(EventRing(size_bytes, 1 << 30, 0))
     messages = [bytes([number]) * length for number, length in enumerate(lengths)]
     for at, message in enumerate(messages, 1):
         while listened.ring.waiting > 130:
@@ -152,7 +152,7 @@ def test_it_goes_round_with_one_always_waiting(lengths: list[int], size_bytes: i
 
 def test_more_is_put_while_a_batch_is_written() -> None:
     """The memory of a batch is its writer's until the write returns, also if that raises."""
-    listened = Listened(Ring(400, 1 << 30, 0))
+    listened = Listened(EventRing(400, 1 << 30, 0))
     for at in range(1, 4):
         see(listened.tap, Kind.MESSAGE, bytes([at]) * 20, at=at)
     assert listened.ring.lost == 0
@@ -178,7 +178,7 @@ def test_more_is_put_while_a_batch_is_written() -> None:
 
 def test_numbers_that_have_no_room() -> None:
     """Whatever a driver says of its tags and errors is cut to what a packet holds."""
-    listened = Listened(Ring(1 << 16, 1 << 30, 0))
+    listened = Listened(EventRing(1 << 16, 1 << 30, 0))
     tap = listened.tap
     see(tap, Kind.LATE, b"", tagged(-1, -110))
     see(tap, Kind.UNKNOWN, b"", tagged((1 << 40) + 3, (1 << 31) - 1))
@@ -203,11 +203,11 @@ def test_numbers_that_have_no_room() -> None:
 @pytest.mark.parametrize("numbers", [(0, 1, 0), (-1, 1, 0), (100, -1, 0)])
 def test_a_ring_that_cannot_be(numbers: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="has room, and keeps"):
-        Ring(*numbers)
+        EventRing(*numbers)
 
 
 def test_a_tap_keeps_no_place_alive() -> None:
-    listened = Listened(Ring(1000, 0, 0))
+    listened = Listened(EventRing(1000, 0, 0))
     see(listened.tap, Kind.MESSAGE)
     place = weakref.ref(listened.place)
     del listened.place
@@ -256,7 +256,7 @@ def test_several_are_told_in_their_order() -> None:
 
 def test_which_channels_are_quick() -> None:
     """A channel that is known takes no Python code; an unknown one is asked for first."""
-    listened = Listened(Ring(1000, 0, 0))
+    listened = Listened(EventRing(1000, 0, 0))
     assert not listened.tap.is_quick(0)
     see(listened.tap, Kind.MESSAGE)
     see(listened.tap, Kind.MESSAGE, channel=7)

@@ -96,8 +96,8 @@ def of_remote(remote: Any, random: Random) -> bool:
         )
     else:
         act = random.choice(SOCKETS)
-        for link in remote._server.live():
-            act(link.socket, random)
+        for host in remote._server.live():
+            act(host.socket, random)
     return False
 
 
@@ -112,8 +112,8 @@ def of_firmware(remote: Any, random: Random) -> bool:
             sram.lie(0, random.choice(("front", "rear")), random.getrandbits(32))
     if what == 2:
         act = random.choice(SOCKETS)
-        for link in remote._server.live():
-            act(link.socket, random)
+        for host in remote._server.live():
+            act(host.socket, random)
     return what < 2
 
 

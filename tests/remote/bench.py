@@ -1,7 +1,7 @@
 """Both ends of a connection in one thread, without sockets."""
 
 from mboxio.regions import Memory
-from mboxio.remote import Connection, RemoteChannel
+from mboxio.remote import RemoteChannel, ShmEnd
 from mboxio.ring import REQUEST
 from mboxio.ring.layout import plan, write
 
@@ -9,14 +9,14 @@ from .minihost import Rings, Slot
 
 
 class Bench(Rings):
-    """A connection and its host in one thread; the time is whatever the test says."""
+    """Both ends in one thread; the time is whatever the test says."""
 
     def __init__(self, *channels: RemoteChannel) -> None:
         layout = plan([each.spec for each in channels], epoch=1)
         region = Memory(bytearray(layout.size_bytes))
         write(region, layout)
         self.doorbells = 0
-        self.connection = Connection(channels, region, layout, self.count_doorbell)
+        self.end = ShmEnd(channels, region, layout, self.count_doorbell)
         super().__init__(region, layout)
 
     def count_doorbell(self) -> None:
@@ -28,6 +28,6 @@ class Bench(Rings):
 
     def serve(self, now_ns: int = 0, channel: str = "c") -> list[Slot]:
         """Let the remote do all it can at this time, and return what came."""
-        while self.connection.serve(now_ns):
+        while self.end.serve(now_ns):
             pass
         return self.pop(channel)

@@ -14,5 +14,5 @@ def echo(**options: Any) -> Remote:
 
 def until_gone(remote: Remote, but: int = 0) -> None:
     """Wait for the serving thread to have dropped everybody but so many."""
-    while len(remote.connections) > but or (remote._server and len(remote._server.links) > but):
+    while len(remote.connections) > but or (remote._server and len(remote._server.connected) > but):
         os.sched_yield()

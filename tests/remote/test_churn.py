@@ -21,8 +21,8 @@ from mboxio.remote import Remote
 from mboxio.remote.serving.admission import CONNECTIONS_MAX, SHARE_KEPT, Admission
 from mboxio.remote.serving.door import SHARE, Door
 from mboxio.remote.serving.handshake import Peer
-from mboxio.remote.serving.rounds import Served
-from mboxio.remote.serving.server import Link
+from mboxio.remote.serving.rounds import RemoteEnd
+from mboxio.remote.serving.server import ConnectedHost
 from mboxio.remote.serving.shm import ShmServer
 from mboxio.ring import REPLY
 from tests.hardening.support import PATIENCE_S, until
@@ -245,9 +245,9 @@ def test_a_process_with_many_places_makes_room_for_another() -> None:
     share = CONNECTIONS_MAX - CONNECTIONS_MAX // SHARE_KEPT
 
     def place(pid: int, asked: bool) -> Any:
-        end = Served()
+        end = RemoteEnd()
         end.asked = asked
-        return Link(Peer(pid, 1000, 1), cast(socket.socket, None), end, 0)
+        return ConnectedHost(Peer(pid, 1000, 1), cast(socket.socket, None), end, 0)
 
     busy = [place(1, True) for _ in range(share - 10)]
     idle = [place(2, False) for _ in range(3)]

@@ -39,24 +39,24 @@ def test_missing() -> None:
     bench = bench_with(missing_probability=1)
     bench.request(*MESSAGES)
     assert bench.serve() == []
-    assert bench.connection.next_ns() is None
-    assert bench.connection.stats.missing == 8
+    assert bench.end.next_ns() is None
+    assert bench.end.stats.missing == 8
 
 
 def test_duplicate() -> None:
     bench = bench_with(duplicate_probability=1)
     bench.request(b"a", b"b")
     assert tags(bench.serve()) == [1, 1, 2, 2]
-    assert bench.connection.stats.duplicate == 2
+    assert bench.end.stats.duplicate == 2
 
 
 def test_late() -> None:
     bench = bench_with(late_probability=1, late_s=5e-6)
     bench.request(b"a")
     assert bench.serve(now_ns=100) == []
-    assert bench.connection.next_ns() == 5100
+    assert bench.end.next_ns() == 5100
     assert tags(bench.serve(now_ns=5100)) == [1]
-    assert bench.connection.stats.late == 1
+    assert bench.end.stats.late == 1
 
 
 def test_reorder() -> None:
@@ -70,7 +70,7 @@ def test_reorder() -> None:
     assert tags(bench.serve(now_ns=1002)) == [3]  # nothing came that it could follow
     bench.request(b"d", first_tag=4)
     assert bench.serve(now_ns=1002) == []
-    assert bench.connection.stats.reordered == 3
+    assert bench.end.stats.reordered == 3
 
 
 def test_oversize() -> None:
@@ -78,15 +78,15 @@ def test_oversize() -> None:
     bench.request(b"a")
     with pytest.raises(RemoteError, match="length 9 is impossible"):
         bench.serve()
-    assert bench.connection.stats.oversize == 1
+    assert bench.end.stats.oversize == 1
 
 
 def test_the_ring_goes_on_after_an_oversize_reply() -> None:
     bench = bench_with(oversize_probability=1)
     bench.request(b"a")
-    assert bench.connection.serve(0)
+    assert bench.end.serve(0)
     bench.channels["c"][1].reset()
-    bench.connection._lanes[0].channel.faults = None
+    bench.end._channels[0].channel.faults = None
     bench.request(b"b", first_tag=2)
     assert bench.serve() == [(REPLY, 2, b"b")]
 
@@ -95,8 +95,8 @@ def test_oversize_replies_wait_for_a_place() -> None:
     bench = bench_with(oversize_probability=1)
     for _ in range(3):
         bench.request(*MESSAGES * 4)
-        bench.connection.serve(0)
-        while bench.connection.serve(0):
+        bench.end.serve(0)
+        while bench.end.serve(0):
             pass
         with pytest.raises(RemoteError, match="length"):
             bench.pop("c")
@@ -133,7 +133,7 @@ def test_impossible_faults(wrong: dict[str, Any]) -> None:
 )
 def test_lies_to_the_receiver(field: str, value: int) -> None:
     bench = bench_with()
-    assert bench.connection.lie("c", field, value)
+    assert bench.end.lie("c", field, value)
     assert bench.doorbells == 1
     with pytest.raises(RemoteError, match=f"{field} {value} is impossible"):
         bench.pop("c")
@@ -141,14 +141,14 @@ def test_lies_to_the_receiver(field: str, value: int) -> None:
 
 def test_a_lie_to_the_sender() -> None:
     bench = bench_with()
-    assert bench.connection.lie("c", "rear", 77)
+    assert bench.end.lie("c", "rear", 77)
     with pytest.raises(RemoteError, match="rear 77 is impossible"):
         bench.channels["c"][0].free()
 
 
 def test_a_reply_to_nothing() -> None:
     bench = bench_with()
-    assert bench.connection.lie("c", "tag", 0xDEADBEEF)
+    assert bench.end.lie("c", "tag", 0xDEADBEEF)
     bench.request(b"a")
     assert bench.serve() == [(REPLY, 0xDEADBEEF, b""), (REPLY, 1, b"a")]
 
@@ -157,11 +157,11 @@ def test_impossible_lies() -> None:
     bench = bench_with()
     for field, value in (("size", 1), ("kind", 256), ("front", -1), ("length", 1 << 24)):
         with pytest.raises(ValueError, match=field):
-            bench.connection.lie("c", field, value)
-    assert not bench.connection.lie("unknown", "front", 1)
+            bench.end.lie("c", field, value)
+    assert not bench.end.lie("unknown", "front", 1)
     for _ in range(32):
-        assert bench.connection.lie("c", "tag", 1)
-    assert not bench.connection.lie("c", "tag", 1)  # the ring is full
+        assert bench.end.lie("c", "tag", 1)
+    assert not bench.end.lie("c", "tag", 1)  # the ring is full
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -170,7 +170,7 @@ def test_scribbled_memory_harms_nobody(seed: int) -> None:
     random = Random(seed)
     try:
         for tag in range(50):
-            offset, value = bench.connection.scribble(random)
+            offset, value = bench.end.scribble(random)
             assert bench.region.read(offset, 4) == value
             bench.push("c", 2, tag, b"x")
             bench.serve(tag)

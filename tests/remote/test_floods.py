@@ -11,7 +11,7 @@ import mboxio
 from mboxio._pump.sleepers import DEAF_MAX_NS, USELESS_MAX
 from mboxio.remote.acpm import AcpmRemote
 from mboxio.remote.serving.floods import Floods
-from mboxio.remote.serving.rounds import Served
+from mboxio.remote.serving.rounds import RemoteEnd
 from tests.hardening.support import PATIENCE_S, until
 
 from .support import echo
@@ -26,7 +26,7 @@ class Counted(Floods):
 
     taken = pauses = 0
 
-    def rang(self, descriptor: int, end: Served, now_ns: int) -> None:
+    def rang(self, descriptor: int, end: RemoteEnd, now_ns: int) -> None:
         super().rang(descriptor, end, now_ns)
         self.pauses += descriptor in self.muted
         assert self.muted.get(descriptor, 0) <= now_ns + DEAF_MAX_NS

@@ -23,7 +23,7 @@ from tests.race.manual import Manual
 
 from .bench import Bench
 from .minihost import MiniHost
-from .test_connection import channel, error_of
+from .test_shm_end import channel, error_of
 
 
 def plain(message: bytes) -> bytes:

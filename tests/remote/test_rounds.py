@@ -2,13 +2,13 @@
 
 from collections import deque
 
-from mboxio.remote.serving.rounds import Rounds, Served
+from mboxio.remote.serving.rounds import RemoteEnd, Rounds
 from mboxio.sim import VirtualClock
 
 LONG_NS = 1_000_000_000
 
 
-class Pretended(Served):
+class Pretended(RemoteEnd):
     """Somebody with so many messages, who says that its CPU is ours or another one."""
 
     def __init__(self, name: str, near: bool) -> None:

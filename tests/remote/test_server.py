@@ -34,8 +34,8 @@ from mboxio.remote.serving.admission import (
     Admission,
 )
 from mboxio.remote.serving.handshake import Peer, check_peer
-from mboxio.remote.serving.rounds import Served
-from mboxio.remote.serving.server import Link
+from mboxio.remote.serving.rounds import RemoteEnd
+from mboxio.remote.serving.server import ConnectedHost
 from mboxio.remote.serving.shm import ShmServer
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST
 
@@ -274,9 +274,9 @@ def test_only_one_of_the_same_user_makes_room() -> None:
     share = CONNECTIONS_MAX - CONNECTIONS_MAX // SHARE_KEPT
 
     def place(uid: int, since_ns: int, asked: bool) -> Any:
-        end = Served()
+        end = RemoteEnd()
         end.asked = asked
-        return Link(Peer(1, uid, 1), cast(socket.socket, None), end, since_ns)
+        return ConnectedHost(Peer(1, uid, 1), cast(socket.socket, None), end, since_ns)
 
     busy = [place(1000, number, True) for number in range(share - 2)]
     idle, young = place(1000, 5, False), place(1000, 6, False)

@@ -152,9 +152,9 @@ class Firmware:
         def flood() -> None:
             while not self.gate.is_set():
                 self.flooded += self.remote.notify(channel, self.flooded.to_bytes(8, "little"))
-                for _, link in self.remote._links():
+                for _, host in self.remote._hosts():
                     for _ in range(8):
-                        ring_doorbell(link.socket)
+                        ring_doorbell(host.socket)
 
         self.gate.clear()
         self.flooding = threading.Thread(target=flood)

@@ -157,7 +157,7 @@ class Host:
 
     @property
     def tap_clock(self) -> Clock:
-        """See `mboxio.recording.recorder.Recording`."""
+        """See `mboxio.recording.recorder.Tappable`."""
         return self.gate.clock
 
     def add_tap(self, tap: Tap) -> None:

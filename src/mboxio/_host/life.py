@@ -9,7 +9,7 @@ from mboxio._base.native import COMPILED
 from mboxio._base.request import Request
 from mboxio._base.states import FOREVER
 from mboxio._base.tap import SEEN_LINK, Tap
-from mboxio._host.pace import Pace
+from mboxio._host.pace import RetryPace
 from mboxio._queue.backlog import BY_SUBMIT
 from mboxio._queue.channel import Channel
 from mboxio._queue.queue import Queue
@@ -93,7 +93,7 @@ class Life:
         self.number = 0  # of lives that ended
         self.epoch = -1  # of the driver's; -1 while the remote is lost
         self.lost_reason = ""
-        self.pace = Pace()
+        self.pace = RetryPace()
         self.trying = False
 
     # -- what the driver reports, under the lock

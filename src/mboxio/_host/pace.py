@@ -7,7 +7,7 @@ from mboxio._base.counts import Counts
 from mboxio._base.gate import Gate
 from mboxio._base.states import FOREVER
 
-__all__ = ["Pace"]
+__all__ = ["RetryPace"]
 
 PAUSE_MIN_NS, PAUSE_MAX_NS = 10_000_000, 1_000_000_000
 PROVEN_NS = 1_000_000_000
@@ -34,7 +34,7 @@ class Seeking(Protocol):
         ...
 
 
-class Pace:
+class RetryPace:
     """Chooses the times of the tries of one connection.
 
     The pauses lie between the beginnings of tries, and start again at the shortest one after a life

@@ -13,7 +13,7 @@ from mboxio.errors import MailboxError
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
 
-__all__ = ["ChannelHost", "Joining", "Living", "LoopSide", "Member", "Reader", "Serving"]
+__all__ = ["ChannelHost", "Joining", "Living", "LoopSide", "Member", "Reader", "ServingPump"]
 
 
 class Living(Protocol):
@@ -35,7 +35,7 @@ class Living(Protocol):
         """See `Life.take_gone`."""
 
 
-class Serving(Protocol):
+class ServingPump(Protocol):
     """The pump that serves the queue."""
 
     @property

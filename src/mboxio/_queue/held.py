@@ -16,7 +16,7 @@ from mboxio._base.states import (
     PENDING,
 )
 from mboxio._base.tap import SEEN_FREED, SEEN_LEFT, SEEN_TX_DONE
-from mboxio._queue.above import Serving
+from mboxio._queue.above import ServingPump
 from mboxio._queue.line import Line
 from mboxio._queue.window import Window
 from mboxio.driver.base_channel import BaseChannel
@@ -36,7 +36,7 @@ class Held(Line):
         controller: Controller,
         capabilities: Capabilities,
         name: str,
-        pump: Serving,
+        pump: ServingPump,
     ) -> None:
         super().__init__(gate)
         self.controller = controller

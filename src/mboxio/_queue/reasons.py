@@ -49,7 +49,7 @@ class Crowded(Protocol):
         ...
 
 
-def number_of(request: Request) -> int | None:
+def number_in_queue(request: Request) -> int | None:
     """Return which message of its queue a request is, counted from 1; None if it never was one."""
     if request.handle < 0:
         return None
@@ -59,7 +59,7 @@ def number_of(request: Request) -> int | None:
 
 def place_of(channel: BaseChannel, request: Request) -> str:
     """Say where something happened: address, channel and request."""
-    number = number_of(request)
+    number = number_in_queue(request)
     where = f"{channel.address}, channel {channel.name!r}"
     return f"{where}, request {number}" if number else where
 
@@ -94,7 +94,7 @@ def ending(
         stage=stage,
         handed_over=handed,
         channel=channel.name,
-        request=number_of(request),
+        request=number_in_queue(request),
         **more,
     )
 
@@ -113,7 +113,7 @@ def driver_raised(channel: BaseChannel, request: Request, error: BaseException) 
         error = DriverError(f"{place_of(channel, request)}: the driver could not send: {cause!r}")
         error.__cause__ = cause
     error.channel = channel.name
-    error.request = number_of(request)
+    error.request = number_in_queue(request)
     error.stage = "tx_done"
     error.handed_over = HANDED_OVER_NAMES[request._handed]
     return error

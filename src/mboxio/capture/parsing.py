@@ -27,7 +27,7 @@ from mboxio.capture.layout import LINK_TYPE
 from mboxio.capture.packets import event_of
 from mboxio.capture.pieces import Pieces, Warnings
 
-__all__ = ["PcapngReader", "nanoseconds", "source_of"]
+__all__ = ["PcapngReader", "in_nanoseconds", "source_of"]
 
 BLOCK_BYTES_MAX = 1 << 25
 """A block that we have to look into; the longest message of any channel is far shorter."""
@@ -50,7 +50,7 @@ WRONG_LENGTH = "shorter than it says"
 WRONG_TIME = "an impossible time"
 
 
-class Order:
+class ByteOrder:
     """Numbers of a section, in its order of bytes.
 
     Args:
@@ -67,7 +67,7 @@ class Order:
         self.packet = struct.Struct(f"{sign}5I")
 
 
-LITTLE, BIG = Order("<"), Order(">")
+LITTLE, BIG = ByteOrder("<"), ByteOrder(">")
 
 
 class Damaged(Exception):
@@ -87,7 +87,7 @@ class Interface:
     __slots__ = ("offset_ns", "ours", "resolution", "source")
 
     def __init__(
-        self, link_type: int, source: Source, options: dict[int, bytes], order: Order
+        self, link_type: int, source: Source, options: dict[int, bytes], order: ByteOrder
     ) -> None:
         self.ours = link_type == LINK_TYPE
         self.source = source
@@ -101,7 +101,7 @@ class Interface:
     def time_ns(self, count: int) -> int:
         """Return a time in nanoseconds since 1970."""
         if self.resolution != 9:
-            count = nanoseconds(count, self.resolution)
+            count = in_nanoseconds(count, self.resolution)
         return count + self.offset_ns
 
 
@@ -177,7 +177,7 @@ class PcapngReader:
             raise self.damage(start, f"a block has {length} bytes at its start, {other} at its end")
         return kind, rest[:-TAIL_BYTES]
 
-    def order_of(self, start: int, magic: bytes) -> Order:
+    def order_of(self, start: int, magic: bytes) -> ByteOrder:
         """Return the order of the bytes in a section."""
         if len(magic) < 4:
             self.pieces.skip(len(magic))
@@ -257,7 +257,7 @@ class PcapngReader:
         return found
 
 
-def nanoseconds(count: int, resolution: int) -> int:
+def in_nanoseconds(count: int, resolution: int) -> int:
     """Return a count in units of ``if_tsresol`` as nanoseconds, rounded down."""
     power = resolution & ~POWER_OF_TWO
     if resolution & POWER_OF_TWO:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mboxio.client.asynchronous import AsyncClient
     from mboxio.recording.recorder import Recorder
 
-Record: TypeAlias = "str | os.PathLike[str] | Recorder | None"
+RecordTarget: TypeAlias = "str | os.PathLike[str] | Recorder | None"
 
 RECORD_VARIABLE = "MBOXIO_RECORD"
 """See `mboxio.recording.program`."""
@@ -47,7 +47,7 @@ class Connection:
         *,
         address: str = "",
         clock: Clock = SYSTEM,
-        record: Record = None,
+        record: RecordTarget = None,
         tap: Tap | None = None,
     ) -> None:
         # What clients hold: it closes itself when the connection and they are forgotten.

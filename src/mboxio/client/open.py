@@ -14,7 +14,7 @@ from mboxio.address import catalogue
 from mboxio.address.address import Address as Address
 from mboxio.address.allowed import names_of, require_allowed
 from mboxio.client.blocking import Client
-from mboxio.client.connection import Connection, Record
+from mboxio.client.connection import Connection, RecordTarget
 from mboxio.client.distant import PatientClient
 from mboxio.client.patience import Patience
 from mboxio.driver.controller import Controller
@@ -155,7 +155,7 @@ def connect(
     wait_s: float | None = None,
     allow: Collection[str] | None = None,
     clock: Clock = SYSTEM,
-    record: Record = None,
+    record: RecordTarget = None,
 ) -> Connection:
     """Connect to the controller at an address.
 
@@ -201,7 +201,7 @@ def reach(
     address: str,
     patience: Patience | None = None,
     allow: Collection[str] | None = None,
-    record: Record = None,
+    record: RecordTarget = None,
 ) -> tuple[Connection, Any]:
     """Connect to the controller at an address, and find the channel that it names."""
     patience = patience or Patience(None, what=address)
@@ -235,7 +235,7 @@ def _attach(
     address: Address,
     allow: frozenset[str] | None,
     clock: Clock,
-    record: Record,
+    record: RecordTarget,
 ) -> Connection:
     controller = make(address, allow)
     try:
@@ -274,7 +274,7 @@ def open(
     queue_timeout_s: float | None = DEFAULT,
     wait_s: float | None = None,
     allow: Collection[str] | None = None,
-    record: Record = None,
+    record: RecordTarget = None,
 ) -> Client:
     """Connect and open a client in one step; closing it closes the connection.
 

@@ -9,7 +9,7 @@ from mboxio._base.timeouts import DEFAULT
 from mboxio._pump.running import running_loop
 from mboxio.address.allowed import names_of
 from mboxio.client.asynchronous import AsyncClient
-from mboxio.client.connection import Connection, Record
+from mboxio.client.connection import Connection, RecordTarget
 from mboxio.client.open import Address, connect, reach
 from mboxio.client.patience import Patience
 from mboxio.client.slow import DistantClient
@@ -43,7 +43,7 @@ class connect_async:
         wait_s: float | None = None,
         allow: Collection[str] | None = None,
         clock: Clock = SYSTEM,
-        record: Record = None,
+        record: RecordTarget = None,
     ) -> None:
         Address.parse(address)  # what is no address at all is told at once
         Patience(wait_s)
@@ -91,7 +91,7 @@ class open_async:
         queue_timeout_s: float | None = DEFAULT,
         wait_s: float | None = None,
         allow: Collection[str] | None = None,
-        record: Record = None,
+        record: RecordTarget = None,
     ) -> None:
         Address.parse(address)  # what is no address at all is told at once
         Patience(wait_s)

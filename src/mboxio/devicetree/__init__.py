@@ -5,18 +5,18 @@
 """
 
 from mboxio.devicetree.blob import Node
-from mboxio.devicetree.bus import Interrupt, Range
+from mboxio.devicetree.bus import InterruptSpecifier, Range
 from mboxio.devicetree.files import LIVE
-from mboxio.devicetree.lookup import EPROBE_DEFER, Consumer, Provider, Specifier, scmi_roles
+from mboxio.devicetree.lookup import EPROBE_DEFER, MailboxConsumer, Provider, Specifier, scmi_roles
 from mboxio.devicetree.report import describe
 from mboxio.devicetree.tree import DeviceTree
 
 __all__ = [
     "EPROBE_DEFER",
     "LIVE",
-    "Consumer",
     "DeviceTree",
-    "Interrupt",
+    "InterruptSpecifier",
+    "MailboxConsumer",
     "Node",
     "Provider",
     "Range",

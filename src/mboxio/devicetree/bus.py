@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mboxio.devicetree.blob import Node
 from mboxio.errors import DeviceTreeError
 
-__all__ = ["Interrupt", "Range", "Wiring"]
+__all__ = ["InterruptSpecifier", "Range", "Wiring"]
 
 ADDRESS_CELLS, SIZE_CELLS = 2, 1
 """Where a bus says nothing."""
@@ -37,7 +37,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Interrupt:
+class InterruptSpecifier:
     """One interrupt, as the node names it.
 
     Args:
@@ -110,7 +110,7 @@ class Wiring:
             self._windows[bus] = windows
         return windows
 
-    def interrupts(self, node: Node) -> list[Interrupt]:
+    def interrupts(self, node: Node) -> list[InterruptSpecifier]:
         """Return a node's interrupts, from ``interrupts-extended`` or else ``interrupts``."""
         if "interrupts-extended" in node.properties:
             return list(self._extended(node.cells("interrupts-extended")))
@@ -120,9 +120,9 @@ class Wiring:
         if not count:
             return []
         starts = range(0, min(len(cells), ENTRIES_MAX * count) - count + 1, count)
-        return [Interrupt(parent, cells[start : start + count]) for start in starts]
+        return [InterruptSpecifier(parent, cells[start : start + count]) for start in starts]
 
-    def _extended(self, cells: Sequence[int]) -> Iterator[Interrupt]:
+    def _extended(self, cells: Sequence[int]) -> Iterator[InterruptSpecifier]:
         at = 0
         while at < min(len(cells), ENTRIES_MAX):
             parent = self.find(cells[at])
@@ -131,7 +131,7 @@ class Wiring:
             count = parent.cell("#interrupt-cells") if parent is not None else 0
             if count is None or at + 1 + count > len(cells):
                 return
-            yield Interrupt(parent, tuple(cells[at + 1 : at + 1 + count]))
+            yield InterruptSpecifier(parent, tuple(cells[at + 1 : at + 1 + count]))
             at += 1 + count
 
     def _interrupt_parent(self, node: Node) -> Node | None:

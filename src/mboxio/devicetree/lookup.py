@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from mboxio._base.texts import remote_text
 from mboxio.devicetree.blob import Node
-from mboxio.devicetree.bus import Interrupt, Range
+from mboxio.devicetree.bus import InterruptSpecifier, Range
 from mboxio.devicetree.overlay import UNRESOLVED, Overlay, place
 from mboxio.errors import DeviceTreeError
 
-__all__ = ["EPROBE_DEFER", "Consumer", "Provider", "Specifier", "find_channel", "scmi_roles"]
+__all__ = ["EPROBE_DEFER", "MailboxConsumer", "Provider", "Specifier", "find_channel", "scmi_roles"]
 
 EPROBE_DEFER = 517
 """Linux: there is no driver for the provider yet."""
@@ -50,7 +50,7 @@ class Provider:
     phandle: int | None
     cells: int | None
     reg: list[Range]
-    interrupts: list[Interrupt]
+    interrupts: list[InterruptSpecifier]
     labels: list[str]
 
 
@@ -75,7 +75,7 @@ class Specifier:
 
 
 @dataclass(frozen=True)
-class Consumer:
+class MailboxConsumer:
     """A node with ``mboxes``: it uses channels.
 
     Args:
@@ -95,7 +95,7 @@ class Consumer:
     error: DeviceTreeError | None
 
 
-def consumer_at(node: Node, find: Find, overlay: Overlay | None) -> Consumer:
+def consumer_at(node: Node, find: Find, overlay: Overlay | None) -> MailboxConsumer:
     """Return what a node uses; without ``mboxes`` that is nothing."""
     channels: list[Specifier] = []
     error: DeviceTreeError | None = None
@@ -105,7 +105,7 @@ def consumer_at(node: Node, find: Find, overlay: Overlay | None) -> Consumer:
     except DeviceTreeError as broken:
         error = broken
     above = () if node.compatible else node.lineage()
-    return Consumer(
+    return MailboxConsumer(
         node,
         next((each for each in above if each.compatible), None),
         channels,
@@ -213,7 +213,7 @@ def _index(node: Node, name: str) -> int:
     return names.index(name)
 
 
-def scmi_roles(consumer: Consumer) -> dict[str, Specifier]:
+def scmi_roles(consumer: MailboxConsumer) -> dict[str, Specifier]:
     """Return the channels of an SCMI node by what they are for: tx, tx_reply, rx, rx_reply.
 
     Raises:

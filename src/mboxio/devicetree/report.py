@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mboxio.devicetree.blob import Node
-from mboxio.devicetree.lookup import Consumer, Provider, Specifier
+from mboxio.devicetree.lookup import MailboxConsumer, Provider, Specifier
 from mboxio.devicetree.overlay import Overlay
 from mboxio.devicetree.tree import DeviceTree
 
@@ -57,7 +57,7 @@ def _provider(provider: Provider) -> dict[str, Any]:
     }
 
 
-def _consumer(consumer: Consumer) -> dict[str, Any]:
+def _consumer(consumer: MailboxConsumer) -> dict[str, Any]:
     node = consumer.node
     found: dict[str, Any] = {
         "path": node.path,

@@ -9,7 +9,7 @@ from mboxio.devicetree.blob import Node, parse
 from mboxio.devicetree.bus import Range, Wiring
 from mboxio.devicetree.files import live, read
 from mboxio.devicetree.forms import fit
-from mboxio.devicetree.lookup import Consumer, Provider, Specifier, consumer_at, find_channel
+from mboxio.devicetree.lookup import MailboxConsumer, Provider, Specifier, consumer_at, find_channel
 from mboxio.devicetree.overlay import NO_DEVICES, Overlay
 from mboxio.errors import DeviceTreeError
 
@@ -136,7 +136,7 @@ class DeviceTree:
             for node in self._having("#mbox-cells", "reg", "interrupts", "interrupts-extended")
         ]
 
-    def consumers(self) -> list[Consumer]:
+    def consumers(self) -> list[MailboxConsumer]:
         """Return all nodes that use channels, in the order of the tree.
 
         Raises:
@@ -159,7 +159,7 @@ class DeviceTree:
             )
         return nodes
 
-    def consumer(self, at: str | Node) -> Consumer:
+    def consumer(self, at: str | Node) -> MailboxConsumer:
         """Return what a node uses; a node without ``mboxes`` uses nothing.
 
         Raises:

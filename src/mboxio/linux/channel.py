@@ -70,7 +70,7 @@ def number_of(data: bytes) -> int:
     return int.from_bytes(data, "little")
 
 
-class Message:
+class ClassicMessage:
     """What a client sends in the classic style, until everybody knows how it ended."""
 
     def __init__(self, owner: "ChannelOwner", cl: Any, mssg: object) -> None:
@@ -155,7 +155,7 @@ class mbox_chan:
         self.refusal = 0  # what ``send_data`` returned last
         self.raised: Exception | None = None  # or raised, if somebody remembers that
         self.sent: dict[int, Any] = {}
-        self.ended: deque[Message] = deque()
+        self.ended: deque[ClassicMessage] = deque()
 
     @property
     def msg_count(self) -> int:
@@ -221,7 +221,7 @@ class mbox_chan:
         owner, cl = self.owner, self.cl
         if owner is None or cl is None:
             return -EINVAL
-        message = Message(owner, cl, mssg)
+        message = ClassicMessage(owner, cl, mssg)
         blocks = cl.tx_block and not in_interrupt()
         patience_ms = cl.tx_tout or HOUR_MS
         if blocks:
@@ -256,7 +256,7 @@ class mbox_chan:
         message.tried = True
         call_back(message.cl.tx_prepare, message.cl, message.mssg)
 
-    def hand_over(self, handle: int, message: Message) -> Outcome:
+    def hand_over(self, handle: int, message: ClassicMessage) -> Outcome:
         """Call ``send_data``. Under the core's lock."""
         self.sending = handle
         try:
@@ -270,7 +270,7 @@ class mbox_chan:
             self.mbox.poller.start()
         return SENT
 
-    def block(self, message: Message, request: Any, patience_ms: float) -> int:
+    def block(self, message: ClassicMessage, request: Any, patience_ms: float) -> int:
         """Wait for the end of a message, and take it out if that takes too long.
 
         Returns:

@@ -10,7 +10,7 @@ from typing import Any
 from mboxio._base.gate import complain
 from mboxio._base.texts import remote_text
 from mboxio._queue.handlers import named
-from mboxio.devicetree.bus import Interrupt, Wiring
+from mboxio.devicetree.bus import InterruptSpecifier, Wiring
 from mboxio.errors import AddressError
 from mboxio.linux.channel import log
 from mboxio.linux.of import device_node, of_device_is_compatible
@@ -127,7 +127,7 @@ class platform_device:
         """Its node in a message."""
         return "nothing" if self.dev.of_node is None else self.dev.of_node.full_name
 
-    def interrupts(self) -> list[Interrupt] | None:
+    def interrupts(self) -> list[InterruptSpecifier] | None:
         """Return the interrupts of its node; None if it has no node in a tree."""
         np = self.dev.of_node
         if np is None or np.tree is None or np.node is None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mboxio.pytest_plugin.board import Board
     from mboxio.remote import RemoteProcess
 
-__all__ = ["Line", "Seen", "Watch"]
+__all__ = ["Seen", "SeenLine", "Watch"]
 
 MESSAGES_MAX = 50
 BYTES_MAX = 16
@@ -33,7 +33,7 @@ IN = frozenset({kinds.SEEN_REPLY, kinds.SEEN_REMOTE_REQUEST, kinds.SEEN_NOTIFICA
 STRAY = frozenset({kinds.SEEN_LATE, kinds.SEEN_UNKNOWN})
 
 
-class Line(NamedTuple):
+class SeenLine(NamedTuple):
     """A message that went one way, or how a request ended otherwise.
 
     Args:
@@ -59,7 +59,7 @@ class Seen(Tap):
 
     def __init__(self, address: str, began_s: float) -> None:
         self.address = address
-        self.lines: deque[Line] = deque(maxlen=MESSAGES_MAX)
+        self.lines: deque[SeenLine] = deque(maxlen=MESSAGES_MAX)
         self.host: Callable[[], Host | None] = lambda: None
         self._began_s = began_s
 
@@ -91,7 +91,7 @@ class Seen(Tap):
     def _note(self, channel: int, arrow: str, text: str) -> None:
         host = self.host()
         name = "?" if host is None else host.facts_of(channel)[0]
-        self.lines.append(Line(time.monotonic() - self._began_s, name, arrow, text))
+        self.lines.append(SeenLine(time.monotonic() - self._began_s, name, arrow, text))
 
 
 class Watch:

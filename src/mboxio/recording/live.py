@@ -17,7 +17,7 @@ from mboxio._base.gate import complain
 from mboxio.capture.output import Output
 from mboxio.capture.pieces import CaptureError
 from mboxio.local.folder import check_private, folder_path, may_own, runtime_folder
-from mboxio.recording.recorder import Recorder, Recording
+from mboxio.recording.recorder import Recorder, Tappable
 from mboxio.recording.wanted import ASK_S, Wanted
 
 __all__ = ["Live", "attach"]
@@ -29,8 +29,8 @@ LEFT_S = 1.0
 CREDENTIALS = struct.Struct("3i")
 
 
-class Link(Output):
-    """To a reader, who gets nothing before all that was asked for is listened to.
+class ReaderOutput(Output):
+    """Output to a reader, who gets nothing before all that was asked for is listened to.
 
     Args:
         link: the connection; the thread that makes this says when it listens.
@@ -72,7 +72,7 @@ class Live:
     def __init__(self) -> None:
         self.path = os.path.join(runtime_folder(), f"{PREFIX}{os.getpid()}")
         self.pid = os.getpid()
-        self._places: weakref.WeakSet[Recording] = weakref.WeakSet()
+        self._places: weakref.WeakSet[Tappable] = weakref.WeakSet()
         self._watched: dict[Recorder, Wanted] = {}
         self._links: set[socket.socket] = set()
         self._guard = threading.RLock()  # a finalizer may close a connection within
@@ -89,7 +89,7 @@ class Live:
         _ALL.add(self)
         threading.Thread(target=self._accept, name="mboxio live", daemon=True).start()
 
-    def add(self, place: Recording) -> None:
+    def add(self, place: Tappable) -> None:
         """A connection or a remote is there now."""
         with self._guard:
             self._places.add(place)
@@ -164,7 +164,7 @@ class Live:
     def _watch(self, link: socket.socket, wanted: Wanted) -> None:
         if wanted.address and not self._wanted_of(wanted):
             return
-        output = Link(link, self.path)
+        output = ReaderOutput(link, self.path)
         recorder = wanted.recorder(output)
         try:
             with self._guard:  # a place is among these, or finds the recorder in `add`
@@ -185,11 +185,11 @@ class Live:
             output.begun()
             recorder.close()
 
-    def _wanted_of(self, wanted: Wanted) -> list[Recording]:
+    def _wanted_of(self, wanted: Wanted) -> list[Tappable]:
         with self._guard:
             return [each for each in self._places if wanted.matches(each.address)]
 
-    def _listen(self, recorder: Recorder, place: Recording) -> None:
+    def _listen(self, recorder: Recorder, place: Tappable) -> None:
         tap = recorder.tap_for(place)
         place.add_tap(tap)
         with self._guard:

@@ -21,7 +21,7 @@ from mboxio.capture.pieces import CaptureError
 from mboxio.capture.writing import suffix_of
 from mboxio.errors import MailboxError
 from mboxio.recording.live import Live
-from mboxio.recording.recorder import Recorder, Recording
+from mboxio.recording.recorder import Recorder, Tappable
 from mboxio.recording.wanted import Wanted
 
 __all__ = ["begin"]
@@ -37,7 +37,7 @@ _found: dict[int, "Live | Recorder | None"] = {}
 _locks: list[int] = []
 
 
-def begin(place: Recording, record: "str | os.PathLike[str] | Recorder | None") -> None:
+def begin(place: Tappable, record: "str | os.PathLike[str] | Recorder | None") -> None:
     """Record a connection or a remote from now on, if that is wanted.
 
     Args:

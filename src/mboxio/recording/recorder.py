@@ -1,7 +1,7 @@
 """Records what happens at connections and remotes, on a thread of its own.
 
-Those who tell put packets into a `Ring` and go on; the thread writes them in batches, and each
-batch with one write, so a process that is killed loses the last one at most. Nothing that goes
+Those who tell put packets into an `EventRing` and go on; the thread writes them in batches, and
+each batch with one write, so a process that is killed loses the last one at most. Nothing that goes
 wrong here concerns the traffic: if the file cannot be written, that is said once.
 """
 
@@ -20,13 +20,13 @@ from mboxio.capture.blocks import interface_description
 from mboxio.capture.event import Source
 from mboxio.capture.output import Output
 from mboxio.capture.pieces import CaptureError
-from mboxio.recording.ring import UNWANTED, Ring, RingTap
+from mboxio.recording.ring import UNWANTED, EventRing, RingTap
 from mboxio.recording.sinks import Sink, open_sink
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["RING_BYTES", "Recorder", "Recording", "record"]
+__all__ = ["RING_BYTES", "Recorder", "Tappable", "record"]
 
 RING_BYTES = 16 << 20
 """What may wait for the thread: some 140,000 short messages."""
@@ -39,7 +39,7 @@ MUCH = RING_BYTES // 64
 log = logging.getLogger("mboxio")
 
 
-class Recording(Place, Protocol):
+class Tappable(Place, Protocol):
     """A connection's host's side, or a remote: where listeners have a place."""
 
     @property
@@ -95,13 +95,14 @@ class Recorder:
         """Why nothing is written any more, if so."""
         self._snap = snap
         self._channels = None if channels is None else frozenset(channels)
-        self._ring = Ring(ring_bytes, SNAP_MAX if snap is None else min(snap, SNAP_MAX), offset_ns)
+        kept_bytes = SNAP_MAX if snap is None else min(snap, SNAP_MAX)
+        self._ring = EventRing(ring_bytes, kept_bytes, offset_ns)
         self._sources: list[bytes] = []  # descriptions, in the order of the interfaces
         self._numbers: dict[Source, int] = {}
         # Of the sources, and of the thread's beginning; a finalizer may close a connection within.
         self._guard = threading.RLock()
         self._places = 0
-        self._taps: weakref.WeakKeyDictionary[Recording, Tap] = weakref.WeakKeyDictionary()
+        self._taps: weakref.WeakKeyDictionary[Tappable, Tap] = weakref.WeakKeyDictionary()
         self._owned = False  # it ends when the last place has left
         self._stop = threading.Event()
         self._pid = os.getpid()
@@ -119,7 +120,7 @@ class Recorder:
         """How many were not: they came faster than they could be written."""
         return self._ring.lost
 
-    def tap_for(self, place: Recording, *, last: bool = False) -> Tap:
+    def tap_for(self, place: Tappable, *, last: bool = False) -> Tap:
         """Return a listener for one place.
 
         Args:
@@ -139,7 +140,7 @@ class Recorder:
             self._taps[place] = tap
             return tap
 
-    def leave(self, place: Recording) -> None:
+    def leave(self, place: Tappable) -> None:
         """Listen at a place no longer."""
         with self._guard:
             tap = self._taps.pop(place, None)
@@ -255,14 +256,14 @@ class Hosted(Protocol):
     """A connection, or a client."""
 
     @property
-    def _host(self) -> Recording:
+    def _host(self) -> Tappable:
         """What it belongs to."""
         ...
 
 
 @contextmanager
 def record(
-    place: "Hosted | Recording",
+    place: "Hosted | Tappable",
     output: "str | os.PathLike[str] | Output",
     *,
     snap: int | None = None,

@@ -31,7 +31,7 @@ from mboxio.capture.layout import (
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["DIRECTIONS", "UNWANTED", "Ring", "RingTap", "Watcher"]
+__all__ = ["DIRECTIONS", "UNWANTED", "EventRing", "RingTap", "Watcher"]
 
 PACKET = 6
 """The block type of an enhanced packet."""
@@ -64,7 +64,7 @@ Watcher = Callable[[Place, int], int]
 """Called with a place and a channel that is new; returns its interface or `UNWANTED`."""
 
 
-class Ring:
+class EventRing:
     """See the module's text.
 
     Args:
@@ -159,7 +159,7 @@ class RingTap(Tap):
 
     def __init__(
         self,
-        ring: Ring,
+        ring: EventRing,
         clock: Clock,
         watcher: Watcher,
         left: Callable[[], object],

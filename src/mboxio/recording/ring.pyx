@@ -20,7 +20,7 @@ from mboxio._base.tap cimport Tap, number_of
 from mboxio._base import states, tap
 from mboxio.capture import layout
 
-__all__ = ["UNWANTED", "Ring", "RingTap"]
+__all__ = ["UNWANTED", "EventRing", "RingTap"]
 
 cdef int KINDS = tap.SEEN_SENDING
 cdef int REQUEST = tap.SEEN_REQUEST, MESSAGE = tap.SEEN_MESSAGE, REPLY = tap.SEEN_REPLY
@@ -61,7 +61,7 @@ cdef inline int direction_of(int kind) noexcept:
     return 0
 
 
-cdef class Ring:
+cdef class EventRing:
     """See ring.py."""
 
     cdef char *memory
@@ -190,7 +190,7 @@ cdef class Ring:
 cdef class RingTap(Tap):
     """See ring.py."""
 
-    cdef Ring ring
+    cdef EventRing ring
     cdef Clock clock
     cdef object watcher, left, place
     cdef bint remote
@@ -204,7 +204,7 @@ cdef class RingTap(Tap):
         for each in range(KNOWN_MAX):
             self.interfaces[each] = NEW
 
-    def __init__(self, Ring ring, Clock clock, watcher, left, bint remote=False):
+    def __init__(self, EventRing ring, Clock clock, watcher, left, bint remote=False):
         self.ring = ring
         self.clock = clock
         self.watcher = watcher

@@ -6,7 +6,7 @@ from typing import Protocol
 __all__ = ["Doorbell", "Interrupt"]
 
 
-class Announced(Protocol):
+class ArmedWords(Protocol):
     """Words of a memory with which both sides announce that they sleep."""
 
     def arm(self) -> bool:
@@ -25,7 +25,7 @@ class Announced(Protocol):
 class Doorbell(ABC):
     """Wakes the other side of a region. Called by one thread at a time; nothing here waits."""
 
-    armed: Announced | None = None
+    armed: ArmedWords | None = None
     """The words with which both sides announce sleep, where they agreed on such.
 
     Whoever rings asks them first, once: a sleep is rung for once.

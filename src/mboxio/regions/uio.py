@@ -138,7 +138,7 @@ class Map:
 
 
 @dataclass(frozen=True)
-class Device:
+class UioDevice:
     """What sysfs says about a UIO device: number, name, that of the device behind it, and maps."""
 
     number: int
@@ -155,13 +155,13 @@ class Device:
         return f"uio:{self.number} ({self.parent + ', ' if self.parent else ''}{where})"
 
 
-def devices(root: Path) -> list[Device]:
+def devices(root: Path) -> list[UioDevice]:
     """Return the UIO devices there are, by number."""
     folders = _numbered(root / "sys/class/uio", "uio")
     return [_device(number, folder) for number, folder in folders.items()]
 
 
-def _device(number: int, folder: Path) -> Device:
+def _device(number: int, folder: Path) -> UioDevice:
     try:
         name = (folder / "name").read_text().strip()
     except OSError:
@@ -172,7 +172,7 @@ def _device(number: int, folder: Path) -> Device:
         address, size_bytes, offset = (_attribute(each / n) for n in ("addr", "size", "offset"))
         if size_bytes is not None and offset is not None:
             maps[index] = Map(-1 if address is None else address, size_bytes, offset)
-    return Device(number, name, parent, maps)
+    return UioDevice(number, name, parent, maps)
 
 
 def _numbered(folder: Path, prefix: str) -> dict[int, Path]:
@@ -188,7 +188,7 @@ def _attribute(file: Path) -> int | None:
         return None
 
 
-def _found(root: Path, device: int | str, map_number: int, address: int | None) -> Device:
+def _found(root: Path, device: int | str, map_number: int, address: int | None) -> UioDevice:
     """Return the one device that is meant: numbers change with the order of loading, names do not.
 
     Raises:
@@ -218,7 +218,7 @@ def _found(root: Path, device: int | str, map_number: int, address: int | None) 
     return found
 
 
-def _called(known: Sequence[Device], device: int | str) -> list[Device]:
+def _called(known: Sequence[UioDevice], device: int | str) -> list[UioDevice]:
     if isinstance(device, int):
         return [each for each in known if each.number == device]
     return [each for each in known if each.name == device] or [
@@ -226,7 +226,7 @@ def _called(known: Sequence[Device], device: int | str) -> list[Device]:
     ]
 
 
-def _unknown(known: Sequence[Device], device: int | str, map_number: int) -> str:
+def _unknown(known: Sequence[UioDevice], device: int | str, map_number: int) -> str:
     if isinstance(device, str) and not _called(known, device):
         names = ", ".join(f"{each.number}={each.name}" for each in known)
         return f"no UIO device is called {device!r}; there are: {names or 'none'}"
@@ -240,7 +240,7 @@ def _unknown(known: Sequence[Device], device: int | str, map_number: int) -> str
     )
 
 
-def _ambiguous(meant: Sequence[Device], device: int | str) -> str:
+def _ambiguous(meant: Sequence[UioDevice], device: int | str) -> str:
     ways = ["by its number"]
     addresses = [each.maps[0].address for each in meant if 0 in each.maps]
     parents = [each.parent for each in meant if each.parent]

@@ -1,14 +1,14 @@
 """The far side in Python: serves ``shm:`` addresses, and misbehaves on demand.
 
-`Remote` is what users meet. Below it, `Connection` is the protocol over one memory, without
-sockets or threads.
+`Remote` is what users meet. Below it, `ShmEnd` is its end of one connection, without sockets or
+threads.
 """
 
 from mboxio.remote.channel import Handler, RemoteChannel
-from mboxio.remote.connection import Connection
 from mboxio.remote.faults import Faults, Greeting
 from mboxio.remote.remote import Remote
 from mboxio.remote.serving.handshake import Peer
+from mboxio.remote.shm_end import ShmEnd
 from mboxio.remote.stats import RemoteStats
 
 TYPE_CHECKING = False
@@ -26,7 +26,6 @@ else:
 
 
 __all__ = [
-    "Connection",
     "Faults",
     "Greeting",
     "Handler",
@@ -35,4 +34,5 @@ __all__ = [
     "RemoteChannel",
     "RemoteProcess",
     "RemoteStats",
+    "ShmEnd",
 ]

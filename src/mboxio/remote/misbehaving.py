@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from mboxio.local.sockets import socket_path
 from mboxio.remote.channel import RemoteChannel
-from mboxio.remote.connection import Connection
 from mboxio.remote.declared import Declared
 from mboxio.remote.faults import Greeting
-from mboxio.remote.serving.server import Link
+from mboxio.remote.serving.server import ConnectedHost
 from mboxio.remote.serving.shm import ShmServer
 from mboxio.remote.serving.thread import Serving
+from mboxio.remote.shm_end import ShmEnd
 
 if TYPE_CHECKING:
     pass
@@ -67,8 +67,8 @@ class Misbehaving(Serving[ShmServer], Declared):
         with self._lock:
             for channel in self._channels.values():
                 channel.simulate(channel.latency_ns / 1e9, channel.workers)
-            for server, link in self._links():
-                server.hang_up(link)
+            for server, host in self._hosts():
+                server.hang_up(host)
 
     def lie(self, channel: str, field: str, value: int) -> int:
         """Write a wrong number into the memory of every host; return how many have it now.
@@ -84,17 +84,17 @@ class Misbehaving(Serving[ShmServer], Declared):
             ValueError: there is no such field, or it cannot hold the value.
         """
         self._find(channel)
-        return sum(link.connection.lie(channel, field, value) for _, link in self._links())
+        return sum(host.end.lie(channel, field, value) for _, host in self._hosts())
 
     def scribble(self, random: Random) -> list[tuple[int, int]]:
         """Write a random word somewhere into every memory; return the offsets and values."""
-        return [link.connection.scribble(random) for _, link in self._links()]
+        return [host.end.scribble(random) for _, host in self._hosts()]
 
     # -- inside
 
-    def _links(self) -> list[tuple[ShmServer, Link[Connection]]]:
+    def _hosts(self) -> list[tuple[ShmServer, ConnectedHost[ShmEnd]]]:
         server = self._server
-        return [] if server is None else [(server, link) for link in server.live()]
+        return [] if server is None else [(server, host) for host in server.live()]
 
     def _make_server(self) -> ShmServer:
         if not self._channels:

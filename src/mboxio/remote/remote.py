@@ -68,7 +68,7 @@ class Remote(Misbehaving):
     @property
     def connections(self) -> tuple[Peer, ...]:
         """The hosts that are connected, the oldest first."""
-        return tuple(link.peer for _, link in self._links())
+        return tuple(host.peer for _, host in self._hosts())
 
     @classmethod
     def spawn(
@@ -134,11 +134,11 @@ class Remote(Misbehaving):
         took = 0
         # Under the lock, a host that has seen the hello is among the connections.
         with self._lock:
-            for server, link in self._links():
+            for server, host in self._hosts():
                 try:
-                    pushed = link.connection.notify(channel, message)
+                    pushed = host.end.notify(channel, message)
                 except RemoteError as error:
-                    server.lied(link, error)
+                    server.lied(host, error)
                     continue
                 took += pushed
                 self._stats.notifications_lost += not pushed
@@ -207,13 +207,13 @@ class Remote(Misbehaving):
         if not (found.host_sends and found.host_receives):
             raise ValueError(f"channel {channel!r} goes one way only")
         with self._lock:
-            for server, link in self._links():
-                if not link.connection.has(channel):
+            for server, host in self._hosts():
+                if not host.end.has(channel):
                     continue
                 try:
-                    forget = link.connection.ask(channel, message, answered)
+                    forget = host.end.ask(channel, message, answered)
                 except RemoteError as error:
-                    server.lied(link, error)
+                    server.lied(host, error)
                     continue
                 self._stats.asked += 1
                 return forget

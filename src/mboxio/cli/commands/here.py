@@ -7,7 +7,7 @@ import click
 from rich.cells import cell_len
 
 from mboxio.cli.machine.machine import Found, Machine
-from mboxio.cli.machine.remotes import runtime_folder
+from mboxio.cli.machine.remotes import expected_folder
 from mboxio.cli.machine.survey import KINDS, survey
 from mboxio.cli.shared.output import Output, wrapped
 from mboxio.cli.shared.text import json_line, printable
@@ -38,7 +38,7 @@ def show_machine(machine: Machine, as_json: bool) -> None:
     if missing:
         line = f"none here: {', '.join(missing)}"
         if "remotes" in missing:
-            line += f" (remotes would be in {printable(runtime_folder())})"
+            line += f" (remotes would be in {printable(expected_folder())})"
         _lines(line, width, "")
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from mboxio.address import by_tree as dt
 from mboxio.cli.shared.output import Output
 from mboxio.cli.shared.text import json_line, printable
-from mboxio.devicetree import Consumer, DeviceTree, Node, Provider, Specifier, describe
+from mboxio.devicetree import DeviceTree, MailboxConsumer, Node, Provider, Specifier, describe
 from mboxio.devicetree.overlay import HOW
 
 __all__ = ["show_tree"]
@@ -28,7 +28,7 @@ NARROW = 10
 """A column with names has so much room on the narrowest screen."""
 
 
-class Pieces:
+class BreakingName:
     """A name that breaks between its pieces where it is too long for its column."""
 
     def __init__(self, pieces: list[str], style: str = "") -> None:
@@ -50,14 +50,14 @@ class Pieces:
         return Measurement(least, max(least, first + sum(others))).with_maximum(options.max_width)
 
 
-def _path(node: Node) -> Pieces:
+def _path(node: Node) -> BreakingName:
     names = printable(node.path).split("/")
-    return Pieces([f"/{name}" for name in names[1:]], "cyan" if node.enabled else "dim")
+    return BreakingName([f"/{name}" for name in names[1:]], "cyan" if node.enabled else "dim")
 
 
-def _compatible(node: Node) -> Pieces:
+def _compatible(node: Node) -> BreakingName:
     vendor, comma, model = printable(next(iter(node.compatible), "-")).partition(",")
-    return Pieces([vendor + comma, model])
+    return BreakingName([vendor + comma, model])
 
 
 def show_tree(file: str, as_json: bool) -> None:
@@ -88,7 +88,7 @@ def show_tree(file: str, as_json: bool) -> None:
         output.print(f"Of each table the first {ROWS_MAX:,} lines; --json has all.")
 
 
-def _count(things: list[Provider] | list[Consumer], name: str) -> str:
+def _count(things: list[Provider] | list[MailboxConsumer], name: str) -> str:
     disabled = sum(not each.node.enabled for each in things)
     plural = "" if len(things) == 1 else "s"
     return f"{len(things)} {name}{plural}" + (f" ({disabled} disabled)" if disabled else "")
@@ -146,14 +146,14 @@ def _driver(node: Node, name: str | None) -> Text:
     return Text(name, "green") if name else Text("-", "dim")
 
 
-def _consumers(consumers: list[Consumer]) -> Table:
+def _consumers(consumers: list[MailboxConsumer]) -> Table:
     table = _table("consumer", "channel", "cells", "provider")
     for row, style in islice(_rows(consumers), ROWS_MAX):
         table.add_row(*row, style=style)
     return table
 
 
-def _rows(consumers: list[Consumer]) -> Iterator[tuple[tuple[RenderableType, ...], str]]:
+def _rows(consumers: list[MailboxConsumer]) -> Iterator[tuple[tuple[RenderableType, ...], str]]:
     for each in consumers:
         path: RenderableType = _path(each.node)
         style = _style(each.node)

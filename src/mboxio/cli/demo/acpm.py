@@ -11,7 +11,7 @@ import click
 import mboxio
 from mboxio import _build
 from mboxio.cli.demo.acpm_firmware import LATENCY_S, PMIC, SENSED, SENSOR, WORKERS, value_of
-from mboxio.cli.demo.process import Firmware, private_folder
+from mboxio.cli.demo.process import FirmwareProcess, private_folder
 from mboxio.cli.demo.screen import Screen
 from mboxio.cli.demo.traffic import arrived
 from mboxio.cli.shared.options import connected
@@ -39,7 +39,11 @@ class AcpmShow:
     """
 
     def __init__(
-        self, connection: mboxio.Connection, firmware: Firmware, signals: Signals, screen: Screen
+        self,
+        connection: mboxio.Connection,
+        firmware: FirmwareProcess,
+        signals: Signals,
+        screen: Screen,
     ) -> None:
         self.began_s = monotonic()
         self.connection = connection
@@ -251,7 +255,7 @@ def run(as_json: bool) -> None:
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         folder = stack.enter_context(private_folder())
-        firmware = Firmware("demo", folder, signals.check, "mboxio.cli.demo.acpm_firmware")
+        firmware = FirmwareProcess("demo", folder, signals.check, "mboxio.cli.demo.acpm_firmware")
         stack.callback(firmware.stop)
         firmware.start()
         connection = stack.enter_context(connected("acpm:?at=peer:demo"))

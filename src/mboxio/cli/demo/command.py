@@ -6,7 +6,7 @@ from importlib import import_module
 import click
 
 from mboxio import _build
-from mboxio.cli.demo.process import Firmware, private_folder
+from mboxio.cli.demo.process import FirmwareProcess, private_folder
 from mboxio.cli.demo.requests import RequestsShow
 from mboxio.cli.demo.screen import Screen
 from mboxio.cli.demo.verdict import COLUMNS, broken, found, table
@@ -46,7 +46,7 @@ def requests(as_json: bool) -> None:
     with ExitStack() as stack:
         signals = stack.enter_context(Signals())
         folder = stack.enter_context(private_folder())
-        firmware = Firmware("demo", folder, signals.check)
+        firmware = FirmwareProcess("demo", folder, signals.check)
         stack.callback(firmware.stop)
         firmware.start()
         connection = stack.enter_context(connected("shm:demo"))

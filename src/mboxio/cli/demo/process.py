@@ -12,7 +12,7 @@ from time import monotonic
 
 import click
 
-__all__ = ["Firmware", "private_folder"]
+__all__ = ["FirmwareProcess", "private_folder"]
 
 READY_S = 5.0
 
@@ -32,7 +32,7 @@ def private_folder() -> Generator[str]:
                 os.environ["MBOXIO_RUNTIME_DIR"] = before
 
 
-class Firmware:
+class FirmwareProcess:
     """The process of a demo's firmware.
 
     Args:

@@ -5,7 +5,7 @@ from time import monotonic
 
 import mboxio
 from mboxio.cli.demo.firmware import DEPTH
-from mboxio.cli.demo.process import Firmware
+from mboxio.cli.demo.process import FirmwareProcess
 from mboxio.cli.demo.screen import Row, Screen
 from mboxio.cli.demo.traffic import (
     BACKLOG,
@@ -41,7 +41,11 @@ class RequestsShow:
     """
 
     def __init__(
-        self, connection: mboxio.Connection, firmware: Firmware, signals: Signals, screen: Screen
+        self,
+        connection: mboxio.Connection,
+        firmware: FirmwareProcess,
+        signals: Signals,
+        screen: Screen,
     ) -> None:
         self.began_s = monotonic()
         self.connection = connection

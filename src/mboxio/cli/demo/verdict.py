@@ -15,7 +15,7 @@ def broken(show: RequestsShow) -> list[str]:
     return [*_requests(show), *_others(show), *show.silent]
 
 
-def held(stats: Mapping[str, ChannelStats]) -> int:
+def count_held(stats: Mapping[str, ChannelStats]) -> int:
     """Count what outlived its request on any channel."""
     return sum(
         each.held_slots + each.held_credits + len(each.held_tags) + each.held_memory
@@ -50,7 +50,7 @@ def _others(show: RequestsShow) -> Iterator[str]:
         yield f"{show.host.wrong} of the remote's requests got a wrong answer"
     if unanswered := show.asked.remote_requests - show.host.answered:
         yield f"{unanswered} of the remote's requests were not answered"
-    if count := held(show.stats):
+    if count := count_held(show.stats):
         yield f"{count} slots, credits or tags are held"
     for name, each in show.stats.items():
         # An answer to the remote may be on its way at any time.
@@ -79,7 +79,7 @@ def found(show: RequestsShow, faults: list[str]) -> dict[str, Any]:
     return {
         "channels": [dict(zip(names, row, strict=True)) for row in rows(show)],
         "gain": round(show.gain, 2),
-        "held": held(show.stats),
+        "held": count_held(show.stats),
         "seconds": round(show.spent_s, 3),
         "broken": faults,
     }

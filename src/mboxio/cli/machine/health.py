@@ -17,7 +17,7 @@ from mboxio._os.whose import myself
 from mboxio.address import catalogue
 from mboxio.cli.machine.devices import VCIO
 from mboxio.cli.machine.machine import Machine, shown
-from mboxio.cli.machine.remotes import runtime_folder
+from mboxio.cli.machine.remotes import expected_folder
 from mboxio.cli.shared.settings import VARIABLES, WrongSetting, file, in_force
 from mboxio.errors import AddressError
 from mboxio.local.sockets import socket_path
@@ -135,7 +135,7 @@ def _controllers() -> Iterator[Check]:
 
 def _folder() -> Check:
     """Look at the folder of the sockets as host and remote do."""
-    folder = runtime_folder()
+    folder = expected_folder()
     name = shown(folder)
     try:
         socket_path("a")

@@ -103,7 +103,9 @@ class Machine:
         if found is None or self.may(self.path(device)):
             return ""
         mode = stat.S_IMODE(found.st_mode)
-        return f"no access: {device} belongs to {owners(found)}, mode {mode:o}; this is {myself()}"
+        return (
+            f"no access: {device} belongs to {owner_of(found)}, mode {mode:o}; this is {myself()}"
+        )
 
     def _read(self, where: str, limit: int) -> bytes:
         try:
@@ -129,7 +131,7 @@ def shown(name: str) -> str:
     return remote_text(os.fsencode(name))
 
 
-def owners(found: os.stat_result) -> str:
+def owner_of(found: os.stat_result) -> str:
     """Return the owner and the group of a file, in words."""
     import grp
 

@@ -11,7 +11,7 @@ from mboxio.local.elsewhere import FOLDERS, of_invoker
 from mboxio.local.folder import folder_path
 from mboxio.local.sockets import NAME, STARTED_BY, socket_path
 
-__all__ = ["remotes", "runtime_folder"]
+__all__ = ["expected_folder", "remotes"]
 
 LISTENS = 0x10000
 """Flag of a socket in /proc/net/unix (__SO_ACCEPTCON)."""
@@ -20,7 +20,7 @@ FLAGS_AT, PATH_AT = 3, 7
 OTHERS = re.compile(r"(?:mboxio-)?[0-9]+")
 
 
-def runtime_folder() -> str:
+def expected_folder() -> str:
     """Return where the remotes of this user lie; it may not exist, or be refused."""
     try:
         return os.path.dirname(socket_path("any", host=True))
@@ -35,9 +35,9 @@ def remotes(machine: Machine, folder: str | None = None) -> Iterator[Found]:
 
     Args:
         machine: where to look.
-        folder: of this user's remotes; None: `runtime_folder`.
+        folder: of this user's remotes; None: `expected_folder`.
     """
-    own = runtime_folder() if folder is None else folder
+    own = expected_folder() if folder is None else folder
     reached = {own, *(os.path.dirname(each) for each in of_invoker("any"))}
     listening = _listening(machine)
     for each in (own, *_others(machine, own)):

@@ -10,7 +10,7 @@ import click
 
 from mboxio.capture.reading import read
 from mboxio.cli.see.asked import is_address
-from mboxio.cli.see.watched import Watched, watched, watched_command
+from mboxio.cli.see.watched import EventSource, watched, watched_command
 from mboxio.cli.shared.options import SECONDS
 from mboxio.cli.shared.output import Column, Output
 from mboxio.cli.shared.signals import LOOK_S, Signals
@@ -128,7 +128,11 @@ def monitor(
 
 
 def _watch(
-    found: Watched, title: str, speed: float | None, screen: bool, put: Callable[[Feed, bool], int]
+    found: EventSource,
+    title: str,
+    speed: float | None,
+    screen: bool,
+    put: Callable[[Feed, bool], int],
 ) -> int:
     """Show or print it; returns an exit code."""
     now = found.live or speed is not None

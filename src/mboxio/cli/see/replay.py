@@ -20,7 +20,7 @@ from mboxio.see.replay import Pace, Rerun, Selection, Unplayable, select
 __all__ = ["replay"]
 
 
-class Wrong(click.ClickException):
+class CannotPlay(click.ClickException):
     """The recording cannot be played."""
 
     exit_code = 2
@@ -121,7 +121,7 @@ def replay(
             note(f"{selection.name}: {line}")
         _send(selection, address, pace, in_flight or None, timeout_s, wait_s, show_all, shower)
     except Unplayable as error:
-        raise Wrong(str(error)) from None
+        raise CannotPlay(str(error)) from None
 
 
 def _refuse_options(context: click.Context, *names: str) -> None:

@@ -9,7 +9,7 @@ from mboxio.capture.event import Event, Kind
 from mboxio.cli.shared.text import json_line, note
 from mboxio.see.decoding.decoders import Decoders
 from mboxio.see.replay import Rerun
-from mboxio.see.replay.difference import Difference, Words, explain
+from mboxio.see.replay.difference import Difference, Wording, explain
 from mboxio.see.replay.outcome import Outcome
 
 __all__ = ["Shower", "sum_up"]
@@ -41,7 +41,7 @@ class Shower:
             width = os.get_terminal_size().columns if sys.stdout.isatty() else WIDE
             click.echo("\n".join(explain(difference, width, words)))
 
-    def words_of(self, difference: Difference) -> Words:
+    def words_of(self, difference: Difference) -> Wording:
         """Return what it says."""
         sent = recorded = received = ""
         kind = Kind.REQUEST if difference.is_request else Kind.MESSAGE
@@ -49,7 +49,7 @@ class Shower:
             sent = self.decoded(difference, kind, difference.message)
             said = "" if reply is None else self.decoded(difference, Kind.REPLY, reply)
             recorded, received = received, said
-        return Words(sent, recorded, received)
+        return Wording(sent, recorded, received)
 
     def decoded(self, difference: Difference, kind: Kind, message: bytes) -> str:
         """Return what a message says in a line; empty: that is not known."""

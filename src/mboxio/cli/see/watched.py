@@ -20,7 +20,7 @@ from mboxio.recording.command import RecordedCommand
 from mboxio.recording.following import follow_command, follow_programs
 from mboxio.see.monitor.sources import Stream
 
-__all__ = ["Watched", "is_address", "watched", "watched_command"]
+__all__ = ["EventSource", "is_address", "watched", "watched_command"]
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """The exit codes of a shell."""
@@ -30,7 +30,7 @@ SAID_BYTES = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
-class Watched:
+class EventSource:
     """A source of events.
 
     Args:
@@ -53,7 +53,7 @@ class Watched:
 
 
 @contextmanager
-def watched(source: str, follow: bool, screen: bool) -> Generator[Watched]:
+def watched(source: str, follow: bool, screen: bool) -> Generator[EventSource]:
     """Open a source.
 
     Args:
@@ -65,7 +65,7 @@ def watched(source: str, follow: bool, screen: bool) -> Generator[Watched]:
         if sys.stdin.isatty():
             raise click.UsageError("- reads a capture from stdin, which is a terminal.")
         with _keys_from_terminal(screen) as data, Stream(data, "stdin") as stream:
-            yield Watched(stream, True)
+            yield EventSource(stream, True)
         return
     try:
         if is_address(source):
@@ -77,7 +77,7 @@ def watched(source: str, follow: bool, screen: bool) -> Generator[Watched]:
     except OSError as error:
         raise click.UsageError(f"{source}: {why(error, source)}") from None
     with stream:
-        yield Watched(stream, follow or is_address(source))
+        yield EventSource(stream, follow or is_address(source))
 
 
 def open_live(address: str) -> BinaryIO:
@@ -91,7 +91,7 @@ def open_live(address: str) -> BinaryIO:
 
 
 @contextmanager
-def watched_command(command: Sequence[str], screen: bool) -> Generator[Watched]:
+def watched_command(command: Sequence[str], screen: bool) -> Generator[EventSource]:
     """Run a command; if it runs on in the end, it is ended.
 
     Args:
@@ -112,7 +112,7 @@ def watched_command(command: Sequence[str], screen: bool) -> Generator[Watched]:
         try:
             with Stream(bytes_, "the command") as stream:
                 try:
-                    yield Watched(stream, True, recorded)
+                    yield EventSource(stream, True, recorded)
                 finally:
                     _end(recorded)
         finally:

@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 import click
 
 from mboxio.cli.shared.payload import endian
-from mboxio.cli.shared.settings import FORMS, Order, setting
+from mboxio.cli.shared.settings import FORMS, Endian, setting
 from mboxio.cli.shared.text import json_line, printable, word
 
 __all__ = [
     "LinePrinter",
     "Printer",
+    "as_words",
     "dumped",
     "hexdump",
-    "in_words",
     "line_of",
     "output_options",
     "shown_as",
@@ -77,9 +77,9 @@ class Printer:
     raw_help = "Same as --out raw; the default unless stdout is a terminal."
     elsewhere = "raw"
 
-    def __init__(self, form: str | None, order: Order = "little") -> None:
+    def __init__(self, form: str | None, order: Endian = "little") -> None:
         self.form = form or ("dump" if sys.stdout.isatty() else self.elsewhere)
-        self.order: Order = order
+        self.order: Endian = order
         self.output = sys.stdout.buffer
         self.watched = sys.stdout.isatty() and sys.stderr.isatty()
 
@@ -149,17 +149,17 @@ def took(seconds: float) -> str:
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def line_of(message: bytes, form: str, order: Order) -> str:
+def line_of(message: bytes, form: str, order: Endian) -> str:
     """Return a message in one line: as ``hex``, ``word`` or ``text``."""
     if form == "hex":
         return message.hex(" ")
     if form == "word":
-        return in_words(message, order)
+        return as_words(message, order)
     text = message.decode(errors="backslashreplace").rstrip("\r\n")
     return printable(text, len(text))
 
 
-def shown_as(message: bytes, form: str, order: Order) -> list[str]:
+def shown_as(message: bytes, form: str, order: Endian) -> list[str]:
     """Return the lines that people read: a hexdump, or one line in another form but raw."""
     if form == "dump":
         return list(hexdump(message))
@@ -168,7 +168,7 @@ def shown_as(message: bytes, form: str, order: Order) -> list[str]:
     return [line_of(message, form, order)]
 
 
-def in_words(message: bytes, order: Order) -> str:
+def as_words(message: bytes, order: Endian) -> str:
     """Return 32-bit words, and in hex after a plus what does not fill one."""
     whole = len(message) - len(message) % WORD_BYTES
     shown = [

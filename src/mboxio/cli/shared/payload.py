@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import click
 
-from mboxio.cli.shared.settings import ENDIANS, Order, default
+from mboxio.cli.shared.settings import ENDIANS, Endian, default
 
 __all__ = ["endian", "endian_option", "payload_arguments", "read_payload", "unhexed", "worded"]
 
@@ -33,10 +33,10 @@ endian_option = click.option(
 """For --word and --out word; see `endian`."""
 
 
-def endian() -> Order:
+def endian() -> Endian:
     """Return the order of the bytes in words that a command is told."""
     context = click.get_current_context(silent=True)
-    order: Order = ENDIANS[0] if context is None else context.meta.get(ENDIAN, ENDIANS[0])
+    order: Endian = ENDIANS[0] if context is None else context.meta.get(ENDIAN, ENDIANS[0])
     return order
 
 
@@ -90,7 +90,7 @@ def _payload(text: str | None, form: str | None, file: BinaryIO | None) -> bytes
         raise click.UsageError(str(error)) from None
 
 
-def read_payload(text: str, form: str | None, order: Order) -> bytes:
+def read_payload(text: str, form: str | None, order: Endian) -> bytes:
     """Return the bytes that a text stands for.
 
     Args:
@@ -113,7 +113,7 @@ def read_payload(text: str, form: str | None, order: Order) -> bytes:
         ) from None
 
 
-def worded(text: str, order: Order) -> bytes:
+def worded(text: str, order: Endian) -> bytes:
     """Read 32-bit words: ``0x12345678,0x1`` or ``305419896 1``.
 
     Raises:

@@ -27,7 +27,7 @@ __all__ = [
     "ENDIANS",
     "FORMS",
     "VARIABLES",
-    "Order",
+    "Endian",
     "Setting",
     "WrongSetting",
     "default",
@@ -42,8 +42,8 @@ __all__ = [
 
 FORMS = ("dump", "hex", "word", "text", "raw", "json")
 """How messages are written."""
-Order = Literal["little", "big"]
-ENDIANS: tuple[Order, ...] = ("little", "big")
+Endian = Literal["little", "big"]
+ENDIANS: tuple[Endian, ...] = ("little", "big")
 FILE_BYTES_MAX = 1 << 16
 
 

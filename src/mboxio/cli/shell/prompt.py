@@ -24,7 +24,7 @@ ON_CHANNELS = ("listen", "stats", "unlisten", "use")
 """Commands whose argument is a channel."""
 
 
-class Words(Completer):
+class WordCompleter(Completer):
     """Completes commands, channels and forms.
 
     Args:
@@ -57,7 +57,7 @@ class Words(Completer):
 def run_prompt(session: Session) -> None:
     """Ask for line after line until Ctrl-D; Ctrl-C ends a line or a command."""
     asked: PromptSession[str] = PromptSession(
-        history=_history(), completer=Words(session), complete_while_typing=False
+        history=_history(), completer=WordCompleter(session), complete_while_typing=False
     )
     before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:

@@ -19,7 +19,7 @@ from mboxio import (
 )
 from mboxio.cli.shared.messages import shown_as
 from mboxio.cli.shared.options import reached, timeout
-from mboxio.cli.shared.settings import Order
+from mboxio.cli.shared.settings import Endian
 from mboxio.cli.shared.signals import LOOK_S, Signals
 from mboxio.cli.shared.text import printable, word
 
@@ -49,14 +49,14 @@ class Session:
         wait_s: float | None,
         timeout_s: float | None,
         form: str,
-        order: Order,
+        order: Endian,
         say: Callable[[str], object],
         typed: bool,
     ) -> None:
         self.address = address
         self.timeout_s = timeout_s
         self.form = form
-        self.order: Order = order
+        self.order: Endian = order
         self.say = say
         self.typed = typed
         self.lock = threading.Condition()

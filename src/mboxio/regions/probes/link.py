@@ -63,11 +63,49 @@ class Allowance(threading.local):
     left_bytes = 0
 
 
+class Spoken(ABC):
+    """What a subclass of `Link` knows: the language of the other side."""
+
+    scheme: ClassVar[str]
+    widths: ClassVar[frozenset[int]]
+    """Accesses that the other side really does as one, in bytes."""
+    how_to_start: ClassVar[str]
+
+    @abstractmethod
+    def greet(self) -> None:
+        """Begin the conversation."""
+
+    def greeting_s(self) -> float:
+        """Return how long that may take, and the measuring after it, in seconds."""
+        return ANSWER_S
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Make one exchange that touches nothing of the target."""
+
+    @abstractmethod
+    def read(self, address: int, width: int) -> int:
+        """Read a number of `width` bytes in one access."""
+
+    @abstractmethod
+    def write(self, address: int, value: int, width: int) -> None:
+        """Write a number of `width` bytes in one access."""
+
+    def read_words(self, address: int, count: int) -> list[int]:
+        """Read 32-bit words, each once, in ascending order."""
+        return [self.read(address + 4 * index, 4) for index in range(count)]
+
+    def write_words(self, address: int, words: Sequence[int]) -> None:
+        """Write 32-bit words, each once, in ascending order."""
+        for index, word in enumerate(words):
+            self.write(address + 4 * index, word, 4)
+
+
 _shared: dict[tuple[type, str], "Link"] = {}
 _sharing = threading.Lock()
 
 
-class Link(ABC):
+class Link(Spoken):
     """A connection that carries accesses; `share` opens it, each `release` gives up one use.
 
     Args:
@@ -78,11 +116,6 @@ class Link(ABC):
         AddressError: the address means nothing.
         RemoteGone: nobody answers there.
     """
-
-    scheme: ClassVar[str]
-    widths: ClassVar[frozenset[int]]
-    """Accesses that the other side really does as one, in bytes."""
-    how_to_start: ClassVar[str]
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -152,37 +185,6 @@ class Link(ABC):
                 del _shared[key]
         self.broken = self.broken or f"the connection to {self.scheme}:{self.where} is closed"
         self.socket.close()
-
-    # -- what a subclass knows
-
-    @abstractmethod
-    def greet(self) -> None:
-        """Begin the conversation."""
-
-    def greeting_s(self) -> float:
-        """Return how long that may take, and the measuring after it, in seconds."""
-        return ANSWER_S
-
-    @abstractmethod
-    def ping(self) -> None:
-        """Make one exchange that touches nothing of the target."""
-
-    @abstractmethod
-    def read(self, address: int, width: int) -> int:
-        """Read a number of `width` bytes in one access."""
-
-    @abstractmethod
-    def write(self, address: int, value: int, width: int) -> None:
-        """Write a number of `width` bytes in one access."""
-
-    def read_words(self, address: int, count: int) -> list[int]:
-        """Read 32-bit words, each once, in ascending order."""
-        return [self.read(address + 4 * index, 4) for index in range(count)]
-
-    def write_words(self, address: int, words: Sequence[int]) -> None:
-        """Write 32-bit words, each once, in ascending order."""
-        for index, word in enumerate(words):
-            self.write(address + 4 * index, word, 4)
 
     # -- exchanges
 

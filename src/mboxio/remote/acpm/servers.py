@@ -32,7 +32,7 @@ BUSY_NS = 1_000_000_000
 """How long after the last message a file is looked at more often."""
 
 
-class Firmware(Protocol):
+class AcpmFirmware(Protocol):
     """The firmware, as those see it who bring hosts to it."""
 
     name: str
@@ -66,7 +66,7 @@ class Firmware(Protocol):
 class PeerServer(Server[Sram]):
     """Serves ``peer:NAME``."""
 
-    def __init__(self, remote: Firmware, stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
+    def __init__(self, remote: AcpmFirmware, stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
         self._remote = remote
         self.served = lambda: remote.channels
         super().__init__("peer", remote.name, stats, lock, spin_ns)
@@ -92,18 +92,18 @@ class PeerServer(Server[Sram]):
 
     def srams(self) -> list[Sram]:
         """Return what is served now."""
-        return [link.connection for link in self.live()]
+        return [host.end for host in self.live()]
 
     def restart(self) -> None:
         """Drop all hosts; they knock again."""
-        for link in self.live():
-            self.hang_up(link)
+        for host in self.live():
+            self.hang_up(host)
 
 
 class FileServer:
     """Serves ``file:PATH``: looks at it again and again, because nothing tells."""
 
-    def __init__(self, remote: Firmware, stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
+    def __init__(self, remote: AcpmFirmware, stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
         self.stopping = False
         self.thread: int | None = None
         self.left_behind = False

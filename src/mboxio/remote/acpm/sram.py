@@ -11,17 +11,17 @@ from mboxio.controllers.acpm.layout import TAG_BITS, TAG_LOW_BIT, AcpmLayout, Ac
 from mboxio.regions import Region
 from mboxio.remote.channel import Handler, RemoteChannel
 from mboxio.remote.faults import scribble
-from mboxio.remote.lane import Lane
-from mboxio.remote.serving.rounds import Served
+from mboxio.remote.served_channel import ServedChannel
+from mboxio.remote.serving.rounds import RemoteEnd
 from mboxio.remote.stats import RemoteStats
 from mboxio.ring import MESSAGE, Armed
 
-__all__ = ["AcpmRemoteChannel", "Sram", "tagged"]
+__all__ = ["AcpmRemoteChannel", "Sram", "with_number_of"]
 
 TAG_MASK = ((1 << TAG_BITS) - 1) << TAG_LOW_BIT
 
 
-def tagged(reply: bytes, message: bytes) -> bytes:
+def with_number_of(reply: bytes, message: bytes) -> bytes:
     """Return a reply with the number of the message that it answers."""
     number = int.from_bytes(message[:4], "little") & TAG_MASK
     word = int.from_bytes(reply[:4], "little") & ~TAG_MASK | number
@@ -65,12 +65,12 @@ class AcpmRemoteChannel(RemoteChannel):
                 return message
             if type(reply) is not bytes:
                 reply = answer_of(reply, handler, place)
-            return tagged(reply, message)
+            return with_number_of(reply, message)
 
         self.handler = functools.update_wrapper(answer, handler, updated=())
 
 
-class Sram(Served):
+class Sram(RemoteEnd):
     """Serves the rings of one SRAM.
 
     One thread calls `serve` and what belongs to sleeping; the other methods may be called by any.
@@ -104,43 +104,43 @@ class Sram(Served):
         self._interrupt = interrupt
         self._armed = armed
         self._lock = lock or RLock()
-        self.lanes = [
-            Lane(channel, where, region, armed, self.stats)
+        self.channels = [
+            ServedChannel(channel, where, region, armed, self.stats)
             for channel, where in zip(channels, layout.channels, strict=True)
         ]
 
     def serve(self, now_ns: int) -> bool:
-        """See `Served.serve`."""
+        """See `RemoteEnd.serve`."""
         if self.closed or self.stalled:
             return False
         worked = False
-        for lane, where in zip(self.lanes, self.layout.channels, strict=True):
-            if lane.serve(now_ns):
+        for channel, where in zip(self.channels, self.layout.channels, strict=True):
+            if channel.serve(now_ns):
                 worked = True
                 if not where.polled:
                     self.ring()
         return worked
 
     def arm(self) -> bool:
-        """See `Served.arm`."""
+        """See `RemoteEnd.arm`."""
         if self._armed is not None and not self._armed.arm():
             return False
-        return self.closed or self.stalled or all(lane.quiet() for lane in self.lanes)
+        return self.closed or self.stalled or all(channel.quiet() for channel in self.channels)
 
     def shares_cpu(self) -> bool:
-        """See `Served.shares_cpu`; the words are those of the access path."""
+        """See `RemoteEnd.shares_cpu`; the words are those of the access path."""
         return self._armed is not None and self._armed.shares_cpu()
 
     def disarm(self) -> None:
-        """See `Served.disarm`."""
+        """See `RemoteEnd.disarm`."""
         if self._armed is not None:
             self._armed.disarm()
 
     def next_ns(self) -> int | None:
-        """See `Served.next_ns`."""
+        """See `RemoteEnd.next_ns`."""
         if self.closed or self.stalled:
             return None
-        times_ns = [at for lane in self.lanes if (at := lane.next_ns()) is not None]
+        times_ns = [at for channel in self.channels if (at := channel.next_ns()) is not None]
         return min(times_ns, default=None)
 
     def ring(self) -> None:
@@ -157,7 +157,7 @@ class Sram(Served):
             MessageTooLong: longer than a slot.
             RemoteError: the host broke the protocol.
         """
-        if not self.lanes[channel].push(MESSAGE, 0, message):
+        if not self.channels[channel].push(MESSAGE, 0, message):
             return False
         if not self.layout.channels[channel].polled:
             self.ring()
@@ -188,11 +188,11 @@ class Sram(Served):
         return written
 
     def close(self) -> None:
-        """See `Served.close`."""
+        """See `RemoteEnd.close`."""
         with self._lock:
             self.closed = True
-            for lane in self.lanes:
-                lane.close()
+            for channel in self.channels:
+                channel.close()
 
     def abandon(self) -> None:
-        """See `Served.abandon`; the firmware asks nothing, so nobody waits."""
+        """See `RemoteEnd.abandon`; the firmware asks nothing, so nobody waits."""

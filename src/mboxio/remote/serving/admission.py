@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from mboxio._os.whose import user
 from mboxio.local.sockets import ring_doorbell
 from mboxio.remote.serving.handshake import Peer
-from mboxio.remote.serving.rounds import Served
+from mboxio.remote.serving.rounds import RemoteEnd
 
 __all__ = ["Admission"]
 
@@ -28,12 +28,12 @@ MADE_ROOM = "it asked nothing, and another host needed the place"
 
 
 class Present(Protocol):
-    """A connection that has a place."""
+    """A host that has a place."""
 
     @property
     def peer(self) -> Peer: ...
     @property
-    def connection(self) -> Served: ...
+    def end(self) -> RemoteEnd: ...
     @property
     def since_ns(self) -> int: ...
 
@@ -62,7 +62,7 @@ class Admission:
         if not _why_full(uid, [each.peer.uid for each in places]):
             return None
         mine = [each for each in places if each.peer.uid == uid]
-        idle = [each for each in mine if not each.connection.asked]
+        idle = [each for each in mine if not each.end.asked]
         held = Counter(each.peer.pid for each in mine)
         for each in sorted(idle, key=lambda each: -held[each.peer.pid]):
             greedy = held[each.peer.pid] >= held[pid] + GREEDY

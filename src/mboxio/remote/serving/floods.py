@@ -1,7 +1,7 @@
 """Whose doorbells a remote does not hear for a moment, because nothing was behind the last ones."""
 
 from mboxio._pump.sleepers import USELESS_MAX, deaf_for_ns
-from mboxio.remote.serving.rounds import Served
+from mboxio.remote.serving.rounds import RemoteEnd
 from mboxio.remote.serving.waiter import Waiter
 
 __all__ = ["Floods"]
@@ -18,7 +18,7 @@ class Floods:
         self.muted: dict[int, int] = {}  # descriptors, and until when
         self._waiter = waiter
 
-    def rang(self, descriptor: int, end: Served, now_ns: int) -> None:
+    def rang(self, descriptor: int, end: RemoteEnd, now_ns: int) -> None:
         """Note a doorbell. `USELESS_MAX` in a row without any work may be chance, but no more."""
         end.bells += 1
         if end.bells > USELESS_MAX:

@@ -12,24 +12,24 @@ from mboxio.remote.serving.admission import MADE_ROOM, Admission
 from mboxio.remote.serving.door import Door
 from mboxio.remote.serving.floods import Floods
 from mboxio.remote.serving.handshake import Peer, check_peer, send_away
-from mboxio.remote.serving.rounds import Rounds, Served
+from mboxio.remote.serving.rounds import RemoteEnd, Rounds
 from mboxio.remote.serving.waiter import Waiter
 from mboxio.remote.stats import RemoteStats
 
-__all__ = ["Hosts", "Link"]
+__all__ = ["ConnectedHost", "Hosts"]
 
 COME_MAX = 16
 """So many who have gone already are taken from the door between two looks at the rings."""
 
-End = TypeVar("End", bound=Served)
+End = TypeVar("End", bound=RemoteEnd)
 
 
-class Link(NamedTuple, Generic[End]):
-    """One connection and its socket."""
+class ConnectedHost(NamedTuple, Generic[End]):
+    """A host, by its socket, and our end of its connection."""
 
     peer: Peer
     socket: socket.socket
-    connection: End
+    end: End
     since_ns: int
 
 
@@ -42,7 +42,7 @@ class Hosts(Generic[End]):
         scheme: how the address begins that hosts connect to.
         name: of the socket.
         stats: where to count.
-        lock: guards `links`.
+        lock: guards `connected`.
 
     Raises:
         AddressError: the name is taken, or as `listen`.
@@ -50,7 +50,7 @@ class Hosts(Generic[End]):
 
     def __init__(self, scheme: str, name: str, stats: RemoteStats, lock: RLock) -> None:
         self.address = f"{scheme}:{name}"
-        self.links: dict[int, Link[End]] = {}
+        self.connected: dict[int, ConnectedHost[End]] = {}
         self.draining = True
         self._stats = stats
         self._lock = lock
@@ -74,38 +74,38 @@ class Hosts(Generic[End]):
         """Take doorbells from the sockets, or leave them there until they block the hosts."""
         with self._lock:
             self.draining = draining
-            for descriptor in self.links:
+            for descriptor in self.connected:
                 self._waiter.mute(descriptor, not draining)
         self.wake()
 
-    def live(self) -> list[Link[End]]:
+    def live(self) -> list[ConnectedHost[End]]:
         """Return the connections that are not about to go, the oldest first."""
         with self._lock:
-            return [link for link in self.links.values() if not link.connection.closed]
+            return [host for host in self.connected.values() if not host.end.closed]
 
-    def hang_up(self, link: Link[End]) -> None:
+    def hang_up(self, host: ConnectedHost[End]) -> None:
         """End a connection at once: nothing is sent on it from now on."""
-        link.connection.close()
+        host.end.close()
         with self._lock:
             try:
                 # Only the serving thread closes descriptors, for it may be waiting for them; this
                 # tells the host, and that thread.
-                link.socket.shutdown(socket.SHUT_RDWR)
+                host.socket.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
 
-    def lied(self, link: Link[End], error: RemoteError) -> None:
+    def lied(self, host: ConnectedHost[End], error: RemoteError) -> None:
         """Count and log a lie of the host; end its connection."""
         self._stats.lies += 1
         # Its text only: whoever keeps the record would keep the memory, by way of the traceback.
-        log.warning("%s drops %r: %s", self.address, link.peer, str(error))
-        self.hang_up(link)
+        log.warning("%s drops %r: %s", self.address, host.peer, str(error))
+        self.hang_up(host)
 
     # -- who comes
 
     def _accept(self) -> None:
         """Let one host in, after those that have gone already."""
-        began_ns, others = monotonic_ns(), bool(self.links)
+        began_ns, others = monotonic_ns(), bool(self.connected)
         for _ in range(COME_MAX):
             link = self._door.accept()
             if link is None:
@@ -134,21 +134,21 @@ class Hosts(Generic[End]):
     def _connect(self, link: socket.socket) -> None:
         pid, uid = check_peer(link)
         now_ns = monotonic_ns()
-        idle = self._admission.makes_room(uid, pid, self.links.values(), now_ns)
+        idle = self._admission.makes_room(uid, pid, self.connected.values(), now_ns)
         if idle is not None:
             log.warning("%s drops %r: %s", self.address, idle.peer, MADE_ROOM)
             send_away(idle.socket, MADE_ROOM)
             self._drop(idle)
-        self._admission.check(uid, (each.peer.uid for each in self.links.values()))
+        self._admission.check(uid, (each.peer.uid for each in self.connected.values()))
         # What is sent from now on reaches whoever has seen the hello.
         with self._lock:
-            connection, epoch = self.welcome(link)
+            end, epoch = self.welcome(link)
             self._admission.greeted(link, now_ns)
             self._waiter.add(link.fileno())
             if not self.draining:
                 self._waiter.mute(link.fileno(), True)
-            self.links[link.fileno()] = Link(Peer(pid, uid, epoch), link, connection, now_ns)
-            self._rounds.ends.append(connection)
+            self.connected[link.fileno()] = ConnectedHost(Peer(pid, uid, epoch), link, end, now_ns)
+            self._rounds.ends.append(end)
             self._stats.connections += 1
 
     def welcome(self, link: socket.socket) -> tuple[End, int]:
@@ -174,18 +174,18 @@ class Hosts(Generic[End]):
         """Give up hosts that never took their memory; others need the place."""
         if self._admission.unread:
             for silent in self._admission.overdue(monotonic_ns()):
-                link = self.links[silent.fileno()]
-                log.warning("%s drops %r: it leaves the hello unread", self.address, link.peer)
-                self._drop(link)
+                host = self.connected[silent.fileno()]
+                log.warning("%s drops %r: it leaves the hello unread", self.address, host.peer)
+                self._drop(host)
 
-    def _drop(self, link: Link[End]) -> None:
+    def _drop(self, host: ConnectedHost[End]) -> None:
         with self._lock:
-            link.connection.close()
-            self._waiter.remove(link.socket.fileno())
-            self._admission.forget(link.socket)
-            self._floods.forget(link.socket.fileno())
-            del self.links[link.socket.fileno()]
-            self._rounds.ends.remove(link.connection)
+            host.end.close()
+            self._waiter.remove(host.socket.fileno())
+            self._admission.forget(host.socket)
+            self._floods.forget(host.socket.fileno())
+            del self.connected[host.socket.fileno()]
+            self._rounds.ends.remove(host.end)
             self._rounds.current = None  # otherwise it would keep the memory
-            let_go(link.socket)
-        link.connection.abandon()  # without the lock: it runs callbacks
+            let_go(host.socket)
+        host.end.abandon()  # without the lock: it runs callbacks

@@ -5,7 +5,7 @@ from mboxio._base.native cimport Monotonic
 cdef int ROUNDS_PER_TIME
 
 
-cdef class Served:
+cdef class RemoteEnd:
     cdef public bint closed, asked
     cdef public int bells
 
@@ -20,12 +20,12 @@ cdef class Served:
 cdef class Rounds:
     cdef public Monotonic clock
     cdef public list ends
-    cdef public Served current
+    cdef public RemoteEnd current
     cdef public bint silent, stopping, near
     cdef public long long now_ns, worked_ns, idle_ns, waited_ns
 
     @cython.locals(
-        end=Served, latest=Served, now_ns=cython.longlong, began_ns=cython.longlong, worked=bint, busy=bint, gave_way=bint,
+        end=RemoteEnd, latest=RemoteEnd, now_ns=cython.longlong, began_ns=cython.longlong, worked=bint, busy=bint, gave_way=bint,
         rounds="unsigned int",
     )
     cpdef bint look(self, long long idle_ns, long long chunk_ns) except -1

@@ -8,8 +8,8 @@ ROUNDS_PER_TIME = 8
 """Reading the clock costs as much as looking at a ring."""
 
 
-class Served:
-    """What is served: the remote's end of a connection."""
+class RemoteEnd:
+    """The remote's end of a connection, which is what a remote serves."""
 
     closed: bool
     bells: int  # that came since there was anything to do
@@ -63,7 +63,7 @@ class Rounds:
     """Serves what is in ``ends``. One thread calls `look`; any may set the flags.
 
     Attributes:
-        ends: list of `Served`; changed between two looks only.
+        ends: list of `RemoteEnd`; changed between two looks only.
         current: the one that raised.
         silent: look at nothing.
         stopping: return at once.

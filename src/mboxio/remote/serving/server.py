@@ -10,11 +10,11 @@ from typing import Any
 from mboxio.errors import RemoteError
 from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.failures import go_on, surprised
-from mboxio.remote.serving.hosts import End, Hosts, Link
+from mboxio.remote.serving.hosts import ConnectedHost, End, Hosts
 from mboxio.remote.serving.slow import SlowHandlers
 from mboxio.remote.stats import RemoteStats
 
-__all__ = ["Link", "Server"]
+__all__ = ["ConnectedHost", "Server"]
 
 CHUNK_NS = 50_000
 """How long the rings are looked at before the sockets are."""
@@ -32,7 +32,7 @@ class Server(Hosts[End]):
         scheme: how the address begins that hosts connect to.
         name: of the socket.
         stats: where to count.
-        lock: guards `links`.
+        lock: guards `connected`.
         spin_ns: longest time to look at the rings before sleeping.
 
     Raises:
@@ -122,60 +122,60 @@ class Server(Hosts[End]):
         try:
             return self._rounds.look(self._budget_ns, CHUNK_NS)
         except BaseException as error:
-            failed = [k for k in self.links.values() if k.connection is self._rounds.current]
+            failed = [k for k in self.connected.values() if k.end is self._rounds.current]
             if not failed:
                 raise
             self._failed(failed[0], error)
             return True
 
-    def _failed(self, link: Link[End], error: BaseException) -> None:
+    def _failed(self, host: ConnectedHost[End], error: BaseException) -> None:
         """End a connection that cannot be served; the others have nothing to do with it."""
         if isinstance(error, RemoteError):
-            self.lied(link, error)
+            self.lied(host, error)
         else:
-            surprised(f"{self.address} drops {link.peer!r}", error)
-            self.hang_up(link)
-        self._drop(link)
+            surprised(f"{self.address} drops {host.peer!r}", error)
+            self.hang_up(host)
+        self._drop(host)
 
     def _arm(self) -> bool:
         quiet = True
-        for link in tuple(self.links.values()):
+        for host in tuple(self.connected.values()):
             try:
-                quiet = link.connection.arm() and quiet
+                quiet = host.end.arm() and quiet
             except BaseException as error:
-                self._failed(link, error)
+                self._failed(host, error)
                 quiet = False
         return quiet
 
     def _disarm(self) -> None:
-        for link in self.links.values():
-            link.connection.disarm()
+        for host in self.connected.values():
+            host.end.disarm()
 
     def _next_ns(self, now_ns: int) -> int | None:
         """Return when there is something to do without any event."""
         rests = (self._door.resume_ns, self._admission.next_ns(), self._floods.next_ns())
         times_ns = [at for at in rests if at is not None]
         if not self._rounds.silent:
-            for link in self.links.values():
-                at_ns = link.connection.next_ns()
+            for host in self.connected.values():
+                at_ns = host.end.next_ns()
                 if at_ns is not None:
                     times_ns.append(at_ns)
-            if not self.draining and self.links:
+            if not self.draining and self.connected:
                 times_ns.append(now_ns + UNDRAINED_NS)  # doorbells are not heard
         return min(times_ns, default=None)
 
     def _events(self, events: Sequence[tuple[int, bool]]) -> None:
         for descriptor, ended in events:
-            link = self.links.get(descriptor)
-            if link is not None:
-                if ended or not self._drain(link.socket):
+            host = self.connected.get(descriptor)
+            if host is not None:
+                if ended or not self._drain(host.socket):
                     began_ns = monotonic_ns()
-                    self._drop(link)
-                    self._charge(began_ns, bool(self.links))
+                    self._drop(host)
+                    self._charge(began_ns, bool(self.connected))
                     if monotonic_ns() - began_ns >= SLOW_DROP_NS:
                         break  # what is left shows again, after a look at who is there
                 else:
-                    self._floods.rang(descriptor, link.connection, monotonic_ns())
+                    self._floods.rang(descriptor, host.end, monotonic_ns())
             elif descriptor == self._door.socket.fileno():
                 self._accept()
         self._drop_silent()
@@ -190,9 +190,9 @@ class Server(Hosts[End]):
         """Close everything that is open; after `run`, or instead of it."""
         if self.left_behind:
             return  # the socket file and the name are the parent's
-        links = tuple(self.links.values())
-        for link in links:
-            self._drop(link)
+        connected = tuple(self.connected.values())
+        for host in connected:
+            self._drop(host)
         with self._lock:
             self._closed = True
             self._waiter.close()
@@ -208,8 +208,8 @@ class Server(Hosts[End]):
         if self._closed:
             return
         self._closed = True
-        for link in self.links.values():
-            link.socket.close()
+        for host in self.connected.values():
+            host.socket.close()
         self._waiter.close()
         self._door.forked()
 

@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from threading import RLock
 
 from mboxio.remote.channel import RemoteChannel
-from mboxio.remote.connection import Connection
 from mboxio.remote.faults import Greeting
 from mboxio.remote.serving.handshake import greet, new_memory
 from mboxio.remote.serving.server import Server
+from mboxio.remote.shm_end import ShmEnd
 from mboxio.remote.stats import RemoteStats
 
 __all__ = ["ShmServer"]
 
 
-class ShmServer(Server[Connection]):
+class ShmServer(Server[ShmEnd]):
     """Serves ``shm:NAME``: each connection has a memory with rings of mboxio's own.
 
     Args:
@@ -38,17 +38,17 @@ class ShmServer(Server[Connection]):
         self.served = channels
         super().__init__("shm", name, stats, lock, spin_ns)
 
-    def welcome(self, link: socket.socket) -> tuple[Connection, int]:
+    def welcome(self, link: socket.socket) -> tuple[ShmEnd, int]:
         """See `Server.welcome`."""
         channels = self.served()
         memory, layout, descriptor = new_memory([channel.spec for channel in channels])
         try:
             # No bound method of ours: a cycle would keep the memory until it is collected.
             doorbell = functools.partial(self._admission.ring, link)
-            connection = Connection(
+            end = ShmEnd(
                 channels, memory, layout, doorbell, self._stats, self._lock, self._spin_ns > 0
             )
             greet(link, memory, descriptor, self.greeting)
-            return connection, layout.epoch
+            return end, layout.epoch
         finally:
             os.close(descriptor)

@@ -132,12 +132,12 @@ class Serving(Generic[Server]):
 
     @property
     def tap_clock(self) -> Clock:
-        """See `mboxio.recording.recorder.Recording`."""
+        """See `mboxio.recording.recorder.Tappable`."""
         return SYSTEM
 
     @property
     def is_remote(self) -> bool:
-        """See `mboxio.recording.recorder.Recording`."""
+        """See `mboxio.recording.recorder.Tappable`."""
         return True
 
     def add_tap(self, tap: Tap) -> None:

@@ -5,13 +5,13 @@ import tempfile
 
 from mboxio._base.texts import printable
 
-__all__ = ["Output"]
+__all__ = ["ProcessOutput"]
 
 TAIL_BYTES = 1 << 16
 LINE_MAX = 400
 
 
-class Output:
+class ProcessOutput:
     """Standard output and errors of a process, through all its lives.
 
     Args:

@@ -16,7 +16,7 @@ from mboxio.remote.faults import Faults
 from mboxio.remote.spawning.control import Control
 from mboxio.remote.spawning.keeper import Process
 from mboxio.remote.spawning.launcher import Loading, command_of
-from mboxio.remote.spawning.output import Output
+from mboxio.remote.spawning.output import ProcessOutput
 from mboxio.remote.spawning.program import Firmware, program_of
 
 __all__ = ["Started"]
@@ -61,7 +61,7 @@ class Started:
         self._wait_s = wait_s
         self._faults = faults
         self._environment = None if env is None else {**os.environ, **env}
-        self._output = Output(log)
+        self._output = ProcessOutput(log)
         try:
             self._start()
         except BaseException:

@@ -20,7 +20,7 @@ LOOK_S = 0.1
 """How long a player waits before it looks whether it is still to go on."""
 
 
-class Pace:
+class Playback:
     """Time that runs at a speed, and stands still while it is paused.
 
     Args:
@@ -75,7 +75,7 @@ class Feed:
         self.model = model
         self.lock = Lock()
         self.live = live
-        self.pace = None if speed is None else Pace(speed)
+        self.playback = None if speed is None else Playback(speed)
         self.ended = Flag()
         self.failure = ""
         """Why reading ended, if that was not its end."""
@@ -116,8 +116,8 @@ class Feed:
         first_ns, last_ns = self.model.first_ns, self.model.last_ns
         if first_ns is None or self.ended.is_set():
             return last_ns
-        if self.pace is not None:
-            return max(first_ns + self.pace.position_ns(), last_ns)
+        if self.playback is not None:
+            return max(first_ns + self.playback.position_ns(), last_ns)
         return last_ns + (monotonic_ns() - self._arrived_ns if self.live else 0)
 
     def fetch_notable(self) -> list[Notable]:
@@ -127,8 +127,8 @@ class Feed:
 
     def pause(self, paused: bool) -> None:
         """Stop playing, or go on; what happens live goes on."""
-        if self.pace is not None:
-            self.pace.pause(paused)
+        if self.playback is not None:
+            self.playback.pause(paused)
 
     # -- the thread
 
@@ -147,10 +147,10 @@ class Feed:
         for event in self._source:
             if first_ns is None:
                 first_ns = event.time_ns
-                if self.pace is not None:
-                    self.pace.move(0)
-            if self.pace is not None:
-                self._await(event.time_ns - first_ns, self.pace)
+                if self.playback is not None:
+                    self.playback.move(0)
+            if self.playback is not None:
+                self._await(event.time_ns - first_ns, self.playback)
             if self._stop.is_set():
                 return
             self._arrived_ns = monotonic_ns()
@@ -158,11 +158,11 @@ class Feed:
             if len(self._pending) >= BATCH:
                 self.flush()
 
-    def _await(self, due_ns: int, pace: Pace) -> None:
+    def _await(self, due_ns: int, playback: Playback) -> None:
         """Wait until it is time for an event."""
-        while (left_ns := due_ns - pace.position_ns()) > EARLY_S * 1e9 * pace.speed:
+        while (left_ns := due_ns - playback.position_ns()) > EARLY_S * 1e9 * playback.speed:
             self.flush()
-            if self._stop.wait(min(left_ns / pace.speed / 1e9, LOOK_S)):
+            if self._stop.wait(min(left_ns / playback.speed / 1e9, LOOK_S)):
                 return
-        if -left_ns > LOOK_S * 1e9 * pace.speed:  # too fast for us: else all would look stuck
-            pace.move(due_ns)
+        if -left_ns > LOOK_S * 1e9 * playback.speed:  # too fast for us: else all would look stuck
+            playback.move(due_ns)

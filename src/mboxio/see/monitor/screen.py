@@ -29,8 +29,8 @@ BAR = 8
 INTERRUPTED = 130
 ACTIONS = frozenset({"pause", "sort", "filter", "all", "clear", "changed", "record"})
 
-Order = Callable[[ChannelState, int], tuple[object, ...]]
-ORDERS: dict[str, Order] = {
+SortKey = Callable[[ChannelState, int], tuple[object, ...]]
+ORDERS: dict[str, SortKey] = {
     "name": lambda c, now: (),
     "req/s": lambda c, now: (-c.requests_per_s(now),),
     "oldest": lambda c, now: (-(found.stuck_ns(now) if (found := c.oldest()) else -1),),
@@ -302,6 +302,6 @@ def _state(feed: Feed, is_paused: bool, lost: int) -> list[str]:
     elif feed.live:
         state = "live"
     else:
-        state = "reading" if feed.pace is None else f"x{feed.pace.speed:g}"
+        state = "reading" if feed.playback is None else f"x{feed.playback.speed:g}"
     warning = [f"WARNING: {feed.warnings[-1]}"] if feed.warnings else []
     return [state, *warning, *([f"{lost} EVENTS LOST"] if lost else [])]

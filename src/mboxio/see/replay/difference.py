@@ -8,7 +8,7 @@ from mboxio._base.texts import printable
 from mboxio.capture.event import Source
 from mboxio.see.replay.outcome import Outcome
 
-__all__ = ["Difference", "Words", "explain"]
+__all__ = ["Difference", "Wording", "explain"]
 
 ROWS_MAX = 8
 SENT_ROWS_MAX = 2
@@ -56,7 +56,7 @@ class Difference:
         return places + list(range(both, max(len(one), len(other))))
 
 
-class Words(NamedTuple):
+class Wording(NamedTuple):
     """What a message and its replies say, each in a line; empty where that is not known."""
 
     sent: str = ""
@@ -64,10 +64,10 @@ class Words(NamedTuple):
     received: str = ""
 
 
-NO_WORDS = Words()
+NO_WORDS = Wording()
 
 
-def explain(difference: Difference, columns: int = 80, words: Words = NO_WORDS) -> Iterator[str]:
+def explain(difference: Difference, columns: int = 80, words: Wording = NO_WORDS) -> Iterator[str]:
     """Yield lines for people.
 
     Args:

@@ -15,9 +15,9 @@ from mboxio.driver.correlate import Correlator
 from mboxio.errors import MailboxError, RemoteGone, WrongMessage
 from mboxio.see.replay.conversation import UNKNOWN, Exchange
 from mboxio.see.replay.difference import Difference
-from mboxio.see.replay.line import Line
 from mboxio.see.replay.outcome import received, recorded
 from mboxio.see.replay.pace import LONGEST_NS, Pace
+from mboxio.see.replay.replayed_channel import ReplayedChannel
 from mboxio.see.replay.selection import Selection
 from mboxio.see.replay.wire import correlator_of, untagged
 
@@ -33,7 +33,7 @@ class Sent:
     """A message on its way."""
 
     number: int
-    line: "Line"
+    channel: "ReplayedChannel"
     exchange: Exchange
     request: Request[bytes] | None = None
     error: MailboxError | None = None
@@ -106,8 +106,8 @@ class Rerun:
         self._check = check
         self._line: deque[Sent] = deque()  # not compared yet, in the order of sending
         self._under_way: list[Sent] = []  # of those, what was not over at the last look
-        self._lines: list[Line] = []
-        self._plan: list[tuple[Line, Exchange, int]] = []
+        self._channels: list[ReplayedChannel] = []
+        self._plan: list[tuple[ReplayedChannel, Exchange, int]] = []
         now = correlator or correlator_of(connection.address)
         try:
             for each in selection.conversations:
@@ -115,8 +115,8 @@ class Rerun:
                 name = (channels or {}).get(source.channel) or source.channel or source.number
                 client = connection.client(name, backlog=BACKLOG, correlator=correlator)
                 then = correlator or correlator_of(source.address)
-                self._lines.append(Line(each, client, then, now))
-                self._plan += [(self._lines[-1], *one) for one in self._lines[-1].planned()]
+                self._channels.append(ReplayedChannel(each, client, then, now))
+                self._plan += [(self._channels[-1], *one) for one in self._channels[-1].planned()]
         except BaseException:
             self.close()
             raise
@@ -131,7 +131,7 @@ class Rerun:
 
     def close(self) -> None:
         """End what is under way."""
-        for each in self._lines:
+        for each in self._channels:
             each.client.close()
 
     def __enter__(self) -> Self:
@@ -148,13 +148,13 @@ class Rerun:
     def __iter__(self) -> Iterator[Difference]:
         before_ns = self._plan[0][1].at_ns if self._plan else 0
         due_ns = time.monotonic_ns()
-        for number, (line, exchange, said) in enumerate(self._plan, 1):
+        for number, (channel, exchange, said) in enumerate(self._plan, 1):
             due_ns += self._pace.scaled_ns(exchange.at_ns - before_ns)
             before_ns = exchange.at_ns
             yield from self._make_room(exchange)
-            self._hear(line, said)
+            self._hear(channel, said)
             yield from self._wait_until(due_ns)
-            sent = Sent(number, line, exchange)
+            sent = Sent(number, channel, exchange)
             self._send(sent)
             self._line.append(sent)
             self._under_way.append(sent)
@@ -171,8 +171,8 @@ class Rerun:
     def _send(self, sent: Sent) -> None:
         """Hand one message over; an error is its end."""
         exchange = sent.exchange
-        message = untagged(exchange.message, sent.line.then)
-        client = sent.line.client
+        message = untagged(exchange.message, sent.channel.then)
+        client = sent.channel.client
         verb: Any = client.submit if exchange.kind is Kind.REQUEST else client.post
         self.sent += 1
         try:
@@ -202,11 +202,11 @@ class Rerun:
                 self._wait_for(self._under_way.pop(0))
         yield from self._settle()
 
-    def _hear(self, line: Line, said: int) -> None:
+    def _hear(self, channel: ReplayedChannel, said: int) -> None:
         """Wait for what the remote had said before a message: it may be what caused it."""
-        if line.patient and line.heard + line.answered < said:
-            line.listen(said, time.monotonic_ns() + self._grace_ns, self._check)
-            line.patient = line.heard + line.answered >= said  # it may not say it at all
+        if channel.patient and channel.heard + channel.answered < said:
+            channel.listen(said, time.monotonic_ns() + self._grace_ns, self._check)
+            channel.patient = channel.heard + channel.answered >= said  # it may not say it at all
 
     def _wait_for(self, sent: Sent) -> None:
         self._check()
@@ -228,10 +228,10 @@ class Rerun:
     def _listen(self, until_ns: int) -> None:
         """Let the remote say what it said after the last message, and count that."""
         until_ns = max(until_ns, time.monotonic_ns()) + self._grace_ns
-        for each in self._lines:
+        for each in self._channels:
             each.listen(0 if self.stopped else each.all, until_ns, self._check)
-        self.said = sum(each.said for each in self._lines)
-        self.heard = sum(each.heard for each in self._lines)
+        self.said = sum(each.said for each in self._channels)
+        self.heard = sum(each.heard for each in self._channels)
 
     def _settle(self) -> Iterator[Difference]:
         """Compare those that are over, up to the first that is not."""
@@ -241,15 +241,15 @@ class Rerun:
                 yield found
 
     def _compared(self, sent: Sent) -> Difference | None:
-        line, exchange, request, error = sent.line, sent.exchange, sent.request, sent.error
-        then = recorded(exchange, line.then)
+        channel, exchange, request, error = sent.channel, sent.exchange, sent.request, sent.error
+        then = recorded(exchange, channel.then)
         if then is None:
             return None
         reply = None
         if request is not None:
             error = request.exception()
             if error is None and exchange.kind is Kind.REQUEST:
-                reply = untagged(request.result(), line.now)
+                reply = untagged(request.result(), channel.now)
         now = received(reply, error)
         if then.is_like(now):
             self.same += 1
@@ -259,10 +259,10 @@ class Rerun:
             sent.number,
             len(self._plan),
             exchange.kind is Kind.REQUEST,
-            line.conversation.source,
-            line.client.name,
+            channel.conversation.source,
+            channel.client.name,
             exchange.at_ns - self._plan[0][1].at_ns,
-            untagged(exchange.message, line.then),
+            untagged(exchange.message, channel.then),
             then,
             now,
         )

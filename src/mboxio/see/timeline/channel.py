@@ -6,15 +6,15 @@ from mboxio.see.timeline.lanes import Lanes
 from mboxio.see.timeline.sink import Family, Track, Tracks
 from mboxio.see.timeline.texts import instant_details, instant_name
 
-__all__ = ["Channel"]
+__all__ = ["ChannelTimeline"]
 
 LANES_MAX = 1024
 """What begins beyond that ends the oldest: the capture lacks their ends."""
 OWN_TRACKS = {Kind.DOORBELL: Family.DOORBELLS, Kind.NOTIFICATION: Family.NOTIFICATIONS}
 
 
-class Channel:
-    """What both sides have.
+class ChannelTimeline:
+    """What the timelines of a channel at both sides have.
 
     Args:
         tracks: makes the tracks.

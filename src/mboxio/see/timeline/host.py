@@ -1,12 +1,12 @@
 """A channel as the host sees it: what each event means for its messages."""
 
 from mboxio.capture.event import HANDED_OVER, OUTCOMES, Event, Kind, Source
-from mboxio.see.timeline.channel import Channel
+from mboxio.see.timeline.channel import ChannelTimeline
 from mboxio.see.timeline.flights import Flight, Flights
 from mboxio.see.timeline.flows import Flows
-from mboxio.see.timeline.lanes import Backlog
+from mboxio.see.timeline.lanes import BacklogTracks
 from mboxio.see.timeline.sink import Family, Stage, Tracks
-from mboxio.see.timeline.tagged import Tagged
+from mboxio.see.timeline.tagged import TaggedRequests
 from mboxio.see.timeline.texts import (
     REPLY,
     TX_DONE,
@@ -17,7 +17,7 @@ from mboxio.see.timeline.texts import (
     outcome_of,
 )
 
-__all__ = ["HostChannel"]
+__all__ = ["HostTimeline"]
 
 BACKLOG_TRACKS_MAX = 8
 """There are counters for more."""
@@ -29,14 +29,14 @@ SLOT_ALONE = 1
 NOT_HANDED_OVER = HANDED_OVER.index("no")
 
 
-class HostChannel(Channel):
-    """See `mboxio.see.timeline.channel.Channel`."""
+class HostTimeline(ChannelTimeline):
+    """See `mboxio.see.timeline.channel.ChannelTimeline`."""
 
     def __init__(self, tracks: Tracks, flows: Flows, source: Source, origin: int) -> None:
         super().__init__(tracks, flows, source, origin)
-        self.backlog = Backlog(self.lanes(Family.QUEUED, BACKLOG_TRACKS_MAX))
+        self.backlog = BacklogTracks(self.lanes(Family.QUEUED, BACKLOG_TRACKS_MAX))
         self.flights = Flights(self.lanes(Family.IN_FLIGHT))
-        self.asked = Tagged(self.lanes(Family.ASKED), Stage.ANSWER)
+        self.asked = TaggedRequests(self.lanes(Family.ASKED), Stage.ANSWER)
         self.takers = {
             Kind.QUEUED: self.queued,
             Kind.REQUEST: self.sent,
@@ -53,17 +53,17 @@ class HostChannel(Channel):
         }
 
     def feed(self, event: Event, time_ns: int) -> None:
-        """See `Channel`."""
+        """See `ChannelTimeline`."""
         self.takers.get(event.kind, self.note)(event, time_ns)
         self.count(Family.IN_FLIGHT_COUNT, time_ns, len(self.flights.all))
         self.count(Family.BACKLOG_COUNT, time_ns, len(self.backlog.waiting))
 
     def doubt(self) -> None:
-        """See `Channel`."""
+        """See `ChannelTimeline`."""
         self.flights.doubt()
 
     def close(self, time_ns: int) -> None:
-        """See `Channel`."""
+        """See `ChannelTimeline`."""
         self.flights.close(time_ns)
         self.backlog.close(time_ns)
         self.asked.close(time_ns)

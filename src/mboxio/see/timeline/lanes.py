@@ -6,7 +6,7 @@ from mboxio.capture.event import Source
 from mboxio.see.timeline.sink import Details, Family, Stage, Track, Tracks
 from mboxio.see.timeline.texts import OPEN
 
-__all__ = ["Backlog", "Lanes"]
+__all__ = ["BacklogTracks", "Lanes"]
 
 
 class Lanes:
@@ -48,7 +48,7 @@ class Lanes:
         heappush(self.free, track.lane)
 
 
-class Backlog:
+class BacklogTracks:
     """Messages that wait for a place in the hardware's queue.
 
     Each has a track while there are some; the others are only counted.

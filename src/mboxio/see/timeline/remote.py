@@ -1,25 +1,25 @@
 """A channel as the remote sees it: what it works at, and what it asks."""
 
 from mboxio.capture.event import Event, Kind, Source
-from mboxio.see.timeline.channel import Channel
+from mboxio.see.timeline.channel import ChannelTimeline
 from mboxio.see.timeline.flows import Flows
 from mboxio.see.timeline.sink import Family, Stage, Tracks
-from mboxio.see.timeline.tagged import Tagged
+from mboxio.see.timeline.tagged import TaggedRequests
 from mboxio.see.timeline.texts import UNSEEN_REQUEST
 
-__all__ = ["RemoteChannel"]
+__all__ = ["RemoteTimeline"]
 
 
-class RemoteChannel(Channel):
-    """See `mboxio.see.timeline.channel.Channel`."""
+class RemoteTimeline(ChannelTimeline):
+    """See `mboxio.see.timeline.channel.ChannelTimeline`."""
 
     def __init__(self, tracks: Tracks, flows: Flows, source: Source, origin: int) -> None:
         super().__init__(tracks, flows, source, origin)
-        self.served = Tagged(self.lanes(Family.SERVED), Stage.SERVED)
-        self.asks = Tagged(self.lanes(Family.ASKED), Stage.ANSWER, is_ours=True)
+        self.served = TaggedRequests(self.lanes(Family.SERVED), Stage.SERVED)
+        self.asks = TaggedRequests(self.lanes(Family.ASKED), Stage.ANSWER, is_ours=True)
 
     def feed(self, event: Event, time_ns: int) -> None:
-        """See `Channel`."""
+        """See `ChannelTimeline`."""
         name = self.source.channel
         if event.kind == Kind.REQUEST:
             self.served.begin(event, time_ns, *self.flows.came(name, event.tag))
@@ -33,6 +33,6 @@ class RemoteChannel(Channel):
             self.note(event, time_ns)
 
     def close(self, time_ns: int) -> None:
-        """See `Channel`."""
+        """See `ChannelTimeline`."""
         self.served.close(time_ns)
         self.asks.close(time_ns)

@@ -7,12 +7,12 @@ from mboxio.see.timeline.lanes import Lanes
 from mboxio.see.timeline.sink import Details, Stage, Track
 from mboxio.see.timeline.texts import OPEN, SENT, message_details
 
-__all__ = ["Tagged"]
+__all__ = ["TaggedRequests"]
 
 UNANSWERED = "no answer"
 
 
-class Tagged:
+class TaggedRequests:
     """Requests at the remote, or of the remote, until they are answered.
 
     An answer belongs to the latest request with its tag; without tags, to the oldest.

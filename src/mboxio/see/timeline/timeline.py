@@ -5,10 +5,10 @@ from heapq import heappop, heappush, heappushpop, merge
 from itertools import chain, islice
 
 from mboxio.capture.event import Event, Source
-from mboxio.see.timeline.channel import Channel
+from mboxio.see.timeline.channel import ChannelTimeline
 from mboxio.see.timeline.flows import Flows
-from mboxio.see.timeline.host import HostChannel
-from mboxio.see.timeline.remote import RemoteChannel
+from mboxio.see.timeline.host import HostTimeline
+from mboxio.see.timeline.remote import RemoteTimeline
 from mboxio.see.timeline.sink import Family, Sink, Tracks
 
 __all__ = ["Merged", "Timeline"]
@@ -35,7 +35,7 @@ class Timeline:
         self.flows = Flows()
         self.flows.has_remote = with_remote
         self.window = window
-        self.channels: dict[tuple[int, Source], Channel] = {}
+        self.channels: dict[tuple[int, Source], ChannelTimeline] = {}
         self.waiting: list[tuple[int, int, Event, int]] = []
         self.now_ns = 0
         self.events = 0
@@ -77,17 +77,17 @@ class Timeline:
         for channel in self.channels.values():
             channel.close(self.now_ns)
 
-    def new(self, source: Source, origin: int) -> Channel:
+    def new(self, source: Source, origin: int) -> ChannelTimeline:
         """Return a channel that was not seen before."""
         if source.side == "remote":
             self.flows.has_remote = True
-        kind = RemoteChannel if source.side == "remote" else HostChannel
+        kind = RemoteTimeline if source.side == "remote" else HostTimeline
         channel = kind(self.tracks, self.flows, source, origin)
         channel.losses = self.losses.get(origin, 0)
         self.channels[origin, source] = channel
         return channel
 
-    def lose(self, count: int, channel: Channel) -> None:
+    def lose(self, count: int, channel: ChannelTimeline) -> None:
         """Events of this capture were not written."""
         self.lost += count
         name = "1 event lost" if count == 1 else f"{count} events lost"

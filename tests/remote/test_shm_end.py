@@ -1,4 +1,4 @@
-"""The protocol of one connection, without sockets, threads or real time."""
+"""The remote's end of one connection over shared memory, without sockets, threads or real time."""
 
 import errno
 import struct
@@ -44,8 +44,8 @@ def test_request_and_reply() -> None:
     bench = Bench(channel())
     bench.request(b"abc", b"", first_tag=0xFFFFFFFE)
     assert bench.serve() == [(REPLY, 0xFFFFFFFE, b"cba"), (REPLY, 0xFFFFFFFF, b"")]
-    assert bench.connection.stats.requests == bench.connection.stats.replies == 2
-    assert not bench.connection.serve(0)
+    assert bench.end.stats.requests == bench.end.stats.replies == 2
+    assert not bench.end.serve(0)
 
 
 def test_many_in_flight() -> None:
@@ -59,7 +59,7 @@ def test_one_way_messages_have_no_reply() -> None:
     bench = Bench(channel())
     assert bench.push("c", MESSAGE, 0, b"abc")
     assert bench.serve() == []
-    assert bench.connection.stats.messages == 1
+    assert bench.end.stats.messages == 1
     # The slot is free again, and somebody may wait for that.
     bench.armed.arm()
     assert bench.push("c", MESSAGE, 0, b"abc")
@@ -81,7 +81,7 @@ def test_no_reply_is_a_choice() -> None:
     bench = Bench(served)
     bench.request(b"x")
     assert bench.serve() == []
-    assert bench.connection.stats.requests == 1
+    assert bench.end.stats.requests == 1
 
 
 @pytest.mark.parametrize("reply", [bytearray(b"abc"), memoryview(b"abc")])
@@ -114,7 +114,7 @@ def test_errors_are_replies(timed: bool) -> None:
     assert error_of(first) == (1, errno.EIO, repr(KeyError("ä" * 40))[:35])
     assert error_of(second) == (2, -22, "no such register")
     assert error_of(third)[:2] == (3, errno.EIO)
-    assert bench.connection.stats.failures == 4
+    assert bench.end.stats.failures == 4
 
 
 def test_no_handler() -> None:
@@ -155,7 +155,7 @@ def test_latency_is_shared_by_the_workers(workers: int, rounds: int) -> None:
     assert bench.serve(now_ns=0) == []
     got: list[Slot] = []
     for number in range(1, rounds + 1):
-        assert bench.connection.next_ns() == 100 * number
+        assert bench.end.next_ns() == 100 * number
         assert bench.serve(now_ns=100 * number - 1) == []
         got += bench.serve(now_ns=100 * number)
         assert len(got) == min(number * workers, 8)
@@ -169,8 +169,8 @@ def test_connections_share_the_firmware() -> None:
     one.request(b"a")
     other.request(b"b")
     assert one.serve(now_ns=0) == other.serve(now_ns=0) == []
-    assert one.connection.next_ns() == 100
-    assert other.connection.next_ns() == 200
+    assert one.end.next_ns() == 100
+    assert other.end.next_ns() == 200
     assert one.serve(now_ns=100) == [(REPLY, 1, b"a")]
     assert other.serve(now_ns=199) == []
     assert other.serve(now_ns=200) == [(REPLY, 1, b"b")]
@@ -182,31 +182,31 @@ def test_replies_wait_in_order_while_the_ring_is_full() -> None:
     sent = 0
     while bench.push("c", REQUEST, sent, b"x"):
         sent += 1
-        bench.connection.serve(0)
+        bench.end.serve(0)
     # A ring of 4 replies, 8 that wait and 4 requests that are not taken.
     assert sent == 16
-    assert bench.connection.arm()
-    assert bench.connection.next_ns() is not None
-    assert not bench.connection.notify("c", b"late")
+    assert bench.end.arm()
+    assert bench.end.next_ns() is not None
+    assert not bench.end.notify("c", b"late")
     while len(got) < sent:
         got += bench.serve()
     assert got == [(REPLY, tag, b"x") for tag in range(sent)]
-    assert bench.connection.next_ns() is None
+    assert bench.end.next_ns() is None
 
 
 def test_a_host_that_takes_nothing_is_asked_ever_less() -> None:
     bench = Bench(channel(depth=1))
     for tag in range(2):
         bench.request(b"x", first_tag=tag)
-        bench.connection.serve(0)
+        bench.end.serve(0)
     pauses_ns: list[int] = []
     now_ns = 0
     for _ in range(8):
-        next_ns = bench.connection.next_ns()
+        next_ns = bench.end.next_ns()
         assert next_ns is not None
         pauses_ns.append(next_ns - now_ns)
         now_ns = next_ns
-        assert not bench.connection.serve(now_ns)
+        assert not bench.end.serve(now_ns)
     assert pauses_ns == [1_000_000 * min(1 << number, 32) for number in range(8)]
 
 
@@ -214,13 +214,13 @@ def test_what_waits_goes_before_what_is_new() -> None:
     bench = Bench(channel(depth=2))
     for tag in range(4):  # two lie in the ring, two wait
         bench.request(b"old", first_tag=tag)
-        bench.connection.serve(0)
+        bench.end.serve(0)
     assert bench.pop("c") == [(REPLY, 0, b"dlo"), (REPLY, 1, b"dlo")]
     bench.request(b"new", first_tag=4)
-    assert bench.connection.serve(0)
+    assert bench.end.serve(0)
     assert bench.pop("c") == [(REPLY, 2, b"dlo"), (REPLY, 3, b"dlo")]
     assert bench.serve() == [(REPLY, 4, b"wen")]
-    assert bench.connection.stats.replies == 5
+    assert bench.end.stats.replies == 5
 
 
 def test_a_handler_keeps_nothing_but_its_own_answer() -> None:
@@ -232,7 +232,7 @@ def test_a_handler_keeps_nothing_but_its_own_answer() -> None:
     def handler(message: bytes) -> bytes:
         seen.append((bench.channels["c"][0].consumed(), bench.pop("c")))
         if message == b"b":
-            assert bench.connection.notify("c", b"of its own accord")
+            assert bench.end.notify("c", b"of its own accord")
         return message
 
     served.handler = handler
@@ -252,14 +252,14 @@ def test_a_handler_that_closes_the_connection_answers_nothing_more() -> None:
 
     def handler(message: bytes) -> bytes:
         if message == b"b":
-            bench.connection.close()
+            bench.end.close()
         return message
 
     served.handler = handler
     bench.request(b"a", b"b", b"c")
     assert bench.serve() == [(REPLY, 1, b"a")]
-    assert bench.connection.stats.replies == 1
-    assert bench.connection.next_ns() is None
+    assert bench.end.stats.replies == 1
+    assert bench.end.next_ns() is None
 
 
 def test_what_ends_a_handler_takes_no_earlier_answer_along() -> None:
@@ -274,7 +274,7 @@ def test_what_ends_a_handler_takes_no_earlier_answer_along() -> None:
     served.handler = handler
     bench.request(b"a", b"b", b"c")
     with pytest.raises(KeyboardInterrupt):
-        bench.connection.serve(0)
+        bench.end.serve(0)
     assert bench.pop("c") == [(REPLY, 1, b"a")]
     assert bench.serve() == [(REPLY, 3, b"c")]
 
@@ -283,31 +283,31 @@ def test_one_doorbell_per_batch() -> None:
     bench = Bench(channel())
     bench.request(b"a", b"b", b"c")
     bench.armed.arm()
-    assert bench.connection.serve(0)
+    assert bench.end.serve(0)
     assert bench.doorbells == 1
     bench.armed.disarm()
     bench.request(b"a")
-    assert bench.connection.serve(0)
+    assert bench.end.serve(0)
     assert bench.doorbells == (1 if FENCED else 2)
 
 
 def test_no_sleep_while_there_is_work() -> None:
     bench = Bench(channel(), channel("d"))
-    assert bench.connection.arm()
+    assert bench.end.arm()
     bench.request(b"x", channel="d")
-    assert not bench.connection.arm()
-    bench.connection.disarm()
+    assert not bench.end.arm()
+    bench.end.disarm()
 
 
 def test_notifications() -> None:
     bench = Bench(channel(depth=2))
-    assert bench.connection.notify("c", b"one")
-    assert bench.connection.notify("c", b"")
-    assert not bench.connection.notify("c", b"full")
-    assert not bench.connection.notify("unknown", b"")
+    assert bench.end.notify("c", b"one")
+    assert bench.end.notify("c", b"")
+    assert not bench.end.notify("c", b"full")
+    assert not bench.end.notify("unknown", b"")
     assert bench.pop("c") == [(MESSAGE, 0, b"one"), (MESSAGE, 0, b"")]
     with pytest.raises(MessageTooLong):
-        bench.connection.notify("c", bytes(65))
+        bench.end.notify("c", bytes(65))
 
 
 def test_asking_the_host() -> None:
@@ -318,11 +318,11 @@ def test_asking_the_host() -> None:
         answers.append((message, status))
         raise ValueError("nobody is harmed")
 
-    connection = bench.connection
-    connection.ask("c", b"first", answered)
-    connection.ask("c", b"second", answered)
-    forget = connection.ask("c", b"third", answered)
-    connection.ask("c", b"fourth", answered)
+    end = bench.end
+    end.ask("c", b"first", answered)
+    end.ask("c", b"second", answered)
+    forget = end.ask("c", b"third", answered)
+    end.ask("c", b"fourth", answered)
     (_, first, _), (_, second, _), (_, third, _), (_, _, last) = asked = bench.pop("c")
     assert {kind for kind, _, _ in asked} == {REQUEST}
     assert last == b"fourth"
@@ -332,30 +332,30 @@ def test_asking_the_host() -> None:
         assert bench.push("c", REPLY, tag, b"yes")
     bench.serve()
     assert answers == [(b"no", 7), (b"yes", 0)]
-    assert connection.stats.answered == 2
-    assert connection.stats.unknown == 3
-    connection.close()
-    connection.abandon()
+    assert end.stats.answered == 2
+    assert end.stats.unknown == 3
+    end.close()
+    end.abandon()
     assert answers[2:] == [(b"the host is gone", errno.EPIPE)]
 
 
 def test_asking_too_much() -> None:
     bench = Bench(channel(depth=2 * QUESTIONS_MAX))
     for _ in range(QUESTIONS_MAX):
-        bench.connection.ask("c", b"", lambda message, status: None)
+        bench.end.ask("c", b"", lambda message, status: None)
     with pytest.raises(QueueFull) as refused:
-        bench.connection.ask("c", b"", lambda message, status: None)
+        bench.end.ask("c", b"", lambda message, status: None)
     assert refused.value.reason == "tags"
 
 
 def test_asking_with_a_full_ring() -> None:
     bench = Bench(channel(depth=1))
     answers: list[int] = []
-    bench.connection.ask("c", b"", lambda message, status: answers.append(status))
+    bench.end.ask("c", b"", lambda message, status: answers.append(status))
     for message, error in ((b"", QueueFull), (bytes(65), MessageTooLong)):
         with pytest.raises(error):
-            bench.connection.ask("c", message, lambda message, status: answers.append(status))
-    bench.connection.abandon()
+            bench.end.ask("c", message, lambda message, status: answers.append(status))
+    bench.end.abandon()
     assert answers == [errno.EPIPE]
 
 
@@ -363,11 +363,11 @@ def test_one_way_channels() -> None:
     deaf = Bench(channel(host_receives=False))
     deaf.request(b"x")
     assert deaf.serve() == []
-    assert deaf.connection.stats.requests == 1
+    assert deaf.end.stats.requests == 1
     silent = Bench(channel(host_sends=False))
     silent.request(b"x")
     with pytest.raises(RemoteError, match="sent on channel c"):
-        silent.connection.serve(0)
+        silent.end.serve(0)
 
 
 def test_a_host_that_lies_about_its_messages() -> None:
@@ -375,7 +375,7 @@ def test_a_host_that_lies_about_its_messages() -> None:
     bench.request(b"x")
     bench.region.write(bench.layout.channels[0].to_remote.front, 77, 4)
     with pytest.raises(RemoteError, match="front"):
-        bench.connection.serve(0)
+        bench.end.serve(0)
 
 
 def test_what_came_before_a_lie_is_answered() -> None:
@@ -383,33 +383,33 @@ def test_what_came_before_a_lie_is_answered() -> None:
     bench.request(b"ab", b"cd", b"x")
     ring = bench.layout.channels[0].to_remote
     bench.region.write(ring.base + 2 * ring.slot_bytes, 9 << 24, 4)  # no kind of message
-    assert bench.connection.serve(0)
+    assert bench.end.serve(0)
     assert bench.pop("c") == [(REPLY, 1, b"ba"), (REPLY, 2, b"dc")]
     assert bench.channels["c"][0].consumed() == 2
     for _ in range(2):
         with pytest.raises(RemoteError, match="kind"):
-            bench.connection.serve(0)
+            bench.end.serve(0)
 
 
 def test_a_host_that_lies_about_what_it_took() -> None:
     bench = Bench(channel())
     bench.region.write(bench.layout.channels[0].to_host.rear, 77, 4)
     bench.request(*[b"x"] * 8)
-    assert bench.connection.serve(0)
+    assert bench.end.serve(0)
     bench.request(b"now the ring seems full, so the rear is looked at")
     with pytest.raises(RemoteError, match="rear"):
-        bench.connection.serve(0)
+        bench.end.serve(0)
 
 
 def test_after_closing_nothing_is_sent() -> None:
     bench = Bench(channel())
     bench.request(b"x")
-    bench.connection.close()
+    bench.end.close()
     assert bench.serve() == []
-    assert bench.connection.arm()
-    assert bench.connection.next_ns() is None
-    assert not bench.connection.notify("c", b"")
-    assert not bench.connection.lie("c", "front", 9)
+    assert bench.end.arm()
+    assert bench.end.next_ns() is None
+    assert not bench.end.notify("c", b"")
+    assert not bench.end.lie("c", "front", 9)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The remote's end of one connection: rings in one memory, without sockets or threads."""
+"""The remote's end of a connection over ``shm``: rings in one memory, no sockets or threads."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -8,18 +8,18 @@ from mboxio._base.gate import surely
 from mboxio.regions import Region
 from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.faults import scribble
-from mboxio.remote.lane import Lane
 from mboxio.remote.questions import Answered
-from mboxio.remote.serving.rounds import Served
+from mboxio.remote.served_channel import ServedChannel
+from mboxio.remote.serving.rounds import RemoteEnd
 from mboxio.remote.stats import RemoteStats
 from mboxio.ring import MESSAGE, armed
 from mboxio.ring.layout import MemoryLayout
 
-__all__ = ["Connection"]
+__all__ = ["ShmEnd"]
 
 
-class Connection(Served):
-    """Serves the rings of one memory.
+class ShmEnd(RemoteEnd):
+    """The remote's end of one connection: serves the rings of one memory.
 
     One thread calls `serve` and what belongs to sleeping; the other methods may be called by any.
 
@@ -51,58 +51,58 @@ class Connection(Served):
         self._armed = armed(region, layout.remote_armed, layout.host_armed)
         if seldom_sleeps:
             self._armed.promise_fences()
-        self._lanes = [
-            Lane(channel, where, region, self._armed, self.stats)
+        self._channels = [
+            ServedChannel(channel, where, region, self._armed, self.stats)
             for channel, where in zip(channels, layout.channels, strict=True)
         ]
-        self._by_name = {lane.channel.name: lane for lane in self._lanes}
+        self._by_name = {served.channel.name: served for served in self._channels}
         self.closed = self.asked = False
         self.bells = 0
 
     def stirs(self) -> bool:
-        """See `Served.stirs`."""
+        """See `RemoteEnd.stirs`."""
         if not self.closed:
-            for lane in self._lanes:
-                if lane.stirs():
+            for channel in self._channels:
+                if channel.stirs():
                     return True
         return False
 
     def serve(self, now_ns: int) -> bool:
-        """See `Served.serve`."""
+        """See `RemoteEnd.serve`."""
         if self.closed:
             return False
         worked = False
-        for lane in self._lanes:
-            if lane.serve(now_ns):
+        for channel in self._channels:
+            if channel.serve(now_ns):
                 worked = True
                 # Also for a slot that was freed and nothing sent: somebody may wait for TX done.
                 self.ring()
         return worked
 
     def arm(self) -> bool:
-        """See `Served.arm`."""
+        """See `RemoteEnd.arm`."""
         if not self._armed.arm():
             return False
         if not self.closed:
-            for lane in self._lanes:
-                if not lane.quiet():
+            for channel in self._channels:
+                if not channel.quiet():
                     return False
         return True
 
     def shares_cpu(self) -> bool:
-        """See `Served.shares_cpu`."""
+        """See `RemoteEnd.shares_cpu`."""
         return self._armed.shares_cpu()
 
     def disarm(self) -> None:
-        """See `Served.disarm`."""
+        """See `RemoteEnd.disarm`."""
         self._armed.disarm()
 
     def next_ns(self) -> int | None:
-        """See `Served.next_ns`."""
+        """See `RemoteEnd.next_ns`."""
         soonest_ns: int | None = None
         if not self.closed:
-            for lane in self._lanes:
-                at_ns = lane.next_ns()
+            for channel in self._channels:
+                at_ns = channel.next_ns()
                 if at_ns is not None and (soonest_ns is None or at_ns < soonest_ns):
                     soonest_ns = at_ns
         return soonest_ns
@@ -123,8 +123,8 @@ class Connection(Served):
             MessageTooLong: longer than the channel carries.
             RemoteError: the host broke the protocol.
         """
-        lane = self._by_name.get(channel)
-        if lane is None or not lane.push(MESSAGE, 0, message):
+        served = self._by_name.get(channel)
+        if served is None or not served.push(MESSAGE, 0, message):
             return False
         self.ring()
         return True
@@ -138,15 +138,15 @@ class Connection(Served):
             MessageTooLong: longer than the channel carries.
             RemoteError: the host broke the protocol.
         """
-        lane = self._by_name[channel]
-        tag = lane.ask(message, answered)
+        served = self._by_name[channel]
+        tag = served.ask(message, answered)
         self.ring()
-        return lambda: lane.questions.forget(tag)
+        return lambda: served.questions.forget(tag)
 
     def lie(self, channel: str, field: str, value: int) -> bool:
         """Write a wrong number where the host will read it; see `faults.lie`."""
-        lane = self._by_name.get(channel)
-        if lane is None or not lane.lie(field, value):
+        served = self._by_name.get(channel)
+        if served is None or not served.lie(field, value):
             return False
         self._doorbell()
         return True
@@ -159,13 +159,13 @@ class Connection(Served):
         return written
 
     def close(self) -> None:
-        """See `Served.close`."""
+        """See `RemoteEnd.close`."""
         with self._lock:
             self.closed = True
-            for lane in self._lanes:
-                lane.close()
+            for channel in self._channels:
+                channel.close()
 
     def abandon(self) -> None:
-        """See `Served.abandon`."""
-        for lane in self._lanes:
-            lane.questions.abandon()
+        """See `RemoteEnd.abandon`."""
+        for channel in self._channels:
+            channel.questions.abandon()

@@ -11,14 +11,14 @@ from mboxio.see.replay.conversation import Conversation, Exchange
 from mboxio.see.replay.script import Script
 from mboxio.see.replay.wire import untagged
 
-__all__ = ["Line"]
+__all__ = ["ReplayedChannel"]
 
 SHORT_S = 0.02
 MESSAGES_MAX = 1024
 SHOWN_BYTES_MAX = 32
 
 
-class Line:
+class ReplayedChannel:
     """One channel: what was recorded, and the client that sends it again.
 
     Args:

@@ -10,7 +10,7 @@ cdef int BATCH
 cdef int SEEN_NOTIFICATION
 
 
-cdef class Lane:
+cdef class ServedChannel:
     cdef public RemoteChannel channel
     cdef public object layout, questions, _region, _held
     cdef public RemoteStats _stats

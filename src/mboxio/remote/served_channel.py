@@ -1,4 +1,4 @@
-"""One channel of one connection: its two rings, and what is under way between them."""
+"""A channel as one host is served on it: its two rings, and what is under way between them."""
 
 import errno
 import heapq
@@ -21,7 +21,7 @@ from mboxio.remote.questions import Answered, Questions
 from mboxio.remote.stats import RemoteStats
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, Armed, consumer, producer
 
-__all__ = ["Lane"]
+__all__ = ["ServedChannel"]
 
 _Reply = tuple[int, int, bytes]
 
@@ -39,8 +39,8 @@ RETRY_MIN_NS = 1_000_000
 RETRY_MAX_NS = 32_000_000
 
 
-class Lane:
-    """One channel of one connection.
+class ServedChannel:
+    """A `RemoteChannel` as the host of one connection is served on it.
 
     Messages are taken by the serving thread only; the ring to the host is pushed to by any.
 
