@@ -10,7 +10,7 @@ from mboxio._base.recycled cimport fresh
 from mboxio._base.request cimport Request
 from mboxio._base.timeouts cimport nanoseconds
 
-cdef int SEEN_QUEUED, SEEN_REFUSED
+cdef int SEEN_QUEUED
 cdef int BY_SUBMIT, BY_WAITER, CLOSE, HOLDS_SLOT, NEW, NO_SLOT, NOT_NOW, PLACED, QUEUE
 cdef unsigned char DONE
 cdef long long FOREVER

@@ -10,7 +10,7 @@ from mboxio._base.native import COMPILED
 from mboxio._base.recycled import fresh
 from mboxio._base.request import Lent, Request
 from mboxio._base.states import CLOSE, DONE, FOREVER, HOLDS_SLOT, NEW, QUEUE
-from mboxio._base.tap import SEEN_QUEUED, SEEN_REFUSED
+from mboxio._base.tap import SEEN_QUEUED
 from mboxio._base.timeouts import DEFAULT, nanoseconds
 from mboxio._host.attached import Attached
 from mboxio._host.flush import Flushes
@@ -165,12 +165,6 @@ class Endpoint(Waited):
                 self._leave(request, accepted)
             else:
                 gate.lock.release()
-
-    def _tell_refused(self, request: Request | None, error: MailboxError) -> None:
-        """A message was not accepted."""
-        if self._gate.tap is not None:
-            number, text = self._channel.number, str(error).encode()
-            self._gate.tap.see(SEEN_REFUSED, number, request, text, error.errno or 0, 0)
 
     def _leave(self, request: Request, accepted: bool) -> None:
         """Leave the gate; a port may be interrupted there."""

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 from mboxio._base.gate import Gate
 from mboxio._base.request import Owner, Request
 from mboxio._base.states import CANCEL, CANCELLED, FOREVER
+from mboxio._base.tap import SEEN_REFUSED
 from mboxio._base.timeouts import DEFAULT, nanoseconds
 from mboxio._host.attached import Attached
 from mboxio._pump.worker import Callback
 from mboxio._queue.channel import Channel
 from mboxio._queue.queue import Queue
-from mboxio.errors import RequestCancelled
+from mboxio.errors import MailboxError, RequestCancelled
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -43,6 +44,12 @@ class Waited(Owner):
         self._attended += change
         if self._at_home is not None:
             self._at_home.attend(change)
+
+    def _tell_refused(self, request: Request | None, error: MailboxError) -> None:
+        """A message was not accepted."""
+        if self._gate.tap is not None:
+            number, text = self._channel.number, str(error).encode()
+            self._gate.tap.see(SEEN_REFUSED, number, request, text, error.errno or 0, 0)
 
     def _wait_for(self, waitable: Request, until_ns: int) -> bool:
         """See `Owner._wait_for`."""
