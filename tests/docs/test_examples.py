@@ -209,6 +209,7 @@ def test_c_compiles(tmp_path: Path, block: Block, machine: str) -> None:
     compile_c(source, tmp_path / "block.o", "-ffreestanding", "-c", compiler=compiler)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "block", [block for page in PAGES for block in blocks(page, "sh")], ids=str
 )
@@ -221,6 +222,7 @@ def test_commands_exist(block: Block) -> None:
             require_command(*words)
 
 
+@pytest.mark.once
 @each_page
 def test_commands_in_the_text_exist(page: Path) -> None:
     for code in codes(page):
