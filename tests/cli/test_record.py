@@ -112,8 +112,9 @@ def test_a_signal_that_ends_it(start: Start, tmp_path: Path) -> None:
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
+        # Before its stdin is closed, which would end the command as well.
+        assert process.wait(PATIENCE_S) == expected
         _, stderr = process.communicate(timeout=PATIENCE_S)
-        assert process.returncode == expected
         assert one_line(stderr).endswith(" events")
         assert [each.message for each in events_of(path) if each.kind is Kind.REPLY] == [b"hello"]
 
