@@ -1,17 +1,15 @@
 """``mboxio serve``: a remote from a Python file, or one that echoes."""
 
-import signal
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from mboxio import AddressError
 from mboxio.address.allowed import names_of, require_allowed
 from mboxio.cli.commands.traffic import Traffic
 from mboxio.cli.shared.options import allowed
+from mboxio.cli.shared.serving import until_interrupted
 from mboxio.cli.shared.text import json_line, printable
 from mboxio.client.open import Address
 from mboxio.recording.recorder import Recorder
@@ -128,25 +126,11 @@ def _names(channels: str) -> list[str]:
 
 
 def _serve(remote: AnyRemote, as_json: bool) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     names = list(_channels(remote))
-    try:
-        remote.start()
+
+    def told() -> str:
         if as_json:
-            click.echo(json_line({"address": served(remote), "channels": names}))
-        else:
-            told = f"serving {served(remote)}, channels {', '.join(names)}; Ctrl-C ends it"
-            click.echo(printable(told))
-        sys.stdout.flush()
-        while True:
-            signal.pause()
-    except (ValueError, RuntimeError) as error:
-        if isinstance(error, AddressError):
-            raise
-        raise click.ClickException(str(error)) from None
-    except KeyboardInterrupt:
-        return  # this is how it is meant to end
-    finally:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)
-        remote.stop()
+            return json_line({"address": served(remote), "channels": names})
+        return printable(f"serving {served(remote)}, channels {', '.join(names)}; Ctrl-C ends it")
+
+    until_interrupted(remote, told)

@@ -2,15 +2,14 @@
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Sequence
 
 import click
 
-from mboxio import AddressError
 from mboxio.address.allowed import names_of, require_allowed
 from mboxio.cli.shared.options import allowed
+from mboxio.cli.shared.serving import until_interrupted
 from mboxio.cli.shared.text import json_line, note, printable
 from mboxio.client.open import Address
 from mboxio.regions import access
@@ -54,7 +53,7 @@ def play(
     player = Player(file, address, channels=channels, pace=pace, told=teller.tell)
     for line in player.warnings:
         note(f"{player.name}: {line}")
-    _until_interrupted(player, as_json)
+    _play(player, as_json)
     unasked = len(player.unasked())
     if as_json:
         found = {"answered": player.answered, "refused": player.refused, "unasked": unasked}
@@ -68,27 +67,13 @@ def play(
         raise click.exceptions.Exit(1)
 
 
-def _until_interrupted(player: Player, as_json: bool) -> None:
-    """Play until Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _play(player: Player, as_json: bool) -> None:
     names = [name or "-" for name in player.parts]
-    try:
-        player.start()
+
+    def told() -> str:
         if as_json:
-            click.echo(json_line({"address": player.address, "channels": names}))
-        else:
-            told = f"playing {player.name} at {player.address}, channels {', '.join(names)}"
-            click.echo(printable(f"{told}; Ctrl-C ends it"))
-        sys.stdout.flush()
-        while True:
-            signal.pause()
-    except (ValueError, RuntimeError) as error:
-        if isinstance(error, AddressError):
-            raise
-        raise click.ClickException(str(error)) from None
-    except KeyboardInterrupt:
-        return  # this is how it is meant to end
-    finally:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)
-        player.stop()
+            return json_line({"address": player.address, "channels": names})
+        what = f"playing {player.name} at {player.address}, channels {', '.join(names)}"
+        return printable(f"{what}; Ctrl-C ends it")
+
+    until_interrupted(player, told)

@@ -1,0 +1,48 @@
+"""What serves until Ctrl-C, and says so first."""
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+import click
+
+from mboxio import AddressError
+
+__all__ = ["until_interrupted"]
+
+
+class Serves(Protocol):
+    """A remote, or what plays one."""
+
+    def start(self) -> None:
+        """Serve from now on, on another thread."""
+
+    def stop(self) -> None:
+        """Serve no longer."""
+
+
+def until_interrupted(server: Serves, told: Callable[[], str]) -> None:
+    """Serve until Ctrl-C or SIGTERM; neither cuts the end short.
+
+    Args:
+        server: is started, and stopped in the end.
+        told: returns the line that is printed once it serves.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server.start()
+        click.echo(told())
+        sys.stdout.flush()
+        while True:
+            signal.pause()
+    except (ValueError, RuntimeError) as error:
+        if isinstance(error, AddressError):
+            raise
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        return  # this is how it is meant to end
+    finally:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        server.stop()
