@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from mboxio._base.states import STATE_NAMES
+
 __all__ = ["HANDED_OVER", "HOLDS", "OUTCOMES", "Event", "Kind", "Source", "held"]
 
 
@@ -58,18 +60,7 @@ class Kind(IntEnum):
     """A subscriber reads too slowly: ``status`` messages were thrown away for it so far."""
 
 
-OUTCOMES = (
-    "new",
-    "queued",
-    "sending",
-    "sent",
-    "awaiting reply",
-    "done",
-    "failed",
-    "timed out",
-    "cancelled",
-    "closed",
-)
+OUTCOMES = STATE_NAMES
 """The states of a request, by number, as in an event's ``outcome``; from "done" on it is over."""
 
 HANDED_OVER = ("no", "yes", "unknown", "accepted")

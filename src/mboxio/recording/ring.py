@@ -7,7 +7,6 @@ build has ring.pyx in place of this: there a packet is ready when it is put, her
 is taken.
 """
 
-import struct
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +17,8 @@ from mboxio._base.clock import Clock
 from mboxio._base.request import Request
 from mboxio._base.states import AWAITING, DONE, SENT
 from mboxio._base.tap import NO_TAG, Place, Tap, number_of
+from mboxio.capture.blocks import packet_block
+from mboxio.capture.event import Kind
 from mboxio.capture.layout import (
     AT_REMOTE,
     EXPECTS_REPLY,
@@ -27,34 +28,21 @@ from mboxio.capture.layout import (
     PREFIX,
     VERSION,
 )
+from mboxio.capture.packets import BEFORE_MESSAGE, INBOUND, OUTBOUND, direction
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = ["DIRECTIONS", "UNWANTED", "EventRing", "RingTap", "Watcher"]
 
-PACKET = 6
-"""The block type of an enhanced packet."""
-PACKET_HEAD = struct.Struct("<IIIIIII")
-LOST_OPTION = struct.Struct("<HHQ")
-FLAGS_OPTION = struct.Struct("<HHI")
-END_OF_OPTIONS = bytes(4)
-OVERHEAD_BYTES = PACKET_HEAD.size + len(PREFIX) + HEAD_BYTES + 8 + 12 + 4 + 4
+OVERHEAD_BYTES = 32 + BEFORE_MESSAGE + 8 + 12 + 4
 """How much longer a packet is than its message, with all options."""
 
-INBOUND, OUTBOUND = 1, 2
-_OUT = (kinds.SEEN_REQUEST, kinds.SEEN_MESSAGE, kinds.SEEN_ANSWER)
-_IN = (
-    *(kinds.SEEN_REPLY, kinds.SEEN_REMOTE_REQUEST, kinds.SEEN_NOTIFICATION),
-    *(kinds.SEEN_LATE, kinds.SEEN_UNKNOWN),
-)
-DIRECTIONS = bytes(
-    OUTBOUND if kind in _OUT else INBOUND if kind in _IN else 0
-    for kind in range(kinds.SEEN_SENDING)
-)
+_BY_KIND = {int(kind): direction(kind, False) for kind in Kind}
+DIRECTIONS = bytes(_BY_KIND.get(kind, 0) for kind in range(kinds.SEEN_SENDING))
 """By kind: whether a message crosses the wire, and which way, as the host sees it."""
 
-TAGGED = frozenset((*_OUT, *_IN)) - {kinds.SEEN_NOTIFICATION}
+TAGGED = frozenset(kind for kind, way in _BY_KIND.items() if way) - {kinds.SEEN_NOTIFICATION}
 """Kinds whose ``status`` is `tagged` where there is no request."""
 
 UNWANTED = -1
@@ -127,23 +115,11 @@ class EventRing:
 
     def _packet(
         self, lost: int, _room: int, interface: int, at_ns: int, head: tuple[int, ...],
-        kept: bytes, length: int, direction: int,
+        kept: bytes, length: int, way: int,
     ) -> bytes:  # fmt: skip
-        begin = len(PREFIX) + HEAD_BYTES
-        padding = bytes(-len(kept) % 4)
-        options = b""
-        if direction:
-            options += FLAGS_OPTION.pack(2, 4, direction)
-        if lost:
-            options += LOST_OPTION.pack(4, 8, lost)
-        if options:
-            options += END_OF_OPTIONS
-        body = b"".join((PREFIX, HEAD.pack(*head), kept, padding, options))
-        total = PACKET_HEAD.size + len(body) + 4
-        time = (at_ns + self.offset_ns) & (1 << 64) - 1
-        lengths = begin + len(kept), begin + length
-        packet = PACKET_HEAD.pack(PACKET, total, interface, time >> 32, time & NO_TAG, *lengths)
-        return packet + body + total.to_bytes(4, "little")
+        time_ns = (at_ns + self.offset_ns) & (1 << 64) - 1
+        data = PREFIX + HEAD.pack(*head) + kept
+        return packet_block(interface, time_ns, data, BEFORE_MESSAGE + length, way, lost)
 
 
 class RingTap(Tap):
@@ -223,9 +199,9 @@ class RingTap(Tap):
             flags |= EXPECTS_REPLY if kind == kinds.SEEN_REQUEST else 0
         elif kind == kinds.SEEN_LINK:
             outcome = message is None
-        direction = DIRECTIONS[kind]
-        if self.remote and direction:
-            direction ^= INBOUND | OUTBOUND
+        way = DIRECTIONS[kind]
+        if self.remote and way:
+            way ^= INBOUND | OUTBOUND
         message = message or b""
         head = (
             *(VERSION, kind, flags, outcome, _int32(status), number, tag),
@@ -233,7 +209,7 @@ class RingTap(Tap):
         )
         kept = message[: self.ring.snap_bytes]  # what is cut off is not kept alive either
         at_ns = at_ns or self.clock.now_ns()
-        self.ring.put((interface, at_ns, head, kept, len(message), direction), len(kept))
+        self.ring.put((interface, at_ns, head, kept, len(message), way), len(kept))
 
     def leave(self) -> None:
         """See `Tap.leave`."""
