@@ -2,7 +2,7 @@
 
 A gate has one tap, or None: then a point costs a comparison. Taps are called with what has just
 happened, mostly under the controller's lock, so they must not wait, raise or call back; one that
-records copies what it is told into bounded memory and returns. `mboxio.capture` has that one.
+records copies what it is told into bounded memory and returns. `mboxio.recording` has that one.
 """
 
 from itertools import count
@@ -40,6 +40,9 @@ SEEN_SENDING, SEEN_COPYING, SEEN_SLEEPING = range(64, 67)
 be copied into the caller's memory; the leader is about to sleep, without the lock."""
 
 NO_TAG = 0xFFFFFFFF
+
+RECORD_VARIABLE = "MBOXIO_RECORD"
+"""See `mboxio.recording.program`, which is imported only where this is set or a file is given."""
 
 _numbers = count(1)
 _born = 0

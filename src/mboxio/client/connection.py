@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeAlias
 
 from mboxio._base.clock import SYSTEM, Clock
-from mboxio._base.tap import Tap
+from mboxio._base.tap import RECORD_VARIABLE, Tap
 from mboxio._base.timeouts import DEFAULT
 from mboxio._host.host import Host
 from mboxio._queue.channel import Channel
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from mboxio.recording.recorder import Recorder
 
 RecordTarget: TypeAlias = "str | os.PathLike[str] | Recorder | None"
-
-RECORD_VARIABLE = "MBOXIO_RECORD"
-"""See `mboxio.recording.program`."""
 
 
 class Connection:

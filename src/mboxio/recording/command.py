@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
+from mboxio._base.tap import RECORD_VARIABLE
 from mboxio.recording.live import CREDENTIALS
-from mboxio.recording.program import TO, VARIABLE
+from mboxio.recording.program import TO
 from mboxio.recording.relay import Relay
 from mboxio.recording.wanted import Wanted
 
@@ -46,11 +47,10 @@ class RecordedCommand:
         self._folder = tempfile.mkdtemp(prefix="mboxio-record-")  # this user's alone
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         path = os.path.join(self._folder, "to")
-        self._asked = False
         try:
             self._listener.bind(path)
             self._listener.listen(WAITING_MAX)
-            environment = {**os.environ, VARIABLE: f"{TO}{path}"}
+            environment = {**os.environ, RECORD_VARIABLE: f"{TO}{path}"}
             where = 2 if quiet else None
             self.process = subprocess.Popen(list(command), env=environment, stdout=where)
         except BaseException:

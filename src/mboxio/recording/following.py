@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from collections.abc import Sequence
 from typing import BinaryIO
 
@@ -13,12 +12,7 @@ from mboxio.recording.relay import Relay
 from mboxio.recording.sinks import open_sink
 from mboxio.recording.wanted import Wanted
 
-__all__ = ["follow_command", "follow_programs", "offset_now"]
-
-
-def offset_now() -> int:
-    """Return what the monotonic clock lacks to the time since 1970, in nanoseconds."""
-    return time.time_ns() - time.monotonic_ns()
+__all__ = ["follow_command", "follow_programs"]
 
 
 def follow_programs(wanted: Wanted) -> BinaryIO:

@@ -16,6 +16,7 @@ import threading
 from typing import Any
 
 from mboxio._base.gate import complain
+from mboxio._base.tap import RECORD_VARIABLE
 from mboxio.capture.output import Output
 from mboxio.capture.pieces import CaptureError
 from mboxio.capture.writing import suffix_of
@@ -26,7 +27,6 @@ from mboxio.recording.wanted import Wanted
 
 __all__ = ["begin"]
 
-VARIABLE = "MBOXIO_RECORD"
 LIVE, TO = "live", "to:"
 CLAIM = (
     os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
@@ -52,8 +52,8 @@ def begin(place: Tappable, record: "str | os.PathLike[str] | Recorder | None") -
         last = not isinstance(record, Recorder)
         recorder = Recorder(record) if not isinstance(record, Recorder) else record
         place.add_tap(recorder.tap_for(place, last=last))
-    if os.environ.get(VARIABLE):
-        of_program = _of_program(os.environ[VARIABLE])
+    if os.environ.get(RECORD_VARIABLE):
+        of_program = _of_program(os.environ[RECORD_VARIABLE])
         if isinstance(of_program, Live):
             of_program.add(place)
         elif of_program is not None:

@@ -26,7 +26,7 @@ from mboxio.recording.sinks import Sink, open_sink
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["RING_BYTES", "Recorder", "Tappable", "record"]
+__all__ = ["RING_BYTES", "Recorder", "Tappable", "offset_now", "record"]
 
 RING_BYTES = 16 << 20
 """What may wait for the thread: some 140,000 short messages."""
@@ -59,6 +59,11 @@ class Tappable(Place, Protocol):
         """Tell it nothing more."""
 
 
+def offset_now() -> int:
+    """Return what the monotonic clock lacks to the time since 1970, in nanoseconds."""
+    return time.time_ns() - time.monotonic_ns()
+
+
 class Recorder:
     """A recording: one file or stream, of any number of connections and remotes.
 
@@ -89,7 +94,7 @@ class Recorder:
         offset_ns: int | None = None,
     ) -> None:
         if offset_ns is None:
-            offset_ns = time.time_ns() - time.monotonic_ns()
+            offset_ns = offset_now()
         self.offset_ns = offset_ns
         self.error: OSError | CaptureError | None = None
         """Why nothing is written any more, if so."""

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from mboxio.client.open import Address
-from mboxio.recording.following import offset_now
+from mboxio.recording.recorder import offset_now
 from mboxio.recording.wanted import Wanted
 
 __all__ = ["asked", "is_address"]

@@ -69,7 +69,7 @@ def watched(source: str, follow: bool, screen: bool) -> Generator[EventSource]:
         return
     try:
         if is_address(source):
-            stream = Stream(open_live(source), source)
+            stream = Stream(follow_programs(asked(source)), source)
         else:
             stream = Stream.of_file(source, follow)
     except CaptureError as error:
@@ -78,16 +78,6 @@ def watched(source: str, follow: bool, screen: bool) -> Generator[EventSource]:
         raise click.UsageError(f"{source}: {why(error, source)}") from None
     with stream:
         yield EventSource(stream, follow or is_address(source))
-
-
-def open_live(address: str) -> BinaryIO:
-    """Return a capture of what running programs do at an address, as it happens.
-
-    Raises:
-        AddressError: this is not an address.
-        CaptureError: no program shows it.
-    """
-    return follow_programs(asked(address))
 
 
 @contextmanager

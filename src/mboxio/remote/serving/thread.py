@@ -7,7 +7,7 @@ from threading import RLock, Thread, get_ident
 from typing import Generic, NoReturn, Protocol, Self, TypeVar
 
 from mboxio._base.clock import SYSTEM, Clock
-from mboxio._base.tap import Tap, together
+from mboxio._base.tap import RECORD_VARIABLE, Tap, together
 from mboxio._os.descriptors import refuse_exhausted
 from mboxio.errors import no_copy
 from mboxio.remote.channel import RemoteChannel
@@ -18,7 +18,6 @@ from mboxio.ring import require_ordered_memory
 __all__ = ["Serving"]
 
 STOP_S = 5.0
-RECORD_VARIABLE = "MBOXIO_RECORD"
 
 
 class Runs(Protocol):
