@@ -38,6 +38,8 @@ QUIET_READS = 8
 """So often a probe's words are read before it does what it is here for."""
 HANG = b"hang"
 PR_SET_PDEATHSIG = 1
+CALM_S = 0.5
+"""So long a host has to find the folder as it should be."""
 
 
 def say(link: socket.socket, message: bytes) -> None:
@@ -65,6 +67,13 @@ def slow(link: socket.socket, memory: Memory, layout: MemoryLayout) -> None:
 
     The next one is ready before its host comes, so that it is there before it can be refused.
     """
+    slow_once(link)
+    if len(LINGERING) % 4:
+        silent(link, memory, layout)
+
+
+def slow_once(link: socket.socket) -> None:
+    """Give such a descriptor away, and make the next one."""
     descriptor = READY.pop() if READY else SlowDescriptor()
     LINGERING.append(descriptor.reader)
     try:
@@ -73,8 +82,6 @@ def slow(link: socket.socket, memory: Memory, layout: MemoryLayout) -> None:
         LINGERING.pop().close()  # else it is we who wait
         descriptor.slow.close()
     READY.append(SlowDescriptor())
-    if len(LINGERING) % 4:
-        silent(link, memory, layout)
 
 
 def pipes(link: socket.socket, memory: Memory, layout: MemoryLayout) -> None:
@@ -209,11 +216,33 @@ def liar(name: str) -> None:
             pass  # turned away
 
 
+def ringing(name: str) -> None:
+    """Take the memory, and ring for nothing."""
+    with MiniHost(name) as host:
+        while True:
+            say(host.socket, DOORBELL)
+
+
+def passing(name: str) -> None:
+    """Send descriptors, also slow ones, with doorbells."""
+    random = Random(1)
+    while True:
+        try:
+            with connect(name, patience_s=60.0) as link:
+                evil.descriptors(link, random)
+                slow_once(link)
+                hello(link)
+        except MailboxError:
+            os.sched_yield()  # it has enough
+
+
 ATTACKS: dict[str, Callable[[str], None]] = {
     "hosts that come": lambda name: come_and_go(name, lambda link: None),
     "hosts that take the memory": lambda name: come_and_go(name, hello),
     "hosts that stay": stay,
     "hosts that lie": liar,
+    "hosts that ring": ringing,
+    "hosts that send descriptors": passing,
 }
 
 
@@ -264,6 +293,38 @@ def spoil_file(path: str, shorten: bool) -> None:
             memory[at : at + 4] = random.getrandbits(random.randrange(1, 33)).to_bytes(4, "little")
 
 
+def spoil_folder(path: str) -> None:
+    """Move a folder, what is in it, and what others may do there, again and again."""
+    away, random = f"{path}.away", Random(1)
+    os.makedirs(path, 0o700, exist_ok=True)
+    print("ready", flush=True)
+    select.select((), (), (), CALM_S)
+    while True:
+        what = random.randrange(4)
+        try:
+            if what == 0:
+                os.rename(path, away)
+                os.symlink(away, path)
+                os.sched_yield()
+                os.unlink(path)
+                os.rename(away, path)
+            elif what == 1:
+                os.chmod(path, 0o777)
+                os.sched_yield()
+                os.chmod(path, 0o700)
+            elif what == 2:
+                os.rename(f"{path}/t.sock", f"{path}/u.sock")
+                os.mkfifo(f"{path}/t.sock", 0o600)
+                os.sched_yield()
+                os.rename(f"{path}/u.sock", f"{path}/t.sock")
+            else:
+                os.rename(path, away)
+                os.sched_yield()
+                os.rename(away, path)
+        except FileNotFoundError:
+            os.sched_yield()  # the socket is not there yet
+
+
 def main(kind: str, name: str) -> None:
     """Be it, for no longer than the program that started it."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -271,6 +332,8 @@ def main(kind: str, name: str) -> None:
         serve(name, SERVES[kind])
     elif kind in PROBES:
         probe(*PROBES[kind])
+    elif kind == "folder":
+        spoil_folder(name)
     elif kind in ("file", "short file"):
         spoil_file(name, kind == "short file")
     else:
