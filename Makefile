@@ -36,14 +36,15 @@ venv: $(DEPS)
 build: $(BUILT)
 
 # With this tree's build if there is one. Else, for a first look, with the least that it takes, compiled
-# quickly: that lies in folders of its own, and is never measured.
+# quickly: that lies in folders of its own, runs from there, and is never measured.
 demo:
 ifneq ($(wildcard $(BUILT)),)
 	@$(MAKE) --no-print-directory build
 	$(BIN)/mboxio demo
 else
-	@MBOXIO_OPTIMIZE=-O0 $(MAKE) --no-print-directory VENV=build/demo GROUP=build build
-	build/demo/bin/mboxio demo
+	@$(MAKE) --no-print-directory VENV=build/demo GROUP=demo venv
+	MBOXIO_OPTIMIZE=-O0 build/demo/bin/python setup.py --quiet build --build-lib build/demo/lib/built
+	PYTHONPATH=$(CURDIR)/build/demo/lib/built build/demo/bin/python -m mboxio demo
 endif
 
 test-compiled: $(BUILT)
