@@ -41,6 +41,7 @@ class Limits:
         self.random = random.Random(seed)
         self.armed = False
         self.struck = 0
+        self.dropped = 0
 
     def strike(self, number: int, frame: FrameType | None) -> None:
         if self.armed:
@@ -49,14 +50,17 @@ class Limits:
 
     def run(self, step: Callable[[], object], again: bool) -> None:
         """Take steps until one is interrupted; again and again, the clean-up is struck as well."""
+        struck, dropped = self.struck, self.dropped
         try:
             self.armed = True
             every_s = 50e-6 if again else 0.0
             signal.setitimer(signal.ITIMER_REAL, self.random.uniform(1e-6, LONGEST_S), every_s)
-            while True:
+            while again or self.struck == struck:
                 step()
         except (TooLong, KeyboardInterrupt):
             self.armed = False
+        else:
+            assert self.dropped > dropped, "an interrupt was swallowed"
 
 
 @contextmanager
@@ -65,8 +69,11 @@ def limits() -> Iterator[Limits]:
     report = sys.unraisablehook
 
     def unraisable(fault: Any) -> None:
-        # What a handler raises inside a destructor is dropped by Python itself.
-        if not issubclass(fault.exc_type, (TooLong, KeyboardInterrupt)):
+        # What a handler raises inside a destructor or a callback of the garbage collector is dropped
+        # by Python itself.
+        if issubclass(fault.exc_type, (TooLong, KeyboardInterrupt)):
+            made.dropped += 1
+        else:
             report(fault)
 
     before = signal.signal(signal.SIGALRM, made.strike)
