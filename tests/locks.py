@@ -84,23 +84,22 @@ def checked(method: Callable[..., Any], broken: list[str]) -> Callable[..., Any]
     return call
 
 
+@functools.cache
+def promises() -> dict[str, tuple[type, Callable[..., Any]]]:
+    """Return the methods that are checked, each with its class; the docstrings are read once."""
+    return {
+        f"{cls.__name__}.{name}": (cls, method)
+        for cls in CLASSES
+        for name, method in vars(cls).items()
+        if promised(cls, name, method)
+    }
+
+
 @contextmanager
 def checked_locks() -> Iterator[list[str]]:
     """Check every promise until the end of the block; yields the broken ones."""
     broken: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        for cls in CLASSES:
-            for name, method in list(vars(cls).items()):
-                if promised(cls, name, method):
-                    patch.setattr(cls, name, checked(method, broken))
+        for cls, method in promises().values():
+            patch.setattr(cls, method.__name__, checked(method, broken))
         yield broken
-
-
-def promises() -> list[str]:
-    """Return the methods that are checked."""
-    return [
-        f"{cls.__name__}.{name}"
-        for cls in CLASSES
-        for name, method in vars(cls).items()
-        if promised(cls, name, method)
-    ]
