@@ -72,10 +72,10 @@ class _Held:
     mappings: frozenset[str]
 
     @classmethod
-    def now(cls) -> "_Held":
-        with open("/proc/self/maps") as maps:
-            shared = frozenset(line for line in maps if "/memfd:" in line or "/dev/shm/" in line)
-        return cls(frozenset(threading.enumerate()), frozenset(_descriptors()), shared)
+    def now(cls, mappings: frozenset[str] | None = None) -> "_Held":
+        if mappings is None:
+            mappings = _mappings()
+        return cls(frozenset(threading.enumerate()), frozenset(_descriptors()), mappings)
 
     def more_than(self, before: "_Held") -> list[str]:
         return [
@@ -83,6 +83,15 @@ class _Held:
             *(f"descriptor {each}" for each in self.descriptors - before.descriptors),
             *(f"mapping {each.rstrip()}" for each in self.mappings - before.mappings),
         ]
+
+
+def _mappings() -> frozenset[str]:
+    with open("/proc/self/maps", "rb", buffering=0) as maps:
+        text = maps.read()
+    if b"/memfd:" not in text and b"/dev/shm/" not in text:
+        return frozenset()
+    lines = text.decode(errors="surrogateescape").splitlines()
+    return frozenset(line for line in lines if "/memfd:" in line or "/dev/shm/" in line)
 
 
 def _descriptors() -> Iterator[str]:
@@ -93,6 +102,17 @@ def _descriptors() -> Iterator[str]:
             continue
         if "/.hypothesis/" not in target and "/.pytest_cache/" not in target:
             yield f"{number} ({target})"
+
+
+# Linux takes a millisecond to write the mappings, so they are not read again before each test:
+# between two tests only fixtures of modules, packages and sessions make any.
+_mappings_before: frozenset[str] | None = None
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> None:
+    global _mappings_before
+    if fixturedef.scope != "function":
+        _mappings_before = None
 
 
 # asyncio.run cancels what is still running before it returns, so it is asked there.
@@ -158,18 +178,23 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
     A test that failed is not held to it: its traceback keeps things alive.
     """
-    before = _Held.now()
+    global _mappings_before
+    before = _Held.now(_mappings_before)
+    _mappings_before = None
     _tasks_left.clear()
     _forget_what_was_logged()
     yield
     if not request.node.stash.get(_passed, False):
         return
-    left = _Held.now().more_than(before)
+    now = _Held.now()
+    left = now.more_than(before)
     if left:
         gc.collect()
         for thread in _Held.now().threads - before.threads:
             thread.join(timeout=1)
-        left = _Held.now().more_than(before)
+        now = _Held.now()
+        left = now.more_than(before)
+    _mappings_before = now.mappings
     left += _tasks_left
     if left:
         pytest.fail("left behind: " + "; ".join(left))
