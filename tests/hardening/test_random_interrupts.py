@@ -69,8 +69,8 @@ def limits() -> Iterator[Limits]:
     report = sys.unraisablehook
 
     def unraisable(fault: Any) -> None:
-        # What a handler raises inside a destructor or a callback of the garbage collector is dropped
-        # by Python itself.
+        # What a handler raises inside a destructor, or a callback of the garbage collector, is
+        # dropped by Python itself.
         if issubclass(fault.exc_type, (TooLong, KeyboardInterrupt)):
             made.dropped += 1
         else:
