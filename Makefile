@@ -71,9 +71,10 @@ test-on-%:
 
 # With Debian's Python for another machine and all modules compiled: what depends on the size of a word,
 # on 32-bit x86, and what depends on the instructions, on an emulated ARM. This machine's own build goes
-# first and writes the C files, which takes an emulated Cython many minutes.
+# first and writes the C files, which takes an emulated Cython many minutes. What a compiler may do to
+# them in passing is tested there; here it need not do anything.
 i386 arm64: %: $(BUILT) build/%/.deps
-	MBOXIO_OPTIMIZE=-O1 CC=build/$*/bin/gcc build/$*/bin/python setup.py --quiet build --build-lib build/$*/lib/built
+	MBOXIO_OPTIMIZE=-O0 CC=build/$*/bin/gcc build/$*/bin/python setup.py --quiet build --build-lib build/$*/lib/built
 	PATH="$(CURDIR)/build/$*/bin:$$PATH" PYTHONPATH=$(CURDIR)/build/$*/lib/built \
 	    MBOXIO_EXPECT_BUILD=compiled build/$*/bin/python -m pytest $(TESTS_$*) $(ARGS)
 
