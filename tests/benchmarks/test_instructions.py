@@ -16,7 +16,8 @@ HOT = {
     "client/sending": ("Sender__shortly",),
     "controllers/ring_shortcut": (
         *("RingShortcut_fill", "RingShortcut_has_place", "RingShortcut_is_awaited"),
-        *("RingShortcut_is_ordinary", "RingShortcut_look", "RingShortcut_may_come"),
+        *("RingShortcut_held_at", "RingShortcut_is_ordinary", "RingShortcut_look"),
+        *("RingShortcut_may_come", "RingShortcut_now_ns", "RingShortcut_others_come_first"),
         *("RingShortcut_put", "RingShortcut_submit", "RingShortcut_take"),
     ),
     "_base/recycled": ("recycle", "spare"),

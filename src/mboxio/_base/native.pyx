@@ -2,7 +2,6 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 __all__ = ["COMPILED", "Monotonic", "Mutex", "with_word", "word_at"]
 
@@ -28,9 +27,7 @@ cdef class Monotonic:
     """The system's monotonic clock; see native.py."""
 
     cpdef long long now_ns(self) except? -1:
-        cdef timespec now
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        return <long long> now.tv_sec * 1000000000 + now.tv_nsec
+        return monotonic_ns()
 
     cpdef void relax(self) noexcept:
         # Giving the GIL away costs 40 ns; a spinner need not do so at every look.

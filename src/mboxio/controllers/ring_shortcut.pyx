@@ -13,10 +13,13 @@ GIL is kept: so nobody sees anything half-done, and the lock need not be taken. 
 
 import cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
+from mboxio._base.clock cimport Clock
 from mboxio._base.counts cimport Counts
 from mboxio._base.gate cimport Gate
-from mboxio._base.native cimport pause
+from mboxio._base.native cimport monotonic_ns, pause
 from mboxio._base.recycled cimport fresh, spare
 from mboxio._base.request cimport Owner, Request
 from mboxio._queue.channel cimport Channel
@@ -104,19 +107,27 @@ cdef class RingShortcut(Shortcut):
     cdef inline bint is_ordinary(self, Owner owner) noexcept:
         """Return whether a message of this owner is, unless it finds no place."""
         return not (
-            # somebody decides, or has left something to be done
-            self.gate.lock.owner or self.gate.eventful or self.gate.forked or self.gate.lost
+            # somebody decides, or has left something to be done; `|` joins what is read anyway
+            self.gate.lock.owner | self.gate.eventful | self.gate.forked | self.gate.lost
             # this may be a port, which must not wait
-            or self.gate.draining.owner
+            | self.gate.draining.owner
             # a client wants to know of it, or a doorbell rings
-            or owner._attentive or self.disturbs()
-            or self.lane.owes or self.seems_armed()
-            # `Endpoint._admit` refuses it, or a correlator has something to do
-            or self.queue.fault is not None or self.channel.stamps
-            # `Endpoint._hand_in` finds others before it, `Queue.place` something to wait for
-            or self.queue.line or self.queue.answers
-            or self.queue.stalled is not None or self.queue.not_before_ns
+            | owner._attentive | self.lane.owes
+            # a correlator has something to do, or `Queue.place` finds something to wait for
+            | self.channel.stamps | self.queue.not_before_ns | self.others_come_first()
+            or self.queue.stalled is not None
+            # `Endpoint._admit` refuses it
+            or self.queue.fault is not None
+            or self.disturbs() or self.seems_armed()
         )
+
+    cdef inline Py_ssize_t others_come_first(self) noexcept:
+        """Return how many messages or clients stand in line."""
+        return PyList_GET_SIZE(self.queue.line) | PyList_GET_SIZE(self.queue.answers)
+
+    cdef inline long long now_ns(self) except? -1:
+        """Return the time, of the system's clock without a call of Python's."""
+        return monotonic_ns() if type(self.gate.clock) is Clock else self.gate.clock.now_ns()
 
     cdef inline bint disturbs(self) noexcept:
         """Return whether who listens may run Python code."""
@@ -134,9 +145,13 @@ cdef class RingShortcut(Shortcut):
             or self.queue.slots_used >= self.queue.depth - self.queue.reserve
             or self.queue.credits_used >= self.queue.credits
             # `Window.add` moves an older one aside, or draws random bits
-            or self.window.table[self.window.next_seq & self.window.mask] is not None
-            or self.window.drawn == len(self.window.random)
+            or self.held_at(self.window.next_seq & self.window.mask) != <PyObject *> None
+            or self.window.drawn == PyBytes_GET_SIZE(self.window.random)
         )
+
+    cdef inline PyObject *held_at(self, Py_ssize_t position) noexcept:
+        """Return what stands in the window's table: a request or None, and nothing else."""
+        return PyList_GET_ITEM(self.window.table, position)
 
     cdef inline bint put(self, Request request, Owner owner, bytes data, long long timeout_ns,
                          long long now_ns) except -1:
@@ -183,7 +198,7 @@ cdef class RingShortcut(Shortcut):
             request = fresh()  # first: the collector may run here, and anything in it
         if not self.is_ordinary(owner) or not self.has_place(PyBytes_GET_SIZE(data)):
             return None
-        now_ns = self.gate.clock.now_ns()
+        now_ns = self.now_ns()
         if now_ns >= self.queue.next_deadline_ns:
             return None
         if not self.put(request, owner, data, timeout_ns, now_ns):
@@ -200,7 +215,7 @@ cdef class RingShortcut(Shortcut):
         cdef long long now_ns
         if not self.is_ordinary(owner):
             return 0
-        now_ns = self.gate.clock.now_ns()
+        now_ns = self.now_ns()
         if now_ns >= self.queue.next_deadline_ns:
             return 0
         while at < end:
@@ -241,7 +256,7 @@ cdef class RingShortcut(Shortcut):
         return not (
             self.channel.stamps or self.disturbs()
             or self.window.aside or self.window.loans
-            or self.queue.line or self.queue.answers or self.queue.stalled is not None
+            or self.others_come_first() or self.queue.stalled is not None
         )
 
     cdef inline bint is_awaited(self, Request request, long long handle) noexcept:
@@ -275,7 +290,7 @@ cdef class RingShortcut(Shortcut):
                 if handle > latest:
                     handle -= <long long> 1 << 32
                 position = (handle >> self.window.shift) & self.window.mask
-                request = self.window.table[position]
+                request = <Request> self.held_at(position)
                 if entry.kind != AS_REPLY or request is None or not self.is_awaited(request, handle):
                     break
                 request._value = PyBytes_FromStringAndSize(NULL, entry.length)
