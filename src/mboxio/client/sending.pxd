@@ -17,9 +17,8 @@ cdef class Sender(Endpoint):
     cdef bint _accept(self, Request request, bint waits) except -1
     @cython.locals(channel=Channel, shortcut=Shortcut)
     cdef Request _shortly(self, data, timeout_s)
-    @cython.locals(shortcut=Shortcut)
+    @cython.locals(channel=Channel, shortcut=Shortcut)
     cdef Py_ssize_t _fill(
         self, list messages, Py_ssize_t at, list line, Py_ssize_t most, long long timeout_ns
     ) except -1
-    @cython.locals(channel=Channel)
-    cdef Shortcut _shortcut(self)
+    cdef bint _is_ordinary(self) noexcept

@@ -146,12 +146,12 @@ class Sender(Endpoint):
 
     def _shortly(self, data: "Buffer", timeout_s: float | None) -> Request | None:
         """Hand an ordinary message over by the channel's `Shortcut`; None: the general way."""
-        shortcut = Sender._shortcut(self)
-        if shortcut is None or type(data) is not bytes:
+        channel: Channel = self._channel
+        shortcut: Shortcut | None = channel.shortcut
+        if shortcut is None or type(data) is not bytes or not Sender._is_ordinary(self):
             return None
         if timeout_s is DEFAULT:
             return shortcut.submit(self, data, self._timeout_ns)
-        channel: Channel = self._channel
         # Before the time-out is read, as in the general way: so both raise the same error.
         if len(data) > channel.message_bytes:
             return None
@@ -161,16 +161,16 @@ class Sender(Endpoint):
         self, messages: list[Any], at: int, line: list[Any], most: int, timeout_ns: int
     ) -> int:
         """As `_shortly`, for many messages at once; see `Shortcut.fill`."""
-        shortcut = Sender._shortcut(self)
-        return 0 if shortcut is None else shortcut.fill(self, messages, at, line, most, timeout_ns)
-
-    def _shortcut(self) -> Shortcut | None:
-        """Return the channel's, unless this client's messages are none for it."""
         channel: Channel = self._channel
+        shortcut: Shortcut | None = channel.shortcut
+        if shortcut is None or not Sender._is_ordinary(self):
+            return 0
+        return shortcut.fill(self, messages, at, line, most, timeout_ns)
+
+    def _is_ordinary(self) -> bool:
+        """Return whether nothing about this client itself keeps its messages from a shortcut."""
         # Without a home, `_draft` has to find one for the user code of this client.
-        if self._closed or self._checks or self._at_home is None:
-            return None
-        return channel.shortcut
+        return not (self._closed or self._checks or self._at_home is None)
 
 
 if not COMPILED:
