@@ -34,6 +34,6 @@ cdef class Flow:
 
 
 cdef class Replies(Flow):
-    @cython.locals(line=list, request=Request)
+    @cython.locals(line=list, left=Py_ssize_t, request=Request)
     cdef _reply(self)
     cdef _after_all(self)

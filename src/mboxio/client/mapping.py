@@ -197,7 +197,8 @@ class Replies(Flow):
     def _reply(self) -> Any:
         """Return the next reply; see `Client.map`."""
         line = self._line
-        if self._at < len(line) and (self._ended or not self._is_low()):
+        left = len(line) - self._at
+        if left > (0 if self._ended else self._half):  # else `_oldest` sends first
             entry = line[self._at]
             if isinstance(entry, Request):
                 request = entry
