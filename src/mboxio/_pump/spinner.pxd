@@ -19,7 +19,7 @@ cdef class Spinner(Turns):
     @cython.locals(queue=Queue, probe=Probe, now_ns=cython.longlong, end_ns=cython.longlong, looks="unsigned int", only_replies=bint, near=bint, spins=bint, full=bint, looked=bint)
     cpdef bint spin(self, Request waitable, long long until_ns) except -1
     @cython.locals(looks=int)
-    cpdef bint catch(self, Request waitable, Shortcut shortcut) except -1
+    cdef bint catch(self, Request waitable, Shortcut shortcut) except -1
     cdef bint look_longer(self) except -1
     @cython.locals(other=Queue)
     cdef bint serve_others(self) except -1
