@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mboxio import Capabilities, Connection, MailboxError, RemoteGone
+from mboxio import Capabilities, Connection, MailboxError, RemoteGone, Request
 from mboxio._base.clock import Watcher
 from mboxio._base.native import COMPILED
 from mboxio.controllers.rings import SHORTCUT_VARIABLE, Lane, RingController
@@ -99,6 +99,7 @@ class World:
                 os.environ[SHORTCUT_VARIABLE] = before
         self.clients = [self.new_client() for _ in range(2)]
         self.requests: list[Any] = []
+        self.flows: list[Any] = []
         self.buffers: list[bytearray] = []
         self.told: list[Any] = []
         self.unanswered: list[tuple[int, bytes]] = []
@@ -131,6 +132,7 @@ class World:
             "numbers": (queue.window.next_seq, queue.next_deadline_ns, str(queue.fault)),
             "stats": TAGS.sub(number_of_tags, repr(self.connection._host.stats())),
             "buffers": self.buffers,
+            "flows": [[self.entry(each) for each in flow._line] for flow in self.flows],
             "told": self.told,
             "doorbells": self.driver.doorbells,
         }
@@ -143,6 +145,29 @@ class World:
     def post(self, who: int, message: Any) -> Any:
         self.requests.append(self.clients[who].post(message))
         return self.requests[-1].status
+
+    def entry(self, entry: Any) -> Any:
+        """Return what can be compared of a message of `map`, or of the end of one."""
+        if isinstance(entry, Request):
+            return (entry.status, entry.handed_over, str(entry._value), entry._deadline_ns)
+        return (type(entry).__name__, str(entry))
+
+    def map(self, who: int, messages: list[Any], window: int, timeout_s: float) -> Any:
+        flow = self.clients[who].map(
+            messages, window=window, timeout_s=timeout_s, return_errors=True
+        )
+        self.flows.append(flow)
+        return self.entry(flow._oldest())
+
+    def go_on(self, which: int) -> Any:
+        """Take the next reply of `map` if there is one, and send what fits."""
+        if not self.flows:
+            return None
+        flow = self.flows[which % len(self.flows)]
+        oldest = flow._oldest()
+        if oldest is None or not flow._is_over(oldest):
+            return self.entry(oldest)
+        return str(next(flow))
 
     def take(self) -> Any:
         """The remote takes all messages. Tags are random, so their order is compared."""
@@ -174,6 +199,7 @@ class World:
 
     def close(self) -> None:
         self.connection.close()
+        self.flows.clear()
 
 
 NUMBERS = st.integers(0, 3)
@@ -211,6 +237,19 @@ class TwoWorlds(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), message=MESSAGES)
     def post(self, who: int, message: Any) -> None:
         self.both(lambda world: world.post(who, message))
+
+    @rule(
+        who=st.integers(0, 1),
+        messages=st.lists(MESSAGES, max_size=7),
+        window=st.integers(1, 6),
+        timeout_s=st.sampled_from([0.5, 2.0]),
+    )
+    def map(self, who: int, messages: list[Any], window: int, timeout_s: float) -> None:
+        self.both(lambda world: world.map(who, messages, window, timeout_s))
+
+    @rule(which=NUMBERS)
+    def go_on(self, which: int) -> None:
+        self.both(lambda world: world.go_on(which))
 
     @rule()
     def take(self) -> None:
