@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mboxio.controllers.rings import SHORTCUT_VARIABLE
 from tests.shm.support import FirmwareProcess, Program
 
 
@@ -17,6 +18,12 @@ def sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         folder = os.path.join(parent, "sockets")
         monkeypatch.setenv("MBOXIO_RUNTIME_DIR", folder)
         yield folder
+
+
+@pytest.fixture(params=["1", pytest.param("0", marks=pytest.mark.once)], ids=["short", "general"])
+def each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests with their short way, which only the compiled build has, and without it."""
+    monkeypatch.setenv(SHORTCUT_VARIABLE, request.param)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import pytest
 import mboxio
 from tests.shm.support import Traffic, answer, numbered
 
+pytestmark = pytest.mark.usefixtures("each_way")
+
 CHANNELS = {"a": (8, 64), "b": (1, 24), "c": (3, 200), "d": (32, 24)}
 NAMES = tuple(CHANNELS)
 
