@@ -1,0 +1,5 @@
+from mboxio.regions.region import Region
+from mboxio.virtio.words import Words
+
+class MemoryWords(Words):
+    def __init__(self, region: Region) -> None: ...

@@ -1,0 +1,94 @@
+"""Access to normal memory in C: each number in one instruction, with the order that rings need."""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy
+
+from mboxio.virtio.words cimport Words
+
+__all__ = ["MemoryWords"]
+
+cdef extern from *:
+    """
+    #include <stdint.h>
+    static inline uint16_t mboxio_observe16(const void *p) { return __atomic_load_n((const uint16_t *) p, __ATOMIC_ACQUIRE); }
+    static inline void mboxio_publish16(void *p, uint16_t v) { __atomic_store_n((uint16_t *) p, v, __ATOMIC_RELEASE); }
+    static inline uint32_t mboxio_word32(const void *p) { return *(const volatile uint32_t *) p; }
+    static inline void mboxio_put32(void *p, uint32_t v) { *(volatile uint32_t *) p = v; }
+    static inline uint64_t mboxio_word64(const void *p) { return *(const volatile uint64_t *) p; }
+    static inline void mboxio_put64(void *p, uint64_t v) { *(volatile uint64_t *) p = v; }
+    static inline void mboxio_full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+    """
+    uint16_t mboxio_observe16(const void *) noexcept
+    void mboxio_publish16(void *, uint16_t) noexcept
+    uint32_t mboxio_word32(const void *) noexcept
+    void mboxio_put32(void *, uint32_t) noexcept
+    uint64_t mboxio_word64(const void *) noexcept
+    void mboxio_put64(void *, uint64_t) noexcept
+    void mboxio_full_fence() noexcept
+
+
+cdef class MemoryWords(Words):
+    """Access to normal memory with the buffer protocol; see words.py."""
+
+    cdef Py_buffer view
+    cdef char *base
+
+    def __cinit__(self, region):
+        buffer = region.buffer()
+        if buffer is None:
+            raise ValueError(f"{region!r} is no normal memory: use RegionWords")
+        PyObject_GetBuffer(buffer, &self.view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        if <uintptr_t> self.view.buf % 8:
+            raise ValueError("the memory starts at an address that is not a multiple of 8")
+        self.base = <char *> self.view.buf
+
+    def __dealloc__(self):
+        PyBuffer_Release(&self.view)
+
+    def __init__(self, region):
+        Words.__init__(self, self.view.len)
+
+    cdef char *at(self, Py_ssize_t offset, Py_ssize_t width) except NULL:
+        if offset < 0 or offset > self.view.len - width:
+            raise IndexError(
+                f"{width} bytes at offset {offset} are outside of {self.view.len} bytes"
+            )
+        return self.base + offset
+
+    cdef char *number(self, Py_ssize_t offset, Py_ssize_t width) except NULL:
+        if offset & (width - 1):
+            raise ValueError(f"offset {offset} is not a multiple of {width}")
+        return self.at(offset, width)
+
+    cpdef unsigned int load16(self, Py_ssize_t offset) except? 0xFFFFFFFF:
+        return mboxio_observe16(self.number(offset, 2))
+
+    cpdef unsigned int load32(self, Py_ssize_t offset) except? 0xFFFFFFFF:
+        return mboxio_word32(self.number(offset, 4))
+
+    cpdef unsigned long long load64(self, Py_ssize_t offset) except? 0xFFFFFFFFFFFFFFFF:
+        return mboxio_word64(self.number(offset, 8))
+
+    cpdef bint store16(self, Py_ssize_t offset, unsigned int value) except -1:
+        mboxio_publish16(self.number(offset, 2), <uint16_t> value)
+
+    cpdef bint store32(self, Py_ssize_t offset, unsigned int value) except -1:
+        mboxio_put32(self.number(offset, 4), value)
+
+    cpdef bint store64(self, Py_ssize_t offset, unsigned long long value) except -1:
+        mboxio_put64(self.number(offset, 8), value)
+
+    cpdef bint fence(self) except -1:
+        mboxio_full_fence()
+
+    cpdef bint copy_in(self, Py_ssize_t offset, bytes message) except -1:
+        cdef Py_ssize_t length = PyBytes_GET_SIZE(message)
+        memcpy(self.at(offset, length), PyBytes_AS_STRING(message), length)
+
+    cpdef bytes copy_out(self, Py_ssize_t offset, Py_ssize_t length):
+        cdef const char *source = self.at(offset, length)
+        cdef bytes message = PyBytes_FromStringAndSize(NULL, length)
+        memcpy(PyBytes_AS_STRING(message), source, length)
+        return message

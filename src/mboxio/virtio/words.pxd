@@ -1,0 +1,32 @@
+cdef class Words:
+    cdef public Py_ssize_t size_bytes
+
+    cpdef unsigned int load16(self, Py_ssize_t offset) except? 0xFFFFFFFF
+    cpdef unsigned int load32(self, Py_ssize_t offset) except? 0xFFFFFFFF
+    cpdef unsigned long long load64(self, Py_ssize_t offset) except? 0xFFFFFFFFFFFFFFFF
+    cpdef bint store16(self, Py_ssize_t offset, unsigned int value) except -1
+    cpdef bint store32(self, Py_ssize_t offset, unsigned int value) except -1
+    cpdef bint store64(self, Py_ssize_t offset, unsigned long long value) except -1
+    cpdef bint fence(self) except -1
+    cpdef bint copy_in(self, Py_ssize_t offset, bytes message) except -1
+    cpdef bytes copy_out(self, Py_ssize_t offset, Py_ssize_t length)
+
+
+cdef class RegionWords(Words):
+    cdef public object region, lock
+    cdef public bint blocks
+
+
+cdef class Window:
+    cdef public unsigned long long address
+    cdef public Words words
+    cdef public unsigned long long size_bytes
+
+    cpdef bint holds(self, unsigned long long address, unsigned long long size_bytes) except -1
+
+
+cdef class Windows:
+    cdef public list windows
+    cdef public Window last
+
+    cpdef Window find(self, unsigned long long address, unsigned long long size_bytes)
