@@ -1,0 +1,74 @@
+import cython
+
+from mboxio.virtio.ring cimport HostRing, RemoteRing, SplitRing
+from mboxio.virtio.words cimport Window, Windows, Words
+
+cdef int HEADER_BYTES, WRITABLE
+cdef unsigned int WORD
+
+
+cdef class RpmsgLink:
+    cdef public int message_bytes, slots
+    cdef public unsigned int source, destination
+
+    cpdef int send(self, long long source, long long destination, bytes message) except -2
+    cpdef int sent(self) except -2
+    cpdef int free(self) except -1
+    cpdef int pending(self) except -1
+    cpdef bytes receive(self)
+    cpdef int release(self) except -1
+    cpdef bint news(self) except -1
+    cpdef bint room(self) except -1
+    cpdef bint silenced(self, int queue) except -1
+    cpdef bint was_reset(self) except -1
+
+
+cdef bint put(
+    Words words, Py_ssize_t offset, unsigned int source, unsigned int destination, bytes message
+) except -1
+@cython.locals(length=int)
+cdef int length_in(SplitRing ring, bytes header, unsigned int filled) except -1
+
+
+cdef class HostLink(RpmsgLink):
+    cdef public HostRing incoming, outgoing
+    cdef public Words words
+    cdef public object pool
+    cdef public int buffer_bytes
+    cdef public Py_ssize_t receiving, sending
+    cdef public list free_heads, held
+
+    @cython.locals(ring=HostRing, head=int, offset=Py_ssize_t)
+    cpdef int send(self, long long source, long long destination, bytes message) except -2
+    @cython.locals(head=int)
+    cpdef int sent(self) except -2
+    cpdef int free(self) except -1
+    cpdef int pending(self) except -1
+    @cython.locals(ring=HostRing, head=int, filled=cython.uint, offset=Py_ssize_t, header=bytes, length=int)
+    cpdef bytes receive(self)
+    @cython.locals(count=int)
+    cpdef int release(self) except -1
+    cpdef bint news(self) except -1
+    cpdef bint room(self) except -1
+    cpdef bint silenced(self, int queue) except -1
+
+
+cdef class RemoteLink(RpmsgLink):
+    cdef public RemoteRing incoming, outgoing
+    cdef public Windows windows
+    cdef public int next_head
+    cdef public list heads, lengths
+
+    @cython.locals(ring=RemoteRing, head=int, window=Window)
+    cpdef int send(self, long long source, long long destination, bytes message) except -2
+    cpdef bint require(self, RemoteRing ring, unsigned int writable) except -1
+    cpdef int free(self) except -1
+    cpdef int pending(self) except -1
+    @cython.locals(ring=RemoteRing, head=int, window=Window, offset=Py_ssize_t, header=bytes, length=int)
+    cpdef bytes receive(self)
+    @cython.locals(count=int, place=int)
+    cpdef int release(self) except -1
+    cpdef bint news(self) except -1
+    cpdef bint room(self) except -1
+    cpdef bint silenced(self, int queue) except -1
+    cpdef bint was_reset(self) except -1

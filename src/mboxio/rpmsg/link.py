@@ -1,0 +1,360 @@
+"""The two rings of an RPMsg device as one link: messages with addresses, in both directions.
+
+The host has all buffers. It lends those of queue 0 to the remote, which sends in them, and sends in
+those of queue 1. All endpoints share them. A message is no longer than its buffer less the header;
+its length stands in the header alone, and is believed as far as the buffer goes.
+
+A link has no endpoints and knows no names; it is used under one lock, and nothing here waits.
+Source: Linux, drivers/rpmsg/virtio_rpmsg_bus.c; OpenAMP, lib/rpmsg (facts only).
+"""
+
+from mboxio._base.native import word_at
+from mboxio.errors import MessageTooLong, RemoteError
+from mboxio.rpmsg.message import HEADER_BYTES
+from mboxio.virtio.layout import WRITABLE
+from mboxio.virtio.ring import HostRing, RemoteRing, SplitRing
+from mboxio.virtio.words import Windows, Words
+
+__all__ = ["HostLink", "Pool", "RemoteLink", "RpmsgLink"]
+
+WORD = 0xFFFF_FFFF
+
+
+class Pool:
+    """Where the host's buffers lie.
+
+    Args:
+        words: access to their memory.
+        offset: where the first one begins there, in bytes; those to receive in come first.
+        address: what the remote calls that place.
+        buffer_bytes: size of each, header included.
+    """
+
+    __slots__ = ("address", "buffer_bytes", "offset", "words")
+
+    def __init__(self, words: Words, offset: int, address: int, buffer_bytes: int) -> None:
+        self.words = words
+        self.offset = offset
+        self.address = address
+        self.buffer_bytes = buffer_bytes
+
+
+class RpmsgLink:
+    """What both sides have.
+
+    Attributes:
+        message_bytes: the longest message that can be sent; 0: not known before one is.
+        slots: how many buffers there are to send in.
+        source, destination: after `receive`: the addresses in the header of that message.
+    """
+
+    def __init__(self) -> None:
+        self.message_bytes = 0
+        self.slots = 0
+        self.source = 0
+        self.destination = 0
+
+    def send(self, source: int, destination: int, message: bytes) -> int:
+        """Put a message into the next buffer and hand it over.
+
+        Returns:
+            What `sent` returns when the other side is finished with it; -1: no buffer is free.
+
+        Raises:
+            MessageTooLong: longer than a buffer; nothing was sent.
+            RemoteError: the other side lied, now or before.
+        """
+        raise NotImplementedError
+
+    def sent(self) -> int:
+        """Return which message the other side is finished with; -1: no other one.
+
+        Raises:
+            RemoteError: the other side lied, now or before.
+        """
+        return -1
+
+    def free(self) -> int:
+        """Return in how many buffers can be sent now; raises RemoteError."""
+        raise NotImplementedError
+
+    def pending(self) -> int:
+        """Return how many messages wait; raises RemoteError."""
+        raise NotImplementedError
+
+    def receive(self) -> bytes | None:
+        """Take the next message; None: there is none. Its buffer goes back at `release`.
+
+        Raises:
+            RemoteError: the other side lied, now or before.
+        """
+        raise NotImplementedError
+
+    def release(self) -> int:
+        """Give back the buffers of all messages taken, and return how many there were."""
+        raise NotImplementedError
+
+    def news(self) -> bool:
+        """Return whether messages may wait. Believes nothing; any thread."""
+        raise NotImplementedError
+
+    def room(self) -> bool:
+        """Return whether buffers to send in may have come. Believes nothing; any thread."""
+        raise NotImplementedError
+
+    def silenced(self, queue: int) -> bool:
+        """Return whether the other side asks not to be rung for queue 0 or 1."""
+        raise NotImplementedError
+
+    def was_reset(self) -> bool:
+        """Return whether the host began another life of the rings, and we are not part of it."""
+        return False
+
+
+def put(words: Words, offset: int, source: int, destination: int, message: bytes) -> None:
+    """Write a message with its header."""
+    words.store32(offset, source)
+    words.store32(offset + 4, destination)
+    words.store32(offset + 8, 0)
+    words.store32(offset + 12, len(message))
+    if message:
+        words.copy_in(offset + HEADER_BYTES, message)
+
+
+def length_in(ring: SplitRing, header: bytes, filled: int) -> int:
+    """Return the length of the message behind a header, in a buffer with so many bytes filled."""
+    length = word_at(header, 12) & 0xFFFF
+    if length > filled - HEADER_BYTES:
+        ring.lied("length", length, f"a message of {length} bytes in {filled - HEADER_BYTES}")
+    return length
+
+
+def too_long(message: bytes, room: int) -> MessageTooLong:
+    """Return the error for a message that fits no buffer."""
+    return MessageTooLong(f"the message has {len(message)} bytes, a buffer takes {room}")
+
+
+class HostLink(RpmsgLink):
+    """The side that has the buffers.
+
+    Args:
+        incoming: queue 0.
+        outgoing: queue 1.
+        pool: the buffers, for both.
+
+    Raises:
+        ValueError: the buffers cannot lie there.
+    """
+
+    def __init__(self, incoming: HostRing, outgoing: HostRing, pool: Pool) -> None:
+        super().__init__()
+        count = incoming.num + outgoing.num
+        if pool.buffer_bytes <= HEADER_BYTES or pool.buffer_bytes % 4 or pool.offset % 4:
+            raise ValueError("buffers begin at multiples of 4 bytes and are longer than 16")
+        if pool.offset < 0 or pool.offset + count * pool.buffer_bytes > pool.words.size_bytes:
+            raise ValueError(
+                f"{count} buffers of {pool.buffer_bytes} bytes at {pool.offset:#x} end after "
+                f"{pool.words.size_bytes:#x}"
+            )
+        self.incoming = incoming
+        self.outgoing = outgoing
+        self.words = pool.words
+        self.pool = pool
+        self.buffer_bytes = pool.buffer_bytes
+        self.receiving = pool.offset
+        self.sending = pool.offset + incoming.num * pool.buffer_bytes
+        self.message_bytes = pool.buffer_bytes - HEADER_BYTES
+        self.slots = outgoing.num
+        self.free_heads: list[int] = []
+        self.held: list[int] = []
+
+    def start(self) -> None:
+        """Begin a life: empty rings, and all buffers to receive in are lent to the remote."""
+        self.incoming.start()
+        self.outgoing.start()
+        self.held.clear()
+        address = self.pool.address
+        for head in range(self.incoming.num):
+            self.incoming.describe(head, address, self.buffer_bytes, WRITABLE)
+            self.incoming.offer(head)
+            address += self.buffer_bytes
+        for head in range(self.outgoing.num):
+            self.outgoing.describe(head, address, self.buffer_bytes, 0)
+            address += self.buffer_bytes
+        self.free_heads = list(range(self.outgoing.num - 1, -1, -1))
+
+    def send(self, source: int, destination: int, message: bytes) -> int:
+        """See `RpmsgLink.send`."""
+        ring = self.outgoing
+        if len(message) > self.message_bytes:
+            raise too_long(message, self.message_bytes)
+        ring.check()
+        if not self.free_heads:
+            return -1
+        head = self.free_heads.pop()
+        offset = self.sending + head * self.buffer_bytes
+        put(self.words, offset, source & WORD, destination & WORD, message)
+        ring.set_length(head, HEADER_BYTES + len(message))
+        ring.offer(head)
+        return head
+
+    def sent(self) -> int:
+        """See `RpmsgLink.sent`."""
+        head = self.outgoing.reap()
+        if head >= 0:
+            self.free_heads.append(head)
+        return head
+
+    def free(self) -> int:
+        """See `RpmsgLink.free`: buffers that came back count when `sent` has told of them."""
+        self.outgoing.check()
+        return len(self.free_heads)
+
+    def pending(self) -> int:
+        """See `RpmsgLink.pending`."""
+        return self.incoming.waiting()
+
+    def receive(self) -> bytes | None:
+        """See `RpmsgLink.receive`."""
+        ring = self.incoming
+        head = ring.reap()
+        if head < 0:
+            return None
+        self.held.append(head)
+        filled = ring.filled
+        if filled > self.buffer_bytes or filled < HEADER_BYTES:
+            ring.lied("used length", filled, f"it filled {filled} of {self.buffer_bytes} bytes")
+        offset = self.receiving + head * self.buffer_bytes
+        header = self.words.copy_out(offset, HEADER_BYTES)  # once: it may change under our eyes
+        length = length_in(ring, header, filled)
+        self.source = word_at(header, 0)
+        self.destination = word_at(header, 4)
+        return self.words.copy_out(offset + HEADER_BYTES, length) if length else b""
+
+    def release(self) -> int:
+        """See `RpmsgLink.release`."""
+        count = len(self.held)
+        for head in self.held:
+            self.incoming.offer(head)
+        self.held.clear()
+        return count
+
+    def news(self) -> bool:
+        """See `RpmsgLink.news`."""
+        return self.incoming.news()
+
+    def room(self) -> bool:
+        """See `RpmsgLink.room`."""
+        return self.outgoing.news()
+
+    def silenced(self, queue: int) -> bool:
+        """See `RpmsgLink.silenced`."""
+        return (self.outgoing if queue else self.incoming).silenced()
+
+
+class RemoteLink(RpmsgLink):
+    """The side that uses the host's buffers. What it sends is handed over at once.
+
+    Args:
+        outgoing: queue 0.
+        incoming: queue 1.
+        windows: all memory in which the host's buffers may lie.
+    """
+
+    def __init__(self, outgoing: RemoteRing, incoming: RemoteRing, windows: Windows) -> None:
+        super().__init__()
+        self.outgoing = outgoing
+        self.incoming = incoming
+        self.windows = windows
+        self.slots = outgoing.num
+        self.next_head = -1  # taken, and not sent in yet: a message that was too long left it
+        self.heads: list[int] = []
+        self.lengths: list[int] = []
+
+    def send(self, source: int, destination: int, message: bytes) -> int:
+        """See `RpmsgLink.send`."""
+        ring = self.outgoing
+        ring.check()
+        head = self.next_head
+        if head < 0:
+            head = ring.take()
+            if head < 0:
+                return -1
+            self.require(ring, WRITABLE)
+            self.next_head = head
+            self.message_bytes = ring.length - HEADER_BYTES
+        if len(message) > self.message_bytes:
+            raise too_long(message, self.message_bytes)
+        window = self.windows.find(ring.address, ring.length)
+        put(
+            window.words,
+            ring.address - window.address,
+            source & WORD,
+            destination & WORD,
+            message,
+        )
+        self.next_head = -1
+        ring.give(head, HEADER_BYTES + len(message))
+        return head
+
+    def require(self, ring: RemoteRing, writable: int) -> None:
+        """Refuse a buffer that the host described wrongly."""
+        if ring.length < HEADER_BYTES or ring.address % 4:
+            ring.lied("length", ring.length, f"a buffer of {ring.length} bytes")
+        if ring.flags & WRITABLE != writable:
+            ring.lied("flags", ring.flags, "a buffer is for the other direction")
+        try:
+            self.windows.find(ring.address, ring.length)
+        except RemoteError:
+            where = f"a buffer of {ring.length} bytes at {ring.address:#x}, which is no memory"
+            ring.lied("address", ring.address, where)
+
+    def free(self) -> int:
+        """See `RpmsgLink.free`."""
+        return self.outgoing.waiting() + (self.next_head >= 0)
+
+    def pending(self) -> int:
+        """See `RpmsgLink.pending`."""
+        return self.incoming.waiting()
+
+    def receive(self) -> bytes | None:
+        """See `RpmsgLink.receive`."""
+        ring = self.incoming
+        head = ring.take()
+        if head < 0:
+            return None
+        self.heads.append(head)
+        self.lengths.append(ring.length)
+        self.require(ring, 0)
+        window = self.windows.find(ring.address, ring.length)
+        offset = ring.address - window.address
+        header = window.words.copy_out(offset, HEADER_BYTES)
+        length = length_in(ring, header, ring.length)
+        self.source = word_at(header, 0)
+        self.destination = word_at(header, 4)
+        return window.words.copy_out(offset + HEADER_BYTES, length) if length else b""
+
+    def release(self) -> int:
+        """See `RpmsgLink.release`: with the length of each buffer, which OpenAMP takes for it."""
+        count = len(self.heads)
+        for place in range(count):
+            self.incoming.give(self.heads[place], self.lengths[place])
+        self.heads.clear()
+        self.lengths.clear()
+        return count
+
+    def news(self) -> bool:
+        """See `RpmsgLink.news`."""
+        return self.incoming.news()
+
+    def room(self) -> bool:
+        """See `RpmsgLink.room`."""
+        return self.outgoing.news()
+
+    def silenced(self, queue: int) -> bool:
+        """See `RpmsgLink.silenced`."""
+        return (self.incoming if queue else self.outgoing).silenced()
+
+    def was_reset(self) -> bool:
+        """See `RpmsgLink.was_reset`."""
+        return self.incoming.was_reset() or self.outgoing.was_reset()

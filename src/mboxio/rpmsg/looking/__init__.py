@@ -1,0 +1,1 @@
+"""What rings and buffers hold, as somebody who only reads finds them."""
