@@ -162,9 +162,9 @@ def connect(
     With ``wait_s`` the remote may come up after its host. What is waited for is something that is
     not there yet: nobody serves the name, or answers, or hands over its memory; there is no such
     file (``file:``), or it is still empty; no such device (``uio:``, ``vcio:``, a serial port);
-    the firmware has not written ACPM's descriptor. A wrong option, no access, or somebody else who
-    has it already are told at once. Tries follow each other ever more slowly, up to four a second;
-    one that has begun is not cut short.
+    the firmware has not written ACPM's descriptor, or not announced a service (``rpmsg:``). A wrong
+    option, no access, or somebody else who has it already are told at once. Tries follow each other
+    ever more slowly, up to four a second; one that has begun is not cut short.
 
     Args:
         address: ``controller:name?option=value``, for example ``shm:demo``, or ``dt:NODE``: the
@@ -208,7 +208,7 @@ def reach(
     names = names_of(allow)
     parsed, specifier = resolve(address, names)
     whole = dataclasses.replace(parsed, channel="")
-    connection = patiently(patience, lambda: _attach(whole, names, SYSTEM, record))
+    connection = patiently(patience, lambda: _attach(whole, names, SYSTEM, record, parsed.channel))
     try:
         if specifier is not None:
             return connection, connection.xlate(specifier)
@@ -236,9 +236,11 @@ def _attach(
     allow: frozenset[str] | None,
     clock: Clock,
     record: RecordTarget,
+    channel: str = "",
 ) -> Connection:
     controller = make(address, allow)
     try:
+        controller.expect(channel)
         return Connection(controller, address=str(address), clock=clock, record=record)
     except ValueError as error:
         if isinstance(error, MailboxError) and not hasattr(error, "option"):

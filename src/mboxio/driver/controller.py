@@ -108,6 +108,13 @@ class Controller(Services):
         is the driver's to close.
         """
 
+    def expect(self, channel: str) -> None:
+        """Hear which channel the address names, before ``open``; empty if it names none.
+
+        For controllers whose channels come and go: ``open`` may then wait for this one, by an
+        error that says ``not_yet``. Others leave it to the look-up that follows.
+        """
+
     def open(self) -> None:
         """Reach the hardware and declare queues and channels.
 
