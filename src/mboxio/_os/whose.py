@@ -4,8 +4,10 @@ import grp
 import os
 import pwd
 import stat
+from collections.abc import Iterator
+from pathlib import Path
 
-__all__ = ["myself", "user", "why"]
+__all__ = ["myself", "open_descriptors", "user", "why"]
 
 
 def user(uid: int) -> str:
@@ -32,6 +34,20 @@ def why(error: OSError, path: str) -> str:
         return text
     barrier = _barrier(os.path.abspath(path))
     return f"{text}: {barrier}, and this is {myself()}" if barrier else text
+
+
+def open_descriptors(proc: Path = Path("/proc")) -> Iterator[tuple[Path, str]]:
+    """Yield the open descriptors of all processes that this user may look into.
+
+    Each is the folder of its process, and its number there; it may have gone by then.
+    """
+    for process in proc.glob("[0-9]*"):
+        try:
+            numbers = os.listdir(process / "fd")
+        except OSError:
+            continue
+        for number in numbers:
+            yield process, number
 
 
 def _barrier(path: str) -> str:

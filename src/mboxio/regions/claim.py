@@ -10,11 +10,9 @@ import os
 import struct
 import threading
 import weakref
-from collections.abc import Iterator
-from pathlib import Path
 
 from mboxio._os.descriptors import refuse_exhausted
-from mboxio._os.whose import user
+from mboxio._os.whose import open_descriptors, user
 from mboxio.errors import AddressError, RemoteError
 from mboxio.regions.region import Region
 
@@ -134,7 +132,7 @@ def suspect(error: BaseException | None) -> None:
 def _holder(descriptor: int) -> str:
     """Return who has a lock on the same file, as far as this user may know."""
     same = os.fstat(descriptor)
-    for process, number in _descriptors():
+    for process, number in open_descriptors():
         try:
             found = (process / "fd" / number).stat()
             if (found.st_dev, found.st_ino) != (same.st_dev, same.st_ino):
@@ -148,16 +146,6 @@ def _holder(descriptor: int) -> str:
         except OSError:
             continue  # it ended, or belongs to somebody else
     return "another program"
-
-
-def _descriptors() -> Iterator[tuple[Path, str]]:
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            numbers = os.listdir(process / "fd")
-        except OSError:
-            continue
-        for number in numbers:
-            yield process, number
 
 
 def _forget_lock() -> None:
