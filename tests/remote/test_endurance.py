@@ -14,7 +14,7 @@ from mboxio._limits import endurance
 from mboxio._limits.endurance import PAUSE_MAX_S, Endurance, endure
 from mboxio.remote import Remote
 from mboxio.remote.acpm import AcpmRemote
-from mboxio.remote.acpm.servers import FileServer
+from mboxio.remote.serving.regions import FileServer
 from mboxio.remote.serving.shm import ShmServer
 from tests.hardening.support import until
 

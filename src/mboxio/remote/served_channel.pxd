@@ -12,7 +12,7 @@ cdef int SEEN_NOTIFICATION
 
 cdef class ServedChannel:
     cdef public RemoteChannel channel
-    cdef public object layout, questions, _region, _held
+    cdef public object layout, questions, _delayed, _region
     cdef public RemoteStats _stats
     cdef public bint closed
     cdef public Mutex _guard
@@ -20,7 +20,7 @@ cdef class ServedChannel:
     cdef public Producer _producer
     cdef public list _due, _waiting
     cdef public Py_ssize_t _limit, _sent
-    cdef public long long _sequence, _retry_ns, _pause_ns
+    cdef public long long _retry_ns, _pause_ns
 
     cpdef bint stirs(self) except -1
     @cython.locals(
@@ -28,7 +28,7 @@ cdef class ServedChannel:
     )
     cpdef bint serve(self, long long now_ns) except -1
     @cython.locals(
-        channel=RemoteChannel, stats=RemoteStats, rx=Consumer, timed=bint, taken=Py_ssize_t, kind=int, answer=int,
+        channel=RemoteChannel, stats=RemoteStats, rx=Consumer, timed=bint, due_ns="long long", taken=Py_ssize_t, kind=int, answer=int,
         tag="unsigned int", message=bytes
     )
     cdef Py_ssize_t _take(self, Py_ssize_t limit, long long now_ns) except -1

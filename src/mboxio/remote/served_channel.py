@@ -16,14 +16,13 @@ from mboxio._base.tap import (
 from mboxio.errors import RemoteError
 from mboxio.regions import Region
 from mboxio.remote.channel import RemoteChannel, error_message, read_error
-from mboxio.remote.faults import Disturbance, Rings, lie, oversize, push_header
+from mboxio.remote.delayed import Delayed, Reply
+from mboxio.remote.faults import Rings, lie, oversize, push_header
 from mboxio.remote.questions import Answered, Questions
 from mboxio.remote.stats import RemoteStats
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, Armed, consumer, producer
 
 __all__ = ["ServedChannel"]
-
-_Reply = tuple[int, int, bytes]
 
 CAME = {MESSAGE: SEEN_MESSAGE, REQUEST: SEEN_REQUEST, REPLY: SEEN_ANSWER, ERROR: SEEN_ANSWER}
 LEFT = {
@@ -69,12 +68,11 @@ class ServedChannel:
         self._consumer = consumer(region, layout.to_remote)
         self._producer = producer(region, layout.to_host, armed)
         # What was taken is answered or waits here, and no more is taken than may wait.
-        self._waiting: list[_Reply] = []
-        self._due: list[tuple[int, int, _Reply]] = []
+        self._waiting: list[Reply] = []
+        self._delayed = Delayed(stats)
+        self._due = self._delayed.due
         self._limit = 2 * max(channel.spec.depth, channel.workers)
         self._sent = 0  # replies, by the call of `serve` that runs
-        self._sequence = 0
-        self._held: tuple[int, int, _Reply] | None = None
         self._retry_ns = self._pause_ns = 0
         self.questions = Questions(channel.name)
 
@@ -224,54 +222,13 @@ class ServedChannel:
             if not channel.host_receives:
                 reply = None
             if timed:
-                self._schedule(answer, tag, reply, channel.due_ns(now_ns), disturbance)
-                reply = None
+                due_ns = channel.due_ns(now_ns)
+                if reply is not None:
+                    self._delayed.add((answer, tag, reply), due_ns, disturbance)
+                    reply = None
         if reply is not None:
             self._reply(answer, tag, reply)
         return taken
-
-    def _schedule(
-        self, kind: int, tag: int, reply: bytes | None, due_ns: int, disturbance: Disturbance | None
-    ) -> None:
-        if reply is None:
-            return
-        if disturbance is None:
-            self._add(due_ns, (kind, tag, reply))
-            return
-        fate, stats = disturbance.draw(), self._stats
-        if fate.missing:
-            stats.missing += 1
-            return
-        if fate.oversize:
-            stats.oversize += 1
-            kind = -kind
-        if fate.late:
-            stats.late += 1
-            due_ns += disturbance.late_ns
-        if fate.reorder and self._held not in self._due:
-            stats.reordered += 1
-            self._held = self._add(due_ns + disturbance.reorder_ns, (kind, tag, reply))
-        else:
-            self._add(due_ns, (kind, tag, reply))
-            self._let_go(due_ns)
-        if fate.duplicate:
-            stats.duplicate += 1
-            self._add(due_ns, (kind, tag, reply))
-
-    def _add(self, due_ns: int, reply: _Reply) -> tuple[int, int, _Reply]:
-        self._sequence += 1
-        # Replies that are due together keep their order, and are never compared.
-        entry = (due_ns, self._sequence, reply)
-        heapq.heappush(self._due, entry)
-        return entry
-
-    def _let_go(self, due_ns: int) -> None:
-        """Let the reply that was held back follow the one that goes at `due_ns`."""
-        held, self._held = self._held, None
-        if held in self._due:
-            self._due.remove(held)
-            heapq.heapify(self._due)
-            self._add(due_ns, held[2])
 
     def _reply(self, kind: int, tag: int, message: bytes) -> None:
         """Send a reply; where there is no place, it waits, and all that come after it."""

@@ -14,7 +14,9 @@ class RemoteStats:
         failures: handlers that raised.
         notifications: unsolicited messages put into rings; ``notifications_lost`` met a full one.
         asked: requests of the remote; ``answered`` of them were.
-        unknown: answers of a host to nothing that we know of.
+        unknown: answers of a host to nothing that we know of, messages to addresses nobody has.
+        links: lives of RPMsg links; ``announcements`` were sent on them.
+        dropped: answers that no buffer was waited for, or whose service went away.
         late, duplicate, missing, reordered, oversize: replies that `Faults` spoiled.
     """
 
@@ -31,6 +33,9 @@ class RemoteStats:
         "asked",
         "answered",
         "unknown",
+        "links",
+        "announcements",
+        "dropped",
         "late",
         "duplicate",
         "missing",
@@ -43,6 +48,7 @@ class RemoteStats:
         self.messages = self.requests = self.replies = self.failures = 0
         self.notifications = self.notifications_lost = 0
         self.asked = self.answered = self.unknown = 0
+        self.links = self.announcements = self.dropped = 0
         self.late = self.duplicate = self.missing = self.reordered = self.oversize = 0
 
     def copy(self) -> "RemoteStats":

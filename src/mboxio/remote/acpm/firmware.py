@@ -14,10 +14,10 @@ from mboxio.errors import AddressError
 from mboxio.local.sockets import socket_path
 from mboxio.regions import Memory
 from mboxio.remote.acpm.pmic import PmicModel
-from mboxio.remote.acpm.servers import FileServer, PeerServer
 from mboxio.remote.acpm.sram import AcpmRemoteChannel, Sram
 from mboxio.remote.channel import Handler
 from mboxio.remote.faults import Faults
+from mboxio.remote.serving.regions import FileServer, PeerServer
 from mboxio.remote.serving.thread import Serving
 from mboxio.ring import Armed
 
@@ -27,7 +27,7 @@ BOOT_WORD = 0
 """Where this firmware writes the number of its life, from the base on."""
 
 
-class AcpmRemote(Serving[PeerServer | FileServer]):
+class AcpmRemote(Serving[PeerServer[Sram] | FileServer[Sram]]):
     """ACPM firmware to develop and test against.
 
     ::
@@ -115,7 +115,7 @@ class AcpmRemote(Serving[PeerServer | FileServer]):
     def srams(self) -> Sequence[Sram]:
         """The SRAMs that are served now, the oldest first."""
         server = self._server
-        return [] if server is None else server.srams()
+        return [] if server is None else server.ends()
 
     # -- of the firmware's own accord
 
@@ -192,7 +192,7 @@ class AcpmRemote(Serving[PeerServer | FileServer]):
         self.boot += 1
         return self.change(plan([channel.shape for channel in self._channels], self.base))
 
-    def sram(
+    def begin(
         self,
         memory: Memory,
         layout: AcpmLayout,
@@ -205,10 +205,10 @@ class AcpmRemote(Serving[PeerServer | FileServer]):
         sram.stalled = self._silent
         return sram
 
-    def _make_server(self) -> PeerServer | FileServer:
+    def _make_server(self) -> PeerServer[Sram] | FileServer[Sram]:
         if not self._channels:
             raise ValueError(f"{self.address} has no channel: declare one with channel()")
-        kind = PeerServer if self.address.startswith("peer:") else FileServer
+        kind = PeerServer[Sram] if self.address.startswith("peer:") else FileServer[Sram]
         return kind(self, self._stats, self._lock, self._spin_ns)
 
 

@@ -12,7 +12,7 @@ from mboxio.regions import Region
 from mboxio.remote.channel import Handler, RemoteChannel
 from mboxio.remote.faults import scribble
 from mboxio.remote.served_channel import ServedChannel
-from mboxio.remote.serving.rounds import RemoteEnd
+from mboxio.remote.serving.regions import RegionEnd
 from mboxio.remote.stats import RemoteStats
 from mboxio.ring import MESSAGE, Armed
 
@@ -70,7 +70,7 @@ class AcpmRemoteChannel(RemoteChannel):
         self.handler = functools.update_wrapper(answer, handler, updated=())
 
 
-class Sram(RemoteEnd):
+class Sram(RegionEnd):
     """Serves the rings of one SRAM.
 
     One thread calls `serve` and what belongs to sleeping; the other methods may be called by any.

@@ -1,4 +1,4 @@
-"""How ACPM firmware is reached: an SRAM for each connection, or one in a file."""
+"""Firmware that serves a region: a memory for each connection, or one in a file."""
 
 import functools
 import os
@@ -6,18 +6,18 @@ import socket
 from collections.abc import Callable, Sequence
 from threading import RLock, get_ident
 from time import monotonic_ns
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from mboxio._os.descriptors import refuse_exhausted
 from mboxio._os.whose import why
-from mboxio.controllers.acpm.layout import AcpmLayout
 from mboxio.errors import AddressError, RemoteError
 from mboxio.local.peer import HOST_ARMED, PAGE_BYTES, PEER_HELLO, REMOTE_ARMED, prepare
 from mboxio.regions import Memory
 from mboxio.regions.files import MappedFile
-from mboxio.remote.acpm.sram import AcpmRemoteChannel, Sram
+from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.failures import go_on, log
 from mboxio.remote.serving.handshake import mapped, memfd, seal
+from mboxio.remote.serving.rounds import RemoteEnd
 from mboxio.remote.serving.server import Server
 from mboxio.remote.serving.slow import SlowHandlers
 from mboxio.remote.serving.waiter import Waiter
@@ -32,7 +32,28 @@ BUSY_NS = 1_000_000_000
 """How long after the last message a file is looked at more often."""
 
 
-class AcpmFirmware(Protocol):
+class RegionLayout(Protocol):
+    """What lies in a region."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How long the region has to be."""
+        ...
+
+
+class RegionEnd(RemoteEnd):
+    """The firmware's end of a region."""
+
+    def broken(self) -> None:
+        """The host broke the protocol, and nobody else can tell it: be of no further use."""
+        self.close()
+
+
+End = TypeVar("End", bound=RegionEnd)
+Made = TypeVar("Made", bound=RegionEnd, covariant=True)
+
+
+class RegionFirmware(Protocol[Made]):
     """The firmware, as those see it who bring hosts to it."""
 
     name: str
@@ -44,34 +65,43 @@ class AcpmFirmware(Protocol):
         ...
 
     @property
-    def channels(self) -> Sequence[AcpmRemoteChannel]:
+    def channels(self) -> Sequence[RemoteChannel]:
         """Its channels."""
         ...
 
-    def describe(self) -> AcpmLayout:
-        """See `AcpmRemote.describe`."""
+    def describe(self) -> RegionLayout:
+        """Lay out the region of a new life."""
         ...
 
-    def sram(
+    def begin(
         self,
         memory: Memory,
-        layout: AcpmLayout,
+        layout: Any,
         interrupt: Callable[[], object] | None = None,
         words: Armed | None = None,
-    ) -> Sram:
-        """See `AcpmRemote.sram`."""
+    ) -> Made:
+        """Start a life in a memory that has room for it.
+
+        Args:
+            memory: the region.
+            layout: what `describe` returned.
+            interrupt: wakes the host; it does not block.
+            words: with which both sides announce sleep, where the access path has some.
+        """
         ...
 
 
-class PeerServer(Server[Sram]):
+class PeerServer(Server[End]):
     """Serves ``peer:NAME``."""
 
-    def __init__(self, remote: AcpmFirmware, stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
+    def __init__(
+        self, remote: RegionFirmware[End], stats: RemoteStats, lock: RLock, spin_ns: int
+    ) -> None:
         self._remote = remote
         self.served = lambda: remote.channels
         super().__init__("peer", remote.name, stats, lock, spin_ns)
 
-    def welcome(self, link: socket.socket) -> tuple[Sram, int]:
+    def welcome(self, link: socket.socket) -> tuple[End, int]:
         """See `Server.welcome`."""
         layout = self._remote.describe()
         descriptor = memfd(PAGE_BYTES + layout.size_bytes)
@@ -83,14 +113,14 @@ class PeerServer(Server[Sram]):
             # No bound method of ours: a cycle would keep the memory until it is collected.
             interrupt = functools.partial(self._admission.ring, link)
             words = armed(whole, REMOTE_ARMED, HOST_ARMED)
-            sram = self._remote.sram(memory, layout, interrupt, words)
+            end = self._remote.begin(memory, layout, interrupt, words)
             seal(descriptor)
             socket.send_fds(link, [PEER_HELLO], [descriptor], socket.MSG_NOSIGNAL)
-            return sram, self._remote.boot
+            return end, self._remote.boot
         finally:
             os.close(descriptor)
 
-    def srams(self) -> list[Sram]:
+    def ends(self) -> list[End]:
         """Return what is served now."""
         return [host.end for host in self.live()]
 
@@ -100,10 +130,12 @@ class PeerServer(Server[Sram]):
             self.hang_up(host)
 
 
-class FileServer:
+class FileServer(Generic[End]):
     """Serves ``file:PATH``: looks at it again and again, because nothing tells."""
 
-    def __init__(self, remote: AcpmFirmware, stats: RemoteStats, lock: RLock, spin_ns: int) -> None:
+    def __init__(
+        self, remote: RegionFirmware[End], stats: RemoteStats, lock: RLock, spin_ns: int
+    ) -> None:
         self.stopping = False
         self.thread: int | None = None
         self.left_behind = False
@@ -125,11 +157,11 @@ class FileServer:
             self._memory.close()
             raise
         self._slow = SlowHandlers(remote.address)
-        self._sram = remote.sram(self._memory, layout)
+        self._end = remote.begin(self._memory, layout)
 
-    def srams(self) -> list[Sram]:
+    def ends(self) -> list[End]:
         """Return what is served now."""
-        return [self._sram]
+        return [self._end]
 
     def wake(self) -> None:
         """Have the serving thread look."""
@@ -143,10 +175,10 @@ class FileServer:
         self.wake()
 
     def restart(self) -> None:
-        """Describe the SRAM again, as starting firmware does."""
+        """Describe the region again, as starting firmware does."""
         with self._lock:
-            self._sram.close()
-            self._sram = self._remote.sram(self._memory, self._remote.describe())
+            self._end.close()
+            self._end = self._remote.begin(self._memory, self._remote.describe())
 
     def run(self) -> None:
         """Serve until `stop`; then close everything."""
@@ -162,7 +194,7 @@ class FileServer:
             now_ns = monotonic_ns()
             with self._lock:
                 worked = self._serve(now_ns)
-                next_ns = self._sram.next_ns()
+                next_ns = self._end.next_ns()
             if worked:
                 busy_ns = now_ns
                 self._slow.check(now_ns, lambda: self._remote.channels)
@@ -177,15 +209,15 @@ class FileServer:
         with self._lock:
             self.thread = None
             self._waiter.close()
-            self._sram.close()
-            del self._sram
+            self._end.close()
+            del self._end
             self._memory.close()
 
     def _serve(self, now_ns: int) -> bool:
         try:
-            return self._sram.serve(now_ns)
+            return self._end.serve(now_ns)
         except RemoteError as error:
             self._stats.lies += 1
             log.warning("%s: %s", self._remote.address, str(error))
-            self._sram.close()  # until a restart
+            self._end.broken()
             return False
