@@ -1,0 +1,26 @@
+import cython
+
+from mboxio.remote.channel cimport RemoteChannel
+from mboxio.remote.rpmsg.outbox cimport Outbox
+from mboxio.remote.stats cimport RemoteStats
+
+
+cdef class Endpoint:
+    cdef public RemoteChannel service
+    cdef public object delayed
+    cdef public long long address, first, latest
+    cdef public bint answers_first
+
+    cpdef heard(self, long long source, bytes message)
+    cpdef long long answer_to(self, long long source) except -2
+    cpdef told(self, bytes message)
+
+
+cdef class Endpoints:
+    cdef public dict by_address, by_name, of_host
+    cdef public long long owed, workers, _version
+    cdef public object _services
+    cdef public Outbox _outbox
+    cdef public RemoteStats _stats
+
+    cpdef bint stale(self) except -1

@@ -1,0 +1,39 @@
+import cython
+
+from mboxio.remote.channel cimport RemoteChannel
+from mboxio.remote.rpmsg.endpoints cimport Endpoint, Endpoints
+from mboxio.remote.rpmsg.outbox cimport Outbox
+from mboxio.remote.stats cimport RemoteStats
+from mboxio.rpmsg.link cimport RemoteLink
+from mboxio.virtio.ring cimport RemoteRing
+
+cdef int BATCH
+
+
+@cython.locals(outgoing=RemoteRing, incoming=RemoteRing)
+cdef bint remade(RemoteLink link) except -1
+
+
+cdef class Processor:
+    cdef public RemoteStats stats
+    cdef public Outbox outbox
+    cdef public Endpoints endpoints
+    cdef public RemoteLink link
+    cdef public bint closed, broken, silent, leaking
+    cdef public object _ready, _join, _ring
+
+    @cython.locals(link=RemoteLink)
+    cpdef bint stirs(self) except -1
+    cpdef bint serve(self, long long now_ns) except -1
+    @cython.locals(link=RemoteLink)
+    cpdef bint quiet(self) except -1
+    cdef bint _changed(self, RemoteLink link) except -1
+    cdef bint _leaked(self, RemoteLink link) except -1
+    cdef long long _room(self) except? -1
+    @cython.locals(link=RemoteLink, outbox=Outbox, endpoints=Endpoints, sent="long long", taken="long long", room="long long")
+    cdef bint _serve(self, long long now_ns) except -1
+    @cython.locals(
+        link=RemoteLink, stats=RemoteStats, endpoints=Endpoints, endpoint=Endpoint, service=RemoteChannel,
+        taken="long long", source="long long", message=bytes
+    )
+    cdef long long _take(self, long long limit, long long now_ns) except -1
