@@ -11,6 +11,7 @@ from mboxio.controllers.loopback import Loopback
 from mboxio.testing import Bench, check_controller, checks
 from tests.conformance.benches import bench
 from tests.conformance.mailboxes import doorbells, mhu_words, property_buffers, vcio, words
+from tests.conformance.rpmsg_kernels import descriptor, service, terminal
 from tests.conformance.stacked import Stacked
 from tests.drivers import (
     AckMailbox,
@@ -73,6 +74,14 @@ FACTORIES: dict[str, Callable[[], Bench]] = {
     "MHU doorbells, interrupt": lambda: doorbells(interrupts=True),
     "MHU words, polling": lambda: mhu_words(interrupts=False),
     "MHU words, interrupt": lambda: mhu_words(interrupts=True),
+    "RPMsg": service,
+    "RPMsg in order": lambda: service(replies="order:16"),
+    "RPMsg, endpoint made, tags": lambda: service("pmic", replies="tag:0:2"),
+    "RPMsg, no uevents": lambda: service(replies="order:16", uevents=False),
+    "RPMsg, open descriptor": descriptor,
+    "RPMsg terminal, COBS": lambda: terminal("cobs"),
+    "RPMsg terminal, length": lambda: terminal("length"),
+    "RPMsg terminal, lines": lambda: terminal("line"),
 }
 
 
