@@ -14,7 +14,9 @@ BUILT_IN = {
     "exynos_mbox": "mboxio.controllers.exynos_mbox:ExynosMailbox",
     "loopback": "mboxio.controllers.loopback:Loopback",
     "mhu": "mboxio.controllers.arm_mhu:Mhu",
+    "rpmsg": "mboxio.controllers.rpmsg:Rpmsg",
     "shm": "mboxio.controllers.shm:SharedMemory",
+    "virtio-rpmsg": "mboxio.controllers.virtio_rpmsg.driver:VirtioRpmsg",
     "vcio": "mboxio.controllers.vcio:Vcio",
 }
 """Controllers found without asking for entry points, which costs some milliseconds."""

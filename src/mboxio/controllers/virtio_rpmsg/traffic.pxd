@@ -1,0 +1,42 @@
+import cython
+
+from mboxio._queue.queue cimport Queue
+from mboxio.controllers.virtio_rpmsg.endpoints cimport Endpoint
+from mboxio.driver.base_channel cimport BaseChannel
+from mboxio.driver.controller cimport Controller, Outcome
+from mboxio.ring.contract cimport Armed
+from mboxio.rpmsg.link cimport RpmsgLink
+
+cdef str EVENT
+cdef long long SOURCE_FIRST, SOURCE_SPAN, STATUS_NS, NAME_SERVICE, UNKNOWN
+cdef Outcome SENT
+
+
+cdef class RpmsgTraffic(Controller):
+    cdef public object options, region, bells, endpoints, device, strays
+    cdef public dict addresses
+    cdef public bint is_host, by_source, is_armed, linked, up, heeds_silence
+    cdef public RpmsgLink rings
+    cdef public Queue queue
+    cdef public Armed armed
+    cdef public long long status_ns
+    cdef public int status_at
+    cdef public list handles, unsent
+    cdef public Outcome gone
+
+    @cython.locals(rings=RpmsgLink, endpoint=Endpoint, source=cython.longlong, head=int)
+    cpdef Outcome send(self, BaseChannel channel, long long handle, bytes message)
+    @cython.locals(armed=Armed, rings=RpmsgLink)
+    cdef bint must_ring(self, int queue) except -1
+    cpdef void service(self, queue, str why) except *
+    @cython.locals(rings=RpmsgLink, head=int, done=list)
+    cdef bint progress(self) except -1
+    @cython.locals(rings=RpmsgLink, left=int, message=bytes)
+    cdef void drain(self) except *
+    @cython.locals(endpoint=Endpoint, channel=BaseChannel)
+    cdef bint deliver(self, long long source, long long destination, bytes message) except -1
+    @cython.locals(rings=RpmsgLink, sure=bint)
+    cpdef bint arm(self, queue) except -1
+    cdef bint ring_surely(self, int queue) except -1
+    @cython.locals(now_ns=cython.longlong, rings=RpmsgLink)
+    cdef bint same_life(self) except -1
