@@ -147,6 +147,23 @@ def test_demo_of_acpm(run: Run, own_folder: Path) -> None:
     assert not firmware_of(own_folder)
 
 
+@pytest.mark.once
+def test_demo_of_rpmsg(run: Run, own_folder: Path) -> None:
+    result = run("demo", "rpmsg")
+    text = result.stdout.decode()
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert "announced: loader, adc" in text
+    gain = re.search(r"16 in flight: +[\d,]+ requests/s, ([\d.]+)×", text)
+    assert gain
+    assert float(gain[1]) > 1
+    assert re.search(r"late +filter was started, announced, and answered", text)
+    assert re.search(r"SIGKILL +16 requests in flight: all over in \d+ ms, [1-9]\d* failed", text)
+    assert re.search(r"restart +same client: reply after \d+ ms", text)
+    assert "0 mispaired, 0 held" in text
+    assert "make test-linux" in text
+    assert not firmware_of(own_folder)
+
+
 def test_messages_that_come_as_fast_as_they_are_taken() -> None:
     """The demo goes on: it looks for a while, and not until there are none."""
 

@@ -96,12 +96,6 @@ def test_the_kernels_mailboxes(make: Make) -> None:
     machine = make(
         {
             "dev/vcio": "",
-            "dev/rpmsg0": "",
-            "sys/bus/rpmsg/devices/virtio0.echo.-1.1024/name": "echo\n",
-            "sys/bus/rpmsg/devices/virtio0.echo.-1.1024/src": "0x400\n",
-            "sys/bus/rpmsg/devices/virtio0.echo.-1.1024/dst": "0x401\n",
-            "sys/bus/rpmsg/devices/virtio0.tty/name": "tty\n",
-            "sys/bus/rpmsg/devices/virtio0.tty/driver -> ../rpmsg_tty": "",
             "sys/bus/scmi/devices/scmi_dev.1/protocol_id": "0x14\n",
             "sys/bus/scmi/devices/scmi_dev.1/driver -> ../scmi-clocks": "",
         },
@@ -110,9 +104,6 @@ def test_the_kernels_mailboxes(make: Make) -> None:
     found = by_name(survey(machine, "/nowhere"))
     assert "no access" in found["/dev/vcio"].obstacle
     assert "usermod -aG video" in found["/dev/vcio"].advice
-    assert "src 0x400, dst 0x401" in found["echo"].about
-    assert "driver rpmsg_tty has it" in found["tty"].obstacle
-    assert found["tty"].advice == "echo virtio0.tty > /sys/bus/rpmsg/drivers/rpmsg_tty/unbind"
     assert found["scmi_dev.1"].about == "protocol 0x14 (clocks)"
     assert "scmi-clocks has it" in found["scmi_dev.1"].obstacle
 
@@ -161,12 +152,11 @@ def test_hostile_names_are_shown_and_not_obeyed(make: Make) -> None:
     evil = os.fsdecode(b"evil\x1b[2J\xff\n\xe2\x80\xae")
     files = {
         **uio(0, b"evil\x1b[2J\xff\0\n" + b"x" * 100_000),
-        f"sys/bus/rpmsg/devices/{evil}/src": b"\x9b2J\n",
+        f"sys/class/remoteproc/{evil}/state": b"\x9b2J\n",
         f"sys/bus/scmi/devices/{evil}/name": b"\x07" * 5000,
-        f"dev/rpmsg{evil}": "",
     }
     found = survey(make(files), "/nowhere")
-    assert len(found) == 4
+    assert len(found) == 3
     by_name(found)
     assert all(len(each.name) < 256 for each in found)
 

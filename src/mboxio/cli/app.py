@@ -45,6 +45,7 @@ COMMANDS = {
     "replay": ("see.replay:replay", "Play a capture again, to a remote or in its place."),
     "request": ("commands.request:request", "Send a message and print the reply."),
     "rpi": ("commands.rpi:rpi", "Ask the firmware of a Raspberry Pi about the board."),
+    "rpmsg": ("rpmsg.command:rpmsg", "Show remote processors, services, and what is missing."),
     "send": ("commands.request:send", "Send a one-way message, and wait until it is taken."),
     "serve": ("commands.serve:serve", "Serve an address, as its firmware, until Ctrl-C."),
     "shell": ("commands.shell:shell", "Type requests at a prompt, or run a script of them."),

@@ -11,6 +11,7 @@ from mboxio.cli.machine.devices import uio, vcio
 from mboxio.cli.machine.machine import Found, Machine
 from mboxio.cli.machine.nodes import nodes
 from mboxio.cli.machine.remotes import remotes
+from mboxio.cli.machine.rpmsg import rpmsg
 from mboxio.cli.shared.options import allowed
 from mboxio.cli.shared.settings import WrongSetting, setting
 
@@ -61,6 +62,7 @@ def _found(machine: Machine, incomplete: str) -> Iterator[Found]:
             yield Found("address", "@", "@", f"the address that is set: {found.text}")
     yield from (each for each in remotes(machine) if each.address)
     yield from vcio(machine)
+    yield from (each for each in rpmsg(machine) if each.address)
     for each in uio(machine):
         for controller in REGISTERS if each.address else ():
             yield Found("uio", each.name, f"{controller}:?at={each.address}", each.about)

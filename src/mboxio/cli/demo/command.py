@@ -22,6 +22,7 @@ DEMOS = {
     "requests": "mboxio.cli.demo.command:requests",
     "acpm": "mboxio.cli.demo.acpm:run",
     "rpi": "mboxio.cli.demo.rpi:run",
+    "rpmsg": "mboxio.cli.demo.rpmsg:run",
 }
 """What can be shown: a name, and the function that does it."""
 
@@ -34,7 +35,7 @@ def demo(name: str, as_json: bool) -> None:
 
     It takes some seconds, needs nothing and leaves nothing behind. The exit code is 1 if any
     guarantee was broken. With the name acpm it is a PMIC behind ACPM firmware, with
-    rpi the mailbox of a Raspberry Pi, in QEMU.
+    rpi the mailbox of a Raspberry Pi, in QEMU, with rpmsg services over shared rings.
     """
     module, _, function = DEMOS[name].partition(":")
     getattr(import_module(module), function)(as_json)

@@ -27,17 +27,25 @@ def end_of(error: mboxio.MailboxError) -> tuple[str, str, str]:
 
 
 class PowerTraffic:
-    """Four clients of one channel, driven by one thread; every reply carries its number.
+    """Some clients of one channel, driven by one thread; every reply carries its number.
 
     Args:
         connection: the host's.
         tick: called between requests, every now and then.
+        channel: its name.
+        clients: how many.
     """
 
-    def __init__(self, connection: mboxio.Connection, tick: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        connection: mboxio.Connection,
+        tick: Callable[[], object],
+        channel: str = "power",
+        clients: int = CLIENTS,
+    ) -> None:
         self.clients = [
-            connection.client("power", backlog=CLIENT_BACKLOG, timeout_s=PATIENCE_S)
-            for _ in range(CLIENTS)
+            connection.client(channel, backlog=CLIENT_BACKLOG, timeout_s=PATIENCE_S)
+            for _ in range(clients)
         ]
         self.tick = tick
         self.pending: deque[tuple[mboxio.Request[bytes], bytes]] = deque()
@@ -57,7 +65,7 @@ class PowerTraffic:
     def fill(self, limit: int) -> None:
         """Submit until ``limit`` requests are pending or no place is left."""
         while len(self.pending) < limit:
-            number = self.sent % CLIENTS
+            number = self.sent % len(self.clients)
             message = NUMBERED.pack(number, self.sent)
             try:
                 request = self.clients[number].submit(message)

@@ -1,10 +1,10 @@
-"""Devices of the kernel that carry messages: ``/dev/vcio``, UIO, rpmsg and SCMI."""
+"""Devices of the kernel that carry messages: ``/dev/vcio``, UIO and SCMI."""
 
 from collections.abc import Iterator
 
 from mboxio.cli.machine.machine import Found, Machine, shown
 
-__all__ = ["rpmsg", "scmi", "uio", "vcio"]
+__all__ = ["scmi", "uio", "vcio"]
 
 VCIO = "/dev/vcio"
 UDEV = 'a udev rule: SUBSYSTEM=="uio", GROUP="{}", MODE="0660"'
@@ -63,35 +63,6 @@ def uio(machine: Machine) -> Iterator[Found]:
             obstacle, advice = closed, UDEV.format("YOURS")
         address = "" if obstacle else f"uio:{which}/{maps[0][0].removeprefix('map')}"
         yield Found("uio", name or folder, address, about, obstacle, advice)
-
-
-def rpmsg(machine: Machine, controllers: frozenset[str]) -> Iterator[Found]:
-    """Yield the rpmsg services that remote processors announced, and the endpoints' devices.
-
-    Args:
-        machine: where to look.
-        controllers: the controllers that there are.
-    """
-    bus = "sys/bus/rpmsg/devices"
-    none = "" if "rpmsg" in controllers else "no controller of mboxio speaks rpmsg"
-    for each in machine.names(bus):
-        name = machine.word(f"{bus}/{each}/name") or shown(each)
-        source, destination = (machine.word(f"{bus}/{each}/{end}") for end in ("src", "dst"))
-        driver = machine.target(f"{bus}/{each}/driver")
-        about = f"{shown(each)}, src {source or '?'}, dst {destination or '?'}"
-        about += f", kernel driver {driver}" if driver else ""
-        taken = driver not in ("", "rpmsg_chrdev", "rpmsg_ctrl", "rpmsg_ns")
-        obstacle = f"the kernel's driver {driver} has it" if taken else none
-        advice = f"echo {shown(each)} > /sys/bus/rpmsg/drivers/{driver}/unbind" if taken else ""
-        if obstacle and not taken:
-            advice = "read and write its /dev/rpmsg*, or write a driver: mboxio new-driver"
-        yield Found("rpmsg", name, "", about, obstacle, advice)
-    for each in machine.names("dev"):
-        if each.startswith("rpmsg"):
-            closed = machine.closed(f"/dev/{each}")
-            advice = "a udev rule, or run as root" if closed else ""
-            what = "endpoint" if each[5:].isdecimal() else "control device"
-            yield Found("rpmsg", f"/dev/{shown(each)}", "", what, closed or none, advice)
 
 
 def scmi(machine: Machine) -> Iterator[Found]:

@@ -18,6 +18,7 @@ from mboxio.address import catalogue
 from mboxio.cli.machine.devices import VCIO
 from mboxio.cli.machine.machine import Machine, shown
 from mboxio.cli.machine.remotes import expected_folder
+from mboxio.cli.machine.rpmsg import RpmsgMachine, troubles
 from mboxio.cli.shared.settings import VARIABLES, WrongSetting, file, in_force
 from mboxio.errors import AddressError
 from mboxio.local.sockets import socket_path
@@ -84,6 +85,7 @@ def examine(machine: Machine) -> Iterator[Check]:
     yield from _uio(machine)
     yield _mem(machine)
     yield _vcio(machine)
+    yield from _rpmsg(machine)
     yield _ptrace(machine)
     yield from _programs()
 
@@ -226,6 +228,17 @@ def _vcio(machine: Machine) -> Check:
     if closed:
         return Check(VCIO, WARN, closed, "usermod -aG video USER, and log in again")
     return Check(VCIO, OK, "may be opened")
+
+
+def _rpmsg(machine: Machine) -> Iterator[Check]:
+    found = RpmsgMachine(machine)
+    if not found.processors and not found.vdevs:
+        yield Check("RPMsg", OK, "no remote processors")
+        return
+    what = f"services: {len(found.services)}, remote processors: {len(found.processors)}"
+    yield Check("RPMsg", OK, what)
+    for each in troubles(found):
+        yield Check(each.about, WARN, each.text, each.advice)
 
 
 def _ptrace(machine: Machine) -> Check:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable
 
-from mboxio.address import catalogue
-from mboxio.cli.machine.devices import rpmsg, scmi, uio, vcio
+from mboxio.cli.machine.devices import scmi, uio, vcio
 from mboxio.cli.machine.machine import Found, Machine
 from mboxio.cli.machine.nodes import nodes
 from mboxio.cli.machine.remotes import remotes
+from mboxio.cli.machine.rpmsg import rpmsg
 
 __all__ = ["KINDS", "survey"]
 
@@ -14,7 +14,7 @@ KINDS = {
     "remote": "remotes",
     "vcio": "Raspberry Pi",
     "uio": "UIO devices",
-    "rpmsg": "rpmsg services",
+    "rpmsg": "RPMsg",
     "scmi": "SCMI",
     "devicetree": "device tree",
 }
@@ -30,12 +30,11 @@ def survey(machine: Machine, folder: str | None = None) -> list[Found]:
         machine: where to look.
         folder: of this user's remotes; None: where they lie.
     """
-    controllers = frozenset(catalogue.found())
     looks: list[Callable[[], Iterable[Found]]] = [
         lambda: remotes(machine, folder),
         lambda: vcio(machine),
         lambda: uio(machine),
-        lambda: rpmsg(machine, controllers),
+        lambda: rpmsg(machine),
         lambda: scmi(machine),
         lambda: nodes(machine),
     ]

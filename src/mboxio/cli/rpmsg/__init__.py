@@ -1,0 +1,1 @@
+"""``mboxio rpmsg``: remote processors and their services, and what lies in rings."""
