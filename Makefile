@@ -26,7 +26,7 @@ GROUP ?= dev
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: test venv build demo test-compiled test-pure test-pythons i386 arm64 fuzz recovery interrupts hostile deadlines check lint types docs format clean bench wheels release sanitize sanitize-threads
+.PHONY: test venv build demo test-compiled test-pure test-pythons test-linux i386 arm64 fuzz recovery interrupts hostile deadlines check lint types docs format clean bench wheels release sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -69,6 +69,15 @@ test-on-%:
 	CC=$$(command -v clang || echo gcc) MBOXIO_OPTIMIZE=-O0 $(MAKE) $(ON) \
 	    ARGS='-m "not once" $(ARGS)' test-compiled
 
+# Inside a real Linux, which is built once, in build/linux or where MBOXIO_LINUX_CACHE says: RPMsg through its
+# own drivers. make test-linux LINUX=linux-source-6.1
+LINUX := linux-source-6.12
+
+test-linux: $(BUILT)
+	$(BIN)/python -m tests.linux_kernel.build $(LINUX)
+	MBOXIO_LINUX=$(LINUX) MBOXIO_EXPECT_TOOLS=1 MBOXIO_EXPECT_BUILD=compiled \
+	    $(BIN)/pytest tests/linux_kernel $(ARGS)
+
 # With Debian's Python for another machine and all modules compiled: what depends on the size of a word,
 # on 32-bit x86, and what depends on the instructions, on an emulated ARM. This machine's own build goes
 # first and writes the C files, which takes an emulated Cython many minutes. What a compiler may do to
@@ -85,16 +94,18 @@ build/i386/.deps build/arm64/.deps: build/%/.deps: $(DEPS) tools/foreign_python.
 	    --target "$$(build/$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	touch $@
 
-# A million words of an SRAM change while traffic runs over it, and whatever texts QEMU and debuggers may
+# A million words of an SRAM and of RPMsg rings change while traffic runs over them, and whatever texts QEMU and debuggers may
 # send; `test` does it for a moment.
 fuzz: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled $(BIN)/python -m tests.acpm.fuzz 1000000
+	MBOXIO_EXPECT_BUILD=compiled $(BIN)/python -m tests.rpmsg.fuzz 1000000
 	MBOXIO_EXPECT_BUILD=compiled MBOXIO_TEXTS=20000 \
 	    $(BIN)/pytest --override-ini=timeout=1800 -k whatever tests/io/test_hostile_texts.py
 
 # ACPM firmware is killed a hundred times in each mode; `test` does it a few times.
 recovery: $(BUILT)
-	MBOXIO_EXPECT_BUILD=compiled MBOXIO_ACPM_KILLS=100 $(BIN)/pytest -k killed tests/acpm/test_recovery.py
+	MBOXIO_EXPECT_BUILD=compiled MBOXIO_ACPM_KILLS=100 MBOXIO_RPMSG_KILLS=100 $(BIN)/pytest -k killed \
+	    tests/acpm/test_recovery.py tests/rpmsg/test_served.py
 
 # A hundred thousand signals at random on each build; `test` does it for a moment.
 interrupts:

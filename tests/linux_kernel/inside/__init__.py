@@ -1,0 +1,1 @@
+"""Tests that run inside the guest, where Linux has a remote processor: `test_guest` starts it."""
