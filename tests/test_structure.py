@@ -52,18 +52,25 @@ each_augmented = pytest.mark.parametrize("path", AUGMENTED, ids=name_of)
 # errors. The rings and regions know nothing of messages; only controllers see both.
 GROUND = ["errors", "_build", "_limits", "_base", "_os"]
 CORE = [*GROUND, "driver", "_queue", "_pump", "_host"]
-MEMORY = [*GROUND, "regions", "regions.probes", "ring", "local"]
-DRIVERS = [*MEMORY, "driver", "_queue", "controllers", "controllers.acpm"]
+MEMORY = [
+    *(*GROUND, "regions", "regions.probes", "ring", "local", "virtio", "rpmsg", "rpmsg.looking")
+]
+DRIVERS = [
+    *MEMORY,
+    *("driver", "_queue", "controllers", "controllers.acpm"),
+    *("controllers.rpmsg", "controllers.virtio_rpmsg"),
+]
 CAPTURE = [*MEMORY, "capture", "recording"]
 LOOKUP = [*GROUND, "devicetree", "address"]
 USERS = [*CORE, *LOOKUP, "regions", "capture", "recording", "client", "protocols", "linux"]
-AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "remote", "remote.acpm", "remote.programs"]
+AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "remote", "remote.acpm", "remote.rpmsg"]
+AROUND.append("remote.programs")
 TESTING = ["testing.ring", "testing", "pytest_plugin"]
 SEE = ["decoding", "wireshark", "timeline", "replay", "monitor"]
 SEEING = [*(f"see.{each}" for each in SEE), "see"]
 COMMANDS = [
     *("cli.shared", "cli.machine", "cli.completion", "cli.skeleton.acme_k7", "cli.skeleton"),
-    *("cli.shell", "cli.commands", "cli.see", "cli.demo", "cli"),
+    *("cli.shell", "cli.commands", "cli.see", "cli.demo", "cli.rpmsg", "cli"),
 ]
 TOOLS = [*AROUND, *TESTING, *SEEING, *COMMANDS]
 ROOM = re.compile(r"(?<=^remote)\.(serving|spawning)$")  # of the remote's
@@ -108,7 +115,7 @@ def test_the_house_has_two_doors() -> None:
 def test_folders_with_compiled_modules_say_what_they_are_and_no_more(folder: Path) -> None:
     """What a .pxd cimports is no attribute of another compiled module: names have one home."""
     body = ast.parse((folder / "__init__.py").read_text()).body
-    if folder.name not in {"remote", "ring", "controllers"}:
+    if folder.name not in {"remote", "ring", "controllers", "rpmsg"}:
         assert len(body) == 1
 
 

@@ -238,7 +238,10 @@ def require_command(program: str, *words: str) -> None:
         unknown = [word for word in words if "=" not in word and word not in TARGETS]
         assert not unknown, f"no target {unknown[0]} in the Makefile"
     elif program == "mboxio":
-        shown = help_of(words[0])
+        is_group = len(words) > 1 and re.search(
+            rf"^  {re.escape(words[1])}  ", help_of(words[0]), re.M
+        )
+        shown = help_of(*words[: 2 if is_group else 1])
         for option in words[1:]:
             if option.startswith("--"):
                 assert re.search(rf"{option}\b", shown), f"mboxio {words[0]} has no {option}"
@@ -261,11 +264,11 @@ def require_command(program: str, *words: str) -> None:
 
 
 @cache
-def help_of(command: str) -> str:
-    """Return what ``mboxio COMMAND --help`` prints."""
+def help_of(*commands: str) -> str:
+    """Return what ``mboxio COMMAND --help`` prints; a second word is a command of a group."""
     pytest.importorskip("click")
     shown = subprocess.run(
-        [sys.executable, "-m", "mboxio", command, "--help"],
+        [sys.executable, "-m", "mboxio", *commands, "--help"],
         check=True,
         stdout=subprocess.PIPE,
         text=True,

@@ -165,7 +165,7 @@ def test_every_option_of_an_address_is_explained() -> None:
     for place, default in options.items():
         if isinstance(default, bool):
             assert told[place] == ("yes" if default else "no"), place
-        elif default == -1:
+        elif default is None or default == -1:
             assert told[place] == "", place  # it stands for none
         elif isinstance(default, int):
             assert int(told[place], 0) == default, place
