@@ -10,6 +10,7 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mboxio.errors import RemoteError
 from mboxio.rpmsg.table import TABLE_BYTES_MAX
@@ -91,17 +92,18 @@ def find_table(image: bytes) -> FirmwareImage | None:
     form = _FORMS.get(image[4])
     if form is None or len(image) < form.header.size:
         raise RemoteError("the ELF header of the firmware is damaged")
-    head = form.header.unpack_from(image)
+    head: tuple[Any, ...] = form.header.unpack_from(image)
     sections_at, (size, count, names) = head[6], head[11:14]
     if size < form.section.size or count > SECTIONS_MAX or names >= count:
         if count == 0:
             return None
         raise RemoteError("the section headers of the firmware are damaged")
-    sections = [
+    sections: list[tuple[int, ...]] = [
         _unpack(form.section, image, sections_at + number * size) for number in range(count)
     ]
     address_field, offset_field, size_field = form.section_fields
-    strings = _part(image, sections[names][offset_field], sections[names][size_field])
+    named = sections[int(names)]
+    strings = _part(image, named[offset_field], named[size_field])
     for each in sections:
         if _name(strings, each[0]) != SECTION:
             continue

@@ -22,7 +22,7 @@ class Framing:
 
     def __init__(self, message_bytes: int) -> None:
         self.message_bytes = message_bytes
-        self.kept = bytearray()  # the beginning of a message
+        self.kept: bytearray = bytearray()  # the beginning of a message
         self.damaged = 0  # messages that made no sense, or were too long
 
     def check(self, message: bytes) -> None:
@@ -58,7 +58,8 @@ class _Delimited(Framing):
         *whole, rest = data.split(self.end)
         for part in whole:
             self.keep(part)
-            frame, skipped = bytes(self.kept), self.skipping
+            skipped = self.skipping
+            frame = bytes(self.kept)
             self.kept.clear()
             self.skipping = False
             message = None if skipped else self.decode(frame)

@@ -10,4 +10,4 @@ NAME = "70-mboxio-rpmsg.rules"
 
 def text() -> str:
     """Return the rules, with how to install them."""
-    return (files(__package__) / NAME).read_text()
+    return (files("mboxio.controllers.rpmsg") / NAME).read_text()

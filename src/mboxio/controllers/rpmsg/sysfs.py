@@ -142,7 +142,7 @@ class RpmsgHolder:
 
 def processors(root: Path = Path("/")) -> list[RpmsgProcessor]:
     """Return the remote processors that the kernel knows."""
-    found = []
+    found: list[RpmsgProcessor] = []
     for folder in _entries(root / "sys/class/remoteproc"):
         name, state = _read(folder / "name"), _read(folder / "state")
         firmware, recovery = _read(folder / "firmware"), _read(folder / "recovery")
@@ -161,12 +161,12 @@ def vdevs(root: Path = Path("/")) -> list[RpmsgVdev]:
     for each in _entries(root / "sys/bus/virtio/devices"):
         if _number(_read(each / "device"), 16) == VIRTIO_RPMSG:
             folders.add(_real(each))
-    controls = {}
+    controls: dict[Path, str] = {}
     for each in _entries(root / "sys/class/rpmsg"):
         if each.name.startswith(CONTROL):
             # …/virtio0/virtio0.rpmsg_ctrl.0.0/rpmsg/rpmsg_ctrl0
             controls[_real(each).parent.parent.parent] = each.name
-    found = []
+    found: list[RpmsgVdev] = []
     for folder in sorted(folders, key=lambda each: _by_number(each.name)):
         try:
             identity = folder.stat().st_ino
@@ -181,7 +181,7 @@ def vdevs(root: Path = Path("/")) -> list[RpmsgVdev]:
 def services(root: Path = Path("/")) -> list[RpmsgService]:
     """Return the services that remotes have announced."""
     links = {each.folder: each for each in vdevs(root)}
-    found = []
+    found: list[RpmsgService] = []
     for entry in _entries(root / "sys/bus/rpmsg/devices"):
         folder = _real(entry)
         name, vdev = _read(folder / "name"), links.get(folder.parent)
@@ -197,7 +197,7 @@ def services(root: Path = Path("/")) -> list[RpmsgService]:
 
 def endpoints(root: Path = Path("/")) -> list[RpmsgNode]:
     """Return the endpoints that have a node, open or not."""
-    found = []
+    found: list[RpmsgNode] = []
     for entry in _entries(root / "sys/class/rpmsg"):
         if entry.name.startswith(CONTROL):
             continue

@@ -45,6 +45,7 @@ class Device:
         self.table = -1
         self.entry: VirtioDevice | None = None
         self.pool = options.buffers
+        self.layouts: list[SplitLayout] = []
         if options.rings:
             first, second = numbers(options.rings, "rings")
             self.layouts = [SplitLayout(at, options.num, options.align) for at in (first, second)]

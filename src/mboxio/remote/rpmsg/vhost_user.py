@@ -42,7 +42,9 @@ SET_VRING_KICK, SET_VRING_CALL, SET_VRING_ERR = 12, 13, 14
 GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, SET_VRING_ENABLE = 15, 16, 18
 SET_BACKEND_REQ_FD, GET_CONFIG, SET_CONFIG = 21, 24, 25
 NAME_SERVICE, PROTOCOL_FEATURES, VERSION_1 = 1 << 0, 1 << 30, 1 << 32
+FEATURES = NAME_SERVICE | PROTOCOL_FEATURES | VERSION_1
 REPLY_ACK, BACKEND_REQ, CONFIG = 1 << 3, 1 << 5, 1 << 9
+PROTOCOL_OFFERED = REPLY_ACK | BACKEND_REQ | CONFIG
 NO_DESCRIPTOR = 1 << 8
 ALIGN = 4096
 PAYLOAD_MAX, DESCRIPTORS_MAX = 4096, 8
@@ -76,8 +78,8 @@ class VhostUser:
         self._regions: list[tuple[int, Window]] = []
         self._kept: dict[str, int] = {}
         self._take: dict[int, Callable[[bytes, list[int]], bytes | None]] = {
-            GET_FEATURES: lambda *_: NUMBER.pack(NAME_SERVICE | PROTOCOL_FEATURES | VERSION_1),
-            GET_PROTOCOL_FEATURES: lambda *_: NUMBER.pack(REPLY_ACK | BACKEND_REQ | CONFIG),
+            GET_FEATURES: lambda _payload, _fds: NUMBER.pack(FEATURES),
+            GET_PROTOCOL_FEATURES: lambda _payload, _fds: NUMBER.pack(PROTOCOL_OFFERED),
             SET_MEM_TABLE: self._memory,
             SET_VRING_NUM: self._num,
             SET_VRING_ADDR: self._addresses,
@@ -175,7 +177,8 @@ class VhostUser:
         return read
 
     def _memory(self, payload: bytes, fds: list[int]) -> None:
-        (count, _), regions = STATE.unpack_from(payload), []
+        count, _ = STATE.unpack_from(payload)
+        regions: list[tuple[int, Window]] = []
         if count != len(fds):
             raise RemoteError(f"the front end lied: {count} regions, {len(fds)} descriptors")
         for number, fd in enumerate(fds):

@@ -75,8 +75,8 @@ class LinkPicture:
 
     device: VirtioDevice | None
     rings: list[RingState | None]
-    messages: list[SeenMessage] = field(default_factory=list)
-    findings: list[RingFinding] = field(default_factory=list)
+    messages: list[SeenMessage] = field(default_factory=list[SeenMessage])
+    findings: list[RingFinding] = field(default_factory=list[RingFinding])
     left_out: int = 0
 
 
