@@ -72,15 +72,14 @@ class Far(Doorbell):
         link = self.reach()
         if link is None or self.stalled or self.dead:
             return
+        while (message := link.receive()) is not None:
+            self.taken.append(message)
+            link.release()
+            self.kept.append((link.source, message))
         while link.sent() >= 0:
             pass
         while self.kept and link.send(THEIRS, *self.kept[0]) >= 0:
             del self.kept[0]
-        while not self.kept and (message := link.receive()) is not None:
-            self.taken.append(message)
-            link.release()
-            if link.send(THEIRS, link.source, message) < 0 and self.role == "host":
-                self.kept.append((link.source, message))
 
     def notify(self, channel: int, message: bytes) -> None:
         """Say something of its own accord."""
