@@ -15,9 +15,9 @@ from typing import Any
 from mboxio.controllers.virtio_rpmsg.device import Device
 from mboxio.controllers.virtio_rpmsg.options import VirtioRpmsgOptions
 from mboxio.controllers.virtio_rpmsg.services import ANNOUNCEMENTS, RpmsgServices
-from mboxio.controllers.virtio_rpmsg.traffic import NO_HANDLE
+from mboxio.controllers.virtio_rpmsg.traffic import NO_HANDLE, LinkProbe
 from mboxio.driver.capabilities import Capabilities, TxDone
-from mboxio.driver.controller import LOOK
+from mboxio.driver.controller import LOOK, Probe
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.regions.access import nowhere, open_region
 from mboxio.regions.claim import Claims
@@ -122,6 +122,7 @@ class VirtioRpmsg(RpmsgServices):
         region = self.region
         self.armed = (bell := region.doorbell) and bell.armed
         self.is_armed = False
+        self.queue.probe = LinkProbe(rings, self.armed)
         self.life += 1
         self.linked = True
         self.status_ns = 0
@@ -168,6 +169,7 @@ class VirtioRpmsg(RpmsgServices):
             old, self.region = self.region, region
             self.linked = False
             self.rings = self.device = self.armed = None
+            self.queue.probe = Probe()
             if old is not None and old is not self.given:
                 old.close()
         try:
@@ -202,6 +204,8 @@ class VirtioRpmsg(RpmsgServices):
             self.ring_doorbell(0)
         self.linked = False
         self.rings = self.armed = None
+        if self.queue is not None:
+            self.queue.probe = Probe()
         self.claims.close()
         self.bells.close()
         region, self.region = self.region, None

@@ -3,13 +3,22 @@ import cython
 from mboxio._queue.queue cimport Queue
 from mboxio.controllers.virtio_rpmsg.endpoints cimport Endpoint
 from mboxio.driver.base_channel cimport BaseChannel
-from mboxio.driver.controller cimport Controller, Outcome
+from mboxio.driver.controller cimport Controller, Outcome, Probe
 from mboxio.ring.contract cimport Armed
 from mboxio.rpmsg.link cimport RpmsgLink
 
 cdef str EVENT
 cdef long long SOURCE_FIRST, SOURCE_SPAN, STATUS_NS, NAME_SERVICE, UNKNOWN
 cdef Outcome SENT
+
+
+cdef class LinkProbe(Probe):
+    cdef public RpmsgLink rings
+    cdef public Armed armed
+
+    cpdef bint news(self, bint only_replies) except -1
+    @cython.locals(armed=Armed)
+    cpdef bint shares_cpu(self) except -1
 
 
 cdef class RpmsgTraffic(Controller):

@@ -8,7 +8,7 @@ from mboxio.controllers.virtio_rpmsg.bells import Bells
 from mboxio.controllers.virtio_rpmsg.endpoints import UNKNOWN, Endpoint, Endpoints
 from mboxio.controllers.virtio_rpmsg.options import VirtioRpmsgOptions
 from mboxio.driver.contracts import DriverChannel, DriverQueue
-from mboxio.driver.controller import EVENT, SENT, Busy, Controller, Outcome
+from mboxio.driver.controller import EVENT, SENT, Busy, Controller, Outcome, Probe
 from mboxio.errors import MessageTooLong, RemoteError, RemoteGone, WrongMessage
 from mboxio.regions.claim import suspect
 from mboxio.regions.region import Region
@@ -16,7 +16,7 @@ from mboxio.ring.contract import Armed
 from mboxio.rpmsg.link import RpmsgLink
 from mboxio.rpmsg.message import NAME_SERVICE
 
-__all__ = ["NO_HANDLE", "RpmsgTraffic"]
+__all__ = ["NO_HANDLE", "LinkProbe", "RpmsgTraffic"]
 
 LOOK_NS = 100_000
 """When a remote without a buffer to send in looks again: not every host rings when it lends one."""
@@ -27,6 +27,30 @@ STATUS_NS = 10_000_000
 SOURCE_SPAN = 1 << 30
 SOURCE_FIRST = 1 << 30
 """Our addresses of single requests, where they are the tags."""
+
+
+class LinkProbe(Probe):
+    """The look of a spinner at both rings.
+
+    Args:
+        rings: of this life.
+        armed: the words with which both sides announce sleep; None: there are none.
+    """
+
+    __slots__ = ("armed", "rings")
+
+    def __init__(self, rings: RpmsgLink, armed: Armed | None) -> None:
+        self.rings = rings
+        self.armed = armed
+
+    def news(self, only_replies: bool) -> bool:
+        """See `Probe.news`."""
+        return self.rings.news() or (not only_replies and self.rings.room())
+
+    def shares_cpu(self) -> bool:
+        """See `Probe.shares_cpu`."""
+        armed = self.armed
+        return armed is not None and armed.shares_cpu()
 
 
 class RpmsgTraffic(Controller):
