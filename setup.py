@@ -43,6 +43,7 @@ HOT = {
     *("mboxio._base.native", "mboxio._base.recycled", "mboxio._base.request"),
     *("mboxio._pump.spinner", "mboxio._queue.held", "mboxio.client.mapping"),
     *("mboxio.client.sending", "mboxio.controllers.ring_shortcut", "mboxio.ring.compiled"),
+    *("mboxio.virtio.memory_words", "mboxio.virtio.ring", "mboxio.rpmsg.link"),
 }
 # these are passed by few, and compiled for size.
 COLD = {

@@ -8,6 +8,7 @@ from mboxio.rpmsg.link cimport RemoteLink
 from mboxio.virtio.ring cimport RemoteRing
 
 cdef int BATCH
+cdef unsigned int LOOKS_PER_STATUS
 
 
 @cython.locals(outgoing=RemoteRing, incoming=RemoteRing)
@@ -20,6 +21,7 @@ cdef class Processor:
     cdef public Endpoints endpoints
     cdef public RemoteLink link
     cdef public bint closed, broken, silent, leaking
+    cdef public unsigned int _looks
     cdef public object _ready, _join, _ring
 
     @cython.locals(link=RemoteLink)

@@ -30,6 +30,8 @@ __all__ = ["DRIVER_OK", "Processor"]
 DRIVER_OK = 4
 """The bit of a device's status that says that the host is ready, and the rings may be touched."""
 BATCH = 16
+LOOKS_PER_STATUS = 16
+"""Most looks are for messages: the status costs more than the rings, and changes once in a life."""
 
 
 class Processor:
@@ -68,6 +70,7 @@ class Processor:
         self.link: RemoteLink | None = None
         self.closed = self.broken = False
         self.silent = self.leaking = False
+        self._looks = 0
         self._ready = ready
         self._join = join
         self._ring = ring
@@ -81,7 +84,10 @@ class Processor:
             return False
         if link is None or self.broken:
             return self._ready() != self.broken or (link is not None and remade(link))
-        return link.incoming.news() or self.endpoints.owed > 0 or self._changed(link)
+        if link.incoming.news() or self.endpoints.owed > 0 or self._changed(link):
+            return True
+        self._looks += 1
+        return self._looks % LOOKS_PER_STATUS == 0 and not self._ready()
 
     def serve(self, now_ns: int) -> bool:
         """Do what there is to do, a batch at most; False: there was nothing.
@@ -118,7 +124,7 @@ class Processor:
             return True
         if link is None or self.broken:
             return self._ready() == self.broken and (link is None or not remade(link))
-        if self._changed(link):
+        if self._changed(link) or not self._ready():
             return False
         return self._room() <= 0 or not link.pending()
 
@@ -233,7 +239,7 @@ class Processor:
         """Return whether there is something to do besides messages."""
         if self.endpoints.stale() or (self.outbox.waiting and link.outgoing.news()):
             return True
-        return remade(link) or self._leaked(link) or not self._ready()
+        return remade(link) or self._leaked(link)
 
     def _room(self) -> int:
         """Return how many messages may be taken: a host that reads nothing is not read either."""
