@@ -62,11 +62,18 @@ def opened(memory: bytearray, layout: dict[str, object]) -> Iterator[Opened]:
         each.close()
 
 
-def heard(connection: Connection, name: str) -> None:
-    """Wait until a service can be talked to."""
-    listening = connection.client("announcements").subscribe()
-    while not listening.get(timeout_s=20).startswith(name.encode() + b"\0"):
-        pass
+def heard(connection: Connection, name: str, address: int = -1) -> None:
+    """Wait until a service can be talked to, at this address if one is given."""
+    host = connection._host
+    endpoints = host.controller.endpoints  # type: ignore[attr-defined]
+
+    def known() -> bool:
+        host.pump.look()
+        endpoint = endpoints.by_name.get(name)
+        found = -1 if endpoint is None else endpoint.remote
+        return found >= 0 and address in (-1, found)
+
+    until(known, f"{name} is not announced")
 
 
 def test_both_roles_speak(opened: Opened, firmware: Firmware) -> None:
@@ -122,7 +129,7 @@ def test_services_come_and_go(opened: Opened, firmware: Firmware) -> None:
     with pytest.raises(errors.WrongMessage, match="was taken back"):
         client.send(b"two")
     firmware.announce("pump", 0x500)
-    heard(host, "pump")
+    heard(host, "pump", 0x500)
     request = client.submit(b"three", timeout_s=20)
     assert firmware.next() == (1024, 0x500, b"three")
     firmware.say(0x500, 1024, b"four")
@@ -157,6 +164,7 @@ def test_replies_known_by_our_address(opened: Opened, firmware: Firmware) -> Non
     firmware.announce("pump", 0x400)
     heard(host, "pump")
     client = host.client("pump")
+    listening = client.subscribe()  # somebody looks all the time
     requests = [client.submit(b"%d" % number, timeout_s=20) for number in range(NUM)]
     asked = [firmware.next() for _ in range(NUM)]
     assert len({source for source, _, _ in asked}) == NUM
@@ -166,6 +174,7 @@ def test_replies_known_by_our_address(opened: Opened, firmware: Firmware) -> Non
     assert [each.result() for each in requests] == [b"re %d" % number for number in range(NUM)]
     firmware.say(0x400, asked[0][0], b"again")
     until(lambda: host.stats()["pump"].late or host.stats()["pump"].unknown, "not counted")
+    listening.close()
 
 
 def test_a_number_in_the_message(opened: Opened, firmware: Firmware) -> None:
