@@ -5,14 +5,9 @@ from mboxio.remote.rpmsg.endpoints cimport Endpoint, Endpoints
 from mboxio.remote.rpmsg.outbox cimport Outbox
 from mboxio.remote.stats cimport RemoteStats
 from mboxio.rpmsg.link cimport RemoteLink
-from mboxio.virtio.ring cimport RemoteRing
 
 cdef int BATCH
 cdef unsigned int LOOKS_PER_STATUS
-
-
-@cython.locals(outgoing=RemoteRing, incoming=RemoteRing)
-cdef bint remade(RemoteLink link) except -1
 
 
 cdef class Processor:
@@ -30,7 +25,6 @@ cdef class Processor:
     @cython.locals(link=RemoteLink)
     cpdef bint quiet(self) except -1
     cdef bint _changed(self, RemoteLink link) except -1
-    cdef bint _leaked(self, RemoteLink link) except -1
     cdef long long _room(self) except? -1
     @cython.locals(link=RemoteLink, outbox=Outbox, endpoints=Endpoints, sent="long long", taken="long long", room="long long")
     cdef bint _serve(self, long long now_ns) except -1

@@ -83,7 +83,7 @@ class Processor:
         if self.closed or self.silent:
             return False
         if link is None or self.broken:
-            return self._ready() != self.broken or (link is not None and remade(link))
+            return self._ready() != self.broken or (link is not None and link.was_reset())
         if link.incoming.news() or self.endpoints.owed > 0 or self._changed(link):
             return True
         self._looks += 1
@@ -103,10 +103,10 @@ class Processor:
             return False
         if not self._ready():
             return self._drop()
-        if self.broken and (self.link is None or not remade(self.link)):
+        if self.broken and (self.link is None or not self.link.was_reset()):
             return False
         try:
-            if self.link is None or remade(self.link):
+            if self.link is None or self.link.was_reset():
                 self._begin()
             return self._serve(now_ns)
         except RemoteError:
@@ -123,7 +123,7 @@ class Processor:
         if self.closed or self.silent:
             return True
         if link is None or self.broken:
-            return self._ready() == self.broken and (link is None or not remade(link))
+            return self._ready() == self.broken and (link is None or not link.was_reset())
         if self._changed(link) or not self._ready():
             return False
         return self._room() <= 0 or not link.pending()
@@ -215,7 +215,7 @@ class Processor:
         sent = outbox.sent
         taken = 0
         try:
-            if link is not None and self._leaked(link):
+            if link is not None and link.heads and not self.leaking:  # they were kept
                 taken = link.release()
             if outbox.waiting:
                 outbox.flush(now_ns)
@@ -231,15 +231,11 @@ class Processor:
                 self._ring(0)
         return taken > 0 or outbox.sent != sent
 
-    def _leaked(self, link: RemoteLink) -> bool:
-        """Return whether buffers that were kept are to go back."""
-        return bool(link.heads) and not self.leaking
-
     def _changed(self, link: RemoteLink) -> bool:
         """Return whether there is something to do besides messages."""
         if self.endpoints.stale() or (self.outbox.waiting and link.outgoing.news()):
             return True
-        return remade(link) or self._leaked(link)
+        return link.was_reset() or (bool(link.heads) and not self.leaking)
 
     def _room(self) -> int:
         """Return how many messages may be taken: a host that reads nothing is not read either."""
@@ -287,14 +283,3 @@ class Processor:
                 self.outbox.send(endpoint.address, source, reply, now_ns)
                 endpoint.told(reply)
         return taken
-
-
-def remade(link: RemoteLink) -> bool:
-    """Return whether the host made the rings anew: our own indices are not where we left them.
-
-    It should say so by its status as well, but may be faster than anybody who looks at that.
-    """
-    outgoing, incoming = link.outgoing, link.incoming
-    if outgoing.words.load16(outgoing.used + 2) != outgoing.made:
-        return True
-    return incoming.words.load16(incoming.used + 2) != incoming.made
