@@ -34,6 +34,10 @@ class TooLong(Exception):
     """A time limit."""
 
 
+class Unheard(Exception):
+    """The handler raised, and the steps went on."""
+
+
 class Limits:
     """Time limits that are armed and disarmed by plain assignments, which nothing interrupts."""
 
@@ -51,17 +55,24 @@ class Limits:
     def run(self, step: Callable[[], object], again: bool) -> None:
         """Take steps until one is interrupted; again and again, the clean-up is struck as well."""
         struck, dropped = self.struck, self.dropped
+
+        def careful() -> None:
+            step()
+            if not again and self.struck != struck:
+                raise Unheard
+
         try:
             self.armed = True
             every_s = 50e-6 if again else 0.0
             signal.setitimer(signal.ITIMER_REAL, self.random.uniform(1e-6, LONGEST_S), every_s)
-            while again or self.struck == struck:
-                step()
+            # With a condition, Python 3.13 looks for signals at the end of the loop, out of `try`.
+            while True:
+                careful()
         except (TooLong, KeyboardInterrupt):
             self.armed = False
-            return
-        self.armed = False  # it struck, and nobody heard of it
-        assert self.dropped > dropped, "an interrupt was swallowed"
+        except Unheard:
+            self.armed = False
+            assert self.dropped > dropped, "an interrupt was swallowed"
 
 
 @contextmanager
