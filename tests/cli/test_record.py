@@ -99,8 +99,11 @@ def test_it_ends_as_the_command_does(run: Run, tmp_path: Path, code: str, expect
 def test_a_signal_that_ends_it(start: Start, tmp_path: Path) -> None:
     """Ctrl-C reaches the command by itself; SIGTERM is passed on; what it did is in the file."""
     code = ONE + (
-        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
-        "try: print(flush=True); sys.stdin.read()\n"
+        "import select, signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
+        "try:\n"
+        "    print(flush=True)\n"
+        # Not a read: a signal right before that is told to Python after it only.
+        "    while not select.select([0], [], [], 0.05)[0]: pass\n"
         "except KeyboardInterrupt: sys.exit(6)"
     )
     for number, expected in ((signal.SIGTERM, 5), (signal.SIGINT, 6)):
