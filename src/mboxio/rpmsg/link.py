@@ -282,7 +282,7 @@ class RemoteLink(RpmsgLink):
                 return -1
             self.require(ring, WRITABLE)
             self.next_head = head
-            self.message_bytes = ring.length - HEADER_BYTES
+            self.message_bytes = ring.length // 4 * 4 - HEADER_BYTES
         if len(message) > self.message_bytes:
             raise too_long(message, self.message_bytes)
         window = self.windows.find(ring.address, ring.length)
@@ -305,6 +305,8 @@ class RemoteLink(RpmsgLink):
             ring.lied("flags", ring.flags, "a buffer is for the other direction")
         try:
             self.windows.find(ring.address, ring.length)
+            # Where only whole words can be read, the last one is as well.
+            self.windows.find(ring.address + ring.length // 4 * 4, 4 if ring.length % 4 else 0)
         except RemoteError:
             where = f"a buffer of {ring.length} bytes at {ring.address:#x}, which is no memory"
             ring.lied("address", ring.address, where)
