@@ -9,19 +9,18 @@ import mmap
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Callable
 from random import Random
-from time import monotonic
 from typing import Any
 
-from mboxio import MailboxError, QueueFull, _build
+from mboxio import MailboxError, QueueFull
 from mboxio.controllers.acpm import layout as acpm
 from mboxio.controllers.acpm.layout import AcpmSpec, plan
 from mboxio.errors import RemoteError
 from mboxio.regions import Memory
 from mboxio.remote.acpm.sram import AcpmRemoteChannel, Sram
+from tests.fuzzing import run_seeds, told
 
 from .support import BASE, MS, Board, numbered, own, reply_to
 
@@ -295,26 +294,9 @@ def beside(mutations: int) -> "Counter[str]":
 
 def main(mutations: int) -> None:
     """Run with another seed for every 50,000 mutations, then beside another process."""
-    print(f"{_build.name()} build, {mutations:,} mutations")
-    began_s, done, seed = monotonic(), 0, 0
-    ends: Counter[str] = Counter()
-    threads = threading.active_count()
-    while done < mutations:
-        fuzz = Fuzz(seed)
-        try:
-            fuzz.run(min(50_000, mutations - done))
-        except BaseException:
-            print(f"seed {seed}, after {fuzz.mutations} mutations:", file=sys.stderr)
-            raise
-        fuzz.close()
-        done += fuzz.mutations
-        ends += fuzz.ends
-        seed += 1
-    assert threading.active_count() == threads
-    told = ", ".join(f"{count:,} {name}" for name, count in ends.most_common())
-    print(f"{done:,} mutations in {monotonic() - began_s:.0f} s: {told}")
-    told = ", ".join(f"{count:,} {name}" for name, count in beside(mutations).most_common())
-    print(f"{mutations:,} mutations by another process at the same time: {told}")
+    run_seeds(Fuzz, mutations, 50_000)
+    ends = told(beside(mutations))
+    print(f"{mutations:,} mutations by another process at the same time: {ends}")
 
 
 if __name__ == "__main__":

@@ -6,13 +6,11 @@ or remember more than its queue holds; and with another side that behaves again 
 """
 
 import sys
-import threading
 from collections import Counter
 from random import Random
-from time import monotonic
 from typing import Any
 
-from mboxio import MailboxError, _build
+from mboxio import MailboxError
 from mboxio.client.connection import Connection
 from mboxio.controllers.virtio_rpmsg.driver import VirtioRpmsg
 from mboxio.controllers.virtio_rpmsg.options import VirtioRpmsgOptions
@@ -25,6 +23,7 @@ from mboxio.virtio.access import words_of
 from mboxio.virtio.layout import SplitLayout
 from mboxio.virtio.ring import HostRing, RemoteRing
 from mboxio.virtio.words import Window, Windows
+from tests.fuzzing import run_seeds
 
 NUM, ALIGN, BUFFER_BYTES = 8, 16, 64
 RINGS, POOL, SIZE = (0x0, 0x400), 0x800, 0x800 + 2 * NUM * BUFFER_BYTES
@@ -231,24 +230,7 @@ class Fuzz:
 
 def main(mutations: int) -> None:
     """Run with another seed for every 20,000 mutations, in both roles."""
-    print(f"{_build.name()} build, {mutations:,} mutations")
-    began_s, done, seed = monotonic(), 0, 0
-    ends: Counter[str] = Counter()
-    threads = threading.active_count()
-    while done < mutations:
-        fuzz = Fuzz(seed)
-        try:
-            fuzz.run(min(20_000, mutations - done))
-        except BaseException:
-            print(f"seed {seed}, after {fuzz.mutations} mutations:", file=sys.stderr)
-            raise
-        fuzz.close()
-        done += fuzz.mutations
-        ends += fuzz.ends
-        seed += 1
-    assert threading.active_count() == threads
-    told = ", ".join(f"{count:,} {name}" for name, count in ends.most_common())
-    print(f"{done:,} mutations in {monotonic() - began_s:.0f} s: {told}")
+    run_seeds(Fuzz, mutations, 20_000)
 
 
 if __name__ == "__main__":
