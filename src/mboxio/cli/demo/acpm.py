@@ -243,7 +243,7 @@ def found(show: AcpmShow, faults: list[str]) -> dict[str, Any]:
 
 
 def run(as_json: bool) -> None:
-    """AcpmShow it.
+    """Run the demo.
 
     Args:
         as_json: print what was found as one JSON object, and nothing else.

@@ -167,7 +167,7 @@ def found(show: RpmsgShow, faults: list[str]) -> dict[str, Any]:
 
 
 def run(as_json: bool) -> None:
-    """RpmsgShow it.
+    """Run the demo.
 
     Args:
         as_json: print what was found as one JSON object, and nothing else.

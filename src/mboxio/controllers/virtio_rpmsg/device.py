@@ -9,7 +9,7 @@ from mboxio.regions.region import Kind, Region
 from mboxio.rpmsg.image import find_table, read_image
 from mboxio.rpmsg.link import HostLink, Pool, RemoteLink, RpmsgLink
 from mboxio.rpmsg.message import FEATURE_NAME_SERVICE
-from mboxio.rpmsg.table import ANYWHERE, TABLE_BYTES_MAX, VirtioDevice, Vring, parse_table
+from mboxio.rpmsg.table import ANYWHERE, TABLE_BYTES_MAX, VirtioDevice, parse_table
 from mboxio.virtio.access import words_of
 from mboxio.virtio.layout import SplitLayout
 from mboxio.virtio.ring import HostRing, RemoteRing
@@ -149,12 +149,10 @@ class Device:
         entry = self.entry
         if entry is None:
             return
-        rings: list[Vring] = []
         for place, (ring, layout) in enumerate(zip(entry.rings, self.layouts, strict=True)):
             if ring.address == ANYWHERE:
                 address = self.options.address + layout.base
                 self.region.write(self.table + entry.ring_at(place), address, 4)
-            rings.append(ring)
         agreed = entry.features & FEATURE_NAME_SERVICE
         self.region.write(self.table + entry.offset + AGREED_AT, agreed, 4)
 

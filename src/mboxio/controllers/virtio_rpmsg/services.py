@@ -82,7 +82,7 @@ class RpmsgServices(RpmsgTraffic):
                 readable(self.region.interrupt.fileno(), pause_s)
             else:
                 time.sleep(pause_s)
-            pause_s = min(2 * pause_s, 0.01)
+            pause_s = min(2 * pause_s, PAUSE_MAX_S)
 
     def announce(self) -> None:
         """Send announcements that wait for a buffer."""
