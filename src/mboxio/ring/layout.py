@@ -3,12 +3,13 @@
 ::
 
     line 0   magic, version, epoch, size, channels, table      written once, magic last
-    line 1   host_armed, -, host_promise, host_cpu             written by the host
-    line 2   remote_armed, heartbeat, remote_promise, remote_cpu  written by the remote
+    line 1   host_armed, host_life, host_promise, host_cpu, host_ready  written by the host
+    line 2   remote_armed, heartbeat, remote_promise, remote_cpu, host_seen  written by the remote
     table    one entry per channel: name, flags, two rings     written once
     then     per channel: a line of indices per side, the slots of both rings
 
-``mboxio_ring.h`` has the same as C structures.
+``mboxio_ring.h`` has the same as C structures, and ``mboxio_firmware.h`` says how the sides of a
+memory that nobody handed over meet: by host_life, host_seen and host_ready.
 """
 
 import struct
@@ -34,7 +35,10 @@ CHANNELS_MAX = 1024
 SIZE_MAX = 0xFFFFFFFF
 HOST_ARMED = LINE_BYTES
 REMOTE_ARMED = 2 * LINE_BYTES
+HOST_LIFE = HOST_ARMED + 4
+HOST_READY = HOST_ARMED + 16
 HEARTBEAT = REMOTE_ARMED + 4
+HOST_SEEN = REMOTE_ARMED + 16
 TABLE = 3 * LINE_BYTES
 ENTRY = struct.Struct(f"<{NAME_BYTES}s12I")
 ENTRY_WORDS = ENTRY.size // 4

@@ -88,9 +88,9 @@ struct mboxio_memory {
     uint32_t version, epoch, size_bytes;
     uint32_t channels, table; /* how many struct mboxio_channel_layout, and the offset of the first */
     uint32_t reserved[10];
-    uint32_t host_armed, host_reserved0, host_promise, host_cpu, host_reserved[12]; /* see mboxio_process.h */
+    uint32_t host_armed, host_life, host_promise, host_cpu, host_ready, host_reserved[11]; /* see mboxio_process.h */
     uint32_t remote_armed, heartbeat; /* the latter grows while the remote lives; 0: it does not beat */
-    uint32_t remote_promise, remote_cpu, remote_reserved[12];
+    uint32_t remote_promise, remote_cpu, host_seen, remote_reserved[11]; /* host_life to host_seen: mboxio_firmware.h */
 };
 
 _Static_assert(sizeof(struct mboxio_channel_layout) == 80 && sizeof(struct mboxio_memory) == 192, "padding");
