@@ -5,53 +5,18 @@ in which its copy lies. Source: System V ABI, chapter 4 (object files); Linux,
 drivers/remoteproc/remoteproc_elf_loader.c (facts only).
 """
 
-import errno
-import os
-import struct
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from mboxio.errors import RemoteError
+from mboxio.regions.elf import FORMS, ElfError, ElfFile
 from mboxio.rpmsg.table import TABLE_BYTES_MAX
 
-__all__ = ["FirmwareImage", "find_table", "make_image", "read_image"]
-
-IMAGE_BYTES_MAX = 1 << 26
-"""Of a file. Firmware has some megabytes."""
+__all__ = ["FirmwareImage", "find_table", "make_image"]
 
 SECTION = b".resource_table"
-SECTIONS_MAX = 65536
 LOADED = 1
 PROGRAM_BITS, STRINGS = 1, 3
 ARM = 40
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """The structures of one class of ELF files."""
-
-    header: struct.Struct
-    section: struct.Struct
-    section_fields: tuple[int, int, int]
-    """Which fields of a section are its address, its offset in the file, its size."""
-    segment: struct.Struct
-
-
-_FORMS = {
-    1: _Form(
-        struct.Struct("<16s2H5I6H"),
-        struct.Struct("<10I"),
-        (3, 4, 5),
-        struct.Struct("<8I"),
-    ),
-    2: _Form(
-        struct.Struct("<16s2HI3QI6H"),
-        struct.Struct("<2I4Q2I2Q"),
-        (3, 4, 5),
-        struct.Struct("<2I6Q"),
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,50 +32,22 @@ class FirmwareImage:
     address: int
 
 
-def read_image(path: Path) -> bytes:
-    """Return what is in a firmware file.
-
-    Raises:
-        OSError: it cannot be read, or is far too large; ``strerror`` says so.
-    """
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size > IMAGE_BYTES_MAX:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
-        return file.read()
-
-
 def find_table(image: bytes) -> FirmwareImage | None:
     """Find the resource table of a firmware file; None: it has none.
 
     Raises:
         RemoteError: the file is no ELF file, or it is damaged.
     """
-    if image[:4] != b"\x7fELF" or len(image) < 20:
-        raise RemoteError("the firmware is no ELF file")
-    if image[5] != 1:
-        raise RemoteError("the firmware is big-endian, and RPMsg is not spoken with such cores")
-    form = _FORMS.get(image[4])
-    if form is None or len(image) < form.header.size:
-        raise RemoteError("the ELF header of the firmware is damaged")
-    head: tuple[Any, ...] = form.header.unpack_from(image)
-    sections_at, (size, count, names) = head[6], head[11:14]
-    if size < form.section.size or count > SECTIONS_MAX or names >= count:
-        if count == 0:
-            return None
-        raise RemoteError("the section headers of the firmware are damaged")
-    sections: list[tuple[int, ...]] = [
-        _unpack(form.section, image, sections_at + number * size) for number in range(count)
-    ]
-    address_field, offset_field, size_field = form.section_fields
-    named = sections[int(names)]
-    strings = _part(image, named[offset_field], named[size_field])
-    for each in sections:
-        if _name(strings, each[0]) != SECTION:
-            continue
-        if each[size_field] > TABLE_BYTES_MAX:
-            raise RemoteError(f"a resource table of {each[size_field]} bytes")
-        table = _part(image, each[offset_field], each[size_field])
-        return FirmwareImage(table, each[address_field])
+    try:
+        file = ElfFile(image)
+        for each in file.sections:
+            if file.name(each) != SECTION:
+                continue
+            if each.size > TABLE_BYTES_MAX:
+                raise RemoteError(f"a resource table of {each.size} bytes")
+            return FirmwareImage(file.part(each), each.addr)
+    except ElfError as error:
+        raise RemoteError(f"the firmware {error}") from None
     return None
 
 
@@ -126,7 +63,7 @@ def make_image(
         table_bytes: how long that is.
         wide: of 64 bits, not 32.
     """
-    form = _FORMS[2 if wide else 1]
+    form = FORMS[2 if wide else 1]
     names = b"\0" + SECTION + b"\0.shstrtab\0"
     at = 0x1000
     names_at = at + len(memory)
@@ -149,19 +86,3 @@ def make_image(
     )
     body = (header + segment).ljust(at, b"\0") + memory + names
     return body.ljust(sections_at, b"\0") + b"".join(sections)
-
-
-def _unpack(form: struct.Struct, image: bytes, offset: int) -> tuple[int, ...]:
-    if offset + form.size > len(image):
-        raise RemoteError("the firmware file is cut off")
-    return form.unpack_from(image, offset)
-
-
-def _part(image: bytes, offset: int, size: int) -> bytes:
-    if offset + size > len(image):
-        raise RemoteError("the firmware file is cut off")
-    return image[offset : offset + size]
-
-
-def _name(strings: bytes, offset: int) -> bytes:
-    return strings[offset : offset + 64].split(b"\0")[0]

@@ -7,8 +7,9 @@ Source: Linux, Documentation/driver-api/firmware/fw_search_path.rst (facts only)
 from pathlib import Path
 
 from mboxio.controllers.rpmsg.system import System
-from mboxio.errors import RemoteError
-from mboxio.rpmsg.image import find_table, read_image
+from mboxio.errors import AddressError, RemoteError
+from mboxio.regions.elf import read_image
+from mboxio.rpmsg.image import find_table
 from mboxio.rpmsg.table import parse_table
 
 __all__ = ["buffers_of"]
@@ -48,7 +49,8 @@ def _image(root: Path, processor: Path) -> bytes | None:
         own = ""
     for folder in (*([own] if own else []), *FOLDERS):
         try:
-            return read_image(root / folder / name)
-        except OSError:
+            path = str(root / folder / name)
+            return read_image(path, path)
+        except (OSError, AddressError):
             continue
     return None

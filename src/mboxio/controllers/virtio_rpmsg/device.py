@@ -5,8 +5,9 @@ from pathlib import Path
 from mboxio.controllers.virtio_rpmsg.options import VirtioRpmsgOptions, numbers
 from mboxio.errors import AddressError, RemoteError, RemoteGone
 from mboxio.regions.access import number
+from mboxio.regions.elf import read_image
 from mboxio.regions.region import Kind, Region
-from mboxio.rpmsg.image import find_table, read_image
+from mboxio.rpmsg.image import find_table
 from mboxio.rpmsg.link import HostLink, Pool, RemoteLink, RpmsgLink
 from mboxio.rpmsg.message import FEATURE_NAME_SERVICE
 from mboxio.rpmsg.table import ANYWHERE, TABLE_BYTES_MAX, VirtioDevice, parse_table
@@ -97,7 +98,7 @@ class Device:
             at = number(text)
         else:
             try:
-                image = read_image(Path(text).expanduser())
+                image = read_image(str(Path(text).expanduser()), f"table={text}")
             except OSError as error:
                 raise AddressError(f"table={text}: {error.strerror}", errno=error.errno) from None
             found = find_table(image)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mboxio.errors import RemoteError
+from mboxio.regions.elf import FORMS, LITTLE_ENDIAN, MAGIC
 from mboxio.regions.paths import open_checked
 from mboxio.regions.region import Kind, Region
 
@@ -17,10 +18,6 @@ HEADER_BYTES = 64
 COPY_MAX = 1 << 24
 """Bytes of zeros that a damaged file can make us have."""
 LOADED = 1
-_HEADERS = {1: struct.Struct("<16s2H5I6H"), 2: struct.Struct("<16s2HI3QI6H")}
-_SEGMENTS = {1: struct.Struct("<8I"), 2: struct.Struct("<2I6Q")}
-_FIELDS = {1: (3, 1, 4, 5), 2: (4, 2, 5, 6)}
-"""Which fields of a segment are its physical address, its offset and size in the file, its size."""
 
 
 def inside(offset: int, length: int, size_bytes: int) -> bool:
@@ -164,22 +161,21 @@ def segments_of(file: Dump) -> list[Segment]:
         RemoteError: the file is no ELF file, or it is damaged.
     """
     head = (file.copy(0, HEADER_BYTES) or file.copy(0, 52) or b"").ljust(HEADER_BYTES, b"\0")
-    kind = head[4]
-    if head[:4] != b"\x7fELF" or kind not in _HEADERS or head[5] != 1:
+    form = FORMS.get(head[4])
+    if head[:4] != MAGIC or form is None or head[5] != LITTLE_ENDIAN:
         raise RemoteError("this is no little-endian ELF file")
-    fields = _HEADERS[kind].unpack_from(head)
+    fields = form.header.unpack_from(head)
     at, size, count = fields[5], fields[9], fields[10]
-    form = _SEGMENTS[kind]
-    if count > SEGMENTS_MAX or (count and size < form.size):
+    if count > SEGMENTS_MAX or (count and size < form.segment.size):
         raise RemoteError("the program headers of the ELF file are damaged")
     found: list[Segment] = []
     for number in range(count):
-        header = file.copy(at + number * size, form.size)
+        header = file.copy(at + number * size, form.segment.size)
         if header is None:
             raise RemoteError("the ELF file is cut off")
-        values = form.unpack(header)
+        values = form.segment.unpack(header)
         if values[0] == LOADED:
-            address, offset, file_bytes, size_bytes = (values[each] for each in _FIELDS[kind])
+            address, offset, file_bytes, size_bytes = (values[each] for each in form.segment_fields)
             found.append(Segment(address, size_bytes, offset, min(file_bytes, size_bytes)))
     return found
 
