@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mboxio.regions.elf import FORMS
+from mboxio.regions.finding.elf import FORMS
 
 SYMBOLS, STRINGS = 2, 3
 LOCAL, GLOBAL = 0, 1

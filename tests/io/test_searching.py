@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mboxio.errors import RemoteGone
 from mboxio.regions import Kind, Memory, Region
-from mboxio.regions.searching import places
+from mboxio.regions.finding.searching import places
 from mboxio.sim.words_only import WordsOnly
 
 ID = b"SEGGER RTT".ljust(16, b"\0")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mboxio.errors import AddressError
-from mboxio.regions.symbols import symbol
+from mboxio.regions.finding.symbols import symbol
 from tests.io.elf_files import (
     FILE_NAME,
     LOCAL,

@@ -14,6 +14,7 @@ BUILT_IN = {
     "exynos_mbox": "mboxio.controllers.exynos_mbox:ExynosMailbox",
     "loopback": "mboxio.controllers.loopback:Loopback",
     "mhu": "mboxio.controllers.arm_mhu:Mhu",
+    "rings": "mboxio.controllers.firmware_rings.driver:FirmwareRings",
     "rpmsg": "mboxio.controllers.rpmsg:Rpmsg",
     "shm": "mboxio.controllers.shm:SharedMemory",
     "virtio-rpmsg": "mboxio.controllers.virtio_rpmsg.driver:VirtioRpmsg",

@@ -29,6 +29,7 @@ cdef class RingController(Controller):
     cdef public Armed armed
     cdef public bint is_armed, linked, wary
     cdef public Outcome busy, gone
+    cdef public object batches
 
     cpdef bint ring_doorbell(self, Lane lane) except -1
     cdef bint ring_surely(self, Lane lane) except -1
@@ -43,8 +44,11 @@ cdef class RingController(Controller):
     cpdef Outcome reply(self, BaseChannel channel, long long handle, long long tag, bytes message, int status)
     @cython.locals(lane=Lane, known=Queue)
     cpdef void service(self, queue, str why) except *
-    @cython.locals(consumer=Consumer, waiting=int, full=bint)
+    @cython.locals(waiting=int)
     cdef bint move(self, Lane lane, bint only_replies) except -1
+    @cython.locals(consumed=int, waiting=int)
+    cdef bint move_warily(self, Lane lane, bint only_replies) except -1
+    cdef bint tell_of_room(self, Lane lane, int waited) except -1
     @cython.locals(consumed=int)
     cdef bint progress(self, Lane lane) except -1
     @cython.locals(consumer=Consumer, message=bytes)

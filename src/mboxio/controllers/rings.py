@@ -72,6 +72,7 @@ class RingController(Controller):
         self.armed: Armed | None = None
         self.is_armed = False
         self.wary = False  # indices may restart at any time: ask `same_life` before acting
+        self.batches: Any = None  # a `Batches` where the rings lie behind something slow
         self.busy = Busy("tx_done")
         self.gone = Busy("event")
 
@@ -138,10 +139,13 @@ class RingController(Controller):
     def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """See `Controller.send`."""
         lane = channel.context
-        if self.wary and not self.undisturbed(self.same_life):
+        if self.wary and self.batches is None and not self.undisturbed(self.same_life):
             return self.gone
         if not lane.producer.push(REQUEST if handle & 1 else MESSAGE, handle & TAG_MASK, message):
             return self.busy
+        if self.batches is not None:
+            accepted: Outcome = self.batches.accept(lane, handle)
+            return accepted
         if lane.producer.doorbell_needed():
             self.ring_surely(lane)
         return SENT
@@ -175,6 +179,9 @@ class RingController(Controller):
             message = status.to_bytes(STATUS_BYTES, "little", signed=True) + message[:room]
         if not lane.producer.push(kind, tag, message):
             return self.busy
+        if self.batches is not None:
+            accepted: Outcome = self.batches.accept(lane, handle)
+            return accepted
         if lane.producer.doorbell_needed():
             self.ring_surely(lane)
         return SENT
@@ -192,6 +199,8 @@ class RingController(Controller):
         if lane is None or not self.linked:
             self.attend(queue)
             return
+        if self.batches is not None and not self.batches.begin(lane):
+            return
         if lane.owes:
             self.ring_surely(lane)
         if self.is_armed and self.armed is not None:
@@ -201,31 +210,48 @@ class RingController(Controller):
             self.move(lane, known.only_replies)
             return
         try:
-            self.move(lane, known.only_replies)
+            self.move_warily(lane, known.only_replies)
         except RemoteError:
             if not self.excused():
                 raise
+        if self.batches is not None and self.batches.end(lane) and lane.owes:
+            self.ring_surely(lane)
 
     def move(self, lane: Lane, only_replies: bool) -> None:
         """Report TX done, unless it is not needed now, and take what the remote sent."""
         if not only_replies:
             self.progress(lane)
-        consumer = lane.consumer
-        waiting = consumer.pending()
+        waiting = lane.consumer.pending()
         if waiting:
-            if not self.wary:
-                self.drain(lane, consumer.slots)  # also what comes meanwhile, up to one ring
-            elif self.same_life():
-                self.drain(lane, waiting)
-            # A remote that found its ring full sleeps until we tell that there is room again.
-            full = lane.framed and waiting >= consumer.slots - 1
-            if full and (self.armed is None or self.armed.peer_armed()):
-                self.ring_surely(lane)
+            # Also what comes meanwhile, up to one ring.
+            self.drain(lane, lane.consumer.slots)
+            self.tell_of_room(lane, waiting)
+
+    def move_warily(self, lane: Lane, only_replies: bool) -> None:
+        """As `move`, where what both indices say is true of the same life only."""
+        consumed = 0 if only_replies else lane.producer.consumed()
+        waiting = lane.consumer.pending()
+        if not (consumed or waiting) or not self.same_life():
+            return
+        if consumed:
+            lane.queue.take_oldest_done(consumed, 0)
+        if waiting:
+            self.drain(lane, waiting)
+            self.tell_of_room(lane, waiting)
+
+    def tell_of_room(self, lane: Lane, waited: int) -> None:
+        """Ring for a remote that found its ring full: it sleeps until there is room again."""
+        if not lane.framed or waited < lane.consumer.slots - 1:
+            return
+        if self.batches is not None:
+            lane.owes = True  # when the room is there
+        elif self.armed is None or self.armed.peer_armed():
+            self.ring_surely(lane)
 
     def progress(self, lane: Lane) -> bool:
         """Report the messages that the remote took since the last look."""
         consumed = lane.producer.consumed()
-        if consumed:
+        if consumed and (not self.wary or self.same_life()):
             lane.queue.take_oldest_done(consumed, 0)
         return consumed > 0
 

@@ -233,6 +233,20 @@ class ReferenceConsumer(Consumer):
         self._see_front()
         return self._slots.steps(self._mine, self._seen)
 
+    def extents(self) -> list[tuple[int, int]]:
+        """Return where the messages that wait lie: offsets and sizes in bytes, one or two pieces.
+
+        Raises:
+            RemoteError: the peer lied, now or before.
+        """
+        waiting = self.pending()
+        first = min(waiting, self.slots - self._mine)
+        size_bytes = self._slots.layout.slot_bytes
+        pieces = [(self._slots.offset(self._mine), first * size_bytes)] if first else []
+        if waiting > first:
+            pieces.append((self._slots.offset(0), (waiting - first) * size_bytes))
+        return pieces
+
     def _see_front(self) -> None:
         self._check()
         front = self._load_front()

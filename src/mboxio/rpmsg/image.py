@@ -8,7 +8,7 @@ drivers/remoteproc/remoteproc_elf_loader.c (facts only).
 from dataclasses import dataclass
 
 from mboxio.errors import RemoteError
-from mboxio.regions.elf import FORMS, ElfError, ElfFile
+from mboxio.regions.finding.elf import FORMS, ElfError, ElfFile
 from mboxio.rpmsg.table import TABLE_BYTES_MAX
 
 __all__ = ["FirmwareImage", "find_table", "make_image"]

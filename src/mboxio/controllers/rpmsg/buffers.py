@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mboxio.controllers.rpmsg.system import System
 from mboxio.errors import AddressError, RemoteError
-from mboxio.regions.elf import read_image
+from mboxio.regions.finding.elf import read_image
 from mboxio.rpmsg.image import find_table
 from mboxio.rpmsg.table import parse_table
 

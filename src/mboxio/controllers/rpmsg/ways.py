@@ -18,8 +18,9 @@ from mboxio.controllers.rpmsg.options import RpmsgOptions, Wanted
 from mboxio.controllers.rpmsg.ports import EndpointPort, RpmsgPort, is_over
 from mboxio.controllers.rpmsg.sysfs import vdevs
 from mboxio.controllers.rpmsg.system import System
-from mboxio.controllers.rpmsg.tty import TtyPort, open_terminal
+from mboxio.controllers.rpmsg.tty import TtyPort
 from mboxio.errors import AddressError, RemoteGone
+from mboxio.regions.terminals import open_terminal
 
 __all__ = ["DescriptorWay", "RpmsgWay", "ServicesWay", "TerminalWay", "way_of"]
 
@@ -198,7 +199,7 @@ class TerminalWay(RpmsgWay):
     def open(self, channel: str) -> RpmsgPort:
         """See `RpmsgWay.open`."""
         framing = framing_of(self.options.framing, self.options.message_bytes)
-        descriptor = open_terminal(self.options.tty)
+        descriptor = open_terminal(self.options.tty, f"tty={self.options.tty}")
         return TtyPort(self.system, descriptor, framing)
 
     def reason(self, channel: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from mboxio.controllers.virtio_rpmsg.options import VirtioRpmsgOptions, numbers
 from mboxio.errors import AddressError, RemoteError, RemoteGone
 from mboxio.regions.access import number
-from mboxio.regions.elf import read_image
+from mboxio.regions.finding.elf import read_image
 from mboxio.regions.region import Kind, Region
 from mboxio.rpmsg.image import find_table
 from mboxio.rpmsg.link import HostLink, Pool, RemoteLink, RpmsgLink

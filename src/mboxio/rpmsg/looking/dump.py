@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mboxio.errors import RemoteError
-from mboxio.regions.elf import FORMS, LITTLE_ENDIAN, MAGIC
+from mboxio.regions.finding.elf import FORMS, LITTLE_ENDIAN, MAGIC
 from mboxio.regions.paths import open_checked
 from mboxio.regions.region import Kind, Region
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from mboxio._os.descriptors import refuse_exhausted
 from mboxio._os.whose import why
 from mboxio.errors import AddressError
-from mboxio.regions.elf import ElfError, ElfFile, Section, read_image, text_at
+from mboxio.regions.finding.elf import ElfError, ElfFile, Section, read_image, text_at
 
 __all__ = ["symbol"]
 

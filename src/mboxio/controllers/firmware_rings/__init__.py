@@ -1,0 +1,1 @@
+"""mboxio's own rings in memory that the firmware made: ``rings:``."""

@@ -1,0 +1,219 @@
+"""The lives of firmware that made its own rings: how it is reached, met, lost and met again."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mboxio._base.gate import complain
+from mboxio.controllers.firmware_rings.bell_options import bell_of
+from mboxio.controllers.firmware_rings.bells import Bell
+from mboxio.controllers.firmware_rings.meeting import Meeting
+from mboxio.controllers.firmware_rings.options import RingsOptions
+from mboxio.controllers.firmware_rings.place import Place
+from mboxio.controllers.rings import RingController
+from mboxio.driver.contracts import DriverQueue
+from mboxio.errors import MailboxError, RemoteError, RemoteGone
+from mboxio.regions.access import nowhere, open_region
+from mboxio.regions.claim import Claims
+from mboxio.regions.region import Region
+from mboxio.regions.views.window import Window
+from mboxio.ring import require_ordered_memory
+from mboxio.ring.layout import MemoryLayout, read
+
+__all__ = ["RingsLife"]
+
+PAUSE_MIN_S, PAUSE_MAX_S = 20e-6, 2e-3
+AGAIN_S = 0.02
+"""How often firmware that does not answer is rung once more: one that starts hears nothing."""
+MEET_AGAIN_S = 0.25
+"""How long one try to meet the firmware again may take; the pauses between tries grow."""
+JOIN_S = 2.0
+
+
+class RingsLife(RingController):
+    """Reaches the memory and the doorbell, and meets the firmware.
+
+    Args:
+        options: see `RingsOptions`.
+        region: the memory, if it is open.
+
+    Raises:
+        AddressError: it is not said where the memory is.
+    """
+
+    place: Place
+    memory: Region
+    meeting: Meeting
+
+    def __init__(self, options: RingsOptions, region: Region | None) -> None:
+        super().__init__()
+        self.options = options
+        if region is None and not options.at:
+            raise nowhere("file:ram.bin", "the firmware's memory is")
+        self.given = region
+        self.region: Region | None = region
+        self.bell = Bell()
+        self.claims = Claims(options.shared)
+        self.connect: Callable[[str], Any] | None = None
+        self.first: DriverQueue | None = None
+        self.linked = False
+        self.wary = True
+        self.reaching: threading.Thread | None = None
+        self.stopped = threading.Event()
+
+    def reach(self) -> None:
+        """Open the memory and the doorbell. Without the lock; raises AddressError, RemoteGone."""
+        if self.region is None:
+            self.region = open_region(self.options.at)
+        require_ordered_memory(self.region)
+        self.place = Place(self.region, self.options)
+        self.bell = bell_of(self.options, self.region, self.connect, self.told)
+        self.bell.open()
+
+    def told(self, message: bytes) -> None:
+        """A port: the mailbox below was rung."""
+        self.event()
+
+    # -- meeting
+
+    def meet(self, patience_s: float | None = None) -> tuple[Window, MemoryLayout, Meeting]:
+        """Find the rings, and wait until the firmware answers. Without the lock, while lost.
+
+        Args:
+            patience_s: how long, in seconds; None: as the options say.
+
+        Raises:
+            RemoteGone: there are none, or nobody answers.
+        """
+        patience_s = self.options.answer_s if patience_s is None else patience_s
+        until_s = time.monotonic() + patience_s
+        while True:
+            memory, layout = self.place.find()
+            meeting = Meeting(memory)
+            meeting.knock()
+            if not self.options.echo or self.answered(meeting, until_s):
+                try:
+                    again = read(memory)
+                except RemoteError as error:
+                    raise RemoteGone(f"rings: the firmware restarts: {error}") from None
+                if again == layout and meeting.word() == meeting.life:
+                    return memory, layout, meeting
+            if self.stopped.is_set():
+                raise RemoteGone("rings: the connection was closed")
+            if time.monotonic() >= until_s:
+                raise RemoteGone(
+                    f"rings: a memory is there at offset {self.place.offset:#x} and nobody answers"
+                    f" in {patience_s:g} s: the firmware does not run, or is of an earlier mboxio"
+                    " (echo=no); one that sleeps needs a doorbell (bell=)"
+                )
+
+    def answered(self, meeting: Meeting, until_s: float) -> bool:
+        """Ring until the firmware answers; False: in vain, or it restarted meanwhile."""
+        pause_s, ring_s = PAUSE_MIN_S, 0.0
+        while not meeting.is_answered():
+            now_s = time.monotonic()
+            if now_s >= ring_s:
+                self.bell.ring()
+                ring_s = now_s + AGAIN_S
+            if now_s >= until_s or self.stopped.is_set() or meeting.word() != meeting.life:
+                return False
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, PAUSE_MAX_S)
+        return True
+
+    # -- losing and finding it
+
+    def lose(self, reason: str) -> None:
+        """This life is over: its rings are not looked at any more. Under the lock."""
+        self.linked = False
+        if self.batches is not None:
+            self.batches.drop()
+        self.watch()
+        self.link(False, 0, reason)
+
+    def reconnect(self) -> bool:
+        """See `Controller.reconnect`; a thread waits for the firmware."""
+        if self.reaching is None or not self.reaching.is_alive():
+            self.reaching = threading.Thread(
+                target=self.meet_again, name="mboxio reconnect", daemon=True
+            )
+            self.reaching.start()
+        return True
+
+    def meet_again(self) -> None:
+        """Reach what was lost, and meet the firmware of a new life."""
+        try:
+            region = self.region
+            if region is None or self.is_closed():
+                return
+            found = region.again()
+            if found is None:
+                return
+            if found is not region:
+                self.region = found
+                self.place = Place(found, self.options)
+                if region is not self.given:
+                    region.close()
+            if found.lost:
+                found.reopen()
+            if self.bell.broken:
+                self.bell.open()
+            self.decide(self.begin_life, *self.meet(MEET_AGAIN_S))
+        except MailboxError as error:
+            self.decide(self.still_lost, str(error))
+        except BaseException as error:  # the next try makes another thread
+            complain("reconnect() of %r raised", self, error)
+            self.decide(self.still_lost, repr(error))
+
+    def begin_life(self, memory: Window, layout: MemoryLayout, meeting: Meeting) -> None:
+        """Begin a life that was met. Under the lock."""
+        raise NotImplementedError
+
+    def restarted(self) -> None:
+        """See `Controller.restarted`."""
+        self.lose("the user said that it restarted")
+
+    # -- letting go
+
+    def close(self) -> None:
+        """See `Controller.close`: what waits is handed over, and the firmware is told."""
+        self.stopped.set()
+        reaching, self.reaching = self.reaching, None
+        if reaching is not None and reaching is not threading.current_thread():
+            reaching.join(JOIN_S)
+        region = self.region
+        try:
+            if self.linked and region is not None and not region.lost:
+                self.say_goodbye()
+        except (RemoteError, RemoteGone):
+            pass  # it is gone already
+        self.linked = False
+        self.armed = None
+        self.drop_lanes()
+        self.batches = None
+        self.claims.close()
+        self.bell.close()
+        self.region = None
+        if hasattr(self, "memory"):
+            self.memory.close()
+        if region is not None and region is not self.given:
+            region.close()
+
+    def say_goodbye(self) -> None:
+        """Tell the firmware that nobody is here any more."""
+        if self.batches is not None:
+            self.batches.hand_over()
+        self.meeting.leave()
+        if self.batches is not None:
+            self.batches.region.flush()
+        self.bell.ring()
+
+    def forked(self) -> None:
+        """See `Controller.forked`."""
+        self.reaching = None
+        self.claims.close()
+        self.linked = False
+        self.bell.close()
+        if self.region is not None and self.region.interrupt is not None:
+            self.region.interrupt.close()

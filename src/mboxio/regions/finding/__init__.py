@@ -1,0 +1,1 @@
+"""Where something lies in a region: by a pattern, or by a symbol of the firmware file."""

@@ -1,0 +1,1 @@
+"""Regions made of another region: a part of it, or its accesses in batches."""

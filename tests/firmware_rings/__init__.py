@@ -1,0 +1,1 @@
+"""`rings:`: rings in memory that the firmware made."""
