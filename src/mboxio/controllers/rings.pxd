@@ -46,13 +46,14 @@ cdef class RingController(Controller):
     cpdef void service(self, queue, str why) except *
     @cython.locals(waiting=int)
     cdef bint move(self, Lane lane, bint only_replies) except -1
-    @cython.locals(consumed=int, waiting=int)
+    @cython.locals(consumed=int, waiting=int, message=bytes, taken=list)
     cdef bint move_warily(self, Lane lane, bint only_replies) except -1
     cdef bint tell_of_room(self, Lane lane, int waited) except -1
     @cython.locals(consumed=int)
     cdef bint progress(self, Lane lane) except -1
     @cython.locals(consumer=Consumer, message=bytes)
     cpdef void drain(self, Lane lane, int left) except *
+    cdef bint hand_up(self, Lane lane, int kind, long long tag, bytes message) except -1
     @cython.locals(channel=BaseChannel)
     cdef bint deliver(self, Lane lane, int kind, long long tag, bytes message) except -1
     @cython.locals(lane=Lane, known=Queue, sure=bint)

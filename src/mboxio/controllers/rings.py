@@ -228,15 +228,36 @@ class RingController(Controller):
             self.tell_of_room(lane, waiting)
 
     def move_warily(self, lane: Lane, only_replies: bool) -> None:
-        """As `move`, where what both indices say is true of the same life only."""
+        """As `move`, where nothing that was read counts before it is known whose life it is of.
+
+        A remote may restart between any two readings, also between a length and its message.
+        """
         consumed = 0 if only_replies else lane.producer.consumed()
         waiting = lane.consumer.pending()
-        if not (consumed or waiting) or not self.same_life():
+        if not (consumed or waiting):
+            return
+        lie: RemoteError | None = None
+        taken: list[tuple[int, int, bytes]] = []
+        try:
+            for _ in range(waiting):
+                message = lane.consumer.take()
+                if message is None:
+                    break
+                taken.append((lane.consumer.kind, lane.consumer.tag, message))
+        except RemoteError as error:
+            lie = error
+        if not self.same_life():
             return
         if consumed:
             lane.queue.take_oldest_done(consumed, 0)
+        try:
+            for kind, tag, message in taken:
+                self.hand_up(lane, kind, tag, message)
+        finally:
+            lane.consumer.release()
+        if lie is not None:
+            raise lie
         if waiting:
-            self.drain(lane, waiting)
             self.tell_of_room(lane, waiting)
 
     def tell_of_room(self, lane: Lane, waited: int) -> None:
@@ -266,14 +287,18 @@ class RingController(Controller):
                 if message is None:
                     return
                 left -= 1
-                if not lane.framed:
-                    lane.channel.take_message(message)
-                elif consumer.kind == REPLY:
-                    lane.channel.take_completion(whole(lane, consumer.tag), 0, message)
-                else:
-                    self.deliver(lane, consumer.kind, consumer.tag, message)
+                self.hand_up(lane, consumer.kind, consumer.tag, message)
         finally:
             consumer.release()  # also after a lie: what was taken before it is the remote's again
+
+    def hand_up(self, lane: Lane, kind: int, tag: int, message: bytes) -> None:
+        """Hand up a message that was taken."""
+        if not lane.framed:
+            lane.channel.take_message(message)
+        elif kind == REPLY:
+            lane.channel.take_completion(whole(lane, tag), 0, message)
+        else:
+            self.deliver(lane, kind, tag, message)
 
     def deliver(self, lane: Lane, kind: int, tag: int, message: bytes) -> None:
         """Hand up a message that is not an ordinary reply."""

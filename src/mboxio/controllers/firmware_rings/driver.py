@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mboxio.controllers.batches import Batches
-from mboxio.controllers.firmware_rings.life import RingsLife
+from mboxio.controllers.firmware_rings.life import TAKEN, RingsLife
 from mboxio.controllers.firmware_rings.meeting import Meeting
 from mboxio.controllers.firmware_rings.options import RingsOptions
 from mboxio.controllers.rings import Lane
@@ -140,6 +140,7 @@ class FirmwareRings(RingsLife):
         self.beat, self.beat_ns = near.read(HEARTBEAT, 4), self.now_ns()
         self.news_ns = self.beat_ns
         self.linked = True
+        self.taken = False
         self.watch(*self.bell.descriptors())
         self.link(True, meeting.life)
         self.ring_doorbell(None)
@@ -211,7 +212,8 @@ class FirmwareRings(RingsLife):
             if self.batches is not None:
                 self.batches.proven()
             return True
-        self.lose("it restarted" if word == 0 else "another host has taken its memory, or a reset")
+        self.taken = word != 0
+        self.lose(TAKEN if self.taken else "it restarted")
         return False
 
     def excused(self) -> bool:

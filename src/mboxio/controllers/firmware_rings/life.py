@@ -29,6 +29,7 @@ AGAIN_S = 0.02
 MEET_AGAIN_S = 0.25
 """How long one try to meet the firmware again may take; the pauses between tries grow."""
 JOIN_S = 2.0
+TAKEN = "another host has taken its memory; whoever connects anew takes it back"
 
 
 class RingsLife(RingController):
@@ -59,6 +60,7 @@ class RingsLife(RingController):
         self.first: DriverQueue | None = None
         self.linked = False
         self.wary = True
+        self.taken = False  # by another host
         self.reaching: threading.Thread | None = None
         self.stopped = threading.Event()
 
@@ -89,16 +91,14 @@ class RingsLife(RingController):
         patience_s = self.options.answer_s if patience_s is None else patience_s
         until_s = time.monotonic() + patience_s
         while True:
-            memory, layout = self.place.find()
-            meeting = Meeting(memory)
-            meeting.knock()
-            if not self.options.echo or self.answered(meeting, until_s):
-                try:
-                    again = read(memory)
-                except RemoteError as error:
-                    raise RemoteGone(f"rings: the firmware restarts: {error}") from None
-                if again == layout and meeting.word() == meeting.life:
-                    return memory, layout, meeting
+            try:
+                met = self.try_to_meet(until_s)
+                if met is not None:
+                    return met
+            except RemoteGone:
+                if time.monotonic() >= until_s:
+                    raise  # it has no rings yet, and says why
+                time.sleep(PAUSE_MAX_S)
             if self.stopped.is_set():
                 raise RemoteGone("rings: the connection was closed")
             if time.monotonic() >= until_s:
@@ -107,6 +107,24 @@ class RingsLife(RingController):
                     f" in {patience_s:g} s: the firmware does not run, or is of an earlier mboxio"
                     " (echo=no); one that sleeps needs a doorbell (bell=)"
                 )
+
+    def try_to_meet(self, until_s: float) -> tuple[Window, MemoryLayout, Meeting] | None:
+        """Meet the firmware if it does not restart meanwhile; None: nobody answered, or it did.
+
+        Raises:
+            RemoteGone: there are no rings.
+        """
+        memory, layout = self.place.find()
+        meeting = Meeting(memory)
+        meeting.knock()
+        if self.options.echo and not self.answered(meeting, until_s):
+            return None
+        try:
+            again = read(memory)
+        except RemoteError as error:
+            raise RemoteGone(f"rings: the firmware restarts: {error}") from None
+        same = again == layout and meeting.word() == meeting.life
+        return (memory, layout, meeting) if same else None
 
     def answered(self, meeting: Meeting, until_s: float) -> bool:
         """Ring until the firmware answers; False: in vain, or it restarted meanwhile."""
@@ -159,6 +177,8 @@ class RingsLife(RingController):
                 found.reopen()
             if self.bell.broken:
                 self.bell.open()
+            if self.taken and Meeting(self.place.find()[0]).word():
+                raise RemoteGone(TAKEN)  # two hosts would take it from each other for ever
             self.decide(self.begin_life, *self.meet(MEET_AGAIN_S))
         except MailboxError as error:
             self.decide(self.still_lost, str(error))
