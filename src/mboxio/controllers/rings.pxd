@@ -47,8 +47,8 @@ cdef class RingController(Controller):
     @cython.locals(waiting=int)
     cdef bint move(self, Lane lane, bint only_replies) except -1
     @cython.locals(consumed=int, waiting=int, message=bytes, taken=list)
-    cdef bint move_warily(self, Lane lane, bint only_replies) except -1
-    cdef bint tell_of_room(self, Lane lane, int waited) except -1
+    cdef void move_warily(self, Lane lane, bint only_replies) except *
+    cdef void tell_of_room(self, Lane lane, int waited) except *
     @cython.locals(consumed=int)
     cdef bint progress(self, Lane lane) except -1
     @cython.locals(consumer=Consumer, message=bytes)
