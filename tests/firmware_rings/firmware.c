@@ -2,7 +2,7 @@
  *
  * firmware FILE [SOCKET]: two echo channels. With a socket it sleeps, and a byte each way is the doorbell; without one
  * it looks on and gives way. The first byte of a request commands: '!' fails, 'N' sends a notification as well, 'Q'
- * asks the host, 'H' hangs, 'X' ends at once, 'L' writes an impossible index. */
+ * asks the host, 'H' hangs, 'X' ends at once, 'L' writes an impossible index and hangs, 'W' waits before it answers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -28,7 +28,7 @@ static int wire = -1, listener = -1;
 
 static void ring(void)
 {
-    if (wire >= 0 && write(wire, "!", 1) < 0 && errno != EAGAIN) { close(wire); wire = -1; }
+    if (wire >= 0 && send(wire, "!", 1, MSG_NOSIGNAL) < 0 && errno != EAGAIN) { close(wire); wire = -1; }
 }
 
 /* 1: something was done, 0: nothing to do, negative: the host lied. */
@@ -43,7 +43,8 @@ static int serve(uint32_t at)
         if (entry.length) command = (char)message[0];
         if (command == 'H') for (;;) pause();
         if (command == 'X') _exit(0);
-        if (command == 'L') mboxio_store(out[at].own, 77);
+        if (command == 'W') usleep(300);
+        if (command == 'L') for (mboxio_store(out[at].own, 77), ring();;) pause();
         if (command == 'N' && mboxio_may_speak(&own) && mboxio_push(&out[at], MBOXIO_MESSAGE, 0, "news", 4) < 0)
             return -1;
         if (command == 'Q' && mboxio_push(&out[at], MBOXIO_REQUEST, 7, "who?", 4) < 0)

@@ -77,8 +77,6 @@ class FirmwareRings(RingsLife):
     def open(self) -> None:
         """See `Controller.open`."""
         self.reach()
-        self.place.find()  # before anything is written, which another host might take for a reset
-        self.claims.add(self.place.region, self.place.offset + HOST_LIFE, 4, "rings")
         memory, layout, meeting = self.meet()
         looks = Capabilities(spin_s=self.options.spin_s, access_s=memory.access_s)
         self.first = self.add_queue(looks, "life")

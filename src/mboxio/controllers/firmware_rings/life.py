@@ -19,7 +19,7 @@ from mboxio.regions.claim import Claims
 from mboxio.regions.region import Region
 from mboxio.regions.views.window import Window
 from mboxio.ring import require_ordered_memory
-from mboxio.ring.layout import MemoryLayout, read
+from mboxio.ring.layout import HOST_LIFE, MemoryLayout, read
 
 __all__ = ["RingsLife"]
 
@@ -65,11 +65,18 @@ class RingsLife(RingController):
         self.stopped = threading.Event()
 
     def reach(self) -> None:
-        """Open the memory and the doorbell. Without the lock; raises AddressError, RemoteGone."""
+        """Open the memory and the doorbell, if no other host has them. Without the lock.
+
+        Raises:
+            AddressError: they cannot be used.
+            RemoteGone: there are no rings.
+        """
         if self.region is None:
             self.region = open_region(self.options.at)
         require_ordered_memory(self.region)
         self.place = Place(self.region, self.options)
+        self.place.find()
+        self.claims.add(self.region, self.place.offset + HOST_LIFE, 4, "the rings")
         self.bell = bell_of(self.options, self.region, self.connect, self.told)
         self.bell.open()
 
@@ -163,7 +170,7 @@ class RingsLife(RingController):
         """Reach what was lost, and meet the firmware of a new life."""
         try:
             region = self.region
-            if region is None or self.is_closed():
+            if region is None or self.linked or self.stopped.is_set():
                 return
             found = region.again()
             if found is None:
@@ -179,7 +186,8 @@ class RingsLife(RingController):
                 self.bell.open()
             if self.taken and Meeting(self.place.find()[0]).word():
                 raise RemoteGone(TAKEN)  # two hosts would take it from each other for ever
-            self.decide(self.begin_life, *self.meet(MEET_AGAIN_S))
+            # Not noted for later: another try would knock meanwhile, with another number.
+            self.locked(self.begin_life, *self.meet(MEET_AGAIN_S))
         except MailboxError as error:
             self.decide(self.still_lost, str(error))
         except BaseException as error:  # the next try makes another thread

@@ -33,8 +33,6 @@ class Window(Region):
         self.access_s = whole.access_s
         path, place, base = whole.place or ("", id(whole), 0)
         self.place = path, place, base + offset
-        memory = whole.buffer()
-        self._memory = None if memory is None else memory[offset : offset + size_bytes]
 
     def read(self, offset: int, width: int) -> int:
         self.check_width(offset, width)
@@ -61,7 +59,8 @@ class Window(Region):
         self.whole.write_block(self.offset + offset, data)
 
     def buffer(self) -> memoryview | None:
-        return self._memory
+        memory = self.whole.buffer()  # not kept: it would keep the whole from being closed
+        return None if memory is None else memory[self.offset : self.offset + self.size_bytes]
 
     @property
     def lost(self) -> bool:
@@ -73,6 +72,4 @@ class Window(Region):
         self.whole.reopen()
 
     def close(self) -> None:
-        """Let go of the memory; the whole region stays open."""
-        if self._memory is not None:
-            self._memory.release()
+        """Do nothing: the whole region stays open."""
