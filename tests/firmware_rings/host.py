@@ -1,4 +1,4 @@
-"""A host in a process of its own, for its death: ``python host.py ADDRESS``. It asks without end."""
+"""A host in a process of its own, for its death: ``python host.py ADDRESS``."""
 
 import sys
 from itertools import count

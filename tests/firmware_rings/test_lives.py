@@ -102,7 +102,7 @@ def test_firmware_hangs(firmware: FirmwareProcess) -> None:
 def test_firmware_lies(firmware: FirmwareProcess) -> None:
     with mboxio.connect(firmware.address) as connection:
         client = connection.client("echo0")
-        with pytest.raises(MailboxError, match="the remote lied|gone"):
+        with pytest.raises(MailboxError, match=r"the remote lied|gone"):
             client.request(b"L")
         firmware.reset()
         connection.remote_restarted()
