@@ -266,6 +266,8 @@ class RemoteLink(RpmsgLink):
         self.outgoing = outgoing
         self.incoming = incoming
         self.windows = windows
+        if incoming.is_writable(0):  # the mark of rpmsg-lite's hosts, and of no others
+            incoming.join_filled()
         self.slots = outgoing.num
         self.next_head = -1  # taken, and not sent in yet: a message that was too long left it
         self.heads: list[int] = []
@@ -298,10 +300,16 @@ class RemoteLink(RpmsgLink):
         return head
 
     def require(self, ring: RemoteRing, writable: int) -> None:
-        """Refuse a buffer that the host described wrongly."""
+        """Refuse a buffer that the host described wrongly.
+
+        Args:
+            ring: from which it was just taken.
+            writable: `WRITABLE` if we write into it; 0: we only read, and it may be writable all
+                the same, as each buffer of rpmsg-lite's hosts is.
+        """
         if ring.length < HEADER_BYTES or ring.address % 4:
             ring.lied("length", ring.length, f"a buffer of {ring.length} bytes")
-        if ring.flags & WRITABLE != writable:
+        if writable & ~ring.flags:
             ring.lied("flags", ring.flags, "a buffer is for the other direction")
         try:
             self.windows.find(ring.address, ring.length)

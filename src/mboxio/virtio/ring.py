@@ -11,7 +11,7 @@ Source: virtio 1.2, sections 2.7.13 and 2.7.14.
 """
 
 from mboxio.errors import RemoteError
-from mboxio.virtio.layout import NEXT, SILENT, SplitLayout
+from mboxio.virtio.layout import NEXT, SILENT, WRITABLE, SplitLayout
 from mboxio.virtio.words import Words
 
 __all__ = ["HostRing", "RemoteRing", "SplitRing"]
@@ -172,6 +172,18 @@ class RemoteRing(SplitRing):
         self.seen = (self.made - self.num if 0 < ahead <= self.num else self.made) & WRAP
         self.taken = bytearray(self.num)
         self.lie = ""
+
+    def is_writable(self, head: int) -> bool:
+        """Return whether the host describes this buffer as one that we write into."""
+        return (self.words.load16(self.base + 16 * head + 12) & WRITABLE) != 0
+
+    def join_filled(self) -> None:
+        """Go on where such a host filled the used part: all that it may have lent is to be taken.
+
+        Where as much was offered as was given back, nothing else tells that from an idle ring.
+        """
+        if self.words.load16(self.available + 2) == self.made:
+            self.seen = (self.made - self.num) & WRAP
 
     def was_reset(self) -> bool:
         """Return whether our own index is not what we wrote: the host began a life without us."""

@@ -250,7 +250,8 @@ def _of_buffers(dump: Dump, ring: RingState, buffer_bytes: int) -> Iterator[Ring
         address, length, flags, _ = ring.descriptors[head]
         if not address and not length:
             continue
-        if flags & (NEXT | INDIRECT) or bool(flags & WRITABLE) != (ring.number == 0):
+        # In queue 1, rpmsg-lite's hosts say writable of what is only read.
+        if flags & (NEXT | INDIRECT) or (ring.number == 0 and not flags & WRITABLE):
             flagged.append(f"{head} with {flags:#x}")
         if length < HEADER_BYTES:
             small.append(f"{head} with {length}")
