@@ -17,7 +17,7 @@ from mboxio.controllers.virtio_rpmsg.options import VirtioRpmsgOptions
 from mboxio.controllers.virtio_rpmsg.services import ANNOUNCEMENTS, RpmsgServices
 from mboxio.controllers.virtio_rpmsg.traffic import NO_HANDLE, LinkProbe
 from mboxio.driver.capabilities import Capabilities, TxDone
-from mboxio.driver.controller import LOOK, Probe
+from mboxio.driver.controller import EVENT, Probe
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.regions.access import nowhere, open_region
 from mboxio.regions.claim import Claims
@@ -150,8 +150,11 @@ class VirtioRpmsg(RpmsgServices):
         """See `Controller.reconnect`: a life has begun when the services in use are back."""
         if self.region is None:
             return False
+        if self.linked:  # a life that waits for its services: who knocked again would leave it
+            self.decide(self.wait_for_services)
+            return True
         try:
-            found = self.region.again()
+            found = self.region.again() if self.left else self.region
         except (RemoteError, RemoteGone) as error:
             self.still_lost(str(error))
             return True
@@ -167,23 +170,37 @@ class VirtioRpmsg(RpmsgServices):
             return
         if region is not self.region:
             old, self.region = self.region, region
-            self.linked = False
+            self.linked = self.left = False
             self.rings = self.device = self.armed = None
             self.queue.probe = Probe()
             if old is not None and old is not self.given:
                 old.close()
         try:
-            if not self.linked:
-                self.begin(Device(region, self.options))
-                self.ready_ns = self.now_ns() + int(self.options.announce_s * 1e9)
-            self.service(self.queue, LOOK)
+            self.hear()
+            self.begin(Device(region, self.options))
         except MailboxError as error:
             self.linked = False
             self.still_lost(str(error))
             return
+        self.ready_ns = self.now_ns() + int(self.options.announce_s * 1e9)
+        self.wait_for_services()
+
+    def wait_for_services(self) -> None:
+        """Report a life in which the services in use are announced, or late. Under the lock."""
+        if self.is_closed() or self.up or not self.linked or not self.goes_on():
+            return
         if self.all_there() or self.now_ns() >= self.ready_ns:
             self.up = True
             self.link(True, self.life)
+
+    def goes_on(self) -> bool:
+        """Take what came; return whether this life has not ended meanwhile. Under the lock."""
+        try:
+            self.service(self.queue, EVENT)
+        except MailboxError as error:
+            self.linked = False
+            self.still_lost(str(error))
+        return self.linked
 
     def restarted(self) -> None:
         """See `Controller.restarted`."""
