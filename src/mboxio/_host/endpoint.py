@@ -1,5 +1,6 @@
 """The common part of blocking and async clients: accepting messages and ending them."""
 
+from errno import EHOSTUNREACH
 from typing import TYPE_CHECKING
 
 from mboxio._base.classes import overrides
@@ -120,13 +121,27 @@ class Endpoint(Waited):
             request._lent = lent
         try:
             if self._checks:
-                channel.controller.check(channel, message)
+                self._check(channel, message)
             if channel.ties and (tied or channel.queue.always_replies):
                 channel.correlator.check(message)
         except MailboxError as refusal:
             self._tell_refused(None, refusal)
             raise
         return request
+
+    def _check(self, channel: Channel, message: bytes) -> None:
+        """Ask the driver; raises what it does, and `RemoteError` if the remote lied.
+
+        Who cannot be reached may have been announced since anybody looked: then it is asked again.
+        """
+        try:
+            channel.controller.check(channel, message)
+            return
+        except MailboxError as refusal:
+            if refusal.errno != EHOSTUNREACH:
+                raise
+        self._host.pump.look()
+        channel.controller.check(channel, message)
 
     def _hand_in(self, request: Request, waits: bool) -> None:
         """Accept a request: hand it over, queue it, or refuse it. Never waits.

@@ -129,20 +129,27 @@ class Host:
         self.gate.call(self.pump.watch, check_descriptors(descriptors))
 
     def find_channel(self, name: str | int) -> Channel:
-        """Look a channel up by name or number.
+        """Look a channel up by name or number. Where the remote may have announced it, look there.
 
         Raises:
             AddressError: there is none; the text lists those that exist.
         """
-        channel = self.channels.get(str(name))
-        if channel is None and str(name).isdecimal() and int(name) < len(self.channels):
-            channel = list(self.channels.values())[int(name)]
+        channel = self._channel(str(name))
+        if channel is None and not self.lost:
+            self.pump.look()  # nobody may have looked since it was announced
+            channel = self._channel(str(name))
         if channel is None:
             known = ", ".join(f"{c.number}={c.name}" for c in self.channels.values())
             raise AddressError(
                 f"{self.address!r} has no channel {name!r}; there are: {known or 'none'}"
             )
         return channel
+
+    def _channel(self, name: str) -> Channel | None:
+        found = self.channels.get(name)
+        if found is None and name.isdecimal() and int(name) < len(self.channels):
+            found = list(self.channels.values())[int(name)]
+        return found
 
     def stats(self) -> dict[str, ChannelStats]:
         """See `Connection.stats`."""
