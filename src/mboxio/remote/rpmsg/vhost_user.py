@@ -11,15 +11,22 @@ What is served over them is `Processor`'s affair::
         backend.hear(readable)                   # False: the front end is gone
         processor.serve(monotonic_ns())
 
+The front end is not trusted: what it says wrongly is a `RemoteError`, and it has a second for each
+request. One thing is beyond that: memory that is made shorter after it was handed over ends this
+process (SIGBUS), unless it is sealed against it, and not every monitor seals it.
+
 Source: QEMU, docs/interop/vhost-user.rst (facts only).
 """
 
 import mmap
 import os
 import socket
+import stat
 import struct
 from collections.abc import Callable
+from time import monotonic
 
+from mboxio._base.native import Mutex
 from mboxio.errors import RemoteError
 from mboxio.regions import Memory
 from mboxio.rpmsg.link import RemoteLink
@@ -32,6 +39,7 @@ __all__ = ["VhostUser"]
 
 HEADER = struct.Struct("<III")
 NUMBER = struct.Struct("<Q")
+DESCRIPTOR = struct.Struct("i")
 STATE = struct.Struct("<II")
 RING = struct.Struct("<II4Q")
 REGION = struct.Struct("<4Q")
@@ -49,6 +57,12 @@ NO_DESCRIPTOR = 1 << 8
 ALIGN = 4096
 PAYLOAD_MAX, DESCRIPTORS_MAX = 4096, 8
 QUEUES = 2
+REQUEST_S = 1.0
+"""How long the front end may take for the rest of a request, or to take a reply."""
+ADDRESSES = 1 << 64
+IGNORED = {SET_FEATURES, SET_OWNER, RESET_OWNER, SET_PROTOCOL_FEATURES, SET_VRING_BASE}
+IGNORED |= {SET_VRING_ERR, SET_CONFIG}
+EVENT_DESCRIPTOR = "anon_inode:[eventfd]"
 
 
 class Vring:
@@ -77,6 +91,8 @@ class VhostUser:
         self._vrings = [Vring() for _ in range(QUEUES)]
         self._regions: list[tuple[int, Window]] = []
         self._kept: dict[str, int] = {}
+        self._guard = Mutex()  # of the descriptors that `ring` uses
+        self._end_s = 0.0
         self._take: dict[int, Callable[[bytes, list[int]], bytes | None]] = {
             GET_FEATURES: lambda _payload, _fds: NUMBER.pack(FEATURES),
             GET_PROTOCOL_FEATURES: lambda _payload, _fds: NUMBER.pack(PROTOCOL_OFFERED),
@@ -105,10 +121,19 @@ class VhostUser:
         return RemoteLink(to_host, to_us, self.windows)
 
     def ring(self, queue: int) -> None:
-        """Interrupt the guest."""
-        call = self._vrings[queue].call
-        if call >= 0:
-            os.write(call, NUMBER.pack(1))
+        """Interrupt the guest. A ring that was not heard yet stands for this one."""
+        self._guard.acquire()
+        try:
+            call = self._vrings[queue].call
+            if call >= 0:
+                os.write(call, NUMBER.pack(1))
+        except BlockingIOError:
+            pass
+        except OSError:  # nobody hears it any more: the connection tells
+            _close(call)
+            self._vrings[queue].call = -1
+        finally:
+            self._guard.release()
 
     # -- for the loop
 
@@ -128,8 +153,15 @@ class VhostUser:
         """
         for each in self._vrings:
             if each.kick in readable:
-                os.read(each.kick, NUMBER.size)
-        return self.connection.fileno() not in readable or self._request()
+                self._heard(each)
+        if self.connection.fileno() not in readable:
+            return True
+        try:
+            return self._request()
+        except TimeoutError:
+            raise RemoteError("the front end stopped in the middle of a request") from None
+        except ConnectionError:
+            return False
 
     def close(self) -> None:
         """Give everything back. To the guest, the processor is gone."""
@@ -137,19 +169,42 @@ class VhostUser:
             return
         self.closed = True
         self.connection.close()
+        self._guard.acquire()
         for each in self._vrings:
             _close(each.kick, each.call)
             each.kick = each.call = -1
+        self._guard.release()
         _close(*self._kept.values())
         self._kept.clear()
+        self._take.clear()  # its methods are ours: without that, the memory stays until collected
+        self._regions = []
+        self.windows = Windows()
 
     # -- requests
 
-    def _request(self) -> bool:
-        read, fds, _, _ = socket.recv_fds(self.connection, HEADER.size, DESCRIPTORS_MAX)
-        if not read:
-            return False
+    def _heard(self, vring: Vring) -> None:
+        """Take note of a kick."""
         try:
+            if os.read(vring.kick, NUMBER.size):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        raise RemoteError("the front end lied: nobody can ring where it said that it would")
+
+    def _request(self) -> bool:
+        self._end_s = monotonic() + REQUEST_S
+        self.connection.settimeout(REQUEST_S)
+        # Not recv_fds, which does not hand its flags on.
+        room = socket.CMSG_SPACE(DESCRIPTORS_MAX * DESCRIPTOR.size)
+        read, parts, got, _ = self.connection.recvmsg(HEADER.size, room, socket.MSG_CMSG_CLOEXEC)
+        fds = _descriptors(parts)
+        try:
+            if not read:
+                return False
+            if got & socket.MSG_CTRUNC:
+                raise RemoteError("the front end sent more descriptors than there may be")
             read += self._exactly(HEADER.size - len(read))
             request, flags, size = HEADER.unpack(read)
             if flags & 3 != VERSION or size > PAYLOAD_MAX:
@@ -158,11 +213,11 @@ class VhostUser:
             known = self._take.get(request)
             answer = known(payload, fds) if known else None
         except struct.error:
-            raise RemoteError("the front end lied: a request is too short") from None
+            raise RemoteError("the front end lied: a request has another length") from None
         finally:
             _close(*fds)
         if answer is None and flags & NEED_REPLY:
-            answer = NUMBER.pack(0)
+            answer = NUMBER.pack(0 if known or request in IGNORED else 1)
         if answer is not None:
             self.connection.sendall(HEADER.pack(request, VERSION | REPLY, len(answer)) + answer)
         return True
@@ -170,6 +225,7 @@ class VhostUser:
     def _exactly(self, size: int) -> bytes:
         read = b""
         while len(read) < size:
+            self.connection.settimeout(max(self._end_s - monotonic(), 1e-3))
             more = self.connection.recv(size - len(read))
             if not more:
                 raise RemoteError("the front end went in the middle of a request")
@@ -183,9 +239,20 @@ class VhostUser:
             raise RemoteError(f"the front end lied: {count} regions, {len(fds)} descriptors")
         for number, fd in enumerate(fds):
             address, size, user, offset = REGION.unpack_from(payload, 8 + REGION.size * number)
-            if offset % mmap.ALLOCATIONGRANULARITY or os.fstat(fd).st_size < offset + size:
+            found = os.fstat(fd)
+            # To a mapping, 0 bytes would be the whole file.
+            possible = 0 < size <= found.st_size - offset and stat.S_ISREG(found.st_mode)
+            if offset % mmap.ALLOCATIONGRANULARITY or not possible:
                 raise RemoteError(f"the front end lied: there is no region of {size} bytes")
-            words = words_of(Memory(mmap.mmap(fd, size, offset=offset)))
+            if max(address, user) + size > ADDRESSES or any(
+                address < each.address + each.size_bytes and each.address < address + size
+                for _, each in regions
+            ):
+                raise RemoteError(f"the front end lied: a region cannot lie at {address:#x}")
+            try:
+                words = words_of(Memory(mmap.mmap(fd, size, offset=offset)))
+            except (OSError, ValueError, OverflowError) as error:
+                raise RemoteError(f"the front end's memory cannot be mapped: {error}") from None
             regions.append((user, Window(address, words)))
         self._regions = regions
         self.windows = Windows(*(window for _, window in regions))
@@ -215,8 +282,17 @@ class VhostUser:
     def _descriptor(self, name: str, payload: bytes, fds: list[int]) -> None:
         (word,) = NUMBER.unpack(payload)
         vring = self._vring(word & 0xFF)
-        _close(getattr(vring, name))
-        setattr(vring, name, -1 if word & NO_DESCRIPTOR or not fds else fds.pop(0))
+        new = -1 if word & NO_DESCRIPTOR or not fds else fds[0]
+        if new >= 0:
+            if not _can_ring(new):
+                raise RemoteError("the front end lied: it rings with neither an eventfd nor a pipe")
+            os.set_blocking(new, False)  # another who reads or fills it does not make us wait
+            fds.pop(0)
+        self._guard.acquire()
+        old = getattr(vring, name)
+        setattr(vring, name, new)
+        _close(old)
+        self._guard.release()
 
     def _requests(self, _: bytes, fds: list[int]) -> None:
         _close(self._kept.pop("requests", -1))
@@ -243,6 +319,23 @@ class VhostUser:
             if start <= user < start + window.size_bytes:
                 return window.words, user - start
         raise RemoteError(f"the front end lied: there is no memory at {user:#x}")
+
+
+def _descriptors(parts: list[tuple[int, int, bytes]]) -> list[int]:
+    """Return the descriptors that came with a message."""
+    found: list[int] = []
+    for level, kind, data in parts:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            whole = data[: len(data) - len(data) % DESCRIPTOR.size]
+            found.extend(each for (each,) in DESCRIPTOR.iter_unpack(whole))
+    return found
+
+
+def _can_ring(descriptor: int) -> bool:
+    """Return whether this is an eventfd or a pipe: User Mode Linux is rung by the latter."""
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        return True
+    return os.readlink(f"/proc/self/fd/{descriptor}") == EVENT_DESCRIPTOR
 
 
 def _close(*descriptors: int) -> None:
