@@ -41,6 +41,21 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
+def ask_driver(host: Attached, channel: Channel, message: bytes) -> None:
+    """Have the driver refuse what it cannot send; raises what it does.
+
+    Who cannot be reached may have been announced since anybody looked: then it is asked again.
+    """
+    try:
+        channel.controller.check(channel, message)
+        return
+    except MailboxError as refusal:
+        if refusal.errno != EHOSTUNREACH:
+            raise
+    host.pump.look()
+    channel.controller.check(channel, message)
+
+
 class Endpoint(Waited):
     """One client of a channel: its backlog, its deadlines and the place its user code runs.
 
@@ -121,27 +136,13 @@ class Endpoint(Waited):
             request._lent = lent
         try:
             if self._checks:
-                self._check(channel, message)
+                ask_driver(self._host, channel, message)
             if channel.ties and (tied or channel.queue.always_replies):
                 channel.correlator.check(message)
         except MailboxError as refusal:
             self._tell_refused(None, refusal)
             raise
         return request
-
-    def _check(self, channel: Channel, message: bytes) -> None:
-        """Ask the driver; raises what it does, and `RemoteError` if the remote lied.
-
-        Who cannot be reached may have been announced since anybody looked: then it is asked again.
-        """
-        try:
-            channel.controller.check(channel, message)
-            return
-        except MailboxError as refusal:
-            if refusal.errno != EHOSTUNREACH:
-                raise
-        self._host.pump.look()
-        channel.controller.check(channel, message)
 
     def _hand_in(self, request: Request, waits: bool) -> None:
         """Accept a request: hand it over, queue it, or refuse it. Never waits.

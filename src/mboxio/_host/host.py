@@ -35,6 +35,14 @@ if TYPE_CHECKING:
 _LIVE: "weakref.WeakSet[Host]" = weakref.WeakSet()
 
 
+def named(channels: dict[str, Channel], name: str) -> Channel | None:
+    """Return the channel of a name or number; None: there is none."""
+    found = channels.get(name)
+    if found is None and name.isdecimal() and int(name) < len(channels):
+        found = list(channels.values())[int(name)]
+    return found
+
+
 class Host:
     """An attached controller, as the core sees it; users hold it by a `Connection`.
 
@@ -134,22 +142,16 @@ class Host:
         Raises:
             AddressError: there is none; the text lists those that exist.
         """
-        channel = self._channel(str(name))
+        channel = named(self.channels, str(name))
         if channel is None and not self.lost:
             self.pump.look()  # nobody may have looked since it was announced
-            channel = self._channel(str(name))
+            channel = named(self.channels, str(name))
         if channel is None:
             known = ", ".join(f"{c.number}={c.name}" for c in self.channels.values())
             raise AddressError(
                 f"{self.address!r} has no channel {name!r}; there are: {known or 'none'}"
             )
         return channel
-
-    def _channel(self, name: str) -> Channel | None:
-        found = self.channels.get(name)
-        if found is None and name.isdecimal() and int(name) < len(self.channels):
-            found = list(self.channels.values())[int(name)]
-        return found
 
     def stats(self) -> dict[str, ChannelStats]:
         """See `Connection.stats`."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mboxio.driver.ports import Ports
-from mboxio.errors import AddressError, QueueFull
+from mboxio.errors import AddressError, QueueFull, RemoteGone
 from mboxio.regions.region import Region
 
 __all__ = ["Bells"]
@@ -31,6 +31,7 @@ class Bells:
         self.below: Any = None
         self.clients: list[Any] = []
         self.masked = False
+        self.left = False  # nobody is behind the region any more
         self.missed = 0
 
     def open(self, connect: Callable[[str], Any] | None, heard: Callable[[bytes], object]) -> None:
@@ -73,7 +74,11 @@ class Bells:
     def clear(self, region: Region) -> None:
         """Take note of an interrupt of the region; raises RemoteGone. Under the lock."""
         if region.interrupt is not None:
-            region.interrupt.clear()
+            try:
+                region.interrupt.clear()
+            except RemoteGone:
+                self.left = True
+                raise
             self.masked = True
 
     def unmask(self, region: Region) -> None:

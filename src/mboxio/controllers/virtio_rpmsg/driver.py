@@ -154,7 +154,7 @@ class VirtioRpmsg(RpmsgServices):
             self.decide(self.wait_for_services)
             return True
         try:
-            found = self.region.again() if self.left else self.region
+            found = self.region.again() if self.bells.left else self.region
         except (RemoteError, RemoteGone) as error:
             self.still_lost(str(error))
             return True
@@ -170,13 +170,13 @@ class VirtioRpmsg(RpmsgServices):
             return
         if region is not self.region:
             old, self.region = self.region, region
-            self.linked = self.left = False
+            self.linked = self.bells.left = False
             self.rings = self.device = self.armed = None
             self.queue.probe = Probe()
             if old is not None and old is not self.given:
                 old.close()
         try:
-            self.hear()
+            self.bells.clear(self.region)
             self.begin(Device(region, self.options))
         except MailboxError as error:
             self.linked = False

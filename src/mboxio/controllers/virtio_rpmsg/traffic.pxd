@@ -24,7 +24,7 @@ cdef class LinkProbe(Probe):
 cdef class RpmsgTraffic(Controller):
     cdef public object options, region, bells, endpoints, device, strays
     cdef public dict addresses
-    cdef public bint is_host, by_source, is_armed, linked, left, up, heeds_silence
+    cdef public bint is_host, by_source, is_armed, linked, up, heeds_silence
     cdef public RpmsgLink rings
     cdef public Queue queue
     cdef public Armed armed

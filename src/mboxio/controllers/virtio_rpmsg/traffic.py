@@ -77,7 +77,6 @@ class RpmsgTraffic(Controller):
         self.armed: Any = None
         self.is_armed = False
         self.linked = False  # the rings are those of a life
-        self.left = False  # the region has no other side any more
         self.up = False  # which the core was told of
         self.status_at = -1
         self.status_ns = 0
@@ -166,7 +165,7 @@ class RpmsgTraffic(Controller):
             return
         if why is EVENT:
             try:
-                self.hear()
+                self.bells.clear(self.region)
             except RemoteGone as error:
                 self.undisturbed(self.lose, str(error))
                 return
@@ -184,14 +183,6 @@ class RpmsgTraffic(Controller):
             raise
         if self.unsent:
             self.undisturbed(self.announce)
-
-    def hear(self) -> None:
-        """Take note of an interrupt of the region; raises RemoteGone if nobody is behind it now."""
-        try:
-            self.bells.clear(self.region)
-        except RemoteGone:
-            self.left = True
-            raise
 
     def progress(self) -> bool:
         """Report the messages whose buffers came back. Announcements have no handle."""
