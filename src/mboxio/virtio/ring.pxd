@@ -8,7 +8,7 @@ cdef int NEXT, SILENT, WRAP
 cdef class SplitRing:
     cdef public Words words
     cdef public object layout
-    cdef public unsigned int num, made, seen
+    cdef public unsigned int num, mask, made, seen, known
     cdef public Py_ssize_t base, available, used
     cdef public str lie, lie_field
     cdef public unsigned long long lie_value
@@ -17,6 +17,7 @@ cdef class SplitRing:
     cpdef bint check(self) except -1
 
 
+@cython.final
 cdef class HostRing(SplitRing):
     cdef public bytearray lent
     cdef public unsigned int filled
@@ -25,13 +26,14 @@ cdef class HostRing(SplitRing):
     cpdef bint offer(self, int head) except -1
     @cython.locals(index=cython.uint, step=cython.uint)
     cpdef int waiting(self) except -1
-    @cython.locals(offset=Py_ssize_t, head=cython.uint)
+    @cython.locals(words=Words, offset=Py_ssize_t, head=cython.uint)
     cpdef int reap(self) except -2
     cpdef bint news(self) except -1
     cpdef bint silenced(self) except -1
     cpdef bint silence(self, bint silent) except -1
 
 
+@cython.final
 cdef class RemoteRing(SplitRing):
     cdef public bytearray taken
     cdef public unsigned long long address
@@ -40,9 +42,9 @@ cdef class RemoteRing(SplitRing):
     cpdef bint was_reset(self) except -1
     @cython.locals(index=cython.uint, step=cython.uint)
     cpdef int waiting(self) except -1
-    @cython.locals(offset=Py_ssize_t, head=cython.uint)
+    @cython.locals(words=Words, offset=Py_ssize_t, head=cython.uint)
     cpdef int take(self) except -2
-    @cython.locals(offset=Py_ssize_t)
+    @cython.locals(words=Words, offset=Py_ssize_t)
     cpdef bint give(self, int head, unsigned int length) except -1
     cpdef bint news(self) except -1
     cpdef bint silenced(self) except -1

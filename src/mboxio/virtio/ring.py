@@ -32,6 +32,7 @@ class SplitRing:
     Attributes:
         made: our index: how many buffers we handed to the other side.
         seen: how many we took from it.
+        known: how many more it had handed to us when its index was last read, and could be true.
         lie: what the other side did that cannot be; "": nothing.
     """
 
@@ -41,11 +42,13 @@ class SplitRing:
         self.words = words
         self.layout = layout
         self.num = layout.num
+        self.mask = layout.num - 1  # a power of two
         self.base = layout.base
         self.available = layout.available
         self.used = layout.used
         self.made = 0
         self.seen = 0
+        self.known = 0
         self.lie = ""
         self.lie_field = ""
         self.lie_value = 0
@@ -55,6 +58,7 @@ class SplitRing:
         self.lie = f"the remote lied: {what} in a ring of {self.num} descriptors"
         self.lie_field = field
         self.lie_value = value
+        self.known = 0  # nothing more is taken without a look at the index, which raises
         self.check()
 
     def check(self) -> None:
@@ -85,7 +89,7 @@ class HostRing(SplitRing):
             self.words.store32(offset, 0)
         end = self.base + self.layout.size_bytes
         self.words.store16(end - 2, 0)
-        self.made = self.seen = 0
+        self.made = self.seen = self.known = 0
         self.lent = bytearray(self.num)
         self.lie = ""
 
@@ -103,7 +107,7 @@ class HostRing(SplitRing):
 
     def offer(self, head: int) -> None:
         """Lend a buffer to the remote."""
-        self.words.store16(self.available + 4 + 2 * (self.made % self.num), head)
+        self.words.store16(self.available + 4 + 2 * (self.made & self.mask), head)
         self.made = (self.made + 1) & WRAP
         self.lent[head] = 1
         self.words.store16(self.available + 2, self.made)
@@ -115,19 +119,22 @@ class HostRing(SplitRing):
         step = (index - self.seen) & WRAP
         if step > ((self.made - self.seen) & WRAP):
             self.lied("used index", index, f"its used index moved by {step}")
+        self.known = step
         return step
 
     def reap(self) -> int:
         """Take back the next buffer and return its head; -1: none. Raises RemoteError."""
-        if not self.waiting():
+        if not self.known and not self.waiting():
             return -1
-        offset = self.used + 4 + 8 * (self.seen % self.num)
-        head = self.words.load32(offset)
-        self.filled = self.words.load32(offset + 4)
+        words = self.words
+        offset = self.used + 4 + 8 * (self.seen & self.mask)
+        head = words.load32(offset)
+        self.filled = words.load32(offset + 4)
         if head >= self.num or not self.lent[head]:
             self.lied("used head", head, f"it gave back buffer {head}, which it has not")
         self.lent[head] = 0
         self.seen = (self.seen + 1) & WRAP
+        self.known -= 1
         return head
 
     def news(self) -> bool:
@@ -170,6 +177,7 @@ class RemoteRing(SplitRing):
         self.made = self.words.load16(self.used + 2)
         ahead = (self.made - self.words.load16(self.available + 2)) & WRAP
         self.seen = (self.made - self.num if 0 < ahead <= self.num else self.made) & WRAP
+        self.known = 0
         self.taken = bytearray(self.num)
         self.lie = ""
 
@@ -196,33 +204,37 @@ class RemoteRing(SplitRing):
         step = (index - self.seen) & WRAP
         if step > self.num:
             self.lied("available index", index, f"its available index moved by {step}")
+        self.known = step
         return step
 
     def take(self) -> int:
         """Take the next buffer offered and return its head; -1: none. Raises RemoteError."""
-        if not self.waiting():
+        if not self.known and not self.waiting():
             return -1
-        head = self.words.load16(self.available + 4 + 2 * (self.seen % self.num))
+        words = self.words
+        head = words.load16(self.available + 4 + 2 * (self.seen & self.mask))
         if head >= self.num or self.taken[head]:
             self.lied("available head", head, f"it offered buffer {head}, which it has not")
         offset = self.base + 16 * head
-        self.address = self.words.load64(offset)
-        self.length = self.words.load32(offset + 8)
-        self.flags = self.words.load16(offset + 12)
+        self.address = words.load64(offset)
+        self.length = words.load32(offset + 8)
+        self.flags = words.load16(offset + 12)
         if self.flags & NEXT:
             self.lied("flags", self.flags, f"buffer {head} is chained to another one")
         self.taken[head] = 1
         self.seen = (self.seen + 1) & WRAP
+        self.known -= 1
         return head
 
     def give(self, head: int, length: int) -> None:
         """Give a buffer back, of which so many bytes were written."""
-        offset = self.used + 4 + 8 * (self.made % self.num)
-        self.words.store32(offset, head)
-        self.words.store32(offset + 4, length)
+        words = self.words
+        offset = self.used + 4 + 8 * (self.made & self.mask)
+        words.store32(offset, head)
+        words.store32(offset + 4, length)
         self.made = (self.made + 1) & WRAP
         self.taken[head] = 0
-        self.words.store16(self.used + 2, self.made)
+        words.store16(self.used + 2, self.made)
 
     def news(self) -> bool:
         """Return whether buffers may be offered. Believes nothing; any thread."""
