@@ -38,7 +38,7 @@ class Server(threading.Thread):
     def run(self) -> None:
         connection, _ = self.listening.accept()
         backend = VhostUser(connection)
-        processor = Processor(self.services, backend.ready, backend.join, backend.ring)
+        processor = Processor(self.services, backend)
         readable: list[int] = []
         try:
             while backend.hear(readable):

@@ -169,8 +169,7 @@ def test_a_remote_that_keeps_buffers(rounds: int) -> None:
         pair.host.release()
     pair.host.send(2, 1, b"lost")
     pair.remote.receive()
-    pair.remote.heads.clear()
-    pair.remote.lengths.clear()
+    pair.remote.head = -1
     pair.host.send(2, 1, b"taken")
     pair.remote.receive()
     pair.remote.release()
@@ -187,8 +186,10 @@ def test_buffers_in_another_order() -> None:
     for each in range(3):
         pair.host.send(1, 2, bytes([each]))
         pair.remote.receive()
-    pair.remote.heads.reverse()
-    pair.remote.release()
+    remote = pair.remote
+    last = remote.head, remote.length
+    (remote.head, remote.length), *remote.older = [*remote.older, last]
+    remote.release()
     pair.host.send(1, 2, b"next")
     picture = look(pair)
     assert ring_of(picture, 1).held == -1

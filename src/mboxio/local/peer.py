@@ -3,8 +3,8 @@
 That process listens on a SEQPACKET socket and hands over one sealed memfd per connection::
 
     page 0    magic, version, size of the region     written once, magic last
-       + 40   host_armed, -, -, host_cpu             written by the host
-       + 80   remote_armed, -, -, remote_cpu         written by the remote
+       + 40   host_armed, -, host_promise, host_cpu  written by the host
+       + 80   remote_armed, -, remote_promise, remote_cpu   by the remote; see mboxio_process.h
     page 1..  the region
 
 The socket is doorbell and interrupt, with the words of mboxio's own rings, and its end is the end

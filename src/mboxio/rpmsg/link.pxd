@@ -1,7 +1,7 @@
 import cython
 
 from mboxio.virtio.ring cimport HostRing, RemoteRing, SplitRing
-from mboxio.virtio.words cimport Window, Windows, Words
+from mboxio.virtio.words cimport Header, Window, Windows, Words
 
 cdef int HEADER_BYTES, WRITABLE
 cdef unsigned int WORD
@@ -10,6 +10,7 @@ cdef unsigned int WORD
 cdef class RpmsgLink:
     cdef public int message_bytes, slots
     cdef public unsigned int source, destination
+    cdef public Header header
 
     cpdef int send(self, long long source, long long destination, bytes message) except -2
     cpdef int sent(self) except -2
@@ -27,7 +28,7 @@ cdef bint put(
     Words words, Py_ssize_t offset, unsigned int source, unsigned int destination, bytes message
 ) except -1
 @cython.locals(length=int)
-cdef int length_in(SplitRing ring, bytes header, unsigned int filled) except -1
+cdef bytes take(SplitRing ring, Words words, Py_ssize_t offset, unsigned int filled, Header header)
 
 
 cdef class HostLink(RpmsgLink):
@@ -44,9 +45,9 @@ cdef class HostLink(RpmsgLink):
     cpdef int sent(self) except -2
     cpdef int free(self) except -1
     cpdef int pending(self) except -1
-    @cython.locals(ring=HostRing, head=int, filled=cython.uint, offset=Py_ssize_t, header=bytes, length=int)
+    @cython.locals(ring=HostRing, head=int, filled=cython.uint, header=Header, message=bytes)
     cpdef bytes receive(self)
-    @cython.locals(count=int)
+    @cython.locals(count=int, head=int)
     cpdef int release(self) except -1
     cpdef bint news(self) except -1
     cpdef bint room(self) except -1
@@ -56,17 +57,20 @@ cdef class HostLink(RpmsgLink):
 cdef class RemoteLink(RpmsgLink):
     cdef public RemoteRing incoming, outgoing
     cdef public Windows windows
-    cdef public int next_head
-    cdef public list heads, lengths
+    cdef public int next_head, head
+    cdef public unsigned int length
+    cdef public list older
 
     @cython.locals(ring=RemoteRing, head=int, window=Window)
     cpdef int send(self, long long source, long long destination, bytes message) except -2
-    cpdef bint require(self, RemoteRing ring, unsigned int writable) except -1
+    @cython.locals(window=Window)
+    cpdef Window require(self, RemoteRing ring, unsigned int writable)
+    cpdef Window reach(self, RemoteRing ring)
     cpdef int free(self) except -1
     cpdef int pending(self) except -1
-    @cython.locals(ring=RemoteRing, head=int, window=Window, offset=Py_ssize_t, header=bytes, length=int)
+    @cython.locals(ring=RemoteRing, head=int, window=Window, header=Header, message=bytes)
     cpdef bytes receive(self)
-    @cython.locals(count=int, place=int)
+    @cython.locals(count=int, head=int, length=cython.uint)
     cpdef int release(self) except -1
     cpdef bint news(self) except -1
     cpdef bint room(self) except -1

@@ -8,12 +8,11 @@ A link has no endpoints and knows no names; it is used under one lock, and nothi
 Source: Linux, drivers/rpmsg/virtio_rpmsg_bus.c; OpenAMP, lib/rpmsg (facts only).
 """
 
-from mboxio._base.native import word_at
 from mboxio.errors import MessageTooLong, RemoteError
 from mboxio.rpmsg.message import HEADER_BYTES
 from mboxio.virtio.layout import WRITABLE
 from mboxio.virtio.ring import HostRing, RemoteRing, SplitRing
-from mboxio.virtio.words import Windows, Words
+from mboxio.virtio.words import Header, Window, Windows, Words
 
 __all__ = ["HostLink", "Pool", "RemoteLink", "RpmsgLink"]
 
@@ -51,6 +50,8 @@ class RpmsgLink:
     def __init__(self) -> None:
         self.message_bytes = 0
         self.slots = 0
+        self.header = Header()
+        """Of the message that was received last."""
         self.source = 0
         self.destination = 0
 
@@ -113,20 +114,22 @@ class RpmsgLink:
 
 def put(words: Words, offset: int, source: int, destination: int, message: bytes) -> None:
     """Write a message with its header."""
-    words.store32(offset, source)
-    words.store32(offset + 4, destination)
-    words.store32(offset + 8, 0)
-    words.store32(offset + 12, len(message))
+    words.put_header(offset, source, destination, 0, len(message))
     if message:
         words.copy_in(offset + HEADER_BYTES, message)
 
 
-def length_in(ring: SplitRing, header: bytes, filled: int) -> int:
-    """Return the length of the message behind a header, in a buffer with so many bytes filled."""
-    length = word_at(header, 12) & 0xFFFF
+def take(ring: SplitRing, words: Words, offset: int, filled: int, header: Header) -> bytes:
+    """Return the message of a buffer with so many bytes filled.
+
+    Args:
+        header: becomes a copy of that of the message, which may change under our eyes.
+    """
+    words.take_header(offset, header)
+    length = header.fourth & 0xFFFF
     if length > filled - HEADER_BYTES:
         ring.lied("length", length, f"a message of {length} bytes in {filled - HEADER_BYTES}")
-    return length
+    return words.copy_out(offset + HEADER_BYTES, length) if length else b""
 
 
 def too_long(message: bytes, room: int) -> MessageTooLong:
@@ -188,7 +191,8 @@ class HostLink(RpmsgLink):
         ring = self.outgoing
         if len(message) > self.message_bytes:
             raise too_long(message, self.message_bytes)
-        ring.check()
+        if ring.lie:
+            ring.check()
         if not self.free_heads:
             return -1
         head = self.free_heads.pop()
@@ -224,12 +228,11 @@ class HostLink(RpmsgLink):
         filled = ring.filled
         if filled > self.buffer_bytes or filled < HEADER_BYTES:
             ring.lied("used length", filled, f"it filled {filled} of {self.buffer_bytes} bytes")
-        offset = self.receiving + head * self.buffer_bytes
-        header = self.words.copy_out(offset, HEADER_BYTES)  # once: it may change under our eyes
-        length = length_in(ring, header, filled)
-        self.source = word_at(header, 0)
-        self.destination = word_at(header, 4)
-        return self.words.copy_out(offset + HEADER_BYTES, length) if length else b""
+        header = self.header
+        message = take(ring, self.words, self.receiving + head * self.buffer_bytes, filled, header)
+        self.source = header.first
+        self.destination = header.second
+        return message
 
     def release(self) -> int:
         """See `RpmsgLink.release`."""
@@ -270,24 +273,26 @@ class RemoteLink(RpmsgLink):
             incoming.join_filled()
         self.slots = outgoing.num
         self.next_head = -1  # taken, and not sent in yet: a message that was too long left it
-        self.heads: list[int] = []
-        self.lengths: list[int] = []
+        self.head = -1  # of the message that was taken last, and its buffer's length
+        self.length = 0
+        self.older: list[tuple[int, int]] = []  # of those before it which are not given back
 
     def send(self, source: int, destination: int, message: bytes) -> int:
         """See `RpmsgLink.send`."""
         ring = self.outgoing
-        ring.check()
+        if ring.lie:
+            ring.check()
         head = self.next_head
         if head < 0:
             head = ring.take()
             if head < 0:
                 return -1
-            self.require(ring, WRITABLE)
+        window = self.require(ring, WRITABLE)
+        if self.next_head < 0:
             self.next_head = head
             self.message_bytes = ring.length // 4 * 4 - HEADER_BYTES
         if len(message) > self.message_bytes:
             raise too_long(message, self.message_bytes)
-        window = self.windows.find(ring.address, ring.length)
         put(
             window.words,
             ring.address - window.address,
@@ -299,8 +304,8 @@ class RemoteLink(RpmsgLink):
         ring.give(head, HEADER_BYTES + len(message))
         return head
 
-    def require(self, ring: RemoteRing, writable: int) -> None:
-        """Refuse a buffer that the host described wrongly.
+    def require(self, ring: RemoteRing, writable: int) -> Window:
+        """Return where the buffer taken last lies; refuse one that the host described wrongly.
 
         Args:
             ring: from which it was just taken.
@@ -311,13 +316,21 @@ class RemoteLink(RpmsgLink):
             ring.lied("length", ring.length, f"a buffer of {ring.length} bytes")
         if writable & ~ring.flags:
             ring.lied("flags", ring.flags, "a buffer is for the other direction")
+        window = self.windows.last
+        if ring.length % 4 or window is None or not window.holds(ring.address, ring.length):
+            window = self.reach(ring)
+        return window
+
+    def reach(self, ring: RemoteRing) -> Window:
+        """As `require`, for an address that is not where the one before was."""
         try:
-            self.windows.find(ring.address, ring.length)
-            # Where only whole words can be read, the last one is as well.
-            self.windows.find(ring.address + ring.length // 4 * 4, 4 if ring.length % 4 else 0)
+            if ring.length % 4:  # where only whole words can be read, the last one is as well
+                self.windows.find(ring.address + ring.length // 4 * 4, 4)
+            return self.windows.find(ring.address, ring.length)
         except RemoteError:
             where = f"a buffer of {ring.length} bytes at {ring.address:#x}, which is no memory"
             ring.lied("address", ring.address, where)
+            raise
 
     def free(self) -> int:
         """See `RpmsgLink.free`."""
@@ -333,24 +346,29 @@ class RemoteLink(RpmsgLink):
         head = ring.take()
         if head < 0:
             return None
-        self.heads.append(head)
-        self.lengths.append(ring.length)
-        self.require(ring, 0)
-        window = self.windows.find(ring.address, ring.length)
-        offset = ring.address - window.address
-        header = window.words.copy_out(offset, HEADER_BYTES)
-        length = length_in(ring, header, ring.length)
-        self.source = word_at(header, 0)
-        self.destination = word_at(header, 4)
-        return window.words.copy_out(offset + HEADER_BYTES, length) if length else b""
+        if self.head >= 0:
+            self.older.append((self.head, self.length))
+        self.head = head
+        self.length = ring.length
+        window = self.require(ring, 0)
+        header = self.header
+        message = take(ring, window.words, ring.address - window.address, ring.length, header)
+        self.source = header.first
+        self.destination = header.second
+        return message
 
     def release(self) -> int:
         """See `RpmsgLink.release`: with the length of each buffer, which OpenAMP takes for it."""
-        count = len(self.heads)
-        for place in range(count):
-            self.incoming.give(self.heads[place], self.lengths[place])
-        self.heads.clear()
-        self.lengths.clear()
+        if self.head < 0:
+            return 0
+        count = 1
+        if self.older:
+            for head, length in self.older:
+                self.incoming.give(head, length)
+            count += len(self.older)
+            self.older.clear()
+        self.incoming.give(self.head, self.length)
+        self.head = -1
         return count
 
     def news(self) -> bool:

@@ -1,11 +1,12 @@
 """Access to normal memory in C: each number in one instruction, with the order that rings need."""
 
+import cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
-from mboxio.virtio.words cimport Words
+from mboxio.virtio.words cimport Header, Words
 
 __all__ = ["MemoryWords"]
 
@@ -18,6 +19,7 @@ cdef extern from *:
     static inline void mboxio_put32(void *p, uint32_t v) { *(volatile uint32_t *) p = v; }
     static inline uint64_t mboxio_word64(const void *p) { return *(const volatile uint64_t *) p; }
     static inline void mboxio_put64(void *p, uint64_t v) { *(volatile uint64_t *) p = v; }
+    #define mboxio_unlikely(x) __builtin_expect(!!(x), 0)
     static inline void mboxio_full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
     """
     uint16_t mboxio_observe16(const void *) noexcept
@@ -27,8 +29,10 @@ cdef extern from *:
     uint64_t mboxio_word64(const void *) noexcept
     void mboxio_put64(void *, uint64_t) noexcept
     void mboxio_full_fence() noexcept
+    bint unlikely "mboxio_unlikely"(bint) noexcept
 
 
+@cython.final
 cdef class MemoryWords(Words):
     """Access to normal memory with the buffer protocol; see words.py."""
 
@@ -50,17 +54,29 @@ cdef class MemoryWords(Words):
     def __init__(self, region):
         Words.__init__(self, self.view.len)
 
-    cdef char *at(self, Py_ssize_t offset, Py_ssize_t width) except NULL:
-        if offset < 0 or offset > self.view.len - width:
-            raise IndexError(
-                f"{width} bytes at offset {offset} are outside of {self.view.len} bytes"
-            )
+    cdef inline char *at(self, Py_ssize_t offset, Py_ssize_t width) except NULL:
+        if unlikely(offset < 0 or offset > self.view.len - width):
+            return self.refuse(offset, width, 1)
         return self.base + offset
 
-    cdef char *number(self, Py_ssize_t offset, Py_ssize_t width) except NULL:
-        if offset & (width - 1):
-            raise ValueError(f"offset {offset} is not a multiple of {width}")
-        return self.at(offset, width)
+    cdef inline char *number(self, Py_ssize_t offset, Py_ssize_t width) except NULL:
+        if unlikely(offset < 0 or offset > self.view.len - width or offset & (width - 1)):
+            return self.refuse(offset, width, width)
+        return self.base + offset
+
+    cdef inline char *words(self, Py_ssize_t offset) except NULL:
+        """Return where four words are."""
+        if unlikely(offset < 0 or offset > self.view.len - 16 or offset & 3):
+            return self.refuse(offset, 16, 4)
+        return self.base + offset
+
+    cdef char *refuse(self, Py_ssize_t offset, Py_ssize_t width, Py_ssize_t align) except NULL:
+        """Raise; apart from the accesses, which are short without it."""
+        if offset & (align - 1):
+            raise ValueError(f"offset {offset} is not a multiple of {align}")
+        raise IndexError(
+            f"{width} bytes at offset {offset} are outside of {self.view.len} bytes"
+        )
 
     cpdef unsigned int load16(self, Py_ssize_t offset) except? 0xFFFFFFFF:
         return mboxio_observe16(self.number(offset, 2))
@@ -92,3 +108,19 @@ cdef class MemoryWords(Words):
         cdef bytes message = PyBytes_FromStringAndSize(NULL, length)
         memcpy(PyBytes_AS_STRING(message), source, length)
         return message
+
+    cpdef bint put_header(
+        self, Py_ssize_t offset, unsigned int first, unsigned int second, unsigned int third, unsigned int fourth
+    ) except -1:
+        cdef uint32_t *words = <uint32_t *> self.words(offset)
+        mboxio_put32(words, first)
+        mboxio_put32(words + 1, second)
+        mboxio_put32(words + 2, third)
+        mboxio_put32(words + 3, fourth)
+
+    cpdef bint take_header(self, Py_ssize_t offset, Header header) except -1:
+        cdef const uint32_t *words = <const uint32_t *> self.words(offset)
+        header.first = mboxio_word32(words)
+        header.second = mboxio_word32(words + 1)
+        header.third = mboxio_word32(words + 2)
+        header.fourth = mboxio_word32(words + 3)

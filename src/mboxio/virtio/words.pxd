@@ -1,3 +1,15 @@
+import cython
+
+from mboxio._base.native cimport word_at
+
+cdef Py_ssize_t HEADER_BYTES
+
+
+@cython.final
+cdef class Header:
+    cdef public unsigned int first, second, third, fourth
+
+
 cdef class Words:
     cdef public Py_ssize_t size_bytes
 
@@ -10,6 +22,11 @@ cdef class Words:
     cpdef bint fence(self) except -1
     cpdef bint copy_in(self, Py_ssize_t offset, bytes message) except -1
     cpdef bytes copy_out(self, Py_ssize_t offset, Py_ssize_t length)
+    cpdef bint put_header(
+        self, Py_ssize_t offset, unsigned int first, unsigned int second, unsigned int third, unsigned int fourth
+    ) except -1
+    @cython.locals(read=bytes)
+    cpdef bint take_header(self, Py_ssize_t offset, Header header) except -1
 
 
 cdef class RegionWords(Words):
@@ -17,6 +34,7 @@ cdef class RegionWords(Words):
     cdef public bint blocks
 
 
+@cython.final
 cdef class Window:
     cdef public unsigned long long address
     cdef public Words words
@@ -29,4 +47,5 @@ cdef class Windows:
     cdef public list windows
     cdef public Window last
 
+    @cython.locals(last=Window, each=Window)
     cpdef Window find(self, unsigned long long address, unsigned long long size_bytes)

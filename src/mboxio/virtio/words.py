@@ -7,10 +7,23 @@ of any width can fault. So the rings know only these methods.
 import struct
 from typing import Any
 
+from mboxio._base.native import word_at
 from mboxio.errors import RemoteError
 from mboxio.regions.region import Kind, Region
 
-__all__ = ["RegionWords", "Window", "Windows", "Words"]
+__all__ = ["Header", "RegionWords", "Window", "Windows", "Words"]
+
+
+class Header:
+    """A private copy of four words of 32 bits that lie one after the other."""
+
+    __slots__ = ("first", "fourth", "second", "third")
+
+    def __init__(self) -> None:
+        self.first = self.second = self.third = self.fourth = 0
+
+
+HEADER_BYTES = 16
 
 
 class Words:
@@ -58,6 +71,21 @@ class Words:
     def copy_out(self, offset: int, length: int) -> bytes:
         """Read a message."""
         raise NotImplementedError
+
+    def put_header(self, offset: int, first: int, second: int, third: int, fourth: int) -> None:
+        """Write four words of 32 bits."""
+        self.store32(offset, first)
+        self.store32(offset + 4, second)
+        self.store32(offset + 8, third)
+        self.store32(offset + 12, fourth)
+
+    def take_header(self, offset: int, header: Header) -> None:
+        """Read four words of 32 bits, each once: they may change under our eyes."""
+        read = self.copy_out(offset, HEADER_BYTES)
+        header.first = word_at(read, 0)
+        header.second = word_at(read, 4)
+        header.third = word_at(read, 8)
+        header.fourth = word_at(read, 12)
 
 
 class RegionWords(Words):
@@ -149,9 +177,9 @@ class Windows:
         Raises:
             RemoteError: there is none; the other side named that address.
         """
-        last: Any = self.last
+        last = self.last
         if last is not None and last.holds(address, size_bytes):
-            return self.last  # type: ignore[return-value]  # the same
+            return last
         for each in self.windows:
             if each.holds(address, size_bytes):
                 self.last = each

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from mboxio.errors import RemoteError
 from mboxio.regions import Memory
 from mboxio.remote.rpmsg.layout import RpmsgLayout
-from mboxio.remote.rpmsg.processor import DRIVER_OK, Processor
+from mboxio.remote.rpmsg.processor import DRIVER_OK, HostSide, Processor
 from mboxio.remote.rpmsg.services import Services
 from mboxio.rpmsg.link import RemoteLink
 from mboxio.rpmsg.message import Announcement
@@ -54,7 +54,7 @@ class Reached(Windows):
         return super().find(address, size_bytes)
 
 
-class Firmware:
+class Firmware(HostSide):
     """The program of the processor, and the lives of it."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Firmware:
 
     def new_life(self) -> Processor:
         """Forget everything."""
-        return Processor(self.services, self.ready, self.join, self.ring)
+        return Processor(self.services, self)
 
     def table(self) -> ResourceTable:
         """Return the table as Linux has filled it in."""

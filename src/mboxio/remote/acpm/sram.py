@@ -12,7 +12,7 @@ from mboxio.regions import Region
 from mboxio.remote.channel import Handler, RemoteChannel
 from mboxio.remote.faults import scribble
 from mboxio.remote.served_channel import ServedChannel
-from mboxio.remote.serving.regions import RegionEnd
+from mboxio.remote.serving.rounds import RegionEnd
 from mboxio.remote.stats import RemoteStats
 from mboxio.ring import MESSAGE, Armed
 

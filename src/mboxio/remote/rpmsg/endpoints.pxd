@@ -2,6 +2,7 @@ import cython
 
 from mboxio.remote.channel cimport RemoteChannel
 from mboxio.remote.rpmsg.outbox cimport Outbox
+from mboxio.remote.rpmsg.services cimport Services
 from mboxio.remote.stats cimport RemoteStats
 
 
@@ -11,15 +12,16 @@ cdef class Endpoint:
     cdef public long long address, first, latest
     cdef public bint answers_first
 
-    cpdef heard(self, long long source, bytes message)
+    cpdef bint heard(self, long long source, bytes message) except -1
     cpdef long long answer_to(self, long long source) except -2
-    cpdef told(self, bytes message)
+    cpdef bint told(self, bytes message) except -1
 
 
 cdef class Endpoints:
     cdef public dict by_address, by_name, of_host
     cdef public long long owed, workers, _version
-    cdef public object _services
+    cdef public Endpoint latest
+    cdef public Services _services
     cdef public Outbox _outbox
     cdef public RemoteStats _stats
 

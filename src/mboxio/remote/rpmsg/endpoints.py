@@ -65,12 +65,14 @@ class Endpoints:
         by_address, by_name: the same endpoints twice.
         owed: how many answers are not due yet.
         workers: the most that any service has.
+        latest: the one that was spoken to last, or None.
         of_host: what the host announced: names and addresses.
     """
 
     def __init__(self, services: Services, outbox: Outbox, stats: RemoteStats) -> None:
         self.by_address: dict[int, Endpoint] = {}
         self.by_name: dict[str, Endpoint] = {}
+        self.latest: Endpoint | None = None
         self.owed = 0
         self.workers = 1
         self.of_host: dict[str, int] = {}
@@ -84,6 +86,7 @@ class Endpoints:
         self.by_address.clear()
         self.by_name.clear()
         self.of_host.clear()
+        self.latest = None
         self.owed = 0
         self._version = -1
 
@@ -94,6 +97,7 @@ class Endpoints:
     def sync(self) -> None:
         """Announce what came and what went."""
         self._version = self._services.version
+        self.latest = None
         present = self._services.present()
         for name, endpoint in tuple(self.by_name.items()):
             if present.get(name) is not endpoint.service:

@@ -15,6 +15,6 @@ cdef class Outbox:
     cdef public RemoteStats _stats
     cdef public Mutex _guard
 
-    cpdef send(self, long long source, long long destination, bytes message, long long now_ns)
+    cpdef bint send(self, long long source, long long destination, bytes message, long long now_ns) except -1
     @cython.locals(link=RemoteLink, sent=bint)
     cdef bint _put(self, long long source, long long destination, bytes message) except -1

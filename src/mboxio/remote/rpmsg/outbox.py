@@ -56,7 +56,8 @@ class Outbox:
         Raises:
             RemoteError: the host broke the protocol.
         """
-        self._guard.acquire()
+        if not self._guard.try_acquire():
+            self._guard.acquire()
         try:
             if not self.waiting and self._put(source, destination, message):
                 self.sent += 1

@@ -1,11 +1,11 @@
 """A processor that speaks RPMsg: one link and its endpoints, without sockets, threads or files.
 
-Whoever has the memory and the doorbell makes a `Processor` with three functions and calls `serve`
-whenever the host rang, and at `next_ns` if that comes first::
+Whoever has the memory and the doorbell is a `HostSide`, makes a `Processor` with it and calls
+`serve` whenever the host rang, and at `next_ns` if that comes first::
 
     services = Services()
     services.declare("rpmsg-raw", handler)
-    processor = Processor(services, ready, join, ring)
+    processor = Processor(services, host)
     while True:
         processor.serve(monotonic_ns())          # RemoteError: the host lied; see `Processor.serve`
         wait_for_a_ring(processor.next_ns())     # a deadline of that clock, or None
@@ -15,8 +15,6 @@ notices that the host begins again. Services come and go from any thread, which 
 `serve` is called: `Services.tell` is there for that.
 """
 
-from collections.abc import Callable
-
 from mboxio.errors import RemoteError
 from mboxio.remote.rpmsg.endpoints import Endpoints
 from mboxio.remote.rpmsg.outbox import Outbox
@@ -25,13 +23,33 @@ from mboxio.remote.stats import RemoteStats
 from mboxio.rpmsg.link import RemoteLink
 from mboxio.rpmsg.message import Announcement
 
-__all__ = ["DRIVER_OK", "Processor"]
+__all__ = ["DRIVER_OK", "HostSide", "Processor"]
 
 DRIVER_OK = 4
 """The bit of a device's status that says that the host is ready, and the rings may be touched."""
 BATCH = 16
 LOOKS_PER_STATUS = 16
 """Most looks are for messages: the status costs more than the rings, and changes once in a life."""
+
+
+class HostSide:
+    """The host, as a processor reaches it."""
+
+    def ready(self) -> bool:
+        """Return whether the host is ready; on the serving thread."""
+        raise NotImplementedError
+
+    def join(self) -> RemoteLink:
+        """Return the link as the rings stand now; on the serving thread, after `ready`.
+
+        Raises:
+            RemoteError: the host lied.
+        """
+        raise NotImplementedError
+
+    def ring(self, queue: int) -> None:
+        """Ring the host for queue 0 or 1; it does not block, and any thread may call it."""
+        raise NotImplementedError
 
 
 class Processor:
@@ -41,10 +59,7 @@ class Processor:
 
     Args:
         services: what it offers; several processors may offer the same.
-        ready: returns whether the host is ready; on the serving thread.
-        join: returns the link as the rings stand now; on the serving thread, after `ready`. Raises
-            RemoteError.
-        ring: rings the host for queue 0 or 1; it does not block, and any thread may call it.
+        host: who uses them.
         stats: where to count.
 
     Attributes:
@@ -59,9 +74,7 @@ class Processor:
     def __init__(
         self,
         services: Services,
-        ready: Callable[[], bool],
-        join: Callable[[], RemoteLink],
-        ring: Callable[[int], object],
+        host: HostSide,
         stats: RemoteStats | None = None,
     ) -> None:
         self.stats = stats or RemoteStats()
@@ -71,9 +84,7 @@ class Processor:
         self.closed = self.broken = False
         self.silent = self.leaking = False
         self._looks = 0
-        self._ready = ready
-        self._join = join
-        self._ring = ring
+        self._host = host
 
     # -- on the serving thread
 
@@ -83,11 +94,11 @@ class Processor:
         if self.closed or self.silent:
             return False
         if link is None or self.broken:
-            return self._ready() != self.broken or (link is not None and link.was_reset())
+            return self._host.ready() != self.broken or (link is not None and link.was_reset())
         if link.incoming.news() or self.endpoints.owed > 0 or self._changed(link):
             return True
         self._looks += 1
-        return self._looks % LOOKS_PER_STATUS == 0 and not self._ready()
+        return self._looks % LOOKS_PER_STATUS == 0 and not self._host.ready()
 
     def serve(self, now_ns: int) -> bool:
         """Do what there is to do, a batch at most; False: there was nothing.
@@ -101,7 +112,7 @@ class Processor:
         """
         if self.closed or self.silent:
             return False
-        if not self._ready():
+        if not self._host.ready():
             return self._drop()
         if self.broken and (self.link is None or not self.link.was_reset()):
             return False
@@ -123,8 +134,8 @@ class Processor:
         if self.closed or self.silent:
             return True
         if link is None or self.broken:
-            return self._ready() == self.broken and (link is None or not link.was_reset())
-        if self._changed(link) or not self._ready():
+            return self._host.ready() == self.broken and (link is None or not link.was_reset())
+        if self._changed(link) or not self._host.ready():
             return False
         return self._room() <= 0 or not link.pending()
 
@@ -162,7 +173,7 @@ class Processor:
             return False
         if not self.outbox.put(source, destination, message, length, filled):
             return False
-        self._ring(0)
+        self._host.ring(0)
         return True
 
     def notify(self, name: str, message: bytes, to: int | None = None) -> bool:
@@ -201,7 +212,7 @@ class Processor:
     def _begin(self) -> None:
         """Join the rings of a host that is ready."""
         self._drop()
-        link = self._join()
+        link = self._host.join()
         self.endpoints.clear()
         self.stats.links += 1
         self.link = link
@@ -215,7 +226,7 @@ class Processor:
         sent = outbox.sent
         taken = 0
         try:
-            if link is not None and link.heads and not self.leaking:  # they were kept
+            if link is not None and link.head >= 0 and not self.leaking:  # they were kept
                 taken = link.release()
             if outbox.waiting:
                 outbox.flush(now_ns)
@@ -226,16 +237,16 @@ class Processor:
                 endpoints.send_due(now_ns)
         finally:
             if taken and not self.leaking:
-                self._ring(1)
+                self._host.ring(1)
             if outbox.sent != sent:
-                self._ring(0)
+                self._host.ring(0)
         return taken > 0 or outbox.sent != sent
 
     def _changed(self, link: RemoteLink) -> bool:
         """Return whether there is something to do besides messages."""
         if self.endpoints.stale() or (self.outbox.waiting and link.outgoing.news()):
             return True
-        return link.was_reset() or (bool(link.heads) and not self.leaking)
+        return link.was_reset() or (link.head >= 0 and not self.leaking)
 
     def _room(self) -> int:
         """Return how many messages may be taken: a host that reads nothing is not read either."""
@@ -245,7 +256,7 @@ class Processor:
 
     def _take(self, limit: int, now_ns: int) -> int:
         """Take up to `limit` messages and answer them; return how many there were."""
-        link, stats, endpoints = self.link, self.stats, self.endpoints
+        link, stats, endpoints, outbox = self.link, self.stats, self.endpoints, self.outbox
         taken = 0
         while taken < limit and link is not None:
             try:
@@ -258,7 +269,10 @@ class Processor:
                 break
             taken += 1
             source = link.source
-            endpoint = endpoints.by_address.get(link.destination)
+            endpoint = endpoints.latest
+            if endpoint is None or endpoint.address != link.destination:
+                endpoint = endpoints.by_address.get(link.destination)
+                endpoints.latest = endpoint
             if not self.leaking:
                 link.release()
             if endpoint is None:
@@ -276,10 +290,11 @@ class Processor:
                 continue
             if reply is None:
                 continue
-            source = endpoint.answer_to(source)
+            if endpoint.answers_first:
+                source = endpoint.first
             if service.latency_ns or service.disturbance is not None:
                 endpoints.delay(endpoint, source, reply, now_ns)
             else:
-                self.outbox.send(endpoint.address, source, reply, now_ns)
+                outbox.send(endpoint.address, source, reply, now_ns)
                 endpoint.told(reply)
         return taken

@@ -10,11 +10,11 @@ from mboxio.regions import Region
 from mboxio.remote.faults import scribble
 from mboxio.remote.rpmsg.layout import TRACE_AT, TRACE_BYTES, RpmsgLayout
 from mboxio.remote.rpmsg.lies import lie
-from mboxio.remote.rpmsg.processor import DRIVER_OK, Processor
+from mboxio.remote.rpmsg.processor import DRIVER_OK, HostSide, Processor
 from mboxio.remote.rpmsg.services import Services
-from mboxio.remote.serving.regions import RegionEnd
+from mboxio.remote.serving.rounds import RegionEnd
 from mboxio.remote.stats import RemoteStats
-from mboxio.ring import Armed
+from mboxio.ring.contract import Armed
 from mboxio.rpmsg.link import RemoteLink
 from mboxio.rpmsg.table import parse_table
 from mboxio.virtio.access import words_of
@@ -25,28 +25,40 @@ from mboxio.virtio.words import Window, Windows, Words
 __all__ = ["RpmsgEnd"]
 
 
-class HostStatus:
-    """The host's side of the table: how far it is, and where it wants the rings.
+class RegionHost(HostSide):
+    """The host of a region: how far it is, and where it wants the rings, the table tells.
 
     Args:
         words: access to the region.
+        region: the memory.
         layout: what the table said at first; the host may write other addresses into it.
+        interrupt: wakes the host; None: nothing does.
+        armed: the words that say whether it sleeps; None: it is always rung.
     """
 
-    def __init__(self, words: Words, region: Region, layout: RpmsgLayout) -> None:
+    def __init__(
+        self,
+        words: Words,
+        region: Region,
+        layout: RpmsgLayout,
+        interrupt: Callable[[], object] | None,
+        armed: Armed | None,
+    ) -> None:
         table = layout.parsed()
         self.region = region
         self.words = words
         self.layout = layout
         self.status_at = table.rpmsg[0].status_at
         self.table_bytes = table.size_bytes
+        self.interrupt = interrupt
+        self.armed = armed
 
     def ready(self) -> bool:
-        """Return whether the host is ready; its status is the lowest byte of a word."""
-        return bool(self.words.load32(self.status_at) & DRIVER_OK)
+        """See `HostSide.ready`; its status is the lowest byte of a word."""
+        return (self.words.load32(self.status_at) & DRIVER_OK) != 0
 
     def join(self) -> RemoteLink:
-        """Return the link where the table says that the rings are; raises RemoteError."""
+        """See `HostSide.join`; the table says where the rings are."""
         table = parse_table(self.region.read_block(0, self.table_bytes))
         if not table.rpmsg:
             raise RemoteError("the host lied: there is no RPMsg device in the table any more")
@@ -59,6 +71,11 @@ class HostStatus:
             except ValueError as error:
                 raise RemoteError(f"the host lied in the resource table: {error}") from None
         return RemoteLink(rings[0], rings[1], Windows(Window(address, self.words)))
+
+    def ring(self, queue: int) -> None:
+        """See `HostSide.ring`: there is one bell for both queues."""
+        if self.interrupt is not None and (self.armed is None or self.armed.peer_armed()):
+            surely(self.interrupt)  # `peer_armed` asks for it once
 
 
 class RpmsgEnd(RegionEnd):
@@ -92,14 +109,13 @@ class RpmsgEnd(RegionEnd):
         self._interrupt = interrupt
         self._armed = armed
         self._lock = lock or RLock()
-        status = HostStatus(words_of(region), region, layout)
+        host = RegionHost(words_of(region), region, layout, interrupt, armed)
         # Whoever was ready for the last life is not for this one: first of all, that goes.
-        region.write(status.status_at, 0, 4)
+        region.write(host.status_at, 0, 4)
         table = layout.table()
         region.write_block(0, table.ljust(TRACE_AT, b"\0"))
         region.write_block(TRACE_AT, bytes(TRACE_BYTES))
-        bell = Bell(interrupt, armed)
-        self.processor = Processor(services, status.ready, status.join, bell.ring, stats)
+        self.processor = Processor(services, host, stats)
 
     def stirs(self) -> bool:
         """See `RemoteEnd.stirs`."""
@@ -179,21 +195,3 @@ class RpmsgEnd(RegionEnd):
     def _ring(self) -> None:
         if self._interrupt is not None:
             surely(self._interrupt)
-
-
-class Bell:
-    """Rings the host, unless it says that it does not sleep.
-
-    Args:
-        interrupt: wakes it; None: nothing does.
-        armed: the words that say so; None: it is always rung.
-    """
-
-    def __init__(self, interrupt: Callable[[], object] | None, armed: Armed | None) -> None:
-        self._interrupt = interrupt
-        self._armed = armed
-
-    def ring(self, _queue: int) -> None:
-        """Ring for either queue: there is one bell for both."""
-        if self._interrupt is not None and (self._armed is None or self._armed.peer_armed()):
-            surely(self._interrupt)  # `peer_armed` asks for it once

@@ -5,7 +5,7 @@ the memory of its guest, the addresses of the rings, and descriptors by which ei
 What is served over them is `Processor`'s affair::
 
     backend = VhostUser(connection)
-    processor = Processor(services, backend.ready, backend.join, backend.ring)
+    processor = Processor(services, backend)
     while True:
         readable = wait_for_input(backend.descriptors(), processor.next_ns())
         backend.hear(readable)                   # False: the front end is gone
@@ -29,6 +29,7 @@ from time import monotonic
 from mboxio._base.native import Mutex
 from mboxio.errors import RemoteError
 from mboxio.regions import Memory
+from mboxio.remote.rpmsg.processor import HostSide
 from mboxio.rpmsg.link import RemoteLink
 from mboxio.virtio.access import words_of
 from mboxio.virtio.layout import SplitLayout
@@ -75,7 +76,7 @@ class Vring:
         self.enabled = False
 
 
-class VhostUser:
+class VhostUser(HostSide):
     """The back end of one front end.
 
     One thread calls everything but `ring`, which any may call.

@@ -17,7 +17,7 @@ from mboxio.regions.files import MappedFile
 from mboxio.remote.channel import RemoteChannel
 from mboxio.remote.failures import go_on, log
 from mboxio.remote.serving.handshake import mapped, memfd, seal
-from mboxio.remote.serving.rounds import RemoteEnd
+from mboxio.remote.serving.rounds import RegionEnd
 from mboxio.remote.serving.server import Server
 from mboxio.remote.serving.slow import SlowHandlers
 from mboxio.remote.serving.waiter import Waiter
@@ -39,14 +39,6 @@ class RegionLayout(Protocol):
     def size_bytes(self) -> int:
         """How long the region has to be."""
         ...
-
-
-class RegionEnd(RemoteEnd):
-    """The firmware's end of a region."""
-
-    def broken(self) -> None:
-        """The host broke the protocol, and nobody else can tell it: be of no further use."""
-        self.close()
 
 
 End = TypeVar("End", bound=RegionEnd)
@@ -113,6 +105,8 @@ class PeerServer(Server[End]):
             # No bound method of ours: a cycle would keep the memory until it is collected.
             interrupt = functools.partial(self._admission.ring, link)
             words = armed(whole, REMOTE_ARMED, HOST_ARMED)
+            if self._spin_ns:
+                words.promise_fences()  # it seldom sleeps
             end = self._remote.begin(memory, layout, interrupt, words)
             seal(descriptor)
             socket.send_fds(link, [PEER_HELLO], [descriptor], socket.MSG_NOSIGNAL)

@@ -17,6 +17,10 @@ cdef class RemoteEnd:
     cpdef next_ns(self)
 
 
+cdef class RegionEnd(RemoteEnd):
+    pass
+
+
 cdef class Rounds:
     cdef public Monotonic clock
     cdef public list ends

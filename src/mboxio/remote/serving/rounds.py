@@ -59,6 +59,14 @@ class RemoteEnd:
         raise NotImplementedError
 
 
+class RegionEnd(RemoteEnd):
+    """The firmware's end of a region."""
+
+    def broken(self) -> None:
+        """The host broke the protocol, and nobody else can tell it: be of no further use."""
+        self.close()
+
+
 class Rounds:
     """Serves what is in ``ends``. One thread calls `look`; any may set the flags.
 
