@@ -147,10 +147,11 @@ class Ends(BaseChannel):
 
     def prove_older(self, request: Request) -> None:
         """Replies come in order, so the older requests' replies will never come."""
-        for oldest in self.order.older_than(request):
-            text = "a later request was answered, so this reply is lost"
-            self.fail(oldest, self.error(RemoteError, oldest, text))
-            self.queue.release(oldest, oldest._holds, "order")
+        if not self.order.answered(request):
+            for oldest in self.order.older_than(request):
+                text = "a later request was answered, so this reply is lost"
+                self.fail(oldest, self.error(RemoteError, oldest, text))
+                self.queue.release(oldest, oldest._holds, "order")
 
     def held(self) -> list[Request]:
         """Return the requests of this channel that are over and still hold something."""

@@ -14,6 +14,7 @@ cdef class Probe:
 
 
 cdef class Controller(Services):
+    cpdef bint check(self, BaseChannel channel, bytes message) except -1
     cpdef Outcome send(self, BaseChannel channel, long long handle, bytes message)
     cpdef Outcome reply(self, BaseChannel channel, long long handle, long long tag, bytes message, int status)
     cpdef void service(self, queue, str why) except *

@@ -13,6 +13,9 @@ cdef class Verdict:
     cdef public bytes message
 
 
+cdef Verdict NEXT_REPLY
+
+
 cdef class Correlator:
     cdef public object free
     cdef public dict busy

@@ -58,6 +58,7 @@ def bytes_of(message: "Buffer", what: str) -> bytes:
 
 Notification = Verdict(NOTIFICATION, -1, None)
 """The message answers nothing and asks nothing: it is for the subscribers."""
+NEXT_REPLY = Verdict(REPLY, -1, None)
 
 
 class Correlator:
@@ -183,7 +184,7 @@ class InOrder(Correlator):
 
     def classify(self, message: bytes) -> Verdict:
         """Every message is the oldest request's reply; with none in flight, a notification."""
-        return Verdict(REPLY, -1, None)
+        return NEXT_REPLY
 
 
 class Tagged(Correlator):
