@@ -1,6 +1,8 @@
 import cython
 
+from mboxio._base.request cimport Request
 from mboxio._queue.queue cimport Queue
+from mboxio._queue.window cimport Window
 from mboxio.controllers.virtio_rpmsg.endpoints cimport Endpoint
 from mboxio.driver.base_channel cimport BaseChannel
 from mboxio.driver.controller cimport Controller, Outcome, Probe
@@ -31,15 +33,20 @@ cdef class RpmsgTraffic(Controller):
     cdef public long long status_ns
     cdef public int status_at
     cdef public list handles, unsent
+    cdef public Endpoint latest
     cdef public Outcome gone
 
-    @cython.locals(rings=RpmsgLink, endpoint=Endpoint, source=cython.longlong, head=int)
+    @cython.locals(endpoint=Endpoint)
+    cpdef bint check(self, BaseChannel channel, bytes message) except -1
+    @cython.locals(rings=RpmsgLink, endpoint=Endpoint, source=cython.longlong, head=int, is_host=bint)
     cpdef Outcome send(self, BaseChannel channel, long long handle, bytes message)
     @cython.locals(armed=Armed, rings=RpmsgLink)
     cdef bint must_ring(self, int queue) except -1
     cpdef void service(self, queue, str why) except *
-    @cython.locals(rings=RpmsgLink, head=int, done=list)
+    @cython.locals(done=list, returned=bint)
     cdef bint progress(self) except -1
+    @cython.locals(rings=RpmsgLink, head=int, handle=cython.longlong)
+    cdef bint reap(self, list done) except -1
     @cython.locals(rings=RpmsgLink, left=int, message=bytes)
     cdef void drain(self) except *
     @cython.locals(endpoint=Endpoint, channel=BaseChannel)
@@ -49,3 +56,11 @@ cdef class RpmsgTraffic(Controller):
     cdef bint ring_surely(self, int queue) except -1
     @cython.locals(now_ns=cython.longlong, rings=RpmsgLink)
     cdef bint same_life(self) except -1
+
+
+@cython.locals(
+    window=Window, request=Request, asked=Endpoint, channel=BaseChannel, latest=cython.longlong, handle=cython.longlong
+)
+cdef void take_answer(
+    RpmsgTraffic traffic, long long source, long long number, bytes message
+) except *

@@ -67,6 +67,7 @@ class RpmsgTraffic(Controller):
         self.bells = Bells(options.mbox, options.bells, options.bell_shift)
         self.endpoints = Endpoints()
         self.addresses = self.endpoints.by_address
+        self.latest: Endpoint | None = None  # the endpoint that was spoken to last
         self.is_host = options.role == "host"
         self.heeds_silence = options.heed_silence
         self.by_source = options.replies == "source"
@@ -100,7 +101,8 @@ class RpmsgTraffic(Controller):
 
     def check(self, channel: DriverChannel, message: bytes) -> None:
         """Refuse a message to an endpoint whose address nobody told."""
-        if self.up and channel.context is not None and channel.context.remote == UNKNOWN:
+        endpoint: Endpoint | None = channel.context
+        if self.up and endpoint is not None and endpoint.remote == UNKNOWN:
             known = ", ".join(self.endpoints.known()) or "none"
             raise WrongMessage(
                 f"service {channel.name!r} has no address now: it was not announced in this life, "
@@ -112,6 +114,7 @@ class RpmsgTraffic(Controller):
         """See `Controller.send`."""
         rings: RpmsgLink = self.rings
         endpoint: Endpoint = channel.context
+        is_host = self.is_host
         if not self.linked:
             return self.gone
         if endpoint.remote == UNKNOWN:
@@ -122,17 +125,20 @@ class RpmsgTraffic(Controller):
             source = SOURCE_FIRST + handle % SOURCE_SPAN
         try:
             head = rings.send(source, endpoint.remote, message)
+            if head < 0 and is_host:  # looks for replies take no buffers back
+                self.progress()
+                head = rings.send(source, endpoint.remote, message)
         except MessageTooLong:  # the host's buffers are smaller than it said
             self.tx_done(self.queue, [handle], errno.EMSGSIZE)
             return SENT
         if head < 0:
-            return Busy("tx_done") if self.is_host else Busy("at", at_ns=self.now_ns() + LOOK_NS)
-        if self.is_host:
+            return Busy("tx_done") if is_host else Busy("at", at_ns=self.now_ns() + LOOK_NS)
+        if is_host:
             self.handles[head] = handle
         else:
             self.tx_done(self.queue, [handle])
-        if self.must_ring(1 if self.is_host else 0):
-            self.ring_surely(1 if self.is_host else 0)
+        if self.must_ring(1 if is_host else 0):
+            self.ring_surely(1 if is_host else 0)
             self.rang(channel)
         return SENT
 
@@ -175,7 +181,8 @@ class RpmsgTraffic(Controller):
             self.armed.disarm()
             self.is_armed = False
         try:
-            self.progress()
+            if not self.queue.only_replies:  # else `send` takes buffers back, when none is left
+                self.progress()
             self.drain()
         except RemoteError:
             if self.spoilt():
@@ -185,20 +192,30 @@ class RpmsgTraffic(Controller):
             self.undisturbed(self.announce)
 
     def progress(self) -> bool:
-        """Report the messages whose buffers came back. Announcements have no handle."""
-        rings: RpmsgLink = self.rings
+        """Report the messages whose buffers came back; False: there is nothing to report."""
         done: list[int] = []
+        returned = False
         try:
-            while True:
-                head = rings.sent()
-                if head < 0:
-                    break
-                if self.handles[head] != NO_HANDLE:
-                    done.append(self.handles[head])
+            while self.reap(done):
+                returned = True
         finally:  # also those before a lie
-            if done:
+            if returned:
                 self.queue.take_tx_done(done, 0)
         return bool(done)
+
+    def reap(self, done: list[int]) -> bool:
+        """Take back a buffer, and append the handle of its message; False: there was none.
+
+        Announcements have no handle, and a request that was answered is TX done already.
+        """
+        rings: RpmsgLink = self.rings
+        head = rings.sent()
+        if head < 0:
+            return False
+        handle = self.handles[head]
+        if handle != NO_HANDLE and self.queue.window.find(handle) is not None:
+            done.append(handle)
+        return True
 
     def drain(self) -> None:
         """Take what came, up to one ring, and give the buffers back together."""
@@ -218,8 +235,11 @@ class RpmsgTraffic(Controller):
 
     def deliver(self, source: int, destination: int, message: bytes) -> None:
         """Hand up one message."""
-        endpoint: Endpoint | None = self.addresses.get(destination)
+        endpoint: Endpoint | None = self.latest
+        if endpoint is None or endpoint.address != destination:
+            endpoint = self.addresses.get(destination)
         if endpoint is not None and endpoint.channel is not None:
+            self.latest = endpoint
             if endpoint.remote == UNKNOWN:
                 endpoint.remote = source  # it spoke first
             channel: Any = endpoint.channel
@@ -230,24 +250,8 @@ class RpmsgTraffic(Controller):
         elif destination == NAME_SERVICE:
             self.undisturbed(self.announced, message)
         elif self.by_source and SOURCE_FIRST <= destination < SOURCE_FIRST + SOURCE_SPAN:
-            self.take_answer(source, destination - SOURCE_FIRST, message)
+            take_answer(self, source, destination - SOURCE_FIRST, message)
         elif self.strays is not None:
-            self.strays.counts.unknown += 1
-
-    def take_answer(self, source: int, number: int, message: bytes) -> None:
-        """Hand up the reply to the request that was sent from an address of its own."""
-        window = self.queue.window
-        latest: int = ((window.next_seq + 1) << window.shift) - 1
-        handle = latest - latest % SOURCE_SPAN + number
-        if handle > latest:
-            handle -= SOURCE_SPAN
-        request = window.find(handle)
-        for endpoint in self.endpoints.by_name.values():
-            channel: Any = endpoint.channel
-            if endpoint.remote == source and channel is not None:
-                channel.take_completion(handle, 0, message)
-                return
-        if request is None and self.strays is not None:
             self.strays.counts.unknown += 1
 
     # -- looking, sleeping
@@ -295,3 +299,25 @@ class RpmsgTraffic(Controller):
             return True
         suspect(sys.exception())
         return False
+
+
+def take_answer(traffic: RpmsgTraffic, source: int, number: int, message: bytes) -> None:
+    """Hand up the reply to a request that was sent from an address of its own."""
+    window: Any = traffic.queue.window
+    latest: int = ((window.next_seq + 1) << window.shift) - 1
+    handle: int = latest - latest % SOURCE_SPAN + number
+    if handle > latest:
+        handle -= SOURCE_SPAN
+    request = window.find(handle)
+    if request is not None:
+        channel: Any = request._owner._channel
+        asked: Endpoint = channel.context
+        if asked.remote == source:
+            channel.take_completion(handle, 0, message)
+            return
+    for endpoint in traffic.endpoints.by_name.values():
+        if endpoint.remote == source and endpoint.channel is not None:
+            endpoint.channel.take_completion(handle, 0, message)
+            return
+    if traffic.strays is not None:
+        traffic.strays.counts.unknown += 1
