@@ -69,6 +69,10 @@ def _peer(peer: str, way: str = "sleep") -> dict[str, Any]:
     return {"peer": peer, "way": way}
 
 
+def _rpmsg(way: str, replies: str) -> dict[str, Any]:
+    return {"peer": "mboxio_rpmsg", "way": way, "remote": "python", "replies": replies}
+
+
 LOADS = tuple(
     Row(f"{title}, {in_flight} in flight", {"size_bytes": size_bytes, "in_flight": in_flight})
     for size_bytes, title in ((32, "32 B"), (4096, "4 KiB"))
@@ -116,6 +120,14 @@ GROWTH = (
     Row("16 clients", {"clients": 16}),
 )
 
+DEPTH = 16
+"""Descriptors of an RPMsg ring as boards have them."""
+
+RPMSG = (
+    Column("shm", _mboxio("spin", "python")),
+    Column(f"virtio-rpmsg, replies=order:{DEPTH}", _rpmsg("spin", f"order:{DEPTH}")),
+    Column("virtio-rpmsg, replies=source", _rpmsg("spin", "source")),
+)
 TABLES = (
     Table("spinning", "Both sides spin, a CPU each", SPINNING, LOADS),
     Table("sleeping", "Both sides sleep, a CPU each", SLEEPING, LOADS),
@@ -128,5 +140,15 @@ TABLES = (
         (Column("mboxio, C remote", _mboxio("spin", "c")),),
         GROWTH,
         common={"in_flight": 32},
+    ),
+    Table(
+        "rpmsg",
+        "RPMsg's rings and mboxio's own, Python remotes that spin",
+        RPMSG,
+        (
+            Row("32 B, 1 in flight", {}),
+            Row(f"32 B, {DEPTH} in flight", {"in_flight": DEPTH}),
+        ),
+        common={"depth": DEPTH},
     ),
 )

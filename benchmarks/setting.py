@@ -25,6 +25,7 @@ class Setting:
         in_flight: requests sent before the first reply is awaited.
         cpus: where host and remote run; both may be the same.
         channels, depth, clients: of mboxio only.
+        replies: over RPMsg, how a reply is tied to its request.
         rounds: how many times it is measured.
         round_s: how long one of them takes.
     """
@@ -40,6 +41,7 @@ class Setting:
     channels: int = 1
     depth: int = 32
     clients: int = 1
+    replies: str = ""
     rounds: int = 5
     round_s: float = 0.06
 
@@ -63,6 +65,7 @@ class Setting:
         """A name that no other setting of a run has."""
         parts = [self.peer, self.way, self.remote, "pure" if self.pure else ""]
         parts.append("map" if self.mapped else "")
+        parts.append(self.replies)
         parts += [f"{self.size_bytes}B", f"{self.in_flight}", "" if self.apart else "together"]
         for name, usual in (("channels", 1), ("depth", 32), ("clients", 1)):
             if (value := getattr(self, name)) != usual:

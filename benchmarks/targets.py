@@ -121,6 +121,13 @@ def outcomes(results: Results) -> Iterator[Outcome]:
         if row.title in ("64 channels", "depth 1024, 1024 in flight", "16 clients"):
             what = f"a request with {row.title}, against one channel"
             yield ratio(what, cell("growth", row.title, C), first, 1.3)
+    rpmsg = tables["rpmsg"]
+    base, *others = rpmsg.columns
+    for row in rpmsg.rows:
+        shm = cell("rpmsg", row.title, base.title)
+        for column in others:
+            what = f"spinning, {row.title}: {column.title}, against shm"
+            yield ratio(what, cell("rpmsg", row.title, column.title), shm, 2)
     memory = results.others.get("memory")
     yield Outcome("memory of a request in flight", memory, 300, "bytes")
     idle = results.others.get("idle")

@@ -59,34 +59,39 @@ def address(setting: Setting) -> str:
 
 
 def blocking(setting: Setting) -> list[float]:
-    """Bursts by a blocking client; several channels or clients take turns."""
-    message = bytes(setting.size_bytes)
+    """Bursts by blocking clients."""
     with mboxio.connect(address(setting)) as connection:
         clients = [
             connection.client(name, backlog=setting.in_flight)
             for name in connection._host.channels
             for _ in range(setting.clients)
         ]
+        return time_clients(setting, clients)
 
-        def one_by_one(bursts: int) -> None:
-            request = clients[0].request
-            for _ in range(bursts):
-                request(message)
 
-        def many(bursts: int) -> None:
-            verbs = [clients[i % len(clients)].submit for i in range(setting.in_flight)]
-            for _ in range(bursts):
-                for request in [submit(message) for submit in verbs]:
-                    request.result()
+def time_clients(setting: Setting, clients: list[mboxio.Client]) -> list[float]:
+    """Time bursts for which several channels or clients take turns."""
+    message = bytes(setting.size_bytes)
 
-        def mapped(bursts: int) -> None:
-            messages = [message] * (setting.in_flight * bursts)
-            for _ in clients[0].map(messages, window=setting.in_flight):
-                pass
+    def one_by_one(bursts: int) -> None:
+        request = clients[0].request
+        for _ in range(bursts):
+            request(message)
 
-        if setting.mapped:
-            return time_rounds(setting, mapped)
-        return time_rounds(setting, one_by_one if setting.in_flight == 1 else many)
+    def many(bursts: int) -> None:
+        verbs = [clients[i % len(clients)].submit for i in range(setting.in_flight)]
+        for _ in range(bursts):
+            for request in [submit(message) for submit in verbs]:
+                request.result()
+
+    def mapped(bursts: int) -> None:
+        messages = [message] * (setting.in_flight * bursts)
+        for _ in clients[0].map(messages, window=setting.in_flight):
+            pass
+
+    if setting.mapped:
+        return time_rounds(setting, mapped)
+    return time_rounds(setting, one_by_one if setting.in_flight == 1 else many)
 
 
 async def on_loop(setting: Setting) -> list[float]:

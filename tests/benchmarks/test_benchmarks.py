@@ -122,6 +122,7 @@ def test_measuring() -> None:
     """One short round each, with far sides in C and in Python."""
     host, remote = sorted(os.sched_getaffinity(0))[-2:]
     common = {"pure": _build.name() == "pure", "rounds": 1, "round_s": 0.001, "in_flight": 4}
+    common["replies"] = "source"
     settings = [
         Setting(peer, way, remote_kind, cpus=cpus, **common)  # type: ignore[arg-type]
         for peer, way, remote_kind, cpus in (
@@ -129,6 +130,7 @@ def test_measuring() -> None:
             ("mboxio_shm", "spin", "c", (host, remote)),
             ("mboxio_shm", "sleep", "c", (host, host)),
             ("mboxio_shm", "asyncio", "python", (host, host)),
+            ("mboxio_rpmsg", "spin", "python", (host, remote)),
             ("seqpacket", "sleep", "", (host, host)),
         )
     ]
