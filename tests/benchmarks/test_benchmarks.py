@@ -121,8 +121,8 @@ def programs() -> None:
 def test_measuring() -> None:
     """One short round each, with far sides in C and in Python."""
     host, remote = sorted(os.sched_getaffinity(0))[-2:]
-    common = {"pure": _build.name() == "pure", "rounds": 1, "round_s": 0.001, "in_flight": 4}
-    common["replies"] = "source"
+    pure = _build.name() == "pure"
+    common = {"pure": pure, "rounds": 1, "round_s": 0.001, "in_flight": 4, "replies": "source"}
     settings = [
         Setting(peer, way, remote_kind, cpus=cpus, **common)  # type: ignore[arg-type]
         for peer, way, remote_kind, cpus in (
