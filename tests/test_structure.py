@@ -53,12 +53,13 @@ each_augmented = pytest.mark.parametrize("path", AUGMENTED, ids=name_of)
 GROUND = ["errors", "_build", "_limits", "_base", "_os"]
 CORE = [*GROUND, "driver", "_queue", "_pump", "_host"]
 MEMORY = [
-    *(*GROUND, "regions", "regions.probes", "ring", "local", "virtio", "rpmsg", "rpmsg.looking")
+    *(*GROUND, "regions", "regions.probes", "regions.finding", "regions.views"),
+    *("ring", "local", "virtio", "rpmsg", "rpmsg.looking"),
 ]
 DRIVERS = [
     *MEMORY,
     *("driver", "_queue", "controllers", "controllers.acpm"),
-    *("controllers.rpmsg", "controllers.virtio_rpmsg"),
+    *("controllers.rpmsg", "controllers.virtio_rpmsg", "controllers.firmware_rings"),
 ]
 CAPTURE = [*MEMORY, "capture", "recording"]
 LOOKUP = [*GROUND, "devicetree", "address"]

@@ -31,9 +31,7 @@ class FrontEnd:
         self.backend = VhostUser(theirs)
         services = Services(NUM)
         services.declare("echo", address=0x400)
-        self.processor = Processor(
-            services, self.backend.ready, self.backend.join, self.backend.ring
-        )
+        self.processor = Processor(services, self.backend)
         self.memory = os.memfd_create("guest")
         os.truncate(self.memory, SIZE)
         self.kicks = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(2)]

@@ -53,12 +53,12 @@ cdef class RingController(Controller):
     cdef bint progress(self, Lane lane) except -1
     @cython.locals(consumer=Consumer, message=bytes)
     cpdef void drain(self, Lane lane, int left) except *
-    cdef bint hand_up(self, Lane lane, int kind, long long tag, bytes message) except -1
-    @cython.locals(channel=BaseChannel)
-    cdef bint deliver(self, Lane lane, int kind, long long tag, bytes message) except -1
     @cython.locals(lane=Lane, known=Queue, sure=bint)
     cpdef bint arm(self, queue) except -1
 
 
+cdef bint hand_up(Lane lane, int kind, long long tag, bytes message) except -1
+@cython.locals(channel=BaseChannel)
+cdef bint deliver(Lane lane, int kind, long long tag, bytes message) except -1
 @cython.locals(latest=cython.longlong, handle=cython.longlong)
 cdef long long whole(Lane lane, long long tag) except? -1

@@ -252,7 +252,7 @@ class RingController(Controller):
             lane.queue.take_oldest_done(consumed, 0)
         try:
             for kind, tag, message in taken:
-                self.hand_up(lane, kind, tag, message)
+                hand_up(lane, kind, tag, message)
         finally:
             lane.consumer.release()
         if lie is not None:
@@ -287,32 +287,9 @@ class RingController(Controller):
                 if message is None:
                     return
                 left -= 1
-                self.hand_up(lane, consumer.kind, consumer.tag, message)
+                hand_up(lane, consumer.kind, consumer.tag, message)
         finally:
             consumer.release()  # also after a lie: what was taken before it is the remote's again
-
-    def hand_up(self, lane: Lane, kind: int, tag: int, message: bytes) -> None:
-        """Hand up a message that was taken."""
-        if not lane.framed:
-            lane.channel.take_message(message)
-        elif kind == REPLY:
-            lane.channel.take_completion(whole(lane, tag), 0, message)
-        else:
-            self.deliver(lane, kind, tag, message)
-
-    def deliver(self, lane: Lane, kind: int, tag: int, message: bytes) -> None:
-        """Hand up a message that is not an ordinary reply."""
-        channel = lane.channel
-        if kind == MESSAGE:
-            channel.notify(message)
-        elif kind == REQUEST:
-            channel.take_batch((RemoteRequest(tag, message),))
-        else:
-            if len(message) < STATUS_BYTES:
-                raise RemoteError(f"the remote lied: an error reply of {len(message)} bytes")
-            # An error reply with status 0 is an error all the same.
-            status = int.from_bytes(message[:STATUS_BYTES], "little", signed=True) or errno.EIO
-            channel.take_completion(whole(lane, tag), status, message[STATUS_BYTES:])
 
     def arm(self, queue: DriverQueue) -> bool:
         """See `Controller.arm`."""
@@ -346,6 +323,31 @@ def shortcut(controller: RingController, lane: Lane) -> Shortcut | None:
     if not both_ways or lane.queue.polls_tx or lane.queue.gap_ns:
         return None
     return RingShortcut(controller, lane)
+
+
+def hand_up(lane: Lane, kind: int, tag: int, message: bytes) -> None:
+    """Hand up a message that was taken."""
+    if not lane.framed:
+        lane.channel.take_message(message)
+    elif kind == REPLY:
+        lane.channel.take_completion(whole(lane, tag), 0, message)
+    else:
+        deliver(lane, kind, tag, message)
+
+
+def deliver(lane: Lane, kind: int, tag: int, message: bytes) -> None:
+    """Hand up a message that is not an ordinary reply."""
+    channel = lane.channel
+    if kind == MESSAGE:
+        channel.notify(message)
+    elif kind == REQUEST:
+        channel.take_batch((RemoteRequest(tag, message),))
+    else:
+        if len(message) < STATUS_BYTES:
+            raise RemoteError(f"the remote lied: an error reply of {len(message)} bytes")
+        # An error reply with status 0 is an error all the same.
+        status = int.from_bytes(message[:STATUS_BYTES], "little", signed=True) or errno.EIO
+        channel.take_completion(whole(lane, tag), status, message[STATUS_BYTES:])
 
 
 def whole(lane: Lane, tag: int) -> int:

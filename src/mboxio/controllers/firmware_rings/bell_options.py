@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from mboxio.controllers.firmware_rings.bells import (
     Bell,
@@ -14,9 +14,6 @@ from mboxio.controllers.firmware_rings.bells import (
 from mboxio.errors import AddressError
 from mboxio.regions.access import number
 from mboxio.regions.region import Region
-
-if TYPE_CHECKING:
-    from mboxio.controllers.firmware_rings.options import RingsOptions
 
 __all__ = ["bell_of", "parse_bell"]
 
@@ -30,6 +27,21 @@ FORMS = re.compile(
     r"|(?P<wire>(?:serial|unix):(?P<path>.+))",
     re.ASCII,
 )
+
+
+class Ringing(Protocol):
+    """What `RingsOptions` say of doorbells."""
+
+    @property
+    def at(self) -> str: ...
+    @property
+    def bell(self) -> str: ...
+    @property
+    def bell_at(self) -> str: ...
+    @property
+    def mbox(self) -> str: ...
+    @property
+    def mbox_channel(self) -> str: ...
 
 
 def parse_bell(text: str) -> re.Match[str] | None:
@@ -53,7 +65,7 @@ def parse_bell(text: str) -> re.Match[str] | None:
 
 
 def bell_of(
-    options: "RingsOptions",
+    options: Ringing,
     region: Region,
     connect: Callable[[str], Any] | None,
     heard: Callable[[bytes], object],
@@ -83,7 +95,7 @@ def bell_of(
     return RegisterBell(register_at(options, address), value)
 
 
-def register_at(options: "RingsOptions", address: int) -> str:
+def register_at(options: Ringing, address: int) -> str:
     """Return the region of one register: over ``bell_at``, or the access path of the memory.
 
     Raises:
