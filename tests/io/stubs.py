@@ -20,6 +20,9 @@ class Stub:
         folder: where the socket is made; None: it listens on TCP.
     """
 
+    scheme = ""
+    options = ""
+
     def __init__(self, folder: Path | None) -> None:
         self.words: dict[int, int] = {}
         self.fifo: deque[int] = deque()
@@ -69,6 +72,11 @@ class Stub:
                     pass
             self.peer = None
 
+    @property
+    def address(self) -> str:
+        """How a region of it is addressed, as far as the ``@``."""
+        return f"{self.scheme}:{self.path}{self.options}"
+
     def serve(self, peer: socket.socket) -> None:
         """Answer until the client goes."""
         raise NotImplementedError
@@ -92,6 +100,7 @@ class Stub:
 class FakeQtest(Stub):
     """Speaks as QEMU does: narrow accesses of registers are lost, interrupts come in between."""
 
+    scheme = "qtest"
     order = "little"
     after = b""  # sent after each answer
     on_write: Callable[[int, int], object] | None = None
@@ -160,6 +169,7 @@ HANG_UP = b"\0hang up"
 class FakeGdb(Stub):
     """A stub with every trap that was met: see the fields."""
 
+    scheme = "gdb"
     physical_offered = True
     physical_works = True
     drops_writes = True  # with an OK, unless physical addresses were chosen

@@ -265,7 +265,7 @@ def test_without_its_commands_it_is_said_what_it_wants(probe: BlackMagic) -> Non
         (",attach=1", "refuses attach=1: 'E01'$"),
         (",attach=x", "'x' is no number"),
         (",monitor=", "monitor=COMMAND and attach=N say"),
-        (",mon=x", "no option 'mon=x'; there are: verify, step, monitor, attach"),
+        (",mon=x", "no option 'mon=x'; there are: verify, step, run, monitor, attach"),
     ],
 )
 def test_a_command_that_is_refused(probe: BlackMagic, commands: str, text: str) -> None:

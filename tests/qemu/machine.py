@@ -19,7 +19,7 @@ START_S = 50.0
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine that stands still: nothing of a guest ever runs.
+    """A machine that stands still: nothing of a guest runs until somebody lets it.
 
     Args:
         qtest, gdb: where its sockets are, as a region is addressed.
@@ -46,12 +46,13 @@ class Machine:
 
 
 @contextlib.contextmanager
-def running(machine: str, folder: Path | None = None) -> Iterator[Machine]:
+def running(machine: str, folder: Path | None = None, program: bytes = b"") -> Iterator[Machine]:
     """Start a machine, and stop it afterwards.
 
     Args:
         machine: its name for QEMU.
         folder: where its sockets are; None: in one of its own, which is removed afterwards.
+        program: what lies at address 0 from the start.
 
     QEMU gets sockets that listen already, so whoever connects waits in line until it has come up.
     """
@@ -65,6 +66,9 @@ def running(machine: str, folder: Path | None = None) -> Iterator[Machine]:
         try:
             options = ["-machine", machine, "-accel", "tcg", "-S", "-display", "none"]
             options += ["-nodefaults", "-serial", "null", "-qtest-log", "none"]
+            if program:
+                (folder / "program").write_bytes(program)
+                options += ["-device", f"loader,file={folder}/program,addr=0,force-raw=on"]
             for name, listening in sockets.items():
                 options += [
                     "-chardev",

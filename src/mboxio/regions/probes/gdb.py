@@ -1,8 +1,9 @@
 """Memory and registers through a debugger's stub, by the GDB remote serial protocol.
 
 J-Link, OpenOCD, pyOCD and QEMU (``-gdb``) all speak it. The packets are those of GDB's manual,
-appendix "GDB Remote Serial Protocol". The stub stops the processor that it debugs; nothing here
-lets it run on, not even closing the connection.
+appendix "GDB Remote Serial Protocol". The stub stops the processor that it debugs. Without
+``run=yes`` nothing here lets it run on, not even closing the connection; with it, the processor
+stands still for each access and runs in between.
 
 Accesses are exact: always one aligned word. Stubs take other lengths and make several accesses of
 them, or none, without an error.
@@ -10,39 +11,41 @@ them, or none, without an error.
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from mboxio._base.texts import REMOTE_MAX, remote_text
+from mboxio._base.texts import remote_text
 from mboxio.errors import AddressError, RemoteError, RemoteGone
 from mboxio.regions.access import number, options
 from mboxio.regions.probes.far_region import RemoteRegion
 from mboxio.regions.probes.gdb_step import STEP_EXCHANGES, Processor
-from mboxio.regions.probes.link import ANSWER_S, UNASKED, Link
-from mboxio.regions.probes.packets import Packets, body_of, framed
+from mboxio.regions.probes.gdb_talk import GdbTalk
+from mboxio.regions.probes.link import ANSWER_S
+from mboxio.regions.probes.packets import Packets
 
 __all__ = ["Gdb", "GdbRegion", "open_gdb"]
 
-OUTPUT = re.compile(rb"O[0-9a-fA-F]*")
-STRAY = re.compile(rb"O[0-9a-fA-F]*|[TSWX][0-9a-fA-F]{2}.*", re.DOTALL)
-"""Console output and reports of the processor, which may come between question and answer."""
-
 REFUSAL = re.compile(rb"E[0-9a-fA-F]{2}|E\..*", re.DOTALL)
 WORD = re.compile(rb"[0-9a-fA-F]{8}")
-REPEATS_MAX = 3
-PACKET_BYTES = 96
-"""To take a packet or an acknowledgement costs as much as these."""
 
 COMMANDS = ("monitor", "attach")
 """Options that are carried out in the order given, each time a connection is made."""
+RUN = ",run=yes"
+"""Behind them, where the processor is to run between accesses."""
+BREAKS = 2
+"""To stop it and to let it run costs about as much as to access so many words."""
 NO_TARGET = b"EFF"
 
+Ask = Callable[[bytes], bytes]
+"""Asks the stub; see `GdbTalk.ask`."""
 
-class Gdb(Link):
+
+class Gdb(GdbTalk):
     """A debugger's stub; `Gdb.share` connects.
 
     Args:
         where: ``HOST:PORT``, or the path of a socket or of a serial port; ``,monitor=COMMAND`` and
-            ``,attach=N`` after it are carried out before anything else.
+            ``,attach=N`` after it are carried out before anything else, and with ``,run=yes`` at
+            the end the processor runs between accesses.
     """
 
     scheme = "gdb"
@@ -50,14 +53,11 @@ class Gdb(Link):
     how_to_start = "start the probe's GDB server, or QEMU with -gdb tcp:127.0.0.1:PORT"
 
     def __init__(self, where: str) -> None:
-        self.acks = True
-        self.acknowledges = False  # the stub has been seen to
         self.choosing = threading.Lock()
         # How accesses are made, for all regions of now: by the stub, or by the processor.
         self.regions = 0
         self.processor: Processor | None = None
         self.physical = False
-        self.console = ""
         super().__init__(where)
 
     @classmethod
@@ -78,7 +78,9 @@ class Gdb(Link):
                 in this one; or it is a QEMU whose stub would drop writes to registers.
         """
         with self.choosing:
-            if not self.regions:
+            if self.lets_run and step is not None:
+                raise AddressError(f"gdb:{self.where}: a processor that runs makes no steps")
+            if not self.regions and not self.lets_run:
                 with self.within(ANSWER_S):
                     self._choose(step)
             elif step != (self.processor and self.processor.scratch):
@@ -95,12 +97,16 @@ class Gdb(Link):
             return  # there is nothing to put in order any more, or it is the parent's affair
         with self.choosing:
             self.regions -= 1
-            if self.regions or self.processor is None:
+            if self.regions:
                 return
             processor, self.processor = self.processor, None
             try:
                 with self.within(ANSWER_S):
-                    processor.restore()
+                    if processor is not None:
+                        processor.restore()
+                    if self.lets_run:
+                        with self.talking():
+                            self.let_run()
             except (RemoteError, RemoteGone):
                 return  # it ended meanwhile
 
@@ -113,6 +119,20 @@ class Gdb(Link):
     def greet(self) -> None:
         """See `Link.greet`."""
         self.packets = Packets(self.received)
+        try:
+            self._begin()
+            if self.where.endswith(RUN):
+                self.ask(b"Hc-1")  # all of its threads; who knows no threads does not know this
+                self._look_at(physical=True)
+                self.lets_run = True
+                with self.talking():
+                    self.let_run()
+        except AddressError:
+            self.lets_run = self.where.endswith(RUN)
+            self.end("was left")
+            raise
+
+    def _begin(self) -> None:
         self.ask(b"qSupported")
         # As every GDB does: some stubs refuse memory until they have heard one of these. While
         # packets are acknowledged, a report more or less does no harm.
@@ -177,107 +197,42 @@ class Gdb(Link):
         """
         if self.processor is not None:
             return self.processor.load(address)
-        answer = self.ask(b"m%x,%x" % (address, width))
-        if not WORD.fullmatch(answer):
-            raise RemoteError(f"gdb:{self.where}: reading {address:#x} failed: {_text(answer)}")
-        return int.from_bytes(bytes.fromhex(answer.decode()), "little")
+        return self._load(self.ask, address)
 
     def write(self, address: int, value: int, width: int) -> None:
         """Write one aligned word; errors as for `read`."""
         if self.processor is not None:
             self.processor.store(address, value)
+        else:
+            self._store(self.ask, address, value)
+
+    def read_words(self, address: int, count: int) -> list[int]:
+        """Read words, each once, in ascending order; a processor that runs stands still once."""
+        if not self.lets_run or not count:
+            return super().read_words(address, count)
+        with self.talking(count + BREAKS), self.standing():
+            return [self._load(self.exchange, address + 4 * index) for index in range(count)]
+
+    def write_words(self, address: int, words: Sequence[int]) -> None:
+        """Write words, each once, in ascending order; a processor that runs stands still once."""
+        if not self.lets_run or not words:
+            super().write_words(address, words)
             return
-        data = value.to_bytes(width, "little").hex().encode()
-        answer = self.ask(b"M%x,%x:%s" % (address, width, data))
+        with self.talking(len(words) + BREAKS), self.standing():
+            for index, word in enumerate(words):
+                self._store(self.exchange, address + 4 * index, word)
+
+    def _load(self, ask: Ask, address: int) -> int:
+        answer = ask(b"m%x,4" % address)
+        if not WORD.fullmatch(answer):
+            raise RemoteError(f"gdb:{self.where}: reading {address:#x} failed: {_text(answer)}")
+        return int.from_bytes(bytes.fromhex(answer.decode()), "little")
+
+    def _store(self, ask: Ask, address: int, value: int) -> None:
+        data = value.to_bytes(4, "little").hex().encode()
+        answer = ask(b"M%x,4:%s" % (address, data))
         if answer != b"OK":
             raise RemoteError(f"gdb:{self.where}: writing {address:#x} failed: {_text(answer)}")
-
-    # -- conversation
-
-    def ask(self, packet: bytes, stops: bool = False) -> bytes:
-        """Send a packet and return its answer, ``b""`` if the stub does not know it.
-
-        Args:
-            packet: without frame and checksum.
-            stops: the answer is a report that the processor stands still again.
-
-        Raises:
-            RemoteGone: the connection is lost, or does not speak this protocol.
-        """
-        question = framed(packet)
-        with self.talking():
-            self._overhear()
-            early = self.packets.inside
-            self.say(question, 1)
-            answer = self._answer(question, OUTPUT if stops else STRAY, early)
-            self.answered()
-            return answer
-
-    def _answer(self, question: bytes, stray: re.Pattern[bytes], early: bool) -> bytes:
-        """Take packets up to the answer; what arrived damaged, here or there, is sent again.
-
-        Args:
-            stray: what may come before it.
-            early: the next packet began before the question was asked, so it is no answer.
-        """
-        heard = not self.acks  # the stub has acknowledged the question
-        repeats = 0
-        while True:
-            said = self.packets.take()
-            if said is None:
-                self.hear()
-                continue
-            self.cost_bytes += PACKET_BYTES
-            if said == b"+":
-                heard = self.acknowledges = True
-            elif said == b"-":
-                if not heard:
-                    repeats = self._once_more(repeats)
-                    self.send(question)
-            elif said.startswith(b"$"):
-                body = self._body(said)
-                if body is None:
-                    repeats = self._once_more(repeats)
-                elif not self._is(stray, body) and (heard or not self.acknowledges):
-                    if early:
-                        raise self.end(UNASKED)
-                    return body
-                early = False
-
-    def _overhear(self) -> None:
-        """Take what came unasked, so that it is not taken for the next answer."""
-        for _ in self.arrived():
-            while (said := self.packets.take()) is not None:
-                self.cost_bytes += PACKET_BYTES
-                if not said.startswith(b"$"):
-                    continue
-                body = self._body(said)
-                certain = self.acks and self.acknowledges
-                if not certain and (body is None or not self._is(STRAY, body)):
-                    # Another may be under way, and nothing would tell it from an answer. With
-                    # acknowledgements, answers are behind the one of their question.
-                    raise self.end(UNASKED)
-
-    def _body(self, frame: bytes) -> bytes | None:
-        """Return what a packet carries, None if it arrived damaged; the stub is told."""
-        body = body_of(frame)
-        if self.acks:
-            self.send(b"-" if body is None else b"+")
-        return body
-
-    def _is(self, stray: re.Pattern[bytes], body: bytes) -> bool:
-        if not stray.fullmatch(body):
-            return False
-        if body.startswith(b"O"):
-            whole = (len(body) - 1) // 2 * 2  # who sends half of a byte means nothing by it
-            text = bytes.fromhex(body[1 : 1 + whole].decode()).decode(errors="replace")
-            self.console = (self.console + text)[-REMOTE_MAX:]
-        return True
-
-    def _once_more(self, repeats: int) -> int:
-        if repeats + 1 == REPEATS_MAX or not self.acks:
-            raise self.end("garbles packets")
-        return repeats + 1
 
 
 class GdbRegion(RemoteRegion):
@@ -324,8 +279,8 @@ class GdbRegion(RemoteRegion):
                 self._verify(offset, words)
 
     def _verify(self, offset: int, words: Sequence[int]) -> None:
-        for index, word in enumerate(words):
-            found = self.read(offset + 4 * index, 4)
+        for index, found in enumerate(self.read_words(offset, len(words))):
+            word = words[index]
             if found != word:
                 raise RemoteError(
                     f"gdb:{self.link.where}: {word:#x} was written to offset"
@@ -351,22 +306,27 @@ def commands(where: str) -> list[tuple[str, str]]:
 def open_gdb(where: str, offset: int, size_bytes: int | None) -> GdbRegion:
     """Open ``gdb:HOST:PORT,verify=yes,step=SCRATCH@address+size``, with or without options.
 
-    ``monitor=COMMAND`` and ``attach=N`` may be among them; see `Gdb`.
+    ``monitor=COMMAND``, ``attach=N`` and ``run=yes`` may be among them; see `Gdb`.
     """
-    place, given = options("gdb", where, ("verify", "step", *COMMANDS))
+    place, given = options("gdb", where, ("verify", "step", "run", *COMMANDS))
     begin = commands(where)
     if not all(value for _, value in begin):
         raise AddressError("gdb: monitor=COMMAND and attach=N say what the probe is to do")
     if size_bytes is None:
         raise AddressError(f"gdb:{where}: say how large it is: gdb:HOST:PORT@ADDRESS+SIZE")
-    if given.get("verify", "no") not in ("yes", "no"):
-        raise AddressError("gdb: verify is yes or no")
+    for each in ("verify", "run"):
+        if given.get(each, "no") not in ("yes", "no"):
+            raise AddressError(f"gdb: {each} is yes or no")
+    runs = given.get("run") == "yes"
     step = number(given["step"]) if "step" in given else None
     if step is not None and step % 4:
         raise AddressError(f"gdb: step={given['step']} is not the address of a word")
+    if step is not None and runs:
+        raise AddressError("gdb: step= is for a processor that stands still, without run=yes")
     if "attach" in given:
         number(given["attach"])
-    link = Gdb.share(place + "".join(f",{name}={value}" for name, value in begin))
+    first = "".join(f",{name}={value}" for name, value in begin)
+    link = Gdb.share(place + first + (RUN if runs else ""))
     try:
         return link.region(offset, size_bytes, verify=given.get("verify") == "yes", step=step)
     finally:
