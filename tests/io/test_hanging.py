@@ -16,11 +16,13 @@ from mboxio import Client, MailboxError, RemoteGone, RequestTimeout
 from mboxio._limits import awaited
 from mboxio.regions.probes import link
 from mboxio.regions.probes.gdb import Gdb
+from mboxio.regions.probes.openocd import OpenOcd
 from mboxio.regions.probes.patience import GRACE_S, SLOWER, Patience
 from mboxio.regions.probes.qtest import Qtest
 from tests.hardening.support import reached, until
+from tests.io.running import FakeOpenOcd, RunningGdb
 from tests.io.stubs import PATIENCE_S, FakeGdb, FakeQtest
-from tests.io.test_hostile_texts import Honest, Peer
+from tests.io.test_hostile_texts import FAKES, Honest, Peer
 from tests.io.test_hostile_texts import reached as reached_by
 
 BLOCK = 0x8000_0000
@@ -28,6 +30,7 @@ READ_STATUS, WRITE, WRITE_STATUS = BLOCK + 0x18, BLOCK + 0x20, BLOCK + 0x38
 EMPTY = 1 << 30
 DEADLINE_S = 0.2
 LONG_S = 1000.0
+AnyStub = FakeQtest | FakeGdb | FakeOpenOcd
 GIVEN_UP = "deadline of a request has passed"
 
 
@@ -39,7 +42,7 @@ class Hang:
         at: the address whose access hangs.
     """
 
-    def __init__(self, stub: FakeQtest | FakeGdb, at: int) -> None:
+    def __init__(self, stub: AnyStub, at: int) -> None:
         self.entered = threading.Event()
         self.go = threading.Event()
         self.stub = stub
@@ -59,18 +62,17 @@ class Hang:
         self.go.set()
 
 
-@pytest.fixture(params=[FakeQtest, FakeGdb])
-def stub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FakeQtest | FakeGdb]:
+@pytest.fixture(params=[FakeQtest, FakeGdb, FakeOpenOcd, RunningGdb])
+def stub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyStub]:
     with request.param(tmp_path) as running:
         running.words.update({READ_STATUS: EMPTY, WRITE_STATUS: EMPTY})
         yield running
 
 
 @pytest.fixture
-def where(stub: FakeQtest | FakeGdb, monkeypatch: pytest.MonkeyPatch) -> str:
+def where(stub: AnyStub, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(link, "ANSWER_S", 60.0)  # what hangs here would hang for long
-    scheme = "qtest" if isinstance(stub, FakeQtest) else "gdb"
-    return f"bcm2835:?at={scheme}:{stub.path}@{BLOCK:#x}%2B0x40"
+    return f"bcm2835:?at={stub.address}@{BLOCK:#x}%2B0x40"
 
 
 def ask(client: Client) -> bytes:
@@ -84,7 +86,7 @@ def submit(client: Client) -> bytes:
 @pytest.mark.parametrize("verb", [ask, submit])
 @pytest.mark.parametrize("at", [WRITE_STATUS, WRITE, READ_STATUS])
 def test_a_request_ends_whose_own_access_hangs(
-    stub: FakeQtest | FakeGdb, where: str, at: int, verb: Callable[[Client], bytes]
+    stub: AnyStub, where: str, at: int, verb: Callable[[Client], bytes]
 ) -> None:
     with mboxio.connect(where) as connection:
         client = connection.client("1")
@@ -113,9 +115,7 @@ def _asks(client: Client) -> bool:
     return True
 
 
-def test_a_request_ends_while_the_access_of_another_one_hangs(
-    stub: FakeQtest | FakeGdb, where: str
-) -> None:
+def test_a_request_ends_while_the_access_of_another_one_hangs(stub: AnyStub, where: str) -> None:
     """The thread of the long one makes the access, and the other one gets the lock from nobody."""
     with mboxio.connect(where) as connection:
         client = connection.client("1")
@@ -134,9 +134,7 @@ def test_a_request_ends_while_the_access_of_another_one_hangs(
         assert isinstance(patient.exception(), RemoteGone)
 
 
-def test_one_in_flight_ends_while_the_service_thread_hangs(
-    stub: FakeQtest | FakeGdb, where: str
-) -> None:
+def test_one_in_flight_ends_while_the_service_thread_hangs(stub: AnyStub, where: str) -> None:
     ended = threading.Event()
     with mboxio.connect(where) as connection:
         client = connection.client("1")
@@ -152,7 +150,7 @@ def test_one_in_flight_ends_while_the_service_thread_hangs(
             request.result()
 
 
-def test_an_awaited_request_ends_behind_a_long_one(stub: FakeQtest | FakeGdb, where: str) -> None:
+def test_an_awaited_request_ends_behind_a_long_one(stub: AnyStub, where: str) -> None:
     async def work() -> None:
         with mboxio.connect(where) as connection:
             async with connection.async_client("1") as client:
@@ -177,7 +175,7 @@ def test_an_awaited_request_ends_behind_a_long_one(stub: FakeQtest | FakeGdb, wh
 
 
 def test_a_request_ends_while_another_connection_hangs_on_the_same_link(
-    stub: FakeQtest | FakeGdb, where: str
+    stub: AnyStub, where: str
 ) -> None:
     other = where.replace("0x80000000", "0x90000000")
     stub.words.update({0x9000_0018: EMPTY, 0x9000_0038: EMPTY})
@@ -196,7 +194,7 @@ def test_a_request_ends_while_another_connection_hangs_on_the_same_link(
             waiting.join(PATIENCE_S)
 
 
-def test_nobody_is_given_up_while_all_have_time(stub: FakeQtest | FakeGdb, where: str) -> None:
+def test_nobody_is_given_up_while_all_have_time(stub: AnyStub, where: str) -> None:
     with mboxio.connect(where) as connection:
         client = connection.client("1")
         hang = Hang(stub, READ_STATUS)
@@ -231,13 +229,13 @@ class Late:
         return -60.0
 
 
-@pytest.mark.parametrize("scheme", [Gdb, Qtest])
+@pytest.mark.parametrize("scheme", [Gdb, Qtest, OpenOcd])
 @pytest.mark.parametrize("slow_s", [0.02, 0.2])
 def test_a_slow_probe_has_time_and_hangs_some_times_later(
-    scheme: type[Gdb | Qtest], slow_s: float
+    scheme: type[Gdb | Qtest | OpenOcd], slow_s: float
 ) -> None:
     late = Late()
-    peer = Peer(Honest(FakeGdb if scheme is Gdb else FakeQtest), [])
+    peer = Peer(Honest(FAKES[scheme]), [])
     with reached_by(peer):
         made = scheme.share("/x")
         region = made.region(0x1000, 0x40)

@@ -18,6 +18,7 @@ from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.regions.probes import gdb_step, link, packets, qtest
 from mboxio.regions.probes.gdb import Gdb, GdbRegion
 from mboxio.regions.probes.link import PIECE_BYTES, RECEIVED_MAX, WORD_RECEIVED_MAX
+from mboxio.regions.probes.openocd import OpenOcd, OpenOcdRegion, open_openocd
 from mboxio.regions.probes.packets import (
     FRAME_BYTES_MAX,
     LINE_BYTES_MAX,
@@ -26,8 +27,11 @@ from mboxio.regions.probes.packets import (
     Packets,
 )
 from mboxio.regions.probes.qtest import IRQS_MAX, Qtest
+from tests.io.running import FakeOpenOcd, RunningGdb
 from tests.io.stubs import FakeGdb, FakeQtest, framed
 
+FAKES: "dict[Any, type[FakeGdb | FakeQtest | FakeOpenOcd]]"
+FAKES = {Gdb: FakeGdb, Qtest: FakeQtest, OpenOcd: FakeOpenOcd}
 EXAMPLES = int(os.environ.get("MBOXIO_TEXTS", "300"))
 ERROR_MAX = 1000
 SCRATCH = 0x9000_0000
@@ -36,18 +40,26 @@ SCRATCH = 0x9000_0000
 class Honest:
     """What a stub would answer, without its thread."""
 
-    def __init__(self, kind: type[FakeGdb | FakeQtest]) -> None:
+    def __init__(self, kind: "type[FakeGdb | FakeQtest | FakeOpenOcd]") -> None:
         self.stub = kind.__new__(kind)
         self.stub.words, self.stub.fifo, self.stub.asked = {}, deque(), []
         self.stub.fifo_at = -1
         if isinstance(self.stub, FakeGdb):
             self.stub.registers = {0: 0x111, 1: 0x222, 15: 0x333, 25: 0x1000000}
+        if isinstance(self.stub, RunningGdb):
+            self.stub.acks, self.stub.rest = True, b""
 
     def answers(self, said: bytes) -> Iterator[bytes]:
         """Yield the answer of each question in what was said."""
         if isinstance(self.stub, FakeQtest):
             for line in said.decode().splitlines():
                 yield self.stub.answer(line.split()).encode() + b"\n"
+        elif isinstance(self.stub, FakeOpenOcd):
+            for line in said.decode().split("\x1a")[:-1]:
+                yield self.stub.verdict(line)
+        elif isinstance(self.stub, RunningGdb):
+            answers = [each for each in self.stub.answers(said) if each]
+            yield from [b"".join(answers)] if answers else []
         elif said.startswith(b"$"):
             yield b"+" + framed(self.stub.answer(said[1:-3].decode()))
 
@@ -141,9 +153,9 @@ def is_word(found: Any) -> bool:
     return found is None or 0 <= found < 1 << 32
 
 
-def use_gdb(peer: Peer, step: int | None) -> None:
+def use_gdb(peer: Peer, step: int | None, more: str = "") -> None:
     with reached(peer):
-        stub: Gdb | None = attempt(peer, lambda: Gdb.share("x:1"))
+        stub: Gdb | None = attempt(peer, lambda: Gdb.share(f"x:1{more}"))
         if stub is None:
             return
         region: GdbRegion | None = attempt(
@@ -174,6 +186,20 @@ def use_qtest(peer: Peer) -> None:
             attempt(peer, machine.catch_up)
         assert len(machine.received) <= LINE_BYTES_MAX + PIECE_BYTES
         assert len(machine.raised) <= IRQS_MAX
+        region.close()
+
+
+def use_openocd(peer: Peer) -> None:
+    with reached(peer):
+        region: OpenOcdRegion | None = attempt(peer, lambda: open_openocd("x:1", 0x1000, 0x40))
+        if region is None:
+            return
+        for _ in range(3):
+            assert is_word(attempt(peer, lambda: region.read(4, 4)))
+            attempt(peer, lambda: region.write(0, 5, 2))
+            assert all(map(is_word, attempt(peer, lambda: region.read_words(0, 3)) or ()))
+            attempt(peer, lambda: region.write_words(0, [5, 0]))
+        assert len(region.link.received) <= LINE_BYTES_MAX + PIECE_BYTES
         region.close()
 
 
@@ -216,11 +242,39 @@ QTEST_TEXTS = st.one_of(
     ),
 )
 
+OPENOCD_TEXTS = st.one_of(
+    st.binary(max_size=30).map(lambda text: text + b"\x1a"),
+    st.builds(
+        lambda number, code, said: f"{number} {code} {said}\x1a".encode(),
+        st.integers(0, 30),
+        st.integers(0, 12),
+        st.sampled_from(
+            [
+                *("", "0x1", "0x1 0x2 0x3", "0x100000000", "-0x1", "0x٣", "little", "big"),
+                *("chip.cpu", "a b", "[exec x]", "read_memory", "\x1b[2J", "{", "x" * 5000),
+            ]
+        ),
+    ),
+    st.sampled_from([b"\x1a", b"1", b" 0", b"1 0 0x1", b"x" * 20_000, b"\xd9\xa3 0 0x1\x1a"]),
+)
+
 
 @given(scripts(GDB_TEXTS), st.sampled_from([None, SCRATCH]))
 @settings(max_examples=EXAMPLES)
 def test_whatever_a_stub_says(script: list[list[bytes] | None], step: int | None) -> None:
     use_gdb(Peer(Honest(FakeGdb), script), step)
+
+
+@given(scripts(GDB_TEXTS))
+@settings(max_examples=EXAMPLES)
+def test_whatever_a_stub_says_whose_processor_runs(script: list[list[bytes] | None]) -> None:
+    use_gdb(Peer(Honest(RunningGdb), script), None, ",run=yes")
+
+
+@given(scripts(OPENOCD_TEXTS))
+@settings(max_examples=EXAMPLES)
+def test_whatever_openocd_says(script: list[list[bytes] | None]) -> None:
+    use_openocd(Peer(Honest(FakeOpenOcd), script))
 
 
 @given(scripts(QTEST_TEXTS))
@@ -229,12 +283,21 @@ def test_whatever_qemu_says(script: list[list[bytes] | None]) -> None:
     use_qtest(Peer(Honest(FakeQtest), script))
 
 
-@pytest.mark.parametrize("use", [use_qtest, lambda peer: use_gdb(peer, None)])
-def test_with_a_peer_that_behaves_all_of_it_works(use: Callable[[Peer], None]) -> None:
-    honest = Honest(FakeQtest if use is use_qtest else FakeGdb)
+@pytest.mark.parametrize(
+    ("use", "kind", "words"),
+    [
+        (use_qtest, FakeQtest, {}),
+        (lambda peer: use_gdb(peer, None), FakeGdb, {0x1000: 5}),
+        (lambda peer: use_gdb(peer, None, ",run=yes"), RunningGdb, {0x1000: 5}),
+        (use_openocd, FakeOpenOcd, {0x1000: 5, 0x1004: 0}),
+    ],
+)
+def test_with_a_peer_that_behaves_all_of_it_works(
+    use: Callable[[Peer], None], kind: Any, words: dict[int, int]
+) -> None:
+    honest = Honest(kind)
     use(Peer(honest, []))
-    assert len(honest.stub.asked) == 0
-    assert honest.stub.words == {0x1000: 5} or use is use_qtest
+    assert honest.stub.words == words
 
 
 # -- one deadline, and a number of bytes, for the whole access
@@ -249,12 +312,13 @@ def test_with_a_peer_that_behaves_all_of_it_works(use: Callable[[Peer], None]) -
         (Gdb, b"$O4"),
         (Qtest, b"IRQ raise 1\n"),
         (Qtest, b"O"),
+        (OpenOcd, b"1"),
     ],
 )
 def test_an_access_has_one_deadline_however_often_something_comes(
-    scheme: type[Gdb | Qtest], noise: bytes
+    scheme: type[Gdb | Qtest | OpenOcd], noise: bytes
 ) -> None:
-    peer = Peer(Honest(FakeGdb if scheme is Gdb else FakeQtest), [])
+    peer = Peer(Honest(FAKES[scheme]), [])
     with reached(peer):
         made = scheme.share("/x")
         region = made.region(0x1000, 0x40)
@@ -277,10 +341,11 @@ def test_an_access_has_one_deadline_however_often_something_comes(
         (Gdb, b"$O4"),
         (Qtest, b"IRQ raise 1\n"),
         (Qtest, b"IRQ"),
+        (OpenOcd, b"1"),
     ],
 )
-def test_an_access_takes_so_many_bytes(scheme: type[Gdb | Qtest], flood: bytes) -> None:
-    peer = Peer(Honest(FakeGdb if scheme is Gdb else FakeQtest), [])
+def test_an_access_takes_so_many_bytes(scheme: type[Gdb | Qtest | OpenOcd], flood: bytes) -> None:
+    peer = Peer(Honest(FAKES[scheme]), [])
     with reached(peer):
         made = scheme.share("/x")
         region = made.region(0x1000, 0x40)
@@ -303,9 +368,9 @@ ENOUGH = {
     ("scheme", "flood"), [(scheme, flood) for scheme in ENOUGH for flood in ENOUGH[scheme]]
 )
 def test_what_comes_with_every_access_is_bounded_for_all_of_them(
-    scheme: type[Gdb | Qtest], flood: bytes
+    scheme: type[Gdb | Qtest | OpenOcd], flood: bytes
 ) -> None:
-    honest = Honest(FakeGdb if scheme is Gdb else FakeQtest)
+    honest = Honest(FAKES[scheme])
     peer = Peer(honest, [])
     with reached(peer):
         made = scheme.share("/x")
@@ -328,8 +393,10 @@ def test_what_comes_with_every_access_is_bounded_for_all_of_them(
     ("scheme", "noise"),
     [(Gdb, framed(b"O" + b"41" * 1000) * 2), (Qtest, b"IRQ raise 9\nIRQ lower 9\n" * 100)],
 )
-def test_as_much_as_programs_print_passes_for_ever(scheme: type[Gdb | Qtest], noise: bytes) -> None:
-    peer = Peer(Honest(FakeGdb if scheme is Gdb else FakeQtest), [])
+def test_as_much_as_programs_print_passes_for_ever(
+    scheme: type[Gdb | Qtest | OpenOcd], noise: bytes
+) -> None:
+    peer = Peer(Honest(FAKES[scheme]), [])
     with reached(peer):
         made = scheme.share("/x")
         region = made.region(0x1000, 0x40)

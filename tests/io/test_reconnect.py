@@ -14,6 +14,7 @@ from mboxio.regions import open_region
 from mboxio.regions.probes import link
 from mboxio.regions.probes.gdb import GdbRegion
 from tests.hardening.support import until
+from tests.io.running import FakeOpenOcd, RunningGdb
 from tests.io.stubs import PATIENCE_S, FakeGdb, FakeQtest, Stub
 
 WINDOW = "@0x1000+0x20"
@@ -33,7 +34,7 @@ class Unit(dict[int, int]):
             super().__setitem__(INCOMING, self.get(INCOMING, 0) & ~value)
 
 
-@pytest.fixture(params=[FakeQtest, FakeGdb])
+@pytest.fixture(params=[FakeQtest, FakeGdb, FakeOpenOcd, RunningGdb])
 def stub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stub]:
     with request.param(tmp_path) as running:
         running.words = Unit()
@@ -48,8 +49,7 @@ def qemu(tmp_path: Path) -> Iterator[FakeQtest]:
 
 
 def unit(stub: Stub) -> str:
-    scheme = "qtest" if isinstance(stub, FakeQtest) else "gdb"
-    return f"mhu:?at={scheme}:{stub.path}{WINDOW}"
+    return f"mhu:?at={stub.address}{WINDOW}"
 
 
 def interrupting(qemu: FakeQtest) -> str:

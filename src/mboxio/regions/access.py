@@ -21,6 +21,7 @@ SCHEMES = {
     "uio": "mboxio.regions.uio:open_uio",
     "qtest": "mboxio.regions.probes.qtest:open_qtest",
     "gdb": "mboxio.regions.probes.gdb:open_gdb",
+    "openocd": "mboxio.regions.probes.openocd:open_openocd",
     "peer": "mboxio.local.peer:open_peer",
 }
 """How a region's name begins, and where the function is that opens the rest of it."""

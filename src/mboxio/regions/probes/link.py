@@ -132,7 +132,7 @@ class Link(Spoken):
         self.cost_bytes = 0  # of what was done since something was heard, less what was asked
         self.coming: dict[int, list[Awaited]] = {}  # who waits behind threads that wait
         self.received = bytearray()
-        self.socket = connected(self.scheme, self.place_of(where), self.how_to_start)
+        self.socket = connected(self.scheme, self.program_of(where), self.how_to_start)
         try:
             with self.within(self.greeting_s()):
                 self.greet()
@@ -165,8 +165,13 @@ class Link(Spoken):
 
     @classmethod
     def place_of(cls, where: str) -> str:
-        """Return the part of ``where`` that says which program it is."""
+        """Return the part of ``where`` for which there is one connection."""
         return where
+
+    @classmethod
+    def program_of(cls, where: str) -> str:
+        """Return the part of ``where`` that says which program it is."""
+        return cls.place_of(where)
 
     def again(self) -> Self:
         """Count another user of this connection."""

@@ -32,10 +32,12 @@ class Lines:
 
     Args:
         received: what arrived; `drop` removes the line.
+        ends_with: the byte at the end of a line.
     """
 
-    def __init__(self, received: bytearray) -> None:
+    def __init__(self, received: bytearray, ends_with: bytes = b"\n") -> None:
         self.received = received
+        self.ends_with = ends_with
         self.looked = 0  # bytes without an end of line
 
     def first(self) -> bytes | None:
@@ -44,7 +46,7 @@ class Lines:
         Raises:
             Endless: it has no end.
         """
-        end = self.received.find(b"\n", self.looked)
+        end = self.received.find(self.ends_with, self.looked)
         self.looked = len(self.received) if end < 0 else end
         if self.looked > LINE_BYTES_MAX:
             raise Endless("sends without end, and means nothing by it")
