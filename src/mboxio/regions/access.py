@@ -22,6 +22,7 @@ SCHEMES = {
     "qtest": "mboxio.regions.probes.qtest:open_qtest",
     "gdb": "mboxio.regions.probes.gdb:open_gdb",
     "openocd": "mboxio.regions.probes.openocd:open_openocd",
+    "pyocd": "mboxio.regions.probes.pyocd:open_pyocd",
     "peer": "mboxio.local.peer:open_peer",
 }
 """How a region's name begins, and where the function is that opens the rest of it."""

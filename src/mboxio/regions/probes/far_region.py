@@ -1,18 +1,38 @@
-"""A window of the memory or registers behind a `Link`."""
+"""A window of the memory or registers behind a connection."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar, Protocol, Self
 
-from mboxio.regions.probes.link import Link
 from mboxio.regions.region import Kind, Region
 
-__all__ = ["RemoteRegion"]
+__all__ = ["Reached", "RemoteRegion"]
+
+
+class Reached(Protocol):
+    """What makes the accesses, and may be shared: a `Link`, or a session of pyOCD's."""
+
+    scheme: ClassVar[str]
+    widths: ClassVar[frozenset[int]]
+    where: str
+    broken: str
+    access_s: float
+
+    def read(self, address: int, width: int) -> int: ...
+    def write(self, address: int, value: int, width: int) -> None: ...
+    def read_words(self, address: int, count: int) -> list[int]: ...
+    def write_words(self, address: int, words: Sequence[int]) -> None: ...
+    def access(self, words: int, access_s: float) -> AbstractContextManager[None]: ...
+    def release(self) -> None: ...
+    @classmethod
+    def share(cls, where: str) -> Self: ...
+    @classmethod
+    def place_of(cls, where: str) -> str: ...
 
 
 class RemoteRegion(Region):
-    """Memory or registers behind a `Link`.
+    """Memory or registers behind a connection.
 
     Accesses raise RemoteGone when the connection is lost.
 
@@ -24,8 +44,8 @@ class RemoteRegion(Region):
 
     kind = Kind.REMOTE
 
-    def __init__(self, link: Link, address: int, size_bytes: int) -> None:
-        self.link = link
+    def __init__(self, link: Reached, address: int, size_bytes: int) -> None:
+        self.link: Reached = link
         self.address = address
         self.size_bytes = size_bytes
         self.access_s = link.access_s
