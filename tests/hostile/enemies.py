@@ -22,6 +22,7 @@ from mboxio.remote.channel import error_message
 from mboxio.remote.serving.handshake import greet, new_memory
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, consumer, producer
 from mboxio.ring.layout import ChannelSpec, MemoryLayout
+from tests.io.running import FakeOpenOcd
 from tests.io.stubs import FakeGdb, FakeQtest, framed
 from tests.remote.minihost import MiniHost
 from tests.shm.slow import SlowDescriptor
@@ -246,7 +247,7 @@ ATTACKS: dict[str, Callable[[str], None]] = {
 }
 
 
-def probe(kind: type[FakeQtest | FakeGdb], after: bytes) -> None:
+def probe(kind: type[FakeQtest | FakeGdb | FakeOpenOcd], after: bytes) -> None:
     """Answer, and soon send something more each time, or hang."""
     stub = kind(None)
     stub.words[STATUS] = stub.words[STATUS + 0x20] = EMPTY
@@ -267,12 +268,15 @@ def probe(kind: type[FakeQtest | FakeGdb], after: bytes) -> None:
     stub.run()
 
 
-PROBES: dict[str, tuple[type[FakeQtest | FakeGdb], bytes]] = {
+PROBES: dict[str, tuple[type[FakeQtest | FakeGdb | FakeOpenOcd], bytes]] = {
     "qtest": (FakeQtest, b""),
     "qtest that hangs": (FakeQtest, HANG),
     "qtest interrupts": (FakeQtest, b"IRQ raise 9\n" * 5000),
     "gdb": (FakeGdb, b""),
     "gdb that hangs": (FakeGdb, HANG),
+    "openocd": (FakeOpenOcd, b""),
+    "openocd that hangs": (FakeOpenOcd, HANG),
+    "openocd texts": (FakeOpenOcd, b"5 0 0x5\x1a" * 5000),
     "gdb texts": (FakeGdb, framed(b"O" + b"41" * 500) * 60),
 }
 

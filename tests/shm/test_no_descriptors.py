@@ -253,6 +253,7 @@ ways = {
     "file": lambda: open_region("file:" + file.name),
     "qtest": lambda: open_region("qtest:" + folder + "/none@0+4"),
     "gdb": lambda: open_region("gdb:localhost:1@0+4"),
+    "openocd": lambda: open_region("openocd:localhost:1@0+4"),
     "peer": lambda: open_region("peer:none"),
     "serial": lambda: SerialPort("/dev/tty", 1.0),
     "vcio": lambda: mboxio.connect("vcio:?device=/dev/null"),

@@ -52,6 +52,12 @@ EXTRAS = {
     "prompt_toolkit": "mboxio shell",
 }
 """Packages that parts of the command line use."""
+PROGRAMS = {
+    "gdb": "debugging",
+    "openocd": "the access path openocd:",
+    "pyocd": "the access path pyocd:",
+    "qemu-system-aarch64": "mboxio demo rpi",
+}
 
 
 @dataclass(frozen=True)
@@ -253,6 +259,6 @@ def _ptrace(machine: Machine) -> Check:
 
 def _programs() -> Iterator[Check]:
     """Programs that some demos and access paths start or talk to; nothing else needs them."""
-    for name, use in (("gdb", "debugging"), ("qemu-system-aarch64", "mboxio demo rpi")):
+    for name, use in PROGRAMS.items():
         path = shutil.which(name)
         yield Check(name, OK, shown(path) if path else f"not here: only {use} uses it")
