@@ -88,8 +88,6 @@ class Chip:
         return RAM <= address <= RAM + len(self.memory) - size
 
 
-
-
 class DebugPort:
     """The registers of a debug port with one memory access port, number 0.
 
