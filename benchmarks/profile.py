@@ -1,10 +1,11 @@
 """Where the instructions of a request go: ``python -m benchmarks.profile`` prints a table.
 
-It counts with valgrind, 32 B and a remote in C that spins. The host runs twice with different
-numbers of requests, so that only what each request costs is left. Seconds are no part of it: an
-instruction that waits for another CPU counts as any other. The host sleeps until its replies are
-there, and what that costs is subtracted, so that other load on the machine does not show; only
-``request`` waits for itself, and wants a CPU that is free.
+It counts with valgrind, 32 B and a remote in C that spins. Callgrind writes down what it has
+counted whenever the host enters MARK, so that only what is between two marks is left, after each
+way has run for a moment. Seconds are no part of it: an instruction that waits for another CPU
+counts as any other. The host sleeps until its replies are there, and what that costs is
+subtracted, so that other load on the machine does not show; only ``request`` waits for itself,
+and wants a CPU that is free.
 """
 
 import json
@@ -26,7 +27,10 @@ from benchmarks.processes import build_c
 from benchmarks.setting import ROOT, Setting
 
 IN_FLIGHT = 32
-BURSTS = (100, 300)
+BURSTS = 200
+WARM_UP = 10
+MARK = "getpgrp"
+"""A function of the C library that nothing else calls; `os` has it, too."""
 SLEEP_S = 0.02
 """Until the remote has answered a burst, also on a machine that is busy."""
 OBJECTS = {
@@ -85,45 +89,55 @@ RUNS: dict[str, Callable[[Any, int], None]] = {
 }
 
 
-def host(run: str, bursts: int) -> None:
-    """Send bursts, and nothing else."""
+def host(runs: list[str], bursts: int) -> None:
+    """Send bursts in each way, between two marks."""
     cpus = sorted(os.sched_getaffinity(0))
     setting = Setting("mboxio_shm", "spin", "c", in_flight=IN_FLIGHT, cpus=(cpus[-1], cpus[-2]))
     os.sched_setaffinity(0, {setting.cpus[0]})
+    mark = getattr(os, MARK)
     with tempfile.TemporaryDirectory(prefix="mboxio-bench-") as where:
         os.environ["MBOXIO_RUNTIME_DIR"] = os.path.join(where, "run")
         with far(setting, where), mboxio.open(address(setting)) as client:
-            RUNS[run](client, bursts)
+            for run in runs:
+                RUNS[run](client, WARM_UP)
+                mark()
+                RUNS[run](client, bursts)
+                mark()
 
 
-def counted(program: str, run: str, bursts: int) -> Counter[str]:
-    """Return the instructions in each shared object."""
-    with tempfile.NamedTemporaryFile(prefix="mboxio-bench-") as file:
-        tool = (program, "--tool=callgrind", f"--callgrind-out-file={file.name}")
-        command = (sys.executable, "-m", "benchmarks.profile", run, str(bursts))
+def counted(program: str, runs: list[str], bursts: int) -> dict[str, Counter[str]]:
+    """Return the instructions of each way in each shared object."""
+    with tempfile.TemporaryDirectory(prefix="mboxio-bench-") as where:
+        file = Path(where, "callgrind.out")
+        tool = (program, "--tool=callgrind", f"--dump-before={MARK}")
+        command = (sys.executable, "-m", "benchmarks.profile", str(bursts), *runs)
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
         subprocess.run(
-            [*tool, *command], cwd=ROOT, env=environment, check=True, stderr=subprocess.DEVNULL
+            [*tool, f"--callgrind-out-file={file}", *command],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            stderr=subprocess.DEVNULL,
         )
-        return by_object(Path(file.name).read_text())
+        # What was counted up to each mark: before a way, in it, before the next one ...
+        return {
+            run: by_object(file.with_suffix(f".out.{2 * index + 2}").read_text())
+            for index, run in enumerate(runs)
+        }
 
 
-def more(program: str, run: str) -> Counter[str]:
-    """Return by how many instructions the longer run exceeds the shorter one."""
-    few, many = (counted(program, run, bursts) for bursts in BURSTS)
-    many.subtract(few)
-    return many
-
-
-def parts(program: str, cases: tuple[str, ...] = tuple(CASES)) -> dict[str, dict[str, float]]:
+def parts(
+    program: str, cases: tuple[str, ...] = tuple(CASES), bursts: int = BURSTS
+) -> dict[str, dict[str, float]]:
     """Return the instructions of a request by where they are, for each case."""
-    sleep = more(program, "only_sleep")
+    runs = [CASES[case][0].__name__ for case in cases]
+    counts = counted(program, [only_sleep.__name__, *runs], bursts)
     found: dict[str, dict[str, float]] = {}
-    for case in cases:
-        run, sleeps = CASES[case]
-        costs = more(program, run.__name__)
-        costs.subtract({name: sleeps * count for name, count in sleep.items()})
-        found[case] = by_part(costs, OBJECTS, IN_FLIGHT * (BURSTS[1] - BURSTS[0]))
+    for case, run in zip(cases, runs, strict=True):
+        _, sleeps = CASES[case]
+        for name, count in counts[only_sleep.__name__].items():
+            counts[run][name] -= sleeps * count
+        found[case] = by_part(counts[run], OBJECTS, IN_FLIGHT * bursts)
     return found
 
 
@@ -135,6 +149,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        host(sys.argv[1], int(sys.argv[2]))
+        host(sys.argv[2:], int(sys.argv[1]))
     else:
         main()
