@@ -45,12 +45,16 @@ HOT = {
     *("mboxio.client.sending", "mboxio.controllers.ring_shortcut", "mboxio.ring.compiled"),
     *("mboxio.virtio.memory_words", "mboxio.virtio.ring", "mboxio.rpmsg.link"),
 }
-# these are passed by few, and compiled for size.
+# these are passed by few, or as small cost a message at most a handful of instructions more.
 COLD = {
-    *("mboxio._base.completion", "mboxio._base.timeouts", "mboxio._host.flush"),
-    *("mboxio._host.subscriptions", "mboxio._queue.answers", "mboxio._queue.backlog"),
+    *("mboxio._base.clock", "mboxio._base.completion", "mboxio._base.counts"),
+    *("mboxio._base.tap", "mboxio._base.timeouts", "mboxio._host.flush"),
+    *("mboxio._host.subscriptions", "mboxio._host.waited", "mboxio._pump.loops"),
+    *("mboxio._pump.sleepers", "mboxio._pump.turns", "mboxio._queue.answers"),
+    *("mboxio._queue.backlog", "mboxio._queue.ends", "mboxio._queue.line"),
     *("mboxio._queue.order", "mboxio.driver.base_channel", "mboxio.driver.services"),
-    *("mboxio.driver.shortcut", "mboxio.remote.stats", "mboxio.ring.contract"),
+    *("mboxio.driver.shortcut", "mboxio.recording.ring", "mboxio.remote.channel"),
+    *("mboxio.remote.serving.rounds", "mboxio.remote.stats", "mboxio.ring.contract"),
 }
 
 PURE = os.environ.get("MBOXIO_PURE") == "1" or "editable_wheel" in sys.argv
