@@ -26,7 +26,8 @@ GROUP ?= dev
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: test venv build demo test-compiled test-pure test-pythons test-linux i386 arm64 fuzz recovery interrupts hostile deadlines check lint types docs format clean bench wheels release sanitize sanitize-threads
+.PHONY: test venv build demo test-compiled test-once test-each test-pure test-pythons build-linux test-linux \
+    build-i386 build-arm64 i386 arm64 fuzz recovery interrupts hostile deadlines check lint types docs format clean bench wheels release sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -50,6 +51,10 @@ endif
 test-compiled: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled $(BIN)/pytest $(ARGS)
 
+# Its two halves.
+test-once test-each: $(BUILT)
+	MBOXIO_EXPECT_BUILD=compiled $(BIN)/pytest -m "$(if $(filter test-each,$@),not )once" $(ARGS)
+
 # Without what says the same as with the compiled build.
 test-pure: $(BUILT)
 	MBOXIO_EXPECT_BUILD=pure PYTHONPATH=$(CURDIR)/src PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache \
@@ -62,19 +67,25 @@ test-pythons:
 
 ON = PYTHON="$$(tools/pythons.sh --path $*)" VENV=build/python$* GROUP=test
 
+QUICKLY = CC=$$(command -v clang || echo gcc) MBOXIO_OPTIMIZE=-O0
+
 venv-on-%:
 	$(MAKE) $(ON) venv
 
+build-on-%:
+	$(QUICKLY) $(MAKE) $(ON) build
+
 test-on-%:
-	CC=$$(command -v clang || echo gcc) MBOXIO_OPTIMIZE=-O0 $(MAKE) $(ON) \
-	    ARGS='-m "not once" $(ARGS)' test-compiled
+	$(QUICKLY) $(MAKE) $(ON) test-each
 
 # Inside a real Linux, which is built once, in build/linux or where MBOXIO_LINUX_CACHE says: RPMsg through its
 # own drivers. make test-linux LINUX=linux-source-6.1
 LINUX := linux-source-6.12
 
-test-linux: $(BUILT)
+build-linux: $(DEPS)
 	$(BIN)/python -m tests.linux_kernel.build $(LINUX)
+
+test-linux: $(BUILT) build-linux
 	MBOXIO_LINUX=$(LINUX) MBOXIO_EXPECT_TOOLS=1 MBOXIO_EXPECT_BUILD=compiled \
 	    $(BIN)/pytest tests/linux_kernel $(ARGS)
 
@@ -82,10 +93,16 @@ test-linux: $(BUILT)
 # on 32-bit x86, and what depends on the instructions, on an emulated ARM. This machine's own build goes
 # first and writes the C files, which takes an emulated Cython many minutes. What a compiler may do to
 # them in passing is tested there; here it need not do anything.
-i386 arm64: %: $(BUILT) build/%/.deps
-	MBOXIO_OPTIMIZE=-O0 CC=build/$*/bin/gcc build/$*/bin/python setup.py --quiet build --build-lib build/$*/lib/built
+i386 arm64: %: build/%/.built
 	PATH="$(CURDIR)/build/$*/bin:$$PATH" PYTHONPATH=$(CURDIR)/build/$*/lib/built \
 	    MBOXIO_EXPECT_BUILD=compiled build/$*/bin/python -m pytest $(TESTS_$*) $(ARGS)
+
+build-i386 build-arm64: build-%: build/%/.built
+
+build/i386/.built build/arm64/.built: build/%/.built: $(BUILT) build/%/.deps
+	MBOXIO_OPTIMIZE=-O0 CC=build/$*/bin/compile LDSHARED="build/$*/bin/gcc -shared" \
+	    build/$*/bin/python setup.py --quiet build --build-lib build/$*/lib/built
+	touch $@
 
 build/i386/.deps build/arm64/.deps: build/%/.deps: $(DEPS) tools/foreign_python.sh
 	tools/foreign_python.sh $* build/$*
