@@ -177,6 +177,7 @@ class BuildExtensions(build_ext):
             )
 
         write_stamp(unchanged)
+        self.translated = set(unchanged)
         super().run()
         if _build.checksums(str(PACKAGE)) != checksums:
             raise CompileError("a source file changed during the build: build again")
@@ -199,11 +200,21 @@ class BuildExtensions(build_ext):
         unknown = (UNBOUND | HOT | COLD) - named
         if unknown:
             raise CompileError(f"setup.py names {unknown}, which are no compiled modules")
+        # Cython would go by the time stamps of its own declarations as well, and they are younger
+        # where another Python was given its Cython later.
+        files = {
+            each.name: (C_FILES / each.sources[0]).with_suffix(".c") for each in self.extensions
+        }
+        done = {
+            name: [str(file)]
+            for name, file in files.items()
+            if name in self.translated and file.exists()
+        }
         tell(f"translating {len(self.extensions)} modules to C, then compiling them ({OPTIMIZE})")
         try:
             for names, binding in ((named - UNBOUND, True), (UNBOUND, False)):
                 generated += cythonize(
-                    [each for each in self.extensions if each.name in names],
+                    [each for each in self.extensions if each.name in names - done.keys()],
                     build_dir=str(C_FILES),
                     include_path=[str(PACKAGE.parent)],
                     compiler_directives={**DIRECTIVES, "binding": binding},
@@ -212,7 +223,7 @@ class BuildExtensions(build_ext):
                 )
         except CythonError as error:
             raise CompileError(f"Cython refuses {error}, see above") from None
-        sources = {each.name: each.sources for each in generated}
+        sources = {each.name: each.sources for each in generated} | done
         for extension in self.extensions:
             extension.sources = sources[extension.name]
         super().build_extensions()
