@@ -11,7 +11,8 @@ cdef class Parker(Watcher):
     cdef public object lock, thread_id, below, poller
     cdef public tuple watched
     cdef public int kick_fd
-    cdef public long long wake_ns
+    cdef public bint woken
+    cdef public long long wake_ns, now_ns
 
 
 cdef class Clock(Monotonic):

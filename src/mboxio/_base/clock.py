@@ -42,15 +42,26 @@ class Watcher:
 class Parker(Watcher):
     """One thread's place to sleep. A wake-up that comes before the sleep is not lost."""
 
-    __slots__ = ("below", "kick_fd", "lock", "poller", "thread_id", "wake_ns", "watched")
+    __slots__ = (
+        "below",
+        "kick_fd",
+        "lock",
+        "now_ns",
+        "poller",
+        "thread_id",
+        "wake_ns",
+        "watched",
+        "woken",
+    )
 
     def __init__(self) -> None:
-        self.lock = allocate_lock()
-        self.lock.acquire()
+        self.lock: Any = None  # to sleep on, made for the first sleep: see `sleeping_lock`
+        self.woken = False  # before there was a lock
         self.kick_fd = -1  # where the thread sleeps on descriptors, else -1
         self.poller: Any = None  # and with what
         self.watched: tuple[int, ...] = ()
         self.wake_ns = 0  # when it wants to wake; 0: it does not sleep now
+        self.now_ns = 0  # the time when that was decided, if no time has passed since; else 0
         self.thread_id = get_ident()
         self.below: Parker | None = None  # whom this one relieves on the same thread
         if ERRANDS:
@@ -62,10 +73,32 @@ class Parker(Watcher):
         """Wake the parked thread after the lock is released."""
         core.wake(self)
 
+    def sleeping_lock(self) -> Any:
+        """Return the lock that this thread sleeps on; called by itself.
+
+        Taking one reads the clock, which may be a system call: who sleeps on descriptors has none.
+        """
+        lock = self.lock
+        if lock is None:
+            lock = allocate_lock()
+            lock.acquire()
+            self.lock = lock  # from here on a wake-up finds it
+            if self.woken:
+                _release(lock)
+        return lock
+
     def kick(self) -> None:
         """Wake the thread if it sleeps on descriptors."""
         if self.kick_fd >= 0:
             os.eventfd_write(self.kick_fd, 1)
+
+
+def _release(lock: Any) -> None:
+    """Wake the thread that sleeps on a lock."""
+    try:
+        lock.release()
+    except RuntimeError:
+        return  # it was awake already, and stays so for one more look
 
 
 class Handle(Protocol):
@@ -91,22 +124,24 @@ class Clock(Monotonic):
         Raises:
             KeyboardInterrupt: in the main thread, as every wait of Python.
         """
+        lock = parker.sleeping_lock()
         if until_ns == FOREVER:
-            parker.lock.acquire()
+            lock.acquire()
             return
         left_ns = until_ns - self.now_ns()
         if left_ns > 0:
             # The longest wait that threading can express; callers look again anyway.
-            parker.lock.acquire(True, min(left_ns / 1e9, 86_400.0))
+            lock.acquire(True, min(left_ns / 1e9, 86_400.0))
         else:
-            parker.lock.acquire(False)
+            lock.acquire(False)
 
     def unpark(self, parker: Parker) -> None:
         """Wake the thread that sleeps on ``parker``, or let its next `park` return at once."""
-        try:
-            parker.lock.release()
-        except RuntimeError:
-            return  # it was awake already, and stays so for one more look
+        if parker.lock is None:
+            parker.woken = True
+        lock = parker.lock  # asked again: it may have been made in between
+        if lock is not None:
+            _release(lock)
 
     def call_at(self, when_ns: int, callback: Callable[[], object]) -> Handle:
         """Call ``callback`` once, in a thread of its own, when the clock shows ``when_ns``."""

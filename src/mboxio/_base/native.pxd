@@ -45,5 +45,6 @@ cdef class Mutex:
     cpdef bint mine(self) noexcept
 
 
+cpdef list sleep_on(poller, tuple watched, long long left_ns)
 cpdef unsigned int word_at(bytes message, Py_ssize_t at) except? 0
 cpdef bytes with_word(bytes message, Py_ssize_t at, unsigned int value)

@@ -1,5 +1,6 @@
-"""The two primitives that the core needs from the machine; the compiled build has its own."""
+"""The primitives that the core needs from the machine; the compiled build has its own."""
 
+import select
 from os import sched_yield
 from sys import _getframe
 from threading import RLock
@@ -7,10 +8,15 @@ from time import monotonic_ns
 from types import FrameType
 
 from mboxio._base.deputies import check_errand
+from mboxio._base.states import FOREVER
 
-__all__ = ["COMPILED", "Monotonic", "Mutex", "with_word", "word_at"]
+__all__ = ["COMPILED", "Monotonic", "Mutex", "sleep_on", "with_word", "word_at"]
 
 COMPILED = False
+SLEEP_MAX_MS = 3_600_000.0
+"""poll(2) takes no more than 24 days; a sleeper looks at its deadline again anyway."""
+SHORT_MS, SELECT_MAX = 2.0, 1024
+"""poll(2) sleeps for whole milliseconds; select(2) does not, and knows no higher descriptors."""
 
 
 class Mutex:
@@ -91,6 +97,30 @@ class Monotonic:
             Forsaken: on a deputy whose caller has gone.
         """
         check_errand()
+
+
+def sleep_on(poller: "select.poll", watched: tuple[int, ...], left_ns: int) -> list[int]:
+    """Sleep until a descriptor is readable, in error or closed; may return early.
+
+    Args:
+        poller: has them registered, for builds that need it.
+        watched: the descriptors.
+        left_ns: how long at most, in nanoseconds; FOREVER: without an end.
+
+    Returns:
+        Those that are; none if the time is over, or a signal came.
+    """
+    if left_ns == FOREVER:
+        return [descriptor for descriptor, _ in poller.poll()]
+    left_ms = max(0.0, left_ns / 1e6 + 0.001)  # early would cost a sleep more
+    if left_ms < SHORT_MS and max(watched) < SELECT_MAX:
+        try:
+            select.select(watched, (), (), left_ms / 1e3)
+        except (OSError, ValueError):
+            pass  # one was closed, which poll takes for an event
+        left_ms = 0.0
+    # Also after `select`, which is only for short times: this says what is readable.
+    return [descriptor for descriptor, _ in poller.poll(min(left_ms, SLEEP_MAX_MS))]
 
 
 def word_at(message: bytes, at: int) -> int:

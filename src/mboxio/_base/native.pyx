@@ -1,14 +1,30 @@
-"""The compiled form of native.py: a mutex of a few ns and a clock without Python integers."""
+"""The compiled form of native.py: a mutex of a few ns, a clock without Python integers, ppoll(2)."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.errno cimport EINTR, errno
+from posix.time cimport timespec
 
-__all__ = ["COMPILED", "Monotonic", "Mutex", "with_word", "word_at"]
+import os
+
+from mboxio._base.states import FOREVER as _FOREVER
+
+__all__ = ["COMPILED", "Monotonic", "Mutex", "sleep_on", "with_word", "word_at"]
 
 COMPILED = True
 
 cdef extern from "sched.h":
     int sched_yield() nogil
+
+cdef extern from "poll.h":
+    ctypedef unsigned long nfds_t
+    struct pollfd:
+        int fd
+        short events
+        short revents
+    short POLLIN
+    int ppoll(pollfd *, nfds_t, const timespec *, const void *) nogil
 
 cdef extern from "pythread.h":
     ctypedef enum PyLockStatus:
@@ -110,6 +126,42 @@ cdef class Mutex:
 
     cpdef bint mine(self) noexcept:
         return self.owner == PyThread_get_thread_ident()
+
+
+cdef long long FOREVER = _FOREVER
+
+
+cpdef list sleep_on(poller, tuple watched, long long left_ns):
+    """See native.py. The poll object of Python would read the clock before each sleep with an end."""
+    cdef Py_ssize_t count = len(watched)
+    cdef Py_ssize_t at
+    cdef int found, error
+    cdef timespec left
+    cdef timespec *until = NULL
+    cdef pollfd *polled = <pollfd *> PyMem_Malloc(count * sizeof(pollfd))
+    if polled is NULL:
+        raise MemoryError("no memory to sleep")
+    try:
+        for at in range(count):
+            polled[at].fd = watched[at]
+            polled[at].events = POLLIN
+            polled[at].revents = 0
+        if left_ns != FOREVER:
+            left_ns = max(left_ns, 0)
+            left.tv_sec = left_ns // 1000000000
+            left.tv_nsec = left_ns % 1000000000
+            until = &left
+        with nogil:
+            found = ppoll(polled, count, until, NULL)
+            error = errno
+        if found < 0:
+            if error == EINTR:
+                PyErr_CheckSignals()
+                return []
+            raise OSError(error, os.strerror(error))
+        return [polled[at].fd for at in range(count) if polled[at].revents]
+    finally:
+        PyMem_Free(polled)
 
 
 cpdef unsigned int word_at(bytes message, Py_ssize_t at) except? 0:

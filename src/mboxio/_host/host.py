@@ -98,6 +98,7 @@ class Host:
         queue = self.queue_class(self.gate, self.controller, capabilities, name, self.pump)
         self.queues.append(queue)
         self.pump.queues = list(self.queues)
+        self.pump.look_first = any(each.capabilities.look_first for each in self.queues)
         if capabilities.access_s > 0:
             self.pump.distant = True
             register(self.hurry)

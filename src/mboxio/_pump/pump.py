@@ -13,6 +13,9 @@ from mboxio._pump.spinner import Spinner
 from mboxio._queue.above import Living
 from mboxio.driver.controller import EVENT, LOOK, Controller
 
+UNSEEN = ""
+"""Why the source is served where a wait begins with the sleep: it is not, this once."""
+
 
 class Pump(Spinner):
     """The wait source of a controller and who serves it.
@@ -38,23 +41,31 @@ class Pump(Spinner):
         self.gate.may_wait()
         return self.drive(waitable, until_ns)
 
-    def drive(self, waitable: Request, until_ns: int) -> bool:
-        """As `wait`, for a caller that has asked whether it may."""
-        if self.spin(waitable, until_ns):
+    def drive(self, waitable: Request, until_ns: int, now_ns: int = 0) -> bool:
+        """As `wait`, for a caller that has asked whether it may.
+
+        Args:
+            now_ns: the time, where the caller has just read it.
+        """
+        sleeps = self.sleeps_at_once(waitable)
+        if not sleeps and self.spin(waitable, until_ns):
             return True
         parker = Parker()
         try:
             self.gate.enter()
             try:
                 if not waitable.over:
+                    parker.now_ns = now_ns
                     waitable._add_watcher(parker)
                     self.take_lead(parker)
             finally:
                 self.gate.leave()
-            while not waitable.over and self.clock.now_ns() < until_ns:
+            while not waitable.over and (until_ns == FOREVER or self.clock.now_ns() < until_ns):
                 if self.leader is parker:
-                    self.lead(parker, waitable, until_ns)
+                    self.lead(parker, waitable, until_ns, UNSEEN if sleeps else LOOK)
+                    sleeps = False
                 else:
+                    parker.now_ns = 0  # for time passes now
                     self.clock.check_signals()
                     self.stand_by(parker, waitable, until_ns)
         finally:
@@ -63,6 +74,19 @@ class Pump(Spinner):
         if not waitable.over:
             self.look()  # the last one: the reply may lie there while the leader is busy elsewhere
         return bool(waitable.over)
+
+    def sleeps_at_once(self, waitable: Request) -> bool:
+        """Return whether a wait begins with the sleep, which ends if something is there already.
+
+        Where a look is a system call too, one before the sleep would be in vain. It is made where
+        it may let a message out that stands in line.
+        """
+        if self.look_first or not self.descriptors:
+            return False
+        for queue in self.queues:
+            if queue.line or queue.answers or queue.stalled is not None:
+                return False
+        return True
 
     def stand_by(self, parker: Parker, waitable: Request, until_ns: int) -> None:
         """Sleep while another thread leads; mind the deadline of one's own request all the same.
@@ -129,9 +153,8 @@ class Pump(Spinner):
         if self.loops:  # the looks of the old leader took back what was announced for them
             self.rearm()
 
-    def lead(self, parker: Parker, waitable: Request, until_ns: int) -> None:
+    def lead(self, parker: Parker, waitable: Request, until_ns: int, why: str) -> None:
         """Serve the source until ``waitable`` is over, the time comes or the lead is taken."""
-        why = LOOK
         while self.lead_on(parker, waitable, until_ns, why):
             why = doze(self.clock, parker) if parker.wake_ns else LOOK
 
@@ -141,20 +164,28 @@ class Pump(Spinner):
         Otherwise the parker says how long to sleep, and on what.
         """
         parker.wake_ns = 0
+        now_ns = parker.now_ns if why is UNSEEN else 0
+        parker.now_ns = 0
         self.gate.enter()
         try:
-            now_ns = self.clock.now_ns()
+            # Where a look is a system call, the clock may be one too: a reply that came needs none.
+            if not now_ns and (self.look_first or why is not EVENT):
+                now_ns = self.clock.now_ns()
             self.woke(parker)
             if self.leader is not parker:
                 return False  # the new leader may sleep already: disturb nothing
             self.listening = False
             if why is EVENT and self.doubted(self.queues):
                 self.judge(self.arm())  # before the turn, which takes the news that shows its use
-            self.turn(now_ns, why)
+            if why is not UNSEEN:
+                self.turn(now_ns, why)  # at 0, nothing is due yet
             self.gate.settle()  # a refill may complete what this thread waits for
+            if not now_ns and not waitable.over:
+                now_ns = self.clock.now_ns()
             over = waitable.over or now_ns >= until_ns
             if not over and not self.arm():
-                parker.wake_ns = min(until_ns, self.due_ns())
+                parker.wake_ns = min(until_ns, self.due_ns(now_ns if why is UNSEEN else 0))
+                parker.now_ns = now_ns if why is UNSEEN else 0
                 self.listening = True  # from now on, others that look arm again (`rearm`)
                 if self.descriptors:
                     self.lay_down(parker)
@@ -163,6 +194,7 @@ class Pump(Spinner):
         if over or waitable.over:  # asked again: ports ran since, and other threads look as well
             return False
         if self.reconnect_ns != FOREVER:
+            parker.now_ns = 0  # a try takes time
             self.life.try_again()
         if parker.wake_ns <= now_ns:
             parker.wake_ns = 0

@@ -1,4 +1,7 @@
+import cython
+
 from mboxio._base.clock cimport Clock, Parker
+from mboxio._base.native cimport sleep_on
 
 cdef str EVENT, LOOK
 cdef long long FOREVER
@@ -24,4 +27,5 @@ cdef class Sleepers:
     cpdef bint lay_down(self, Parker parker) except -1
 
 
+@cython.locals(left_ns=cython.longlong, descriptor=int, kick_fd=int, why=str)
 cpdef str doze(Clock clock, Parker parker)

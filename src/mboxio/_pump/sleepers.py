@@ -6,15 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mboxio._base.clock import Clock, Parker
+from mboxio._base.native import sleep_on
 from mboxio._base.states import FOREVER
 from mboxio._os.descriptors import eventfd
 from mboxio.driver.controller import EVENT, LOOK, Probe
-
-SLEEP_MAX_MS = 3_600_000.0
-"""poll(2) takes no more than 24 days; a sleeper looks at its deadline again anyway."""
-
-SHORT_MS, SELECT_MAX = 2.0, 1024
-"""poll(2) sleeps for whole milliseconds; select(2) does not, and knows no higher descriptors."""
 
 EVENTS_PER_DOUBT = 64
 """One event in 64 is checked for being of use; after a useless one, each. A check costs as much as
@@ -172,21 +167,11 @@ def doze(clock: Clock, parker: Parker) -> str:
     if kick_fd < 0:
         clock.park(parker, parker.wake_ns)
         return LOOK
-    poller = parker.poller
-    if parker.wake_ns == FOREVER:
-        ready = poller.poll()
-    else:
-        left_ms = (parker.wake_ns - clock.now_ns()) / 1e6 + 0.001  # early would cost a sleep more
-        if left_ms < SHORT_MS and max(parker.watched) < SELECT_MAX:
-            try:
-                select.select(parker.watched, (), (), max(0.0, left_ms) / 1e3)
-            except (OSError, ValueError):
-                pass  # one was closed, which poll takes for an event
-            left_ms = 0.0
-        # Also after `select`, which is only for short times: this says what is readable.
-        ready = poller.poll(min(max(0.0, left_ms), SLEEP_MAX_MS))
+    left_ns = FOREVER
+    if parker.wake_ns != FOREVER:
+        left_ns = parker.wake_ns - (parker.now_ns or clock.now_ns())
     why = LOOK
-    for descriptor, _ in ready:
+    for descriptor in sleep_on(parker.poller, parker.watched, left_ns):
         if descriptor == kick_fd:
             try:
                 os.eventfd_read(kick_fd)  # one read takes all kicks that came

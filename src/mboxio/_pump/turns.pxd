@@ -14,7 +14,7 @@ cdef class Turns(Sleepers):
     cdef public Gate gate
     cdef public Controller controller
     cdef public list queues, loops
-    cdef public bint listening
+    cdef public bint listening, look_first
     cdef public long long reconnect_ns
 
     cpdef bint kick(self) except -1
@@ -30,4 +30,4 @@ cdef class Turns(Sleepers):
     cpdef bint look_now(self, long long now_ns, str why=*) except -1
     cpdef bint rearm(self) except -1
     @cython.locals(queue=Queue, due=cython.longlong, busy=bint)
-    cpdef long long due_ns(self) except? -1
+    cpdef long long due_ns(self, long long now_ns=*) except? -1

@@ -30,6 +30,7 @@ class Turns(Sleepers):
         self.loops: list[LoopSide] = []
         self.listening = False  # the leader sleeps on the descriptors and has to be woken
         self.reconnect_ns = FOREVER
+        self.look_first = True  # see `Capabilities.look_first`
 
     def kick(self) -> None:
         """Make the sleepers look again; see `Pump.kick`. Under the lock."""
@@ -123,10 +124,13 @@ class Turns(Sleepers):
             if tries == 16:
                 self.kick()  # nothing is announced: the sleepers have to look themselves
 
-    def due_ns(self) -> int:
+    def due_ns(self, now_ns: int = 0) -> int:
         """Return when something is due, at the latest.
 
         Also without the lock, by a loop: whoever changes it then wakes the loop, which asks again.
+
+        Args:
+            now_ns: the time, where the caller has just read it.
         """
         due = self.reconnect_ns
         busy = False
@@ -136,9 +140,9 @@ class Turns(Sleepers):
             busy = busy or used
             if queue.polls_events:
                 pause_ns = queue.poll_ns if used else queue.idle_ns
-                due = min(due, self.clock.now_ns() + pause_ns)
+                due = min(due, (now_ns or self.clock.now_ns()) + pause_ns)
         if busy and self.descriptors:
-            due = min(due, self.clock.now_ns() + SAFETY_NS)
+            due = min(due, (now_ns or self.clock.now_ns()) + SAFETY_NS)
         return due
 
 

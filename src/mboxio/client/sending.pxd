@@ -8,11 +8,14 @@ from mboxio._queue.channel cimport Channel
 from mboxio.driver.shortcut cimport Shortcut
 
 cdef long long FOREVER
+cdef unsigned char HANDED_OVER
 cdef object DEFAULT
 
 
 cdef class Sender(Endpoint):
-    @cython.locals(channel=Channel, pump=Pump, request=Request, shortly=Request)
+    @cython.locals(
+        channel=Channel, pump=Pump, request=Request, shortly=Request, left=bint, now_ns=cython.longlong
+    )
     cpdef _carry_out(self, data, bint tied, timeout_s, queue_timeout_s, into)
     cdef bint _accept(self, Request request, bint waits) except -1
     @cython.locals(channel=Channel, shortcut=Shortcut)

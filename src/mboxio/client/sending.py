@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from mboxio._base.deputies import deputise
 from mboxio._base.native import COMPILED
 from mboxio._base.request import Lent, Request
-from mboxio._base.states import FOREVER
+from mboxio._base.states import FOREVER, HANDED_OVER
 from mboxio._base.timeouts import DEFAULT, nanoseconds
 from mboxio._host.endpoint import Endpoint
 from mboxio._pump.pump import Pump
@@ -131,7 +131,10 @@ class Sender(Endpoint):
             elif pump.catch(request, channel.shortcut):
                 return request._value
             if not request.over:
-                pump.drive(request, FOREVER)
+                left = request._handed == HANDED_OVER and request._deadline_ns != FOREVER
+                # Not read again: the clock may be a system call, and the wait begins right here.
+                now_ns = request._deadline_ns - request._timeout_ns if left else 0
+                pump.drive(request, FOREVER, now_ns)
             return request.result()
         finally:
             if not request.over and request._under_way():  # interrupted: it is the verb's

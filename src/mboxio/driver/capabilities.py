@@ -78,6 +78,8 @@ class Capabilities:
         timeout_s: default deadline of a request, in seconds.
         spin_s: longest time that a blocking wait looks for the reply before it sleeps, in seconds;
             0 where a look cannot help.
+        look_first: a blocking wait looks once before it sleeps. Say False where a look is a system
+            call, as the sleep is, and the event source tells of all that ends a wait.
         access_s: time of one access to the hardware, in seconds, where that is more than a loop
             should be blocked: ``Region.access_s``. Then no thread spins, polling leaves most of the
             time to others, and async clients make their accesses on an I/O thread.
@@ -97,6 +99,7 @@ class Capabilities:
     idle_poll_s: float | None = None
     timeout_s: float = 1.0
     spin_s: float = 0.0
+    look_first: bool = True
     access_s: float = 0.0
 
     def __post_init__(self) -> None:

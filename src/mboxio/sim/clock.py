@@ -166,7 +166,7 @@ class VirtualClock(Clock):
     def _park(self, parker: Parker, until_ns: int, rank: int) -> None:
         if self._interrupted:
             raise WouldDeadlock("a timer of the virtual clock must not wait")
-        if parker.lock.acquire(False):
+        if parker.sleeping_lock().acquire(False):
             return
         sleeper = _Sleeper()
         self._lock.acquire()
