@@ -59,7 +59,8 @@ MEMORY = [
 DRIVERS = [
     *MEMORY,
     *("driver", "_queue", "controllers", "controllers.acpm"),
-    *("controllers.rpmsg", "controllers.virtio_rpmsg", "controllers.firmware_rings"),
+    *("controllers.rpmsg.nodes", "controllers.rpmsg", "controllers.virtio_rpmsg"),
+    "controllers.firmware_rings",
 ]
 CAPTURE = [*MEMORY, "capture", "recording"]
 LOOKUP = [*GROUND, "devicetree", "address"]

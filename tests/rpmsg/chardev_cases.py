@@ -7,6 +7,7 @@ Each case takes the address of a vdev and the processor behind it. The firmware 
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,8 @@ FEW = 8
 HOST = 0x400
 ECHO = 0x402
 OWN = 0x480
+MUTE = 0x4F0
+"""An address of the remote at which nobody answers."""
 
 
 class Processor(Protocol):
@@ -376,6 +379,113 @@ def one_of_two_with_the_same_name_is_chosen_by_address(address: str, processor: 
     with mboxio.connect(address) as connection:
         assert {"rpmsg-raw@0x400", "rpmsg-raw@0x406"} <= set(connection._host.channels)
     processor.destroy("rpmsg-raw", 0x406)
+
+
+def joined(connection: mboxio.Connection, name: str, **options: Any) -> mboxio.Client:
+    """Open a channel that may not have been heard of: where uevents are none, sysfs tells later."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return connection.client(
+                name, timeout_s=PATIENCE_S, queue_timeout_s=PATIENCE_S, **options
+            )
+        except AddressError:
+            assert time.monotonic() < end, name
+            os.sched_yield()
+
+
+@case
+def a_service_that_is_announced_later_becomes_a_channel(address: str, processor: Processor) -> None:
+    """With an endpoint that is made, and with one of its own."""
+    for number, options in enumerate(("", "?bind=yes")):
+        name = f"late-{number}"
+        with mboxio.connect(f"{address}{options}") as connection:
+            with pytest.raises(AddressError, match=f"no channel '{name}'"):
+                connection.client(name)
+            processor.announce(name, 0x405 + number)
+            with joined(connection, name, correlator=mboxio.InOrder()) as client:
+                assert client.request(b"there") == b"there"
+
+
+@case
+def a_subscriber_hears_of_services(address: str, processor: Processor) -> None:
+    """Nobody asks: it is a thread that waits for messages which makes the channel."""
+    with (
+        mboxio.connect(address) as connection,
+        connection.client("rpmsg-raw") as client,
+        client.subscribe() as messages,
+    ):
+        processor.announce("late", 0x405)
+        processor.say(ECHO, HOST, "look")
+        assert messages.get(PATIENCE_S) == b"look"
+        end = time.monotonic() + PATIENCE_S
+        while "late" not in connection.stats():
+            assert time.monotonic() < end
+            with suppress(mboxio.RequestTimeout):
+                messages.get(0.01)
+
+
+@case
+def two_services_of_one_name_are_two_channels(address: str, processor: Processor) -> None:
+    with mboxio.connect(address) as connection:
+        processor.announce("twin", 0x405)
+        processor.announce("twin", 0x406)
+        for name in ("twin", "twin@0x406"):
+            with joined(connection, name, correlator=mboxio.InOrder()) as client:
+                assert client.request(name.encode()) == name.encode()
+
+
+@case
+def a_service_that_is_taken_back_does_not_disturb_others(
+    address: str, processor: Processor
+) -> None:
+    for options in ("", "?bind=yes"):
+        with mboxio.connect(f"{address}{options}") as connection:
+            processor.announce("fickle", MUTE)
+            fickle = joined(connection, "fickle", correlator=mboxio.InOrder())
+            other = joined(connection, "rpmsg-raw", correlator=mboxio.InOrder())
+            pending = fickle.submit(b"pending")
+            assert other.request(b"one") == b"one"
+            processor.destroy("fickle", MUTE)
+            with pytest.raises(RemoteError, match="'fickle' was taken back"):
+                pending.result()
+            with pytest.raises(mboxio.WrongMessage, match=r"'fickle' was taken back.*rpmsg-raw"):
+                fickle.request(b"refused")
+            assert other.request(b"two") == b"two"
+            processor.announce("fickle", 0x407)
+            assert returned(fickle, b"three") == b"three"
+            assert other.request(b"four") == b"four"
+            assert counts(other).unknown == counts(other).late == 0
+            processor.destroy("fickle", 0x407)
+
+
+def returned(client: mboxio.Client, message: bytes) -> bytes:
+    """Make a request to a service that is announced, and perhaps not opened yet."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            reply: bytes = client.request(message)
+            return reply
+        except mboxio.WrongMessage:
+            assert time.monotonic() < end, "it stays away"
+            os.sched_yield()
+
+
+@case
+def a_restart_is_over_although_one_service_stays_away(address: str, processor: Processor) -> None:
+    with mboxio.connect(address) as connection:
+        processor.announce("late", 0x405)
+        late = joined(connection, "late", correlator=mboxio.InOrder())
+        other = joined(connection, "rpmsg-raw", correlator=mboxio.InOrder())
+        assert (late.request(b"one"), other.request(b"1")) == (b"one", b"1")
+        processor.crash()
+        with suppress(RemoteGone):
+            other.request(b"notices")
+        assert other.request(b"2") == b"2"
+        with pytest.raises(mboxio.WrongMessage, match="'late' was taken back"):
+            late.request(b"refused")
+        processor.announce("late", 0x408)
+        assert returned(late, b"two") == b"two"
 
 
 @case

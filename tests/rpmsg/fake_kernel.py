@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mboxio.controllers.rpmsg import Rpmsg, RpmsgOptions
-from mboxio.controllers.rpmsg.ioctls import CREATE_EPT, DESTROY_EPT, INFO
+from mboxio.controllers.rpmsg.nodes.ioctls import CREATE_EPT, DESTROY_EPT, INFO
+from mboxio.controllers.rpmsg.nodes.system import System
 from mboxio.controllers.rpmsg.options import ANY
-from mboxio.controllers.rpmsg.system import System
 
 PAYLOAD_BYTES = 496
 FIRST_DYNAMIC = 0x400
+ECHOES = range(0x400, 0x410)
+"""Addresses of the remote that answer."""
 CHARDEV_NAMES = ("rpmsg-raw", "rpmsg_chrdev")
 
 
@@ -219,9 +221,13 @@ class FakeSystem(System):
 
     def remove(self, folder: Path) -> None:
         """Take a device away; its folder is kept elsewhere, so that its inode is not used again."""
-        (self.root / "sys/bus/rpmsg/devices" / folder.name).unlink(missing_ok=True)
+        self.unlist(folder)
         folder.rename(self.root / "graves" / f"{len(os.listdir(self.root / 'graves'))}")
         self.tell("remove", folder)
+
+    def unlist(self, folder: Path) -> None:
+        """What the kernel does with a device before anything on it ends."""
+        (self.root / "sys/bus/rpmsg/devices" / folder.name).unlink(missing_ok=True)
 
     def destroy(self, name: str, address: int) -> None:
         """The remote takes a service back."""
@@ -231,6 +237,7 @@ class FakeSystem(System):
                 for each in self.vdev.iterdir()
                 if each.name.startswith(f"virtio0.{name}.") and each.name.endswith(f".{address}")
             )
+            self.unlist(folder)
             for number, node in list(self.nodes.items()):
                 if folder in node.folder.parents:
                     self.end_node(number)
@@ -239,6 +246,7 @@ class FakeSystem(System):
     def stop(self) -> None:
         """Stop the processor: all devices go."""
         with self.lock_taken:
+            (self.root / "sys/bus/virtio/devices/virtio0").unlink()
             for number in list(self.nodes):
                 self.end_node(number)
             self.held.clear()
@@ -247,7 +255,6 @@ class FakeSystem(System):
                     self.remove(folder)
             (self.root / "sys/class/rpmsg" / self.control.name).unlink()
             (self.root / "dev" / self.control.name).unlink()
-            (self.root / "sys/bus/virtio/devices/virtio0").unlink()
             self.remove(self.vdev)
             self.put(self.processor / "state", "offline")
 
@@ -286,7 +293,7 @@ class FakeSystem(System):
 
     def process(self, node: FakeNode, message: bytes) -> None:
         self.taken.append(message)
-        if not self.silent:
+        if not self.silent and node.dst in ECHOES:
             self.deliver(node, message)
 
     def say(self, src: int, dst: int, text: bytes | str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mboxio.controllers.rpmsg.buffers import buffers_of
-from mboxio.controllers.rpmsg.system import System
+from mboxio.controllers.rpmsg.nodes.system import System
 from mboxio.rpmsg.image import make_image
 from mboxio.rpmsg.table import VirtioDevice, Vring, pack_table
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mboxio import RemoteError, WrongMessage
-from mboxio.controllers.rpmsg.framing import (
+from mboxio.controllers.rpmsg.nodes.framing import (
     CobsFraming,
     LengthFraming,
     LineFraming,

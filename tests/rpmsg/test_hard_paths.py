@@ -16,9 +16,9 @@ from mboxio import AddressError, Connection, QueueFull, RemoteError, RemoteGone
 from mboxio.controllers.rpmsg import driver as driver_module
 from mboxio.controllers.rpmsg import rules, sysfs
 from mboxio.controllers.rpmsg.lives import Uevents
+from mboxio.controllers.rpmsg.nodes.ports import EndpointPort, PortEnded
+from mboxio.controllers.rpmsg.nodes.system import System
 from mboxio.controllers.rpmsg.options import ANY
-from mboxio.controllers.rpmsg.ports import EndpointPort, PortEnded
-from mboxio.controllers.rpmsg.system import System
 from tests.rpmsg.fake_kernel import FakeSystem, failed
 
 PATIENCE_S = 20.0

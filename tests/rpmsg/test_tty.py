@@ -13,7 +13,7 @@ import pytest
 import mboxio
 from mboxio import AddressError, Connection, QueueFull, RemoteGone, WrongMessage
 from mboxio.controllers.rpmsg import Rpmsg, RpmsgOptions
-from mboxio.controllers.rpmsg.system import System
+from mboxio.controllers.rpmsg.nodes.system import System
 
 PATIENCE_S = 20.0
 

@@ -6,7 +6,7 @@ Source: Linux, Documentation/driver-api/firmware/fw_search_path.rst (facts only)
 
 from pathlib import Path
 
-from mboxio.controllers.rpmsg.system import System
+from mboxio.controllers.rpmsg.nodes.system import System
 from mboxio.errors import AddressError, RemoteError
 from mboxio.regions.finding.elf import read_image
 from mboxio.rpmsg.image import find_table

@@ -18,7 +18,7 @@ from mboxio.controllers.rpmsg.sysfs import (
 )
 from mboxio.errors import AddressError
 
-__all__ = ["RpmsgChoice", "RpmsgPlace", "choose", "fits_address", "follow"]
+__all__ = ["RpmsgChoice", "RpmsgPlace", "choose", "fits_address", "follow", "usable"]
 
 SHOWN_MAX = 20
 """Services that an error lists."""
@@ -98,6 +98,11 @@ def fits_address(name: str) -> bool:
     return name.isprintable() and name.strip() == name != "" and not set(name) & set("/?&=%#,")
 
 
+def usable(service: RpmsgService) -> bool:
+    """Return whether a service can be a channel: no other driver has it, and its name fits."""
+    return service.driver in ("", CHARDEV) and fits_address(service.name)
+
+
 def _is_wanted(vdev: RpmsgVdev, wanted: Wanted, remotes: Iterable[RpmsgProcessor]) -> bool:
     if wanted.vdev and vdev.name != wanted.vdev:
         return False
@@ -138,18 +143,14 @@ def _all_services(
     wanted: Wanted,
     remotes: Sequence[RpmsgProcessor],
 ) -> RpmsgChoice:
-    usable = [
-        each
-        for each in known
-        if each.vdev in fitting and each.driver in ("", CHARDEV) and fits_address(each.name)
-    ]
-    having = [each for each in fitting if any(service.vdev == each for service in usable)]
+    found = [each for each in known if each.vdev in fitting and usable(each)]
+    having = [each for each in fitting if any(service.vdev == each for service in found)]
     if not having:
         raise _absent(wanted, known, remotes)
     if len(having) > 1:
         names = ", ".join(each.name for each in having)
         raise AddressError(f"rpmsg: several vdevs fit: {names}: write rpmsg:virtioN")
-    often = Counter(each.name for each in usable)
+    often = Counter(each.name for each in found)
     places = [
         RpmsgPlace(
             each.name if often[each.name] == 1 else f"{each.name}@{each.dst:#x}",
@@ -158,7 +159,7 @@ def _all_services(
             having[0],
             each,
         )
-        for each in usable
+        for each in found
     ]
     return RpmsgChoice(having[0], tuple(places))
 

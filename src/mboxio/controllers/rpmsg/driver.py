@@ -5,8 +5,7 @@ is a message, and a read brings one. A connection is one vdev; its channels are 
 endpoint is opened when the first client takes its channel, and closed when the last one leaves.
 
 Nothing ever waits in the kernel: a write that waits for a buffer cannot be interrupted there, and
-stops every poll on the endpoint. There is no event for a buffer that becomes free, so a write is
-tried again after growing pauses.
+stops every poll on the endpoint.
 """
 
 import errno
@@ -16,24 +15,18 @@ from functools import partial
 
 from mboxio.controllers.replies import correlator_of
 from mboxio.controllers.rpmsg.endpoints import TryAgain
-from mboxio.controllers.rpmsg.lines import RpmsgLine, RpmsgLines
+from mboxio.controllers.rpmsg.lines import RpmsgLine
+from mboxio.controllers.rpmsg.nodes.ports import PortEnded
+from mboxio.controllers.rpmsg.nodes.system import System
 from mboxio.controllers.rpmsg.options import RpmsgOptions
-from mboxio.controllers.rpmsg.ports import PortEnded
-from mboxio.controllers.rpmsg.system import System
+from mboxio.controllers.rpmsg.traffic import PAUSE_MIN_NS, RpmsgTraffic
 from mboxio.controllers.rpmsg.ways import way_of
 from mboxio.driver.capabilities import Capabilities, TxDone
 from mboxio.driver.contracts import DriverChannel, DriverQueue
-from mboxio.driver.controller import SENT, Busy, Controller, Outcome
-from mboxio.errors import MailboxError, RemoteGone
+from mboxio.errors import MailboxError, RemoteGone, WrongMessage
 
 __all__ = ["Rpmsg"]
 
-PAUSE_MIN_NS, PAUSE_MAX_NS = 200_000, 5_000_000
-"""Between tries to write; the last one is also how late a free buffer may be noticed."""
-STATE_NS = 100_000_000
-"""How often the state of the processor is read while messages are exchanged."""
-BATCH = 32
-"""Messages of an endpoint that are taken in one look."""
 REPLY_CREDITS = 1 << 16
 """More than are ever awaited: the kernel keeps all. They are counted so that a thread that waits
 for a reply looks at the state of the processor now and then."""
@@ -42,7 +35,7 @@ TRIES, PAUSE_S = 200, 5e-3
 FLUSH_S = 1e-3
 
 
-class Rpmsg(Controller):
+class Rpmsg(RpmsgTraffic):
     """Services of a remote processor.
 
     Args:
@@ -66,12 +59,9 @@ class Rpmsg(Controller):
         self.name = name
         self.options = options or RpmsgOptions()
         self.system = system or System()
-        self.way = way_of(name, "", self.options, self.system)
-        self.lines = RpmsgLines()
+        super().__init__(way_of(name, "", self.options, self.system))
         self.life = 0
-        self.gone = False  # as of now: what is reported inside an op is acted on after it
-        self.pause_ns = PAUSE_MIN_NS
-        self.state_ns = 0
+        self.queue: DriverQueue | None = None
 
     # -- opening and closing
 
@@ -83,7 +73,7 @@ class Rpmsg(Controller):
         """Find the services, and declare them."""
         names = self.way.find()
         descriptor = self.lines.open(self.system if self.way.hears else None)
-        queue = self.add_queue(
+        self.queue = self.add_queue(
             Capabilities(
                 depth=self.way.depth(),
                 reply_credits=REPLY_CREDITS,
@@ -92,15 +82,22 @@ class Rpmsg(Controller):
                 poll_s=FLUSH_S,
                 epoch_source="the endpoint ends, or devices of the kernel go and come",
                 timeout_s=self.options.timeout_s,
+                look_first=False,
             )
         )
         for name in names:
-            channel = self.add_channel(name, queue, correlator=correlator_of(self.options.replies))
-            channel.context = RpmsgLine(channel, self.options.greeting())
-            self.lines.all.append(channel.context)
+            self.add_line(name)
         self.watch(descriptor)
         self.life = 1
         self.link(True, self.life)
+
+    def add_line(self, name: str) -> None:
+        """Make the channel of a service."""
+        assert self.queue is not None
+        correlator = correlator_of(self.options.replies)
+        channel = self.add_channel(name, self.queue, correlator=correlator)
+        channel.context = RpmsgLine(channel, self.options.greeting())
+        self.lines.all.append(channel.context)
 
     def close(self) -> None:
         """Close everything; endpoints that were made stay for the next connection."""
@@ -153,85 +150,24 @@ class Rpmsg(Controller):
             self.lines.drop(line)
             raise RemoteGone(f"rpmsg: {self.way.reason(line.name)}") from None
 
-    # -- messages
-
     def check(self, channel: DriverChannel, message: bytes) -> None:
-        """See `Controller.check`."""
-        port = channel.context.port
-        if port is not None:
+        """Refuse what the endpoint cannot carry, and what is for a service that was taken back."""
+        line: RpmsgLine = channel.context
+        if line.taken_back:
+            self.require(line)
+        port = line.port
+        if port is not None and port.streams:
             port.check(message)
 
-    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
-        """Write the message; TX done is when the kernel has put it into the ring."""
-        line: RpmsgLine = channel.context
-        if line.owes:
-            self.go_on(line)
-        port = line.port
-        if port is None:
-            return Busy("event")  # it may go to the next life
-        try:
-            accepted = line.write(message, self.put_off)
-        except PortEnded:
-            self.ended(line)
-            return Busy("event")  # it has not left
-        except OSError as error:
-            self.tx_done(channel.queue, [handle], error.errno or errno.EIO)
-            return SENT
-        if not accepted:
-            return self.full()
-        self.pause_ns = PAUSE_MIN_NS
-        if port.pending:
-            line.leaving = handle
-        else:
-            self.tx_done(channel.queue, [handle])
-        return SENT
-
-    def full(self) -> Outcome:
-        """Nothing can be written now. Only time tells when it can."""
-        if dead := self.way.dead():
-            self.lose(dead)
-            return Busy("event")
-        at_ns = self.now_ns() + self.pause_ns
-        self.pause_ns = min(2 * self.pause_ns, PAUSE_MAX_NS)
-        return Busy("at", at_ns=at_ns)
-
-    def service(self, queue: DriverQueue, why: str) -> None:
-        """Take what came on all channels, and what uevents say."""
-        devices, news = self.lines.ready()
-        for line, flags in news:
-            self.take(line, flags)
-        for line in self.lines.all:
-            if line.owes:
-                self.go_on(line)
-        if devices:
-            self.hear()
-        self.look_at_state()
-
-    def take(self, line: RpmsgLine, flags: int) -> None:
-        """Hand up what came on a channel; its end is the end of the remote's life."""
-        port = line.port
-        if port is None:
-            return  # another line's end was the end of all
-        try:
-            # As many as are awaited: more is another event, and none is a read in vain less.
-            found = port.receive(line.channel.queue.credits_used or BATCH)
-        except PortEnded:
-            self.ended(line)
-            return
-        if found:
-            self.received(line.channel, found)
-        elif flags & port.over:
-            self.ended(line)
-
-    def go_on(self, line: RpmsgLine) -> None:
-        """Write what is still to be written."""
-        try:
-            handle = line.go_on()
-        except PortEnded:
-            self.ended(line)
-            return
-        if handle >= 0:
-            self.tx_done(line.channel.queue, [handle])
+    def require(self, line: RpmsgLine) -> None:
+        """Refuse messages to a service that was taken back, unless the remote is gone as well."""
+        self.locked(self.welcome)  # it may have come back, and nobody has looked
+        if line.taken_back and not self.gone:
+            known = ", ".join(self.way.known()) or "none"
+            raise WrongMessage(
+                f"service {line.name!r} was taken back; there are: {known}",
+                errno=errno.EHOSTUNREACH,
+            )
 
     # -- lives of the remote
 
@@ -244,19 +180,54 @@ class Rpmsg(Controller):
             self.lose(self.way.reason(self.lines.all[0].name))
         if came and self.gone:
             self.revive()
+        elif went or came:
+            self.welcome()
 
-    def look_at_state(self) -> None:
+    def look_around(self) -> None:
         """Notice a processor that crashed and is left so: nothing else tells. Under the lock."""
-        now_ns = self.now_ns()
-        if now_ns < self.state_ns or self.gone:
+        if self.gone:
             return
-        self.state_ns = now_ns + STATE_NS
         if dead := self.way.dead():
             self.lose(dead)
+        elif self.lines.uevents is None or self.lines.uevents.fileno() < 0:
+            self.welcome()
+
+    def welcome(self) -> None:
+        """Make channels of services that came, and give those that came back to theirs."""
+        if not self.way.grows or self.gone or self.is_closed():
+            return
+        self.way.look()
+        known = self.way.known()
+        names = {line.name for line in self.lines.all}
+        for name in known:
+            if name not in names:
+                self.add_line(name)
+        for line in self.lines.all:
+            if line.port is not None and self.way.is_taken_back(line.name):
+                self.take_back(line)  # an endpoint that was made outlives its service
+            elif line.taken_back and line.started and line.name in known:
+                try:
+                    self.attach(line)
+                except (MailboxError, OSError, TryAgain):
+                    self.lines.drop(line)  # its node is not ready: the next look finds it
 
     def ended(self, line: RpmsgLine) -> None:
-        """An endpoint ended: so has the remote's life. Under the lock."""
-        self.lose(self.way.reason(line.name))
+        """An endpoint ended: the service was taken back, or the remote's life is over."""
+        if not self.way.is_taken_back(line.name):
+            self.lose(self.way.reason(line.name))
+        else:
+            self.take_back(line)
+
+    def take_back(self, line: RpmsgLine) -> None:
+        """Nobody will answer what was asked of a service that is gone. Under the lock."""
+        port = self.lines.release(line)
+        line.taken_back = True
+        if port is not None:
+            self.way.end(port)
+        text = f"service {line.name!r} was taken back".encode()
+        for request in line.channel.queue.in_flight():
+            if request._owner._channel is line.channel and request._tied:
+                self.complete(line.channel, request.handle, errno.EHOSTUNREACH, text)
 
     def lose(self, reason: str) -> None:
         """The remote is gone. Nothing is destroyed: the kernel does that. Under the lock."""
@@ -277,9 +248,10 @@ class Rpmsg(Controller):
             return
         started = [line for line in self.lines.all if line.started]
         try:
-            self.way.find_again([line.name for line in started])
+            self.way.find_again([line.name for line in started], self.now_ns())
             for line in started:
-                if line.port is None:
+                line.taken_back = self.way.grows and line.name not in self.way.known()
+                if line.port is None and not line.taken_back:
                     self.attach(line)
         except (MailboxError, OSError, TryAgain) as error:
             self.lines.drop_all()
@@ -289,6 +261,7 @@ class Rpmsg(Controller):
         self.life += 1
         self.pause_ns = PAUSE_MIN_NS
         self.link(True, self.life)
+        self.welcome()
 
 
 def _patiently(attempt: Callable[[], object]) -> None:

@@ -14,7 +14,8 @@ from mboxio._os.descriptors import refuse_exhausted
 from mboxio._os.whose import why
 from mboxio.controllers.rpmsg import rules
 from mboxio.controllers.rpmsg.choosing import RpmsgPlace
-from mboxio.controllers.rpmsg.ioctls import CREATE_EPT, endpoint_info
+from mboxio.controllers.rpmsg.nodes.ioctls import CREATE_EPT, endpoint_info
+from mboxio.controllers.rpmsg.nodes.system import System
 from mboxio.controllers.rpmsg.options import ANY, RpmsgOptions
 from mboxio.controllers.rpmsg.sysfs import (
     CHARDEV,
@@ -24,7 +25,6 @@ from mboxio.controllers.rpmsg.sysfs import (
     holders,
     services,
 )
-from mboxio.controllers.rpmsg.system import System
 from mboxio.errors import AddressError, MailboxError, RemoteGone
 
 __all__ = ["OpenedNode", "TryAgain", "open_endpoint"]

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 from mboxio._os.descriptors import refuse_exhausted
 from mboxio.controllers.rpmsg.lives import Uevents
-from mboxio.controllers.rpmsg.ports import PortEnded, RpmsgPort
-from mboxio.controllers.rpmsg.system import System
+from mboxio.controllers.rpmsg.nodes.ports import PortEnded, RpmsgPort
+from mboxio.controllers.rpmsg.nodes.system import System
 from mboxio.driver.contracts import DriverChannel
 
 __all__ = ["RpmsgLine", "RpmsgLines"]
@@ -29,6 +29,7 @@ class RpmsgLine:
         self.greeting = greeting
         self.port: RpmsgPort | None = None
         self.started = False
+        self.taken_back = False  # its service has gone, and the remote lives
         self.greets = False
         self.leaving = -1  # handle of the message that is going out in parts
 
@@ -52,9 +53,12 @@ class RpmsgLine:
         assert port is not None
         begun = False
         try:
-            if self.owes or not port.flush():
+            if self.greets or self.leaving >= 0 or (port.streams and not port.flush()):
                 return False
-            port.begin()
+            if port.streams:
+                port.begin()
+            else:
+                port.taken.clear()
             begun = True
             return port.send(message)
         except (OSError, PortEnded):
@@ -104,6 +108,7 @@ class RpmsgLines:
 
     def __init__(self) -> None:
         self.all: list[RpmsgLine] = []
+        self.only: RpmsgLine | None = None  # the one with an open endpoint, if there is just one
         self.epoll: select.epoll | None = None
         self.uevents: Uevents | None = None
 
@@ -138,14 +143,22 @@ class RpmsgLines:
             port.close()
             raise
         line.port = port
+        line.taken_back = False
         line.leaving = -1
         line.greets = line.greeting is not None
+        self.count()
         return stale
+
+    def count(self) -> None:
+        """See which line is the only one."""
+        opened = [line for line in self.all if line.port is not None]
+        self.only = opened[0] if len(opened) == 1 else None
 
     def release(self, line: RpmsgLine) -> RpmsgPort | None:
         """Take the endpoint away from a line, and hear it no more; it stays open."""
         port, line.port = line.port, None
         line.leaving = -1
+        self.count()
         if port is not None and self.epoll is not None:
             self.epoll.unregister(port.descriptor)
         return port

@@ -8,8 +8,8 @@ import socket
 from pathlib import Path
 
 from mboxio._base.texts import remote_text
+from mboxio.controllers.rpmsg.nodes.system import System
 from mboxio.controllers.rpmsg.sysfs import RpmsgVdev, processors, state_of, vdevs
-from mboxio.controllers.rpmsg.system import System
 
 __all__ = ["Uevents", "folder_of", "reason_of_death", "stays_dead"]
 

@@ -4,12 +4,11 @@ import re
 from dataclasses import dataclass
 
 from mboxio.controllers.replies import correlator_of
+from mboxio.controllers.rpmsg.nodes.ioctls import ANY
 from mboxio.errors import AddressError
 
 __all__ = ["ANY", "FRAMINGS", "RpmsgOptions", "Wanted"]
 
-ANY = 0xFFFF_FFFF
-"""The address of RPMsg that stands for any, and is never sent."""
 ADDRESS_MAX = ANY - 1
 FRAMINGS = ("cobs", "length", "line")
 MESSAGE_BYTES = 496

@@ -5,8 +5,8 @@ import os
 import select
 import stat
 
-from mboxio.controllers.rpmsg.ioctls import ERESTARTSYS
-from mboxio.controllers.rpmsg.system import READ_BYTES, System
+from mboxio.controllers.rpmsg.nodes.ioctls import ERESTARTSYS
+from mboxio.controllers.rpmsg.nodes.system import READ_BYTES, System
 from mboxio.errors import RemoteError
 
 __all__ = ["FULL", "GONE", "EndpointPort", "PortEnded", "RpmsgPort", "is_over"]
@@ -38,6 +38,8 @@ class RpmsgPort:
     over = select.POLLERR | select.POLLNVAL
     """What poll says of a life that is over."""
     gone = GONE
+    streams = False
+    """Whether a message may go out in parts, and some cannot go out at all."""
 
     def __init__(self, system: System, descriptor: int, message_bytes: int) -> None:
         self.system = system
@@ -130,9 +132,7 @@ class EndpointPort(RpmsgPort):
         super().__init__(system, descriptor, message_bytes)
         self.is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
 
-    def send(self, message: bytes) -> bool:
-        """See `RpmsgPort.send`."""
-        return self.write(message)
+    send = RpmsgPort.write  # type: ignore[assignment]  # a write is a message
 
     def receive(self, limit: int) -> list[bytes]:
         """See `RpmsgPort.receive`."""

@@ -5,10 +5,10 @@ Source: Linux, include/uapi/linux/rpmsg.h (facts only).
 
 import struct
 
-from mboxio.controllers.rpmsg.options import ANY
+__all__ = ["ANY", "CREATE_EPT", "DESTROY_EPT", "ERESTARTSYS", "INFO", "NAME_BYTES", "endpoint_info"]
 
-__all__ = ["CREATE_EPT", "DESTROY_EPT", "ERESTARTSYS", "INFO", "NAME_BYTES", "endpoint_info"]
-
+ANY = 0xFFFF_FFFF
+"""The address of RPMsg that stands for any, and is never sent."""
 NAME_BYTES = 32
 INFO = struct.Struct(f"={NAME_BYTES}sII")
 """An endpoint: name, source, destination; the same for 32 and 64 bits."""

@@ -6,9 +6,9 @@ The borders of RPMsg's own messages are lost on reading, so they mean nothing he
 import errno
 import select
 
-from mboxio.controllers.rpmsg.framing import Framing
-from mboxio.controllers.rpmsg.ports import GONE, PortEnded, RpmsgPort
-from mboxio.controllers.rpmsg.system import System
+from mboxio.controllers.rpmsg.nodes.framing import Framing
+from mboxio.controllers.rpmsg.nodes.ports import GONE, PortEnded, RpmsgPort
+from mboxio.controllers.rpmsg.nodes.system import System
 
 __all__ = ["TtyPort"]
 
@@ -23,6 +23,7 @@ class TtyPort(RpmsgPort):
 
     over = select.POLLERR | select.POLLHUP | select.POLLNVAL
     gone = GONE | {errno.EIO}
+    streams = True
 
     def __init__(self, system: System, descriptor: int, framing: Framing) -> None:
         super().__init__(system, descriptor, framing.message_bytes)

@@ -1,0 +1,1 @@
+"""What the kernel hands out for RPMsg: open endpoints and terminals, and calls on them."""
