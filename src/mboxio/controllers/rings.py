@@ -247,6 +247,7 @@ class RingController(Controller):
         except RemoteError as error:
             lie = error
         if not self.same_life():
+            lie = None  # it holds this frame, and with it the ring of a life that is over
             return
         if consumed:
             lane.queue.take_oldest_done(consumed, 0)
@@ -256,7 +257,10 @@ class RingController(Controller):
         finally:
             lane.consumer.release()
         if lie is not None:
-            raise lie
+            try:
+                raise lie
+            finally:
+                lie = None
         if waiting:
             self.tell_of_room(lane, waiting)
 
