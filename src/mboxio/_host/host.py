@@ -288,3 +288,24 @@ class Host:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.described()}>"
+
+
+if not COMPILED:
+    deputise(Host, "close", "join", "leave")
+
+
+def _after_fork() -> None:
+    """Mark everything dead in a forked child and close its copies of the descriptors."""
+    for host in list(_LIVE):
+        host.gate.forked = True
+        host.admin = threading.RLock()  # a thread that stayed behind may hold the old one
+        host.pump.forked()
+        for port in host.pump.loops:
+            port.forked()
+        try:
+            host.controller.forked()
+        except Exception as error:
+            complain("forked() of %r raised", host.controller, error)
+
+
+os.register_at_fork(after_in_child=_after_fork)
