@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from mboxio.controllers.framing import framing_of
 from mboxio.controllers.rpmsg import Rpmsg, RpmsgOptions
-from mboxio.controllers.rpmsg.nodes.framing import framing_of
 from mboxio.testing import Bench
 from tests.rpmsg.fake_kernel import FakeSystem
 

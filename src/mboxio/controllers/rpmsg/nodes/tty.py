@@ -6,7 +6,7 @@ The borders of RPMsg's own messages are lost on reading, so they mean nothing he
 import errno
 import select
 
-from mboxio.controllers.rpmsg.nodes.framing import Framing
+from mboxio.controllers.framing import Framing
 from mboxio.controllers.rpmsg.nodes.ports import GONE, PortEnded, RpmsgPort
 from mboxio.controllers.rpmsg.nodes.system import System
 

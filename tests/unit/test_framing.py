@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mboxio import RemoteError, WrongMessage
-from mboxio.controllers.rpmsg.nodes.framing import (
+from mboxio.controllers.framing import (
     CobsFraming,
     LengthFraming,
     LineFraming,
@@ -28,10 +28,10 @@ def pieces(draw: st.DrawFn, data: bytes) -> list[bytes]:
     return [data[begin:end] for begin, end in pairwise(bounds)]
 
 
-@pytest.mark.parametrize("name", ["cobs", "length", "line"])
+@pytest.mark.parametrize("name", ["cobs", "length", "length:4", "line", "end:0d0a", "end:0d0a0d0b"])
 @given(data=st.data())
 def test_messages_come_out_as_they_went_in(name: str, data: st.DataObject) -> None:
-    sent = data.draw(texts if name == "line" else messages)
+    sent = data.draw(texts if name.startswith(("line", "end")) else messages)
     framing, other = framing_of(name, LONGEST), framing_of(name, LONGEST)
     stream = b"".join(framing.encode(each) for each in sent)
     found = [each for piece in data.draw(pieces(stream)) for each in other.feed(piece)]
@@ -88,3 +88,23 @@ def test_a_length_that_cannot_be_is_a_lie() -> None:
 def test_a_line_is_one_line(message: bytes) -> None:
     with pytest.raises(WrongMessage):
         LineFraming(99).check(message)
+
+
+def test_a_shell_hears_lines_and_says_until_its_prompt() -> None:
+    shell = framing_of("prompt:uart:~$ ", 99)
+    assert shell.encode(b"kernel uptime") == b"kernel uptime\n"
+    assert shell.feed(b"Uptime: 5 ms\r\nuart") == []
+    copy = shell.copy()
+    assert shell.feed(b":~$ next") == [b"Uptime: 5 ms\r\n"]
+    assert shell.pending == 4
+    assert copy.feed(b":~$ ") == [b"Uptime: 5 ms\r\n"], "a copy goes its own way"
+
+
+def test_raw_bytes_are_cut_where_they_are_too_long() -> None:
+    assert framing_of("raw", 3).feed(b"1234567") == [b"123", b"456", b"7"]
+
+
+@pytest.mark.parametrize("text", ["", "lines", "end:", "end:x", "length:3", "prompt:", "cobs:1"])
+def test_what_is_no_framing(text: str) -> None:
+    with pytest.raises(ValueError, match="framing="):
+        framing_of(text, 9)
