@@ -60,7 +60,7 @@ DRIVERS = [
     *MEMORY,
     *("driver", "_queue", "controllers", "controllers.acpm"),
     *("controllers.rpmsg.nodes", "controllers.rpmsg", "controllers.virtio_rpmsg"),
-    "controllers.firmware_rings",
+    *("controllers.rtt", "controllers.firmware_rings"),
 ]
 CAPTURE = [*MEMORY, "capture", "recording"]
 LOOKUP = [*GROUND, "devicetree", "address"]

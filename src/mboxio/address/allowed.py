@@ -11,6 +11,8 @@ __all__ = ["names_of", "require_allowed", "require_name"]
 
 NAME = re.compile(r"[\w.-]+(?=:)")
 """How a controller, or a region, inside of an option begins."""
+FILES = frozenset({"dtb", "elf"})
+"""Options that name a file to read."""
 ROUNDS_MAX = 8
 """An address in an option of an address is encoded twice, and no one stacks this many."""
 
@@ -64,7 +66,7 @@ def require_allowed(
         return
     what = str(address)
     require_name(address.controller, allow, what)
-    if "dtb" in address.options:
+    if FILES & address.options.keys():
         require_name("file", allow, what)
     texts = [address.name, address.channel, *address.options, *address.options.values()]
     named = {name for text in texts for form in _forms(text) for name in NAME.findall(form)}

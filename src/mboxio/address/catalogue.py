@@ -16,6 +16,7 @@ BUILT_IN = {
     "mhu": "mboxio.controllers.arm_mhu:Mhu",
     "rings": "mboxio.controllers.firmware_rings.driver:FirmwareRings",
     "rpmsg": "mboxio.controllers.rpmsg:Rpmsg",
+    "rtt": "mboxio.controllers.rtt.driver:Rtt",
     "shm": "mboxio.controllers.shm:SharedMemory",
     "virtio-rpmsg": "mboxio.controllers.virtio_rpmsg.driver:VirtioRpmsg",
     "vcio": "mboxio.controllers.vcio:Vcio",
