@@ -6,8 +6,8 @@ import socket
 import stat
 
 from mboxio._os.descriptors import refuse_exhausted
-from mboxio.controllers.rpmsg.growing import GrowingWay
 from mboxio.controllers.framing import framing_of
+from mboxio.controllers.rpmsg.growing import GrowingWay
 from mboxio.controllers.rpmsg.nodes.ports import EndpointPort, RpmsgPort
 from mboxio.controllers.rpmsg.nodes.system import System
 from mboxio.controllers.rpmsg.nodes.tty import TtyPort

@@ -17,10 +17,10 @@ from mboxio.controllers.rtt.layout import (
 from mboxio.controllers.rtt.options import RttOptions
 from mboxio.errors import AddressError, RemoteError, RemoteGone
 from mboxio.regions.finding.elf import ElfError, ElfFile, read_image
-from mboxio.regions.probes.far_region import RemoteRegion
-from mboxio.regions.region import Region
 from mboxio.regions.finding.searching import places
 from mboxio.regions.finding.symbols import symbol
+from mboxio.regions.probes.far_region import RemoteRegion
+from mboxio.regions.region import Region
 
 __all__ = ["Found", "find", "read_block"]
 
