@@ -6,7 +6,7 @@ A subclass says where the rings lie and how the doorbell rings; this class moves
 
 import errno
 import os
-from typing import Any
+from typing import Any, Protocol
 
 from mboxio._base.classes import overrides
 from mboxio._base.native import COMPILED
@@ -59,6 +59,22 @@ class Lane(Probe):
         return armed is not None and armed.shares_cpu()
 
 
+class Batching(Protocol):
+    """See `mboxio.controllers.batches.Batches`."""
+
+    def accept(self, lane: Lane, handle: int) -> Outcome:
+        """A message was written."""
+        ...
+
+    def begin(self, lane: Lane) -> bool:
+        """A look at a lane begins; False: it had better not."""
+        ...
+
+    def end(self, lane: Lane) -> bool:
+        """A look is over; whether slots were given back."""
+        ...
+
+
 class RingController(Controller):
     """Moves messages between queues and rings; see the module's text.
 
@@ -72,7 +88,7 @@ class RingController(Controller):
         self.armed: Armed | None = None
         self.is_armed = False
         self.wary = False  # indices may restart at any time: ask `same_life` before acting
-        self.batches: Any = None  # a `Batches` where the rings lie behind something slow
+        self.batches: Batching | None = None  # where the rings lie behind something slow
         self.busy = Busy("tx_done")
         self.gone = Busy("event")
 
@@ -144,8 +160,7 @@ class RingController(Controller):
         if not lane.producer.push(REQUEST if handle & 1 else MESSAGE, handle & TAG_MASK, message):
             return self.busy
         if self.batches is not None:
-            accepted: Outcome = self.batches.accept(lane, handle)
-            return accepted
+            return self.batches.accept(lane, handle)
         if lane.producer.doorbell_needed():
             self.ring_surely(lane)
         return SENT
@@ -180,8 +195,7 @@ class RingController(Controller):
         if not lane.producer.push(kind, tag, message):
             return self.busy
         if self.batches is not None:
-            accepted: Outcome = self.batches.accept(lane, handle)
-            return accepted
+            return self.batches.accept(lane, handle)
         if lane.producer.doorbell_needed():
             self.ring_surely(lane)
         return SENT

@@ -105,7 +105,7 @@ class FirmwareRings(RingsLife):
 
     def begin(self, memory: Window, layout: MemoryLayout, meeting: Meeting) -> None:
         """Take over the rings of a life in which both sides have met. Under the lock."""
-        self.batches = None
+        self.batches = self.far = None
         far = Batched(memory) if memory.kind is Kind.REMOTE else None
         near: Region = memory if far is None else far
         self.memory, self.meeting = near, Meeting(near)
@@ -126,7 +126,7 @@ class FirmwareRings(RingsLife):
         self.is_armed = False
         if far is not None:
             pairs = [(each.to_remote, each.to_host) for each in layout.channels]
-            self.batches = Batches(far, pairs, self.same_life, self.now_ns)
+            self.batches = self.far = Batches(far, pairs, self.same_life, self.now_ns)
             if self.bell.hears:
                 far.write(layout.host_armed, 1, 4)  # each of its messages is rung for
             far.flush()
@@ -207,8 +207,8 @@ class FirmwareRings(RingsLife):
             return False
         word = self.read_anew(HOST_LIFE)
         if word == self.meeting.life:
-            if self.batches is not None:
-                self.batches.proven()
+            if self.far is not None:
+                self.far.proven()
             return True
         self.taken = word != 0
         self.lose(TAKEN if self.taken else "it restarted")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mboxio._base.gate import complain
+from mboxio.controllers.batches import Batches
 from mboxio.controllers.firmware_rings.bell_options import bell_of
 from mboxio.controllers.firmware_rings.bells import Bell
 from mboxio.controllers.firmware_rings.meeting import Meeting
@@ -61,6 +62,7 @@ class RingsLife(RingController):
         self.linked = False
         self.wary = True
         self.taken = False  # by another host
+        self.far: Batches | None = None
         self.reaching: threading.Thread | None = None
         self.stopped = threading.Event()
 
@@ -152,8 +154,8 @@ class RingsLife(RingController):
     def lose(self, reason: str) -> None:
         """This life is over: its rings are not looked at any more. Under the lock."""
         self.linked = False
-        if self.batches is not None:
-            self.batches.drop()
+        if self.far is not None:
+            self.far.drop()
         self.watch()
         self.link(False, 0, reason)
 
@@ -219,7 +221,7 @@ class RingsLife(RingController):
         self.linked = False
         self.armed = None
         self.drop_lanes()
-        self.batches = None
+        self.batches = self.far = None
         self.claims.close()
         self.bell.close()
         self.region = None
@@ -230,11 +232,11 @@ class RingsLife(RingController):
 
     def say_goodbye(self) -> None:
         """Tell the firmware that nobody is here any more."""
-        if self.batches is not None:
-            self.batches.hand_over()
+        if self.far is not None:
+            self.far.hand_over()
         self.meeting.leave()
-        if self.batches is not None:
-            self.batches.region.flush()
+        if self.far is not None:
+            self.far.region.flush()
         self.bell.ring()
 
     def forked(self) -> None:
