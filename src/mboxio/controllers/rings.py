@@ -275,8 +275,7 @@ class RingController(Controller):
                 raise lie
             finally:
                 lie = None
-        if waiting:
-            self.tell_of_room(lane, waiting)
+        self.tell_of_room(lane, waiting)
 
     def tell_of_room(self, lane: Lane, waited: int) -> None:
         """Ring for a remote that found its ring full: it sleeps until there is room again."""
