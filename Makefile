@@ -116,6 +116,7 @@ build/i386/.deps build/arm64/.deps: build/%/.deps: $(DEPS) tools/foreign_python.
 fuzz: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled $(BIN)/python -m tests.acpm.fuzz 1000000
 	MBOXIO_EXPECT_BUILD=compiled $(BIN)/python -m tests.rpmsg.fuzz 1000000
+	MBOXIO_EXPECT_BUILD=compiled $(BIN)/python -m tests.firmware_rings.fuzz 1000000
 	MBOXIO_EXPECT_BUILD=compiled MBOXIO_TEXTS=20000 \
 	    $(BIN)/pytest --override-ini=timeout=1800 -k whatever tests/io/test_hostile_texts.py
 

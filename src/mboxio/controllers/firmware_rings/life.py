@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,7 @@ class RingsLife(RingController):
         self.linked = False
         self.wary = True
         self.taken = False  # by another host
+        self.knocks: deque[int] = deque(maxlen=8)  # what we wrote there in vain counts as nobody
         self.far: Batches | None = None
         self.reaching: threading.Thread | None = None
         self.stopped = threading.Event()
@@ -125,6 +127,7 @@ class RingsLife(RingController):
         """
         memory, layout = self.place.find()
         meeting = Meeting(memory)
+        self.knocks.append(meeting.life)
         meeting.knock()
         if self.options.echo and not self.answered(meeting, until_s):
             return None
@@ -186,7 +189,7 @@ class RingsLife(RingController):
                 found.reopen()
             if self.bell.broken:
                 self.bell.open()
-            if self.taken and Meeting(self.place.find()[0]).word():
+            if self.taken and Meeting(self.place.find()[0]).word() not in (0, *self.knocks):
                 raise RemoteGone(TAKEN)  # two hosts would take it from each other for ever
             # Not noted for later: another try would knock meanwhile, with another number.
             self.locked(self.begin_life, *self.meet(MEET_AGAIN_S))
