@@ -1,4 +1,4 @@
-"""Hostile firmware: any word of its memory changes at any time. ``python -m tests.firmware_rings.fuzz``.
+"""Hostile firmware: any word of its memory changes at any time. ``python -m`` and this.
 
 The host may end requests with errors and lose the firmware. It may not crash, hang, raise anything
 else, or write outside the memory; and with firmware that behaves again it works again.

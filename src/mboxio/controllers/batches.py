@@ -117,7 +117,7 @@ class Batches:
             if self.span is not None:
                 region.fetch(*self.span)
             else:
-                ours, theirs = self.layouts[lane.channel.number]
+                ours, theirs = self.layouts_of(lane)
                 begin = min(ours.rear, theirs.front)
                 end = max(ours.rear, theirs.front) + 4
                 if end - begin <= TOGETHER_BYTES:
@@ -129,7 +129,7 @@ class Batches:
             pieces = consumer.extents()
         except RemoteError:
             return True  # the look meets it as well, and asks whose indices they are
-        slot_bytes = self.layouts[lane.channel.number][1].slot_bytes
+        slot_bytes = self.layouts_of(lane)[1].slot_bytes
         for offset, size_bytes in pieces:
             if slot_bytes <= SLOT_BYTES:
                 region.fetch(offset, size_bytes)
@@ -137,6 +137,11 @@ class Batches:
             for each in range(offset, offset + size_bytes, slot_bytes):
                 region.fetch(each, SLOT_BYTES)
         return True
+
+    def layouts_of(self, lane: Lane) -> tuple[RingLayout, RingLayout]:
+        """Return those of one lane."""
+        number: int = lane.channel.number
+        return self.layouts[number]
 
     def end(self, lane: Lane) -> bool:
         """After a look: give back slots if nobody will look soon, or many of them are missing.

@@ -62,7 +62,7 @@ class FirmwareRings(RingsLife):
     ) -> None:
         super().__init__(options or RingsOptions(), region)
         self.name = name
-        self.beat = 0
+        self.beat: int = 0
         self.beat_ns = 0
         self.look_ns = 0
         self.news_ns = 0
@@ -120,7 +120,7 @@ class FirmwareRings(RingsLife):
             receiving.reset()  # what waited for an earlier host is nobody's
             if channel.context is None:
                 self.connect_lane(Lane(sending, receiving, True), channel.queue, channel)
-            lane = channel.context
+            lane: Any = channel.context
             lane.producer, lane.consumer, lane.owes = sending, receiving, False
         self.armed = words if self.bell.hears else None
         self.is_armed = False

@@ -147,7 +147,8 @@ class ElfFile:
             if place + form.section.size > len(image):
                 raise ElfError("is cut off")
             self.sections.append(Section(*form.section.unpack_from(image, place)))
-        self.names = self.part(self.sections[names])
+        number: int = names
+        self.names = self.part(self.sections[number])
 
     def part(self, section: Section) -> bytes:
         """Return what is in a section; raises ElfError."""

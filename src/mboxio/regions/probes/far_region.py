@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, Protocol, Self
 
 from mboxio.regions.region import Kind, Region
 
@@ -13,8 +13,11 @@ __all__ = ["Reached", "RemoteRegion"]
 class Reached(Protocol):
     """What makes the accesses, and may be shared: a `Link`, or a session of pyOCD's."""
 
-    scheme: ClassVar[str]
-    widths: ClassVar[frozenset[int]]
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def widths(self) -> frozenset[int]: ...
+
     where: str
     broken: str
     access_s: float
@@ -45,7 +48,7 @@ class RemoteRegion(Region):
     kind = Kind.REMOTE
 
     def __init__(self, link: Reached, address: int, size_bytes: int) -> None:
-        self.link: Reached = link
+        self.link = link
         self.address = address
         self.size_bytes = size_bytes
         self.access_s = link.access_s

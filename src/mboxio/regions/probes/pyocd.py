@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from mboxio._base.texts import remote_text
 from mboxio.errors import AddressError, RemoteError, RemoteGone
@@ -55,8 +55,8 @@ class PyOcd:
         RemoteGone: the session is not open, or the probe is gone.
     """
 
-    scheme: ClassVar[str] = "pyocd"
-    widths: ClassVar[frozenset[int]] = frozenset({1, 2, 4})
+    scheme = "pyocd"
+    widths = frozenset({1, 2, 4})
 
     def __init__(self, where: str, source: Any, core: int | None = None) -> None:
         self.errors = module("core.exceptions")

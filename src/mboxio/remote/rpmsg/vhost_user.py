@@ -61,8 +61,10 @@ QUEUES = 2
 REQUEST_S = 1.0
 """How long the front end may take for the rest of a request, or to take a reply."""
 ADDRESSES = 1 << 64
-IGNORED = {SET_FEATURES, SET_OWNER, RESET_OWNER, SET_PROTOCOL_FEATURES, SET_VRING_BASE}
-IGNORED |= {SET_VRING_ERR, SET_CONFIG}
+IGNORED = {
+    *(SET_FEATURES, SET_OWNER, RESET_OWNER, SET_PROTOCOL_FEATURES, SET_VRING_BASE),
+    *(SET_VRING_ERR, SET_CONFIG),
+}
 EVENT_DESCRIPTOR = "anon_inode:[eventfd]"
 
 
@@ -124,8 +126,8 @@ class VhostUser(HostSide):
     def ring(self, queue: int) -> None:
         """Interrupt the guest. A ring that was not heard yet stands for this one."""
         self._guard.acquire()
+        call = self._vrings[queue].call
         try:
-            call = self._vrings[queue].call
             if call >= 0:
                 os.write(call, NUMBER.pack(1))
         except BlockingIOError:
