@@ -57,6 +57,7 @@ PROGRAMS = {
     "openocd": "the access path openocd:",
     "pyocd": "the access path pyocd:",
     "qemu-system-aarch64": "mboxio demo rpi",
+    "qemu-system-arm": "mboxio demo mcu",
 }
 
 
