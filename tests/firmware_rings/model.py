@@ -1,5 +1,6 @@
 """Firmware in Python, step by step: what ``mboxio_firmware.h`` does, on any region."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 from mboxio.errors import RemoteError
@@ -46,20 +47,24 @@ class Firmware:
         self.answer: Callable[[bytes], bytes] = bytes
         self.lives = 0
         self.silent = False
+        self.lock = threading.RLock()  # a host meets it on a thread of its own
 
     def reset(self) -> None:
         """Start again, wherever it was."""
-        self.steps = self.run()
+        with self.lock:
+            self.steps = self.run()
 
     def step(self) -> None:
-        """Go on by one access or so."""
-        next(self.steps)
+        """Go on by one access or so; from any thread."""
+        with self.lock:
+            next(self.steps)
 
     def settle(self, limit: int = 500) -> None:
         """Go on until nothing is left to do."""
-        for _ in range(limit):
-            if next(self.steps):
-                return
+        with self.lock:
+            for _ in range(limit):
+                if next(self.steps):
+                    return
 
     def run(self) -> Iterator[bool]:
         """Yield after each step: whether a round is over in which nothing was done."""

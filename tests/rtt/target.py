@@ -1,6 +1,7 @@
 """Firmware with RTT, in Python: its memory, its control block, and what it does with them."""
 
 import struct
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -186,9 +187,14 @@ class Echo:
         self.heard = bytearray()
         self.stalled = False
         self.dead = False
+        self.lock = threading.RLock()  # a thread that spins looks while another one sends
         region.before = self.step
 
     def step(self) -> None:
+        with self.lock:
+            self.go_on()
+
+    def go_on(self) -> None:
         if self.dead:
             return
         if not self.stalled:
