@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from mboxio.regions.region import Kind, Memory, Region
+from mboxio.regions.region import Kind, Region
 
 
 class Probe(Region):
@@ -19,7 +19,7 @@ class Probe(Region):
 
     def __init__(
         self,
-        memory: Memory,
+        memory: Region,
         packet_bytes: int = 512,
         between: Callable[[], object] = lambda: None,
     ) -> None:

@@ -56,6 +56,7 @@ class Batches:
         self.fresh_ns = max(FRESH_NS, int(FRESH_ACCESSES * region.access_s * 1e9))
         self.proven_ns = 0  # when it was read last that the life is the same
         self.accepted: list[tuple[Lane, int]] = []
+        self.dropped: set[int] = set()  # handles of messages that never left
         self.looked: set[Lane] = set()  # at the indices that were fetched together
         words: list[int] = []
         for ours, theirs in layouts:
@@ -159,5 +160,6 @@ class Batches:
         """The life is over: what waits here never left."""
         self.region.drop()
         self.region.forget()
+        self.dropped.update(handle for _, handle in self.accepted)
         self.accepted.clear()
         self.looked.clear()

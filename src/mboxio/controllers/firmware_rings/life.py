@@ -14,7 +14,7 @@ from mboxio.controllers.firmware_rings.meeting import Meeting
 from mboxio.controllers.firmware_rings.options import RingsOptions
 from mboxio.controllers.firmware_rings.place import Place
 from mboxio.controllers.rings import RingController
-from mboxio.driver.contracts import DriverQueue
+from mboxio.driver.contracts import DriverChannel, DriverQueue
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
 from mboxio.regions.access import nowhere, open_region
 from mboxio.regions.claim import Claims
@@ -161,6 +161,10 @@ class RingsLife(RingController):
             self.far.drop()
         self.watch()
         self.link(False, 0, reason)
+
+    def abort(self, channel: DriverChannel, handle: int) -> bool:
+        """See `Controller.abort`: what waited here when a life ended has never left."""
+        return self.far is not None and handle in self.far.dropped
 
     def reconnect(self) -> bool:
         """See `Controller.reconnect`; a thread waits for the firmware."""
