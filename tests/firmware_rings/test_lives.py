@@ -14,7 +14,7 @@ from mboxio.errors import MailboxError, RemoteGone, RequestTimeout
 from tests.firmware_rings.process import FirmwareProcess
 
 TIMES = int(os.environ.get("MBOXIO_LIVES", "15"))
-"""How often somebody dies; `make lives` asks for more."""
+"""How often somebody dies; `make recovery` asks for more."""
 HOST = Path(__file__).with_name("host.py")
 PATIENCE_S = 20.0
 
