@@ -12,6 +12,7 @@ import pytest
 import mboxio
 from mboxio.errors import MailboxError, RemoteGone, RequestTimeout
 from tests.firmware_rings.process import FirmwareProcess
+from tests.tools import fork
 
 TIMES = int(os.environ.get("MBOXIO_LIVES", "15"))
 """How often somebody dies; `make recovery` asks for more."""
@@ -131,3 +132,18 @@ def test_search_finds_it_where_it_is(tmp_path: Path) -> None:
         assert memory[:4] == b"MBX1"
         with mboxio.connect(firmware.address + "&search=yes") as connection:
             assert connection.client("echo1").request(b"found") == b"found"
+
+
+def test_a_fork_leaves_the_parents_connection_alone(firmware: FirmwareProcess) -> None:
+    with mboxio.connect(firmware.address) as connection:
+        client = connection.client("echo0")
+        assert client.request(b"before") == b"before"
+        child = fork()
+        if child == 0:
+            try:
+                client.request(b"in the child")
+            except mboxio.ForkedError:
+                os._exit(7)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert client.request(b"after") == b"after"

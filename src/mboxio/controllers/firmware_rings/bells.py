@@ -56,6 +56,9 @@ class Bell:
     def close(self) -> None:
         """Let go of it."""
 
+    def forked(self) -> None:
+        """In a forked child: close descriptors, say nothing to anybody."""
+
 
 class RegionBell(Bell):
     """What the memory brings: its doorbell, its interrupt, or one of them."""
@@ -181,6 +184,9 @@ class WireBell(Bell):
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+    def forked(self) -> None:
+        self.close()
 
 
 class MailboxBell(Bell):

@@ -251,6 +251,6 @@ class RingsLife(RingController):
         self.reaching = None
         self.claims.close()
         self.linked = False
-        self.bell.close()
+        self.bell.forked()
         if self.region is not None and self.region.interrupt is not None:
             self.region.interrupt.close()
