@@ -69,6 +69,8 @@ class Host:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.out.clear()  # rings in C keep the memory open
+        self.into.clear()
         self.opened.close()
 
     # -- waiting

@@ -133,6 +133,10 @@ cdef long long FOREVER = _FOREVER
 
 cpdef list sleep_on(poller, tuple watched, long long left_ns):
     """See native.py. The poll object of Python would read the clock before each sleep with an end."""
+    if type(poller).__module__ != "select":
+        # Not Python's own: that of a library which lets others run meanwhile, such as gevent.
+        ready = poller.poll() if left_ns == FOREVER else poller.poll(max(left_ns, 0) / 1e6)
+        return [descriptor for descriptor, _ in ready]
     cdef Py_ssize_t count = len(watched)
     cdef Py_ssize_t at
     cdef int found, error
