@@ -121,14 +121,20 @@ class Peer:
     def monotonic(self) -> float:
         return self.now_s
 
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
 
 @contextmanager
 def reached(peer: Peer) -> Iterator[None]:
     """Have every link of now reach this peer, at its time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mboxio.regions.probes.link.connected", lambda *where: peer)
-        clock = SimpleNamespace(monotonic=peer.monotonic, perf_counter=peer.monotonic)
+        clock = SimpleNamespace(
+            monotonic=peer.monotonic, perf_counter=peer.monotonic, sleep=peer.sleep
+        )
         patch.setattr(link, "time", clock)
+        patch.setattr("mboxio.regions.probes.gdb_talk.time", clock)
         patch.setattr(link, "readable", peer.readable)
         patch.setattr(qtest, "readable", peer.readable)
         yield
