@@ -104,7 +104,7 @@ LIES: dict[str, tuple[Callable[[FrontEnd], None], str]] = {
     "no number at all": (say(wire.GET_VRING_BASE, b""), "another length"),
     "a third queue": (say(wire.SET_VRING_NUM, wire.STATE.pack(2, 16)), "no queue 2"),
     "a kick of no queue": (say(wire.SET_VRING_KICK, wire.NUMBER.pack(0xFF)), "no queue 255"),
-    "a file as a kick": (a_file, "neither an eventfd nor a pipe"),
+    "a file as a kick": (a_file, "no eventfd, pipe or socket"),
     "a kick that nobody can ring": (a_pipe_without_a_writer, "nobody can ring"),
     "half a header": (lambda front: front.raw(b"\1\0\0"), "stopped in the middle"),
     "half a request": (

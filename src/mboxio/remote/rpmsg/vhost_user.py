@@ -288,7 +288,7 @@ class VhostUser(HostSide):
         new = -1 if word & NO_DESCRIPTOR or not fds else fds[0]
         if new >= 0:
             if not _can_ring(new):
-                raise RemoteError("the front end lied: it rings with neither an eventfd nor a pipe")
+                raise RemoteError("the front end lied: it rings with no eventfd, pipe or socket")
             os.set_blocking(new, False)  # another who reads or fills it does not make us wait
             fds.pop(0)
         self._guard.acquire()
@@ -335,9 +335,13 @@ def _descriptors(parts: list[tuple[int, int, bytes]]) -> list[int]:
 
 
 def _can_ring(descriptor: int) -> bool:
-    """Return whether this is an eventfd or a pipe: User Mode Linux is rung by the latter."""
-    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+    """Return whether this is an eventfd, a pipe or, as User Mode Linux has it, a local socket."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISFIFO(mode):
         return True
+    if stat.S_ISSOCK(mode):
+        with socket.socket(fileno=os.dup(descriptor)) as each:
+            return each.family == socket.AF_UNIX
     return os.readlink(f"/proc/self/fd/{descriptor}") == EVENT_DESCRIPTOR
 
 
