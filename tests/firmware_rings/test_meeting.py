@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mboxio import Connection
+from mboxio.controllers.firmware_rings.bells import Bell
 from mboxio.controllers.firmware_rings.driver import FirmwareRings
 from mboxio.controllers.firmware_rings.options import RingsOptions
 from mboxio.errors import MailboxError, RemoteGone
@@ -41,8 +42,12 @@ class Stepped(Region):
         self.accesses = 0
         self.lives: set[int] = set()
         self.dead = False
+        self.gone = False  # the next access breaks
 
     def happen(self) -> None:
+        if self.gone:
+            self.gone = False
+            raise RemoteGone("the way to the memory broke")
         if self.dead:
             return
         event = self.events.get(self.accesses)
@@ -183,3 +188,41 @@ def test_another_host_takes_it() -> None:
             assert not drivers[0].linked
         drivers[0].meet_again()  # the other one has left
         assert client.request(b"0-2") == b"0-2"
+
+
+class CutBell(Bell):
+    """A doorbell of which the wire is cut."""
+
+    rings = True
+    cut = False
+
+    @property
+    def broken(self) -> bool:
+        return self.cut
+
+    def open(self) -> None:
+        self.cut = False
+
+    def ring(self) -> None:
+        if self.cut:
+            raise RemoteGone("the wire is cut")
+
+
+@pytest.mark.parametrize("kind", [Kind.DEVICE, Kind.REMOTE])
+@pytest.mark.parametrize("what", ["bell", "memory"])
+def test_an_end_that_shows_in_an_access(kind: Kind, what: str) -> None:
+    firmware = Firmware(Memory(bytearray(4096)))
+    firmware.settle()
+    region = Stepped(firmware, kind, [5], {})
+    driver = FirmwareRings(options=OPTIONS, region=region)
+    with Connection(driver) as connection:
+        bell = driver.bell = CutBell()
+        client = connection.client(0)
+        assert client.request(b"0-0") == b"0-0"
+        if what == "bell":
+            bell.cut = True
+        else:
+            region.gone = True
+        with pytest.raises(MailboxError):
+            client.request(b"0-1")
+        assert client.request(b"0-2", timeout_s=20, queue_timeout_s=20) == b"0-2"

@@ -178,6 +178,7 @@ class RingsLife(RingController):
     def meet_again(self) -> None:
         """Reach what was lost, and meet the firmware of a new life."""
         try:
+            self.locked(self.let_go)
             region = self.region
             if region is None or self.linked or self.stopped.is_set():
                 return
@@ -202,6 +203,14 @@ class RingsLife(RingController):
         except BaseException as error:  # the next try makes another thread
             complain("reconnect() of %r raised", self, error)
             self.decide(self.still_lost, repr(error))
+
+    def let_go(self) -> None:
+        """Look at the rings no more, if a life has ended in an access. Under the lock."""
+        if self.linked and self.is_lost():
+            self.linked = False
+            if self.far is not None:
+                self.far.drop()
+            self.watch()
 
     def begin_life(self, memory: Window, layout: MemoryLayout, meeting: Meeting) -> None:
         """Begin a life that was met. Under the lock."""
