@@ -92,8 +92,7 @@ class Batches:
         if not self.region.waiting:
             return True
         if not self.prove():
-            self.region.drop()
-            return False
+            return False  # and what waited was dropped with the life
         accepted, self.accepted = self.accepted, []
         handles: dict[Any, list[int]] = {}
         for lane, handle in accepted:
@@ -145,7 +144,7 @@ class Batches:
         return self.layouts[number]
 
     def end(self, lane: Lane) -> bool:
-        """After a look: give back slots if nobody will look soon, or many of them are missing.
+        """After a look: give back slots if nothing is in flight, so that nobody may look soon.
 
         Returns:
             whether that was done.

@@ -108,8 +108,7 @@ class FirmwareRings(RingsLife):
         self.batches = self.far = None
         far = Batched(memory) if memory.kind is Kind.REMOTE else None
         near: Region = memory if far is None else far
-        self.memory, self.meeting = near, Meeting(near)
-        self.meeting.life = meeting.life
+        self.memory, self.meeting = near, Meeting(near, meeting.life)
         declared = list(self.declared_channels().values())
         words = None
         if self.bell.rings and far is None:

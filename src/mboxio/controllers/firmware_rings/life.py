@@ -155,12 +155,16 @@ class RingsLife(RingController):
     # -- losing and finding it
 
     def lose(self, reason: str) -> None:
-        """This life is over: its rings are not looked at any more. Under the lock."""
+        """This life is over. Under the lock."""
+        self.unlink()
+        self.link(False, 0, reason)
+
+    def unlink(self) -> None:
+        """Look at the rings of this life no more. Under the lock."""
         self.linked = False
         if self.far is not None:
             self.far.drop()
         self.watch()
-        self.link(False, 0, reason)
 
     def abort(self, channel: DriverChannel, handle: int) -> bool:
         """See `Controller.abort`: what waited here when a life ended has never left."""
@@ -205,12 +209,9 @@ class RingsLife(RingController):
             self.decide(self.still_lost, repr(error))
 
     def let_go(self) -> None:
-        """Look at the rings no more, if a life has ended in an access. Under the lock."""
+        """Unlink from a life whose end the core has heard of first. Under the lock."""
         if self.linked and self.is_lost():
-            self.linked = False
-            if self.far is not None:
-                self.far.drop()
-            self.watch()
+            self.unlink()
 
     def begin_life(self, memory: Window, layout: MemoryLayout, meeting: Meeting) -> None:
         """Begin a life that was met. Under the lock."""

@@ -19,11 +19,12 @@ class Meeting:
 
     Args:
         memory: the memory.
+        life: our number; 0: a new one.
     """
 
-    def __init__(self, memory: Region) -> None:
+    def __init__(self, memory: Region, life: int = 0) -> None:
         self.memory = memory
-        self.life = int.from_bytes(os.urandom(4), "little") or 1
+        self.life = life or int.from_bytes(os.urandom(4), "little") or 1
 
     def knock(self) -> None:
         """Say who we are, in place of any host before."""

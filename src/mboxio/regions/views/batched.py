@@ -31,7 +31,6 @@ class Batched(Region):
         self.size_bytes = slow.size_bytes
         self.access_s = slow.access_s
         self.place = slow.place
-        self.transactions = 0
         self._written: dict[int, int] = {}  # words by offset, in the order of writing
         self._known: dict[int, int] = {}
         self._last: set[int] = set()
@@ -50,7 +49,6 @@ class Batched(Region):
     def fetch(self, offset: int, size_bytes: int) -> None:
         """Read words anew, in one transaction; reads are answered from them until `forget`."""
         words = self.slow.read_words(offset, -(-size_bytes // 4))
-        self.transactions += 1
         for index, word in enumerate(words):
             self._known[offset + 4 * index] = word
 
@@ -84,7 +82,6 @@ class Batched(Region):
             self._put(offset, words)
 
     def _put(self, offset: int, words: list[int]) -> None:
-        self.transactions += 1
         if len(words) == 1:
             self.slow.write(offset, words[0], 4)
         else:
@@ -114,7 +111,6 @@ class Batched(Region):
         if width == 4:
             return self.read_words(offset, 1)[0]
         self.flush()
-        self.transactions += 1
         return self.slow.read(offset, width)
 
     def write(self, offset: int, value: int, width: int) -> None:
@@ -123,7 +119,6 @@ class Batched(Region):
             self.write_words(offset, (value,))
             return
         self.flush()
-        self.transactions += 1
         self.slow.write(offset, value, width)
 
     def read_words(self, offset: int, count: int) -> list[int]:
@@ -135,7 +130,6 @@ class Batched(Region):
         if len(words) == count:
             return words
         fresh = self.slow.read_words(offset, count)
-        self.transactions += 1
         return [written.get(at, word) for at, word in zip(places, fresh, strict=True)]
 
     def write_words(self, offset: int, words: Sequence[int]) -> None:
