@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Container, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,29 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-each_source = pytest.mark.parametrize("path", SOURCES, ids=name_of)
-each_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
-each_test = pytest.mark.parametrize("path", TESTS, ids=name_of)
+@cache
+def text_of(path: Path) -> str:
+    return path.read_text()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(text_of(path))
+
+
+@cache
+def calls_in(path: Path) -> list[ast.Call]:
+    return [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trees_go() -> Iterator[None]:
+    """A million nodes would slow the garbage collections of all later tests."""
+    yield
+    for each in (text_of, tree_of, calls_in):
+        each.cache_clear()
+
+
 each_augmented = pytest.mark.parametrize("path", AUGMENTED, ids=name_of)
 
 # The import rule: a folder imports itself and those before it in its ladder, and everything imports
@@ -96,7 +117,7 @@ def test_classes_are_one_concept() -> None:
         f"{path.stem}.{node.name}": node.end_lineno - node.lineno + 1
         for path in SOURCES
         if path.suffix == ".py"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.ClassDef) and node.end_lineno
     }
     assert len(lines) > 200
@@ -121,18 +142,23 @@ def test_folders_with_compiled_modules_say_what_they_are_and_no_more(folder: Pat
         assert len(body) == 1
 
 
-@each_source
-def test_files_stay_short(path: Path) -> None:
-    lines = len(path.read_text().splitlines())
-    assert lines < LINES_MAX, f"{lines} lines: split the file by what its parts are about"
+def test_files_stay_short() -> None:
+    lines = {name_of(path): len(text_of(path).splitlines()) for path in SOURCES}
+    long = {name: count for name, count in lines.items() if count >= LINES_MAX}
+    assert not long, "split the file by what its parts are about"
 
 
-@each_module
-def test_imports_point_down(path: Path) -> None:
-    unit = unit_of(path)
-    assert unit in MAY_IMPORT, f"where is {unit}? Give it a place in a ladder"
-    upward = {name: target for name, target in imports(path) if target not in MAY_IMPORT[unit]}
-    assert not upward, f"{unit} must not import {', '.join(upward)}"
+def test_imports_point_down() -> None:
+    units = {path: unit_of(path) for path in MODULES}
+    unknown = set(units.values()) - MAY_IMPORT.keys()
+    assert not unknown, f"where is {', '.join(unknown)}? Give it a place in a ladder"
+    upward = [
+        f"{name_of(path)} must not import {name}"
+        for path, unit in units.items()
+        for name, target in imports(path)
+        if target not in MAY_IMPORT[unit]
+    ]
+    assert not upward
 
 
 def test_no_imports_make_a_circle() -> None:
@@ -150,57 +176,55 @@ def test_no_imports_make_a_circle() -> None:
     assert not arrows, f"one of these imports, in the end, itself: {sorted(arrows)}"
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "controllers").rglob("*.py")), ids=name_of)
-def test_drivers_use_what_authors_have(path: Path) -> None:
-    """They are examples: what lies behind `Services` is not for drivers."""
-    assert not re.findall(r"self\.host\b", path.read_text())
+# Drivers are examples: what lies behind `Services` is not for them.
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        pytest.param(r"self\.host\b", sorted((PACKAGE / "controllers").rglob("*.py")), id="host"),
+        pytest.param("TO" + r"DO|FIX" + r"ME|\bXX" + r"X\b", SOURCES, id="stubs"),
+        pytest.param(
+            r"except(?: (?:Base)?Exception(?: as \w+)?)?:\s*(?:#.*)?\s(?:pass|\.\.\.|continue)\b",
+            [*MODULES, *TESTS],
+            id="swallowed errors",
+        ),
+    ],
+)
+def test_what_is_written_nowhere(what: str, where: list[Path]) -> None:
+    assert where
+    assert not [name_of(path) for path in where if re.search(what, text_of(path))]
 
 
-@each_source
-def test_no_stubs(path: Path) -> None:
-    assert not re.findall("TO" + r"DO|FIX" + r"ME|\bXX" + r"X\b", path.read_text())
-
-
-@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=name_of)
-def test_no_swallowed_errors(path: Path) -> None:
-    swallowed = re.findall(
-        r"except(?: (?:Base)?Exception(?: as \w+)?)?:\s*(?:#.*)?\s(?:pass|\.\.\.|continue)\b",
-        path.read_text(),
-    )
-    assert not swallowed
-
-
-@each_test
-def test_tests_do_not_sleep(path: Path) -> None:
-    if f"{path.parent.name}/{path.name}" in MAY_SLEEP:
-        return
+def test_tests_do_not_sleep() -> None:
     sleeps = [
-        node.lineno
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and is_sleep(node)
+        f"{name_of(path)}:{call.lineno}"
+        for path in TESTS
+        if f"{path.parent.name}/{path.name}" not in MAY_SLEEP
+        for call in calls_in(path)
+        if is_sleep(call)
     ]
-    assert not sleeps, f"lines {sleeps}: wait for an event, or use the virtual clock"
+    assert not sleeps, "wait for an event, or use the virtual clock"
 
 
-@each_test
-def test_tests_fork_where_warnings_of_it_are_known(path: Path) -> None:
-    if path != ROOT / "tests" / "tools.py":
-        calls = [
-            each for each in ast.walk(ast.parse(path.read_text())) if isinstance(each, ast.Call)
-        ]
-        assert "os.fork" not in {ast.unparse(each.func) for each in calls}, "use tests.tools.fork"
+def test_tests_fork_where_warnings_of_it_are_known() -> None:
+    forks = {
+        path
+        for path in TESTS
+        for call in calls_in(path)
+        if called(call) == "fork" and ast.unparse(call.func) == "os.fork"
+    }
+    assert forks == {ROOT / "tests" / "tools.py"}, "use tests.tools.fork"
 
 
 @each_augmented
 def test_augmented_modules_are_ordinary_python(path: Path) -> None:
-    names = {name.split(".")[0] for name in absolute_imports(ast.parse(path.read_text()), path)}
+    names = {name.split(".")[0] for name in absolute_imports(tree_of(path), path)}
     assert "cython" not in {name.lower() for name in names}
 
 
 @each_augmented
 def test_fields_agree_with_slots(path: Path) -> None:
-    slots = slots_of(ast.parse(path.read_text()))
-    for name, fields in fields_of(path.with_suffix(".pxd").read_text()).items():
+    slots = slots_of(tree_of(path))
+    for name, fields in fields_of(text_of(path.with_suffix(".pxd"))).items():
         # A base class for drivers and tests may do without __slots__.
         declared = set(slots.get(name, fields))
         assert declared == fields, f"__slots__ of {name} and its .pxd differ"
@@ -250,11 +274,10 @@ def unit_named(parts: Sequence[str]) -> str:
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
     """Yield what a source file imports of the package, with the unit that it belongs to."""
-    text = path.read_text()
     if path.suffix == ".py":
-        names = absolute_imports(ast.parse(text), path, typing=True)
+        names = absolute_imports(tree_of(path), path, typing=True)
     else:
-        names = cython_imports(text)
+        names = cython_imports(text_of(path))
     for name in names:
         if name == "mboxio" or name.startswith("mboxio."):
             yield name, unit_named(name.split(".")[1:])
@@ -290,7 +313,7 @@ def module_of(path: Path) -> str:
 
 def files_imported(path: Path, targets: Container[str]) -> Iterator[str]:
     """Yield the modules of the package that a module names in an import of any kind."""
-    for name in absolute_imports(ast.parse(path.read_text()), path, typing=True):
+    for name in absolute_imports(tree_of(path), path, typing=True):
         while name and name not in targets:
             name = name.rpartition(".")[0]
         if name and name != module_of(path):
@@ -309,7 +332,13 @@ def is_sleep(node: ast.Call) -> bool:
     lets_others_run = (
         len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0
     )
-    return ast.unparse(node.func).split(".")[-1] == "sleep" and not lets_others_run
+    return called(node) == "sleep" and not lets_others_run
+
+
+def called(node: ast.Call) -> str:
+    """Return the last part of the name that is called; "" if it has none."""
+    func = node.func
+    return func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "")
 
 
 def slots_of(tree: ast.Module) -> dict[str, tuple[str, ...]]:
