@@ -62,6 +62,8 @@ class Far(Doorbell):
     def reach(self) -> RpmsgLink | None:
         """Return the link, which begins when the host is ready."""
         ready = self.region.read(self.status, 1) & READY
+        if self.link is not None and self.link.was_reset():
+            self.link = None
         if self.link is None and ready and not self.dead:
             rings = [RemoteRing(self.words, each) for each in self.layouts]
             self.link = RemoteLink(rings[0], rings[1], Windows(Window(0, self.words)))

@@ -131,6 +131,7 @@ class Life:
         """A driver met the end of what it reaches the remote by; it may watch something new."""
         if not (self.host.closed or self.gate.lost):
             self.host.pump.watch(())
+            self.host.controller.unlink()
             self.take_link(False, -1, reason)
 
     def restart(self) -> None:

@@ -1,14 +1,13 @@
 """What drivers of registers have in common: where the registers are, and how events are told."""
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
-from mboxio._base.gate import complain
+from mboxio.controllers.reaching import Reaching
 from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.contracts import DriverQueue
 from mboxio.driver.controller import POLL, Controller
-from mboxio.errors import AddressError, MailboxError
+from mboxio.errors import AddressError
 from mboxio.regions.access import nowhere, open_region
 from mboxio.regions.claim import Claims
 from mboxio.regions.interrupts import Interrupt
@@ -18,9 +17,6 @@ __all__ = ["RegisterController", "RegisterOptions"]
 
 SPIN_S = 50e-6
 """How long a wait looks at registers that are near before it sleeps."""
-
-JOIN_S = 30.0
-"""How long closing waits for a try to reach lost registers, which normally ends before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +64,7 @@ class RegisterController(Controller):
         self.claims = Claims(self.options.shared)
         self.looked: set[Any] = set()  # queues that the last look was for
         self.life = 0  # the number of times that the registers were reached again
-        self.reaching: threading.Thread | None = None
+        self.reaching = Reaching(self, self.reach_again)
         self.torn = False  # regions may be there again, and are not set up
 
     def reach(self, size_bytes: int) -> Region:
@@ -154,28 +150,18 @@ class RegisterController(Controller):
 
     def reconnect(self) -> bool:
         """See `Controller.reconnect`; a thread waits for answers, for as long as that takes."""
-        if self.reaching is None or not self.reaching.is_alive():
-            if not (self.torn or self.lost_regions()):
-                return False  # what was lost is nothing that is reached by a connection
-            self.reaching = threading.Thread(
-                target=self.reach_again, name="mboxio reconnect", daemon=True
-            )
-            self.reaching.start()
+        if not (self.reaching.busy or self.torn or self.lost_regions()):
+            return False  # what was lost is nothing that is reached by a connection
+        self.reaching.begin()
         return True
 
     def reach_again(self) -> None:
         """Make the connections again, and begin a new life with them."""
         self.torn = True
-        try:
-            for region in self.lost_regions():
-                region.reopen()
-            self.set_up()
-            self.decide(self.come_back)
-        except MailboxError as error:
-            self.link(False, -1, str(error))
-        except BaseException as error:  # the next try makes another thread
-            complain("reconnect() of %r raised", self, error)
-            self.link(False, -1, repr(error))
+        for region in self.lost_regions():
+            region.reopen()
+        self.set_up()
+        self.decide(self.come_back)
 
     def come_back(self) -> None:
         """Report the new life. Under the lock."""
@@ -191,14 +177,13 @@ class RegisterController(Controller):
 
     def close(self) -> None:
         """Let go of the regions."""
-        if self.reaching is not None:
-            self.reaching.join(JOIN_S)
+        self.reaching.join()
         for region in self.opened:
             region.close()
         self.claims.close()
 
     def forked(self) -> None:
         """See `Controller.forked`."""
-        self.reaching = None  # it stayed behind
+        self.reaching.forked()
         # Not the subclass's own, which may write to registers that the parent still uses.
         RegisterController.close(self)

@@ -242,6 +242,13 @@ class Controller(Services):
             break
         raise AddressError(f"{node.path} has no registers that the CPU can reach")
 
+    def unlink(self) -> None:
+        """This life has ended in an access: an op raised `RemoteGone`, as the core knows already.
+
+        Look at nothing of it any more, as after ``link(False, ...)``; `reconnect` is called next.
+        Not inside an op.
+        """
+
     def reconnect(self) -> bool:
         """Start to reach a lost remote again; called without the lock, with growing pauses.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from mboxio.controllers.acpm.channels import AcpmChannels
 from mboxio.controllers.acpm.options import AcpmOptions
+from mboxio.controllers.reaching import Reaching
 from mboxio.controllers.rings import Lane
 from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.contracts import DriverChannel, DriverQueue
@@ -60,6 +61,7 @@ class Acpm(AcpmChannels):
         self.given = region
         self.life = 1
         self.first: DriverQueue | None = None
+        self.reaching = Reaching(self, self.reopen)
 
     # -- set-up
 
@@ -154,15 +156,22 @@ class Acpm(AcpmChannels):
         return False
 
     def lose(self, reason: str) -> None:
-        """This life is over: its rings are not looked at any more."""
-        self.linked = False
-        self.watch()
+        """This life is over. Under the lock."""
+        self.unlink()
         self.link(False, 0, reason)
 
+    def unlink(self) -> None:
+        """See `Controller.unlink`: its rings are not looked at any more."""
+        self.linked = False
+        self.watch()
+
     def reconnect(self) -> bool:
-        """See `Controller.reconnect`."""
+        """See `Controller.reconnect`; a thread makes a connection that broke again."""
         if self.region is None:
             return False
+        if self.region.lost or self.reaching.busy:
+            self.reaching.begin()
+            return True
         try:
             found = self.region.again()
         except (RemoteError, RemoteGone) as error:
@@ -171,6 +180,13 @@ class Acpm(AcpmChannels):
         if found is not None:
             self.decide(self.begin_life, found)
         return True
+
+    def reopen(self) -> None:
+        """Make the connection to the SRAM again, and look what is there. Without the lock."""
+        region = self.region
+        if region is not None:
+            region.reopen()
+            self.decide(self.begin_life, region)
 
     def begin_life(self, region: Region) -> None:
         """Use the descriptor of a new life once it is complete. Under the lock."""
@@ -224,6 +240,7 @@ class Acpm(AcpmChannels):
     def close(self) -> None:
         """See `Controller.close`."""
         self.linked = False
+        self.reaching.join()
         self.armed = None
         self.drop_lanes()
         self.used.clear()
@@ -235,6 +252,7 @@ class Acpm(AcpmChannels):
 
     def forked(self) -> None:
         """See `Controller.forked`."""
+        self.reaching.forked()
         self.claims.close()
         self.linked = False
         if self.region is not None and self.region.interrupt is not None:

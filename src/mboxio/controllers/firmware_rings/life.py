@@ -6,16 +6,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from mboxio._base.gate import complain
 from mboxio.controllers.batches import Batches
 from mboxio.controllers.firmware_rings.bell_options import bell_of
 from mboxio.controllers.firmware_rings.bells import Bell
 from mboxio.controllers.firmware_rings.meeting import Meeting
 from mboxio.controllers.firmware_rings.options import RingsOptions
 from mboxio.controllers.firmware_rings.place import Place
+from mboxio.controllers.reaching import Reaching
 from mboxio.controllers.rings import RingController
 from mboxio.driver.contracts import DriverChannel, DriverQueue
-from mboxio.errors import MailboxError, RemoteError, RemoteGone
+from mboxio.errors import RemoteError, RemoteGone
 from mboxio.regions.access import nowhere, open_region
 from mboxio.regions.claim import Claims
 from mboxio.regions.region import Region
@@ -30,7 +30,6 @@ AGAIN_S = 0.02
 """How often firmware that does not answer is rung once more: one that starts hears nothing."""
 MEET_AGAIN_S = 0.25
 """How long one try to meet the firmware again may take; the pauses between tries grow."""
-JOIN_S = 2.0
 TAKEN = "another host has taken its memory; whoever connects anew takes it back"
 
 
@@ -65,7 +64,7 @@ class RingsLife(RingController):
         self.taken = False  # by another host
         self.knocks: deque[int] = deque(maxlen=8)  # what we wrote there in vain counts as nobody
         self.far: Batches | None = None
-        self.reaching: threading.Thread | None = None
+        self.reaching = Reaching(self, self.meet_again)
         self.stopped = threading.Event()
 
     def reach(self) -> None:
@@ -160,7 +159,7 @@ class RingsLife(RingController):
         self.link(False, 0, reason)
 
     def unlink(self) -> None:
-        """Look at the rings of this life no more. Under the lock."""
+        """See `Controller.unlink`: its rings are not looked at any more."""
         self.linked = False
         if self.far is not None:
             self.far.drop()
@@ -172,46 +171,30 @@ class RingsLife(RingController):
 
     def reconnect(self) -> bool:
         """See `Controller.reconnect`; a thread waits for the firmware."""
-        if self.reaching is None or not self.reaching.is_alive():
-            self.reaching = threading.Thread(
-                target=self.meet_again, name="mboxio reconnect", daemon=True
-            )
-            self.reaching.start()
+        self.reaching.begin()
         return True
 
     def meet_again(self) -> None:
         """Reach what was lost, and meet the firmware of a new life."""
-        try:
-            self.locked(self.let_go)
-            region = self.region
-            if region is None or self.linked or self.stopped.is_set():
-                return
-            found = region.again()
-            if found is None:
-                return
-            if found is not region:
-                self.region = found
-                self.place = Place(found, self.options)
-                if region is not self.given:
-                    region.close()
-            if found.lost:
-                found.reopen()
-            if self.bell.broken:
-                self.bell.open()
-            if self.taken and Meeting(self.place.find()[0]).word() not in (0, *self.knocks):
-                raise RemoteGone(TAKEN)  # two hosts would take it from each other for ever
-            # Not noted for later: another try would knock meanwhile, with another number.
-            self.locked(self.begin_life, *self.meet(MEET_AGAIN_S))
-        except MailboxError as error:
-            self.decide(self.still_lost, str(error))
-        except BaseException as error:  # the next try makes another thread
-            complain("reconnect() of %r raised", self, error)
-            self.decide(self.still_lost, repr(error))
-
-    def let_go(self) -> None:
-        """Unlink from a life whose end the core has heard of first. Under the lock."""
-        if self.linked and self.is_lost():
-            self.unlink()
+        region = self.region
+        if region is None or self.linked or self.stopped.is_set():
+            return
+        found = region.again()
+        if found is None:
+            return
+        if found is not region:
+            self.region = found
+            self.place = Place(found, self.options)
+            if region is not self.given:
+                region.close()
+        if found.lost:
+            found.reopen()
+        if self.bell.broken:
+            self.bell.open()
+        if self.taken and Meeting(self.place.find()[0]).word() not in (0, *self.knocks):
+            raise RemoteGone(TAKEN)  # two hosts would take it from each other for ever
+        # Not noted for later: another try would knock meanwhile, with another number.
+        self.locked(self.begin_life, *self.meet(MEET_AGAIN_S))
 
     def begin_life(self, memory: Window, layout: MemoryLayout, meeting: Meeting) -> None:
         """Begin a life that was met. Under the lock."""
@@ -226,9 +209,7 @@ class RingsLife(RingController):
     def close(self) -> None:
         """See `Controller.close`: what waits is handed over, and the firmware is told."""
         self.stopped.set()
-        reaching, self.reaching = self.reaching, None
-        if reaching is not None and reaching is not threading.current_thread():
-            reaching.join(JOIN_S)
+        self.reaching.join()
         region = self.region
         try:
             if self.linked and region is not None and not region.lost:
@@ -258,7 +239,7 @@ class RingsLife(RingController):
 
     def forked(self) -> None:
         """See `Controller.forked`."""
-        self.reaching = None
+        self.reaching.forked()
         self.claims.close()
         self.linked = False
         self.bell.forked()

@@ -230,10 +230,14 @@ class Rpmsg(RpmsgTraffic):
                 self.complete(line.channel, request.handle, errno.EHOSTUNREACH, text)
 
     def lose(self, reason: str) -> None:
-        """The remote is gone. Nothing is destroyed: the kernel does that. Under the lock."""
+        """The remote is gone. Under the lock."""
+        self.unlink()
+        self.link(False, -1, reason)
+
+    def unlink(self) -> None:
+        """See `Controller.unlink`. Nothing is destroyed: the kernel does that."""
         self.gone = True
         self.lines.drop_all()
-        self.link(False, -1, reason)
 
     def reconnect(self) -> bool:
         """See `Controller.reconnect`."""

@@ -11,9 +11,8 @@ question whether this is still the life that was attached to.
 """
 
 import secrets
-import threading
 
-from mboxio._base.gate import complain
+from mboxio.controllers.reaching import Reaching
 from mboxio.controllers.rtt.channels import RttChannel
 from mboxio.controllers.rtt.finding import Found, find, read_block
 from mboxio.controllers.rtt.options import RttOptions
@@ -21,7 +20,7 @@ from mboxio.controllers.rtt.streams import OtherLife
 from mboxio.controllers.rtt.taking import RttTaking
 from mboxio.driver.capabilities import Capabilities, TxDone
 from mboxio.driver.controller import Probe
-from mboxio.errors import AddressError, MailboxError, RemoteError, RemoteGone
+from mboxio.errors import AddressError, RemoteError, RemoteGone
 from mboxio.regions.access import nowhere, open_region
 from mboxio.regions.region import Region
 from mboxio.ring import require_ordered_memory
@@ -30,8 +29,6 @@ __all__ = ["Rtt"]
 
 REPLY_CREDITS = 1 << 16
 """More than are ever awaited. They are counted so that a queue is polled quickly while some are."""
-JOIN_S = 30.0
-"""How long closing waits for a search, which normally ends before."""
 LIVES = "the control block is gone, elsewhere or has other offsets, or the connection to it is new"
 
 
@@ -63,7 +60,7 @@ class Rtt(RttTaking):
         self.given = region
         self.wanted = ""
         self.life = 1
-        self.reaching: threading.Thread | None = None
+        self.reaching = Reaching(self, self.reach_again)
 
     # -- set-up
 
@@ -139,45 +136,39 @@ class Rtt(RttTaking):
     # -- lives of the firmware
 
     def lose(self, reason: str) -> None:
-        """This life is over: its buffers are not looked at any more."""
+        """This life is over. Under the lock."""
+        self.unlink()
+        self.link(False, 0, reason)
+
+    def unlink(self) -> None:
+        """See `Controller.unlink`: its buffers are not looked at any more."""
         self.linked = False
         self.view = None
         for row in self.rows:
             row.channel.queue.probe = Probe()
             row.detach()
         self.watch()
-        self.link(False, 0, reason)
 
     def reconnect(self) -> bool:
         """See `Controller.reconnect`; a thread searches, for as long as that takes."""
         if self.region is None:
             return False
-        if self.reaching is None or not self.reaching.is_alive():
-            self.reaching = threading.Thread(
-                target=self.reach_again, name="mboxio reconnect", daemon=True
-            )
-            self.reaching.start()
+        self.reaching.begin()
         return True
 
     def reach_again(self) -> None:
         """Reach the memory, and look where the control block is now."""
+        self.region.reopen()
+        region = self.region.again()
+        if region is None:
+            return
         try:
-            self.region.reopen()
-            region = self.region.again()
-            if region is None:
-                return
-            try:
-                found = find(region, self.options)
-            except BaseException:
-                if region is not self.region:
-                    region.close()
-                raise
-            self.decide(self.come_back, region, found)
-        except MailboxError as error:
-            self.decide(self.still_lost, str(error))
-        except BaseException as error:  # the next try makes another thread
-            complain("reconnect() of %r raised", self, error)
-            self.decide(self.still_lost, repr(error))
+            found = find(region, self.options)
+        except BaseException:
+            if region is not self.region:
+                region.close()
+            raise
+        self.decide(self.come_back, region, found)
 
     def come_back(self, region: Region, found: Found) -> None:
         """Begin a new life. Under the lock."""
@@ -185,8 +176,6 @@ class Rtt(RttTaking):
             if region is not self.region:
                 region.close()
             return
-        for row in self.rows:  # also those of a life whose end the core saw first
-            row.detach()
         if region is not self.region:
             old, self.region = self.region, region
             if old is not self.given:
@@ -231,8 +220,7 @@ class Rtt(RttTaking):
     def close(self) -> None:
         """See `Controller.close`."""
         self.linked = False
-        if self.reaching is not None:
-            self.reaching.join(JOIN_S)
+        self.reaching.join()
         for row in self.rows:
             row.detach()
         region, self.region = self.region, None
@@ -241,7 +229,7 @@ class Rtt(RttTaking):
 
     def forked(self) -> None:
         """See `Controller.forked`."""
-        self.reaching = None  # it stayed behind
+        self.reaching.forked()
         self.linked = False
         for row in self.rows:
             row.claims.close()

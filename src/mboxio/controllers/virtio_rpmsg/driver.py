@@ -12,6 +12,7 @@ Source: Linux, drivers/rpmsg/virtio_rpmsg_bus.c (facts only).
 from collections.abc import Callable
 from typing import Any
 
+from mboxio.controllers.reaching import Reaching
 from mboxio.controllers.virtio_rpmsg.device import Device
 from mboxio.controllers.virtio_rpmsg.options import VirtioRpmsgOptions
 from mboxio.controllers.virtio_rpmsg.services import ANNOUNCEMENTS, RpmsgServices
@@ -62,6 +63,7 @@ class VirtioRpmsg(RpmsgServices):
         self.claims = Claims(self.options.shared)
         self.life = 0
         self.ready_ns = 0
+        self.reaching = Reaching(self, self.reopen)
 
     # -- set-up
 
@@ -140,11 +142,15 @@ class VirtioRpmsg(RpmsgServices):
     # -- lives
 
     def lose(self, reason: str) -> None:
-        """This life is over: its rings are not looked at any more."""
+        """This life is over. Under the lock."""
+        self.unlink()
+        self.link(False, 0, reason)
+
+    def unlink(self) -> None:
+        """See `Controller.unlink`: its rings are not looked at any more."""
         self.linked = self.up = False
         self.watch()
         self.endpoints.forget_remote()
-        self.link(False, 0, reason)
 
     def reconnect(self) -> bool:
         """See `Controller.reconnect`: a life has begun when the services in use are back."""
@@ -152,6 +158,9 @@ class VirtioRpmsg(RpmsgServices):
             return False
         if self.linked:  # a life that waits for its services: who knocked again would leave it
             self.decide(self.wait_for_services)
+            return True
+        if self.region.lost or self.reaching.busy:
+            self.reaching.begin()
             return True
         try:
             found = self.region.again() if self.bells.left else self.region
@@ -161,6 +170,11 @@ class VirtioRpmsg(RpmsgServices):
         if found is not None:
             self.decide(self.begin_life, found)
         return True
+
+    def reopen(self) -> None:
+        """Make the connection to the memory again, and begin a life there. Without the lock."""
+        self.region.reopen()
+        self.decide(self.begin_life, self.region)
 
     def begin_life(self, region: Region) -> None:
         """Begin a new life; it is reported when the services in use are back. Under the lock."""
@@ -215,6 +229,7 @@ class VirtioRpmsg(RpmsgServices):
 
     def close(self) -> None:
         """See `Controller.close`: a remote that reads the status lets go."""
+        self.reaching.join()
         device, self.device = self.device, None
         if self.linked and device is not None and self.is_host and not self.region.lost:
             device.say(0)
@@ -231,6 +246,7 @@ class VirtioRpmsg(RpmsgServices):
 
     def forked(self) -> None:
         """See `Controller.forked`."""
+        self.reaching.forked()
         self.claims.close()
         self.linked = False
         if self.region is not None and self.region.interrupt is not None:
