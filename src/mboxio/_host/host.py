@@ -4,13 +4,14 @@ import os
 import threading
 import warnings
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mboxio._base.clock import SYSTEM, Clock
 from mboxio._base.deputies import deputise
 from mboxio._base.gate import Gate, complain
 from mboxio._base.native import COMPILED
-from mboxio._base.request import Request
+from mboxio._base.request import Lent, Request
 from mboxio._base.states import FOREVER
 from mboxio._base.tap import Tap
 from mboxio._host.hurry import Hurry
@@ -226,9 +227,9 @@ class Host:
         """Something happened: wake the thread or loop that serves the pump."""
         self.pump.kick()
 
-    def adopt(self, channel: Channel, tag: int) -> None:
+    def adopt(self, channel: Channel, tag: int, lent: Callable[[int], Lent] | None) -> None:
         """See `Controller.left_behind`."""
-        adopt(channel, tag)
+        adopt(channel, tag, lent)
 
     # -- the end
 

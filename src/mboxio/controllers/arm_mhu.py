@@ -73,6 +73,22 @@ class Mhu(MhuTree):
             queue = self.add_queue(each, str(number))
             self.add_channel(str(number), queue, context=mask)
         self.set_up()
+        self.take_over()
+
+    def take_over(self) -> None:
+        """Drop what was raised for an earlier host, and wait for what is left of what it raised."""
+        layout = self.layout
+        came = self.region.read(self.incoming + layout.stat, 4)
+        if came and not self.options.shared:
+            self.region.write(self.incoming + layout.clear, came, 4)
+        left = self.region.read(self.outgoing + layout.stat, 4)
+        for channel in self.declared_channels().values():
+            if came & channel.context and not self.options.shared:
+                channel.counts.notifications += 1
+                channel.counts.unclaimed += 1
+            if left & channel.context:
+                self.pending |= left & channel.context
+                self.left_behind(channel, -1)
 
     def own(self, size_bytes: int) -> tuple[int, int]:
         """See `RegisterController.own`: the other side and the other parts are for others."""

@@ -6,6 +6,9 @@ into which the firmware writes its answer: a message is such a buffer, and the s
 the answer is there, so many can be in flight. On the other channels a message is the word.
 
 Registers: github.com/raspberrypi/firmware, wiki page "Mailboxes"; Linux, bcm2835-mailbox.c.
+A buffer that an earlier host filled is not used before it is answered. On the other channels
+nothing tells the answer to an earlier host's word from that to the same word of this one.
+
 A system that runs Linux on the board's own cores owns these registers: use ``vcio:`` there.
 """
 
@@ -38,6 +41,8 @@ BATCH = 32
 """How many words are taken in one go."""
 MEMORY_END, BUS_END = 1 << 30, 1 << 32
 """What the VideoCore sees: the first GiB of memory, in four views of it."""
+HEAD_BYTES = 12
+"""The shortest property buffer: its length, 0 until it is answered, and the end of its tags."""
 STALE_MAX = 1024
 """How many words of somebody before us are thrown away at the start."""
 
@@ -200,6 +205,18 @@ class Bcm2835(RegisterController):
                 continue
             word = self.add_channel(str(number), self.words, correlator=Words(), context=number)
             self.numbered.append(word)
+        self.find_left_behind()
+
+    def find_left_behind(self) -> None:
+        """Report buffers that an earlier host filled and that have no answer yet: they get one."""
+        if self.property is None or self.pool is None:
+            return
+        for slot in list(self.pool.free):
+            head = slot.read(8)
+            size, code = int.from_bytes(head[:4], "little"), int.from_bytes(head[4:], "little")
+            if HEAD_BYTES <= size <= slot.size_bytes and size % 4 == 0 and code == 0:
+                self.sizes[slot.bus_address] = size
+                self.left_behind(self.property, -1, slot.lend_to)
 
     def set_up(self) -> None:
         """Throw away old answers, and choose the interrupt or none."""

@@ -1,6 +1,7 @@
 """The option ``replies=``: how a reply is tied to its request where the wire does not say."""
 
 import re
+import secrets
 
 from mboxio.driver.correlate import Correlator, InOrder, Tagged
 
@@ -13,6 +14,8 @@ TAG_BITS_MAX = 16
 
 def correlator_of(replies: str) -> Correlator | None:
     """Return a new correlator, for one channel; None: nothing is tied.
+
+    Its first tag is any: replies to a host that died meet no request of this one.
 
     Args:
         replies: ``none``; ``order``: replies come in the order of the requests, ``order:N`` with so
@@ -33,5 +36,7 @@ def correlator_of(replies: str) -> Correlator | None:
                 f"replies={replies}: a tag lies within one word of 4 bytes, from a multiple of 4 on"
             )
         bits = min(8 * size, TAG_BITS_MAX)
-        return Tagged(word=offset // 4, low_bit=8 * (offset % 4), bits=bits)
+        tagged = Tagged(word=offset // 4, low_bit=8 * (offset % 4), bits=bits)
+        tagged.free.rotate(secrets.randbelow(len(tagged.free)))
+        return tagged
     raise ValueError(f"replies={replies!r}: write none, order, order:IN_FLIGHT or tag:OFFSET:BYTES")

@@ -3,12 +3,12 @@
 Annotations of a driver name these; it never makes one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from mboxio._base.counts import Counts
 from mboxio._base.gate import Gate
-from mboxio._base.request import Request
+from mboxio._base.request import Lent, Request
 from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.correlate import Correlator, Verdict
 
@@ -143,7 +143,7 @@ class DriverHost(Protocol):
     def take_event(self) -> None:
         """See `Controller.event`."""
 
-    def adopt(self, channel: Any, tag: int) -> None:
+    def adopt(self, channel: Any, tag: int, lent: Callable[[int], Lent] | None) -> None:
         """See `Controller.left_behind`."""
 
 

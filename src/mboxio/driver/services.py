@@ -120,16 +120,20 @@ class Services:
         """
         self.host.gate.call(self.host.life.take_link, up, epoch, reason)
 
-    def left_behind(self, channel: DriverChannel, tag: int) -> None:
-        """Report a message in the queue that an earlier user of the hardware left there.
+    def left_behind(
+        self, channel: DriverChannel, tag: int, lent: Callable[[int], Lent] | None = None
+    ) -> None:
+        """Report a message that an earlier user of the hardware left there.
 
         It holds its slot, a reply credit and its tag until their proofs come, as if its request
-        had timed out. Called in the order of the queue, before anything is sent.
+        had timed out. Called in the order of the queue, before anything is sent. Those that the
+        remote has taken and not answered are the oldest; `tx_done` follows them.
 
         Args:
             tag: what its reply will be known by; -1 if no reply can be taken for another's.
+            lent: takes the handle of the message, and returns the memory that the remote still has.
         """
-        self.host.gate.call(self.host.adopt, channel, tag)
+        self.host.gate.call(self.host.adopt, channel, tag, lent)
 
     def fault(self, queue: DriverQueue, error: Exception) -> None:
         """Report that the remote broke the rules on this queue: it stops until a new epoch."""

@@ -25,6 +25,16 @@ class Slot:
         self.bus_address = pool.bus_address + offset
         self.handle = -1
 
+    def lend_to(self, handle: int) -> "Slot":
+        """Lend this slot, which is free, to a message that the remote has already; see `Pool.take`.
+
+        For memory that an earlier user of the hardware left with the remote.
+        """
+        self.pool.free.remove(self)
+        self.handle = handle
+        self.pool.lent[self.bus_address] = self
+        return self
+
     def write(self, data: bytes) -> None:
         """Copy ``data`` to the beginning of the slot; its last word is filled up with zeros.
 
@@ -111,10 +121,7 @@ class Pool:
         """
         if not self.free:
             return None
-        slot = self.free.popleft()
-        slot.handle = handle
-        self.lent[slot.bus_address] = slot
-        return slot
+        return self.free[0].lend_to(handle)
 
     def find(self, bus_address: int) -> Slot | None:
         """Return the lent slot at this address, or None: then the remote names what it has not."""

@@ -3,7 +3,7 @@
 from mboxio.controllers.acpm.descriptor import Descriptor
 from mboxio.controllers.acpm.doorbell import Doorbells
 from mboxio.controllers.acpm.layout import TAG_BITS, TAG_LOW_BIT, AcpmChannel
-from mboxio.controllers.acpm.leftovers import drop_received, still_in
+from mboxio.controllers.acpm.leftovers import drop_received, left_over
 from mboxio.controllers.acpm.options import AcpmOptions
 from mboxio.controllers.acpm.tree import AcpmNode
 from mboxio.controllers.rings import Lane
@@ -92,16 +92,17 @@ class AcpmChannels(AcpmNode):
     def take(self, channel: DriverChannel) -> None:
         """Start to use a channel's rings as they are. Under the lock."""
         if self.linked:
-            self.attach(channel, False)
+            self.attach(channel, False, met=True)
         channel.queue.polls_events = channel.queue.capabilities.polls_events
         self.used.append(channel)
 
-    def attach(self, channel: DriverChannel, fresh: bool) -> None:
+    def attach(self, channel: DriverChannel, fresh: bool, met: bool = False) -> None:
         """Take over a channel's rings; nothing of ours is in flight there. Under the lock.
 
         In memory that is not fresh, an earlier life of either side may have left something. What
-        it received is nobody's. Its messages that are still in the ring will be answered, so
-        their tags are held until then.
+        it received is nobody's. Its messages that have no answer yet will get one, so their tags
+        are held until then: those that it has taken only in a life that is ``met`` here, since a
+        life that ended answers nothing.
 
         Raises:
             RemoteError: an index is impossible.
@@ -116,5 +117,10 @@ class AcpmChannels(AcpmNode):
         lane.producer, lane.consumer = sending, receiving
         if not fresh:
             drop_received(lane)
-            for tag in still_in(self.region, lane, each):
+            taken, waiting = left_over(self.region, lane, each)
+            if met:
+                for tag in taken:
+                    self.left_behind(channel, tag)
+                self.tx_done(channel.queue, len(taken))
+            for tag in waiting:
                 self.left_behind(channel, tag)

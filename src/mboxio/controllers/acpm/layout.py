@@ -250,13 +250,17 @@ def write(region: Region, layout: AcpmLayout, boot: int = 0) -> None:
 
 
 def tags_in(region: Region, ring: RingLayout) -> list[int]:
-    """Return the tags of the messages in a ring's slots, also of those taken, the oldest first."""
+    """Return the tags of the messages in a ring's slots, also of those taken, the oldest first.
+
+    -1: nobody has written the slot.
+    """
     front = region.read(ring.front, 4)
-    words = [
-        region.read(ring.base + (front + step) % ring.slots * ring.slot_bytes, 4)
-        for step in range(1, ring.slots)
-    ]
-    return [word >> TAG_LOW_BIT & ((1 << TAG_BITS) - 1) for word in words]
+    tags: list[int] = []
+    for step in range(1, ring.slots):
+        at = ring.base + (front + step) % ring.slots * ring.slot_bytes
+        words = region.read_words(at, ring.slot_bytes // 4)
+        tags.append(words[0] >> TAG_LOW_BIT & ((1 << TAG_BITS) - 1) if any(words) else -1)
+    return tags
 
 
 def outstanding(sending: Producer) -> int:

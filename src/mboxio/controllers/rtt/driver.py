@@ -10,8 +10,6 @@ all. The target is not trusted: its offsets are checked each time, and each look
 question whether this is still the life that was attached to.
 """
 
-import secrets
-
 from mboxio.controllers.reaching import Reaching
 from mboxio.controllers.rtt.channels import RttChannel
 from mboxio.controllers.rtt.finding import Found, find, read_block
@@ -112,9 +110,6 @@ class Rtt(RttTaking):
         block = found.block
         for number in range(len(self.rows), max(len(block.ups), len(block.downs))):
             row = RttChannel(number, self.options)
-            free = row.correlator.free if row.correlator is not None else None
-            if free:  # so that replies to a host that died meet no request of this one
-                free.rotate(secrets.randbelow(len(free)))
             name = found.names.get(number, str(number))
             queue = self.add_queue(self.capabilities(), name)
             queue.polls_events = False  # until it has clients

@@ -60,12 +60,12 @@ class RttTaking(RttTraffic):
         view = BlockView(self.region, self.found, numbers)
         view.read()
         row.attach(self.region, self.found, view)
-        for tag in row.left_over():
-            self.left_behind(row.channel, tag)
         up = view.up(row.number)
         if row.correlator is not None and row.up is not None and up is not None:
-            if stale := row.up.take(up):
+            if stale := row.up.take(up):  # before anything is in flight: it answers nothing
                 self.received(row.channel, stale)
             row.up.release()
+        for tag in row.left_over():
+            self.left_behind(row.channel, tag)
         row.channel.queue.probe = StreamProbe(row)
         self.view = view

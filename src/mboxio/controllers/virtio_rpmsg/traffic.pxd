@@ -30,7 +30,7 @@ cdef class RpmsgTraffic(Controller):
     cdef public RpmsgLink rings
     cdef public Queue queue
     cdef public Armed armed
-    cdef public long long status_ns
+    cdef public long long status_ns, first_source
     cdef public int status_at
     cdef public list handles, unsent
     cdef public Endpoint latest
@@ -49,7 +49,7 @@ cdef class RpmsgTraffic(Controller):
     cdef bint reap(self, list done) except -1
     @cython.locals(rings=RpmsgLink, left=int, message=bytes)
     cdef void drain(self) except *
-    @cython.locals(endpoint=Endpoint, channel=BaseChannel)
+    @cython.locals(endpoint=Endpoint, channel=BaseChannel, number=cython.longlong)
     cdef bint deliver(self, long long source, long long destination, bytes message) except -1
     @cython.locals(rings=RpmsgLink, sure=bint)
     cpdef bint arm(self, queue) except -1

@@ -1,6 +1,7 @@
 """The traffic of an RPMsg link: messages of endpoints, doorbells, looks at both rings."""
 
 import errno
+import secrets
 import sys
 from typing import Any
 
@@ -71,6 +72,8 @@ class RpmsgTraffic(Controller):
         self.is_host = options.role == "host"
         self.heeds_silence = options.heed_silence
         self.by_source = options.replies == "source"
+        # Any: replies to a host that died meet no request of this one.
+        self.first_source = secrets.randbelow(SOURCE_SPAN)
         self.device: Any = None
         self.rings: Any = None
         self.queue: Any = None
@@ -122,7 +125,7 @@ class RpmsgTraffic(Controller):
             return SENT
         source = endpoint.address
         if self.by_source and handle & 1:
-            source = SOURCE_FIRST + handle % SOURCE_SPAN
+            source = SOURCE_FIRST + (self.first_source + handle) % SOURCE_SPAN
         try:
             head = rings.send(source, endpoint.remote, message)
             if head < 0 and is_host:  # looks for replies take no buffers back
@@ -250,7 +253,8 @@ class RpmsgTraffic(Controller):
         elif destination == NAME_SERVICE:
             self.undisturbed(self.announced, message)
         elif self.by_source and SOURCE_FIRST <= destination < SOURCE_FIRST + SOURCE_SPAN:
-            take_answer(self, source, destination - SOURCE_FIRST, message)
+            number = destination - SOURCE_FIRST + SOURCE_SPAN - self.first_source
+            take_answer(self, source, number % SOURCE_SPAN, message)
         elif self.strays is not None:
             self.strays.counts.unknown += 1
 
