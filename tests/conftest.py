@@ -104,6 +104,12 @@ def _descriptors() -> Iterator[str]:
             yield f"{number} ({target})"
 
 
+def pytest_collection_finish() -> None:
+    """What was collected stays and is most of what there is: garbage is looked for elsewhere."""
+    gc.collect()
+    gc.freeze()
+
+
 # Linux takes a millisecond to write the mappings, so they are not read again before each test:
 # between two tests only fixtures of modules, packages and sessions make any.
 _mappings_before: frozenset[str] | None = None
