@@ -1,9 +1,11 @@
 """Firmware as a process over a mapped file, which stands for a microcontroller and its RAM."""
 
+import atexit
 import select
 import subprocess
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -15,21 +17,23 @@ PATIENCE_S = 20.0
 
 
 @cache
-def program(folder: Path) -> Path:
-    """Return the compiled firmware."""
-    return compile_c(SOURCE, folder / "firmware", "-D_GNU_SOURCE")
+def program() -> Path:
+    """Return the firmware, which is compiled once."""
+    folder = TemporaryDirectory(prefix="mboxio-firmware-")
+    atexit.register(folder.cleanup)
+    return compile_c(SOURCE, Path(folder.name, "firmware"), "-D_GNU_SOURCE")
 
 
 class FirmwareProcess:
     """A process that is killed and started again at will.
 
     Args:
-        folder: for the program, its RAM and its socket.
+        folder: for its RAM and its socket.
         bell: whether it sleeps, and is woken by its socket.
     """
 
     def __init__(self, folder: Path, *, bell: bool) -> None:
-        self.command: list[str] = [str(program(folder)), str(folder / "ram.bin")]
+        self.command: list[str] = [str(program()), str(folder / "ram.bin")]
         ram = folder / "ram.bin"
         if not ram.exists():
             ram.write_bytes(bytes(RAM_BYTES))
