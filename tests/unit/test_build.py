@@ -199,8 +199,9 @@ def strip(package: Path, *suffixes: str) -> None:
             path.unlink()
 
 
-@pytest.mark.parametrize("optimize", [0, 2])
-@pytest.mark.parametrize("stripped", [(".py",), (".py", ".pyi", ".pyx", ".pxd", ".h")])
+@pytest.mark.parametrize(
+    ("optimize", "stripped"), [(0, (".py",)), (2, (".py", ".pyi", ".pyx", ".pxd", ".h"))]
+)
 def test_an_image_of_byte_code_only(image: Path, optimize: int, stripped: tuple[str, ...]) -> None:
     assert compileall.compile_dir(image, quiet=1, legacy=True, optimize=optimize)
     strip(image, *stripped)
