@@ -13,6 +13,8 @@ from mboxio.controllers.acpm.layout import AcpmLayout, AcpmSpec, plan, read, wri
 from mboxio.regions import Memory
 from mboxio.sim.words_only import WordsOnly
 
+pytestmark = pytest.mark.once  # the layout is never compiled
+
 SIZE = 0x4000
 SPECS = (AcpmSpec(4, 16), AcpmSpec(8, 32, polled=True), AcpmSpec(2, 4))
 

@@ -39,6 +39,7 @@ def firmware_of(folder: Path) -> list[int]:
     return found
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["requests", "acpm"])
 def test_demo_as_json(run: Run, name: str) -> None:
     result = run("demo", name, "--json")

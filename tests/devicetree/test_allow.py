@@ -18,6 +18,8 @@ from mboxio.client.open import resolve
 
 from .test_addresses import acme
 
+pytestmark = pytest.mark.once  # addresses are never compiled
+
 __all__ = ["acme"]  # the fixture
 
 Way = Callable[[str, Any], object]

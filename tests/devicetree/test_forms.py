@@ -13,6 +13,8 @@ from mboxio.devicetree import DeviceTree, describe
 from tests.devicetree.writer import blob
 from tests.tools import tool
 
+pytestmark = pytest.mark.once  # trees are never compiled
+
 REAL = (Path(__file__).parent / "files" / "corstone1000-mps3.dtb").read_bytes()
 LARGE = 5 << 20
 

@@ -30,6 +30,8 @@ from mboxio.regions.probes.qtest import IRQS_MAX, Qtest
 from tests.io.running import FakeOpenOcd, RunningGdb
 from tests.io.stubs import FakeGdb, FakeQtest, framed
 
+pytestmark = pytest.mark.once  # what reads them is never compiled
+
 FAKES: "dict[Any, type[FakeGdb | FakeQtest | FakeOpenOcd]]"
 FAKES = {Gdb: FakeGdb, Qtest: FakeQtest, OpenOcd: FakeOpenOcd}
 EXAMPLES = int(os.environ.get("MBOXIO_TEXTS", "300"))

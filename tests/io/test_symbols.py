@@ -21,6 +21,8 @@ from tests.io.elf_files import (
 )
 from tests.tools import compile_c, tool
 
+pytestmark = pytest.mark.once  # what reads them is never compiled
+
 NAMES = st.text("abcXYZ_$.019", min_size=1, max_size=40)
 each_class = pytest.mark.parametrize("wide", [False, True], ids=["32 bits", "64 bits"])
 

@@ -16,6 +16,8 @@ from mboxio.regions.probes.openocd import OpenOcd
 from tests.probes.chip import RAM
 from tests.tools import tool
 
+pytestmark = pytest.mark.once  # regions are never compiled
+
 SIZE = 1 << 16
 CONFIGURATION = """
 adapter driver remote_bitbang

@@ -10,6 +10,8 @@ from mboxio.regions import Region, open_region
 from mboxio.regions.registers import Bit, Field, Register, Setting
 from tests.qemu.machine import Machine, running
 
+pytestmark = pytest.mark.once  # regions are never compiled
+
 PATIENCE_MS = 20_000
 PROPERTY_CHANNEL = 8
 FIRMWARE_REVISION = [28, 0, 0x0000_0001, 4, 0, 0, 0]  # a message of one tag

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from mboxio import RemoteError
 from mboxio.protocols.rpi_buffer import ANSWERED, FAILURE, SUCCESS, Answer, Ask, decode, encode
 
+pytestmark = pytest.mark.once  # buffers are never compiled
+
 ASKS = st.lists(
     st.builds(
         Ask,

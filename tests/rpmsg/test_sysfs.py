@@ -15,6 +15,8 @@ from mboxio.controllers.rpmsg.choosing import choose, fits_address
 from mboxio.controllers.rpmsg.options import ANY, Wanted
 from tests.rpmsg.fake_kernel import FakeSystem
 
+pytestmark = pytest.mark.once  # what reads it is never compiled
+
 SERVICES = {"rpmsg-raw": 0x400, "rpmsg-tty": 0x401, "pmic": 0x402}
 
 

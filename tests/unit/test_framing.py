@@ -14,6 +14,8 @@ from mboxio.controllers.framing import (
     framing_of,
 )
 
+pytestmark = pytest.mark.once  # framings are never compiled
+
 LONGEST = 600
 messages = st.lists(st.binary(max_size=LONGEST) | st.sampled_from([b"", b"\0" * 300, b"x" * 254]))
 texts = st.lists(

@@ -18,6 +18,8 @@ from mboxio.address.address import Address
 from mboxio.regions import open_region
 from mboxio.regions.probes.serial import SerialPort
 
+pytestmark = pytest.mark.once  # addresses are never compiled
+
 CONTROLS = ["\n", "\r", "\0", "\x1b", "\x7f", "\x9b", "\x85", "\u202e", "\u2028", "\t"]
 
 PLACES = [

@@ -36,6 +36,7 @@ ABSURD = [
 ]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("text", ABSURD)
 @pytest.mark.parametrize(("controller", "option", "kind"), NUMERIC)
 def test_numbers_that_make_no_sense_are_refused_in_one_line(
