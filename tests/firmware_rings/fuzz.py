@@ -160,7 +160,7 @@ class Fuzz:
                     break
                 except MailboxError:
                     assert monotonic() < until_s, self.connection.stats()
-                    self.driver.meet_again()
+                    self.driver.reaching.run()
         for counts in self.connection.stats().values():
             assert counts.in_flight == counts.queued == counts.held_slots == 0
 

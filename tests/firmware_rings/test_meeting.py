@@ -88,11 +88,14 @@ class Stepped(Region):
 OPTIONS = RingsOptions(answer_s=0.05, timeout_s=0.1, poll_s=20e-6, shared=True)
 
 
-def converse(region: Stepped, number: int) -> bool:
+PATIENT = RingsOptions(answer_s=20.0, timeout_s=20.0, poll_s=20e-6, shared=True)
+
+
+def converse(region: Stepped, number: int, options: RingsOptions = OPTIONS) -> bool:
     """Be one host, once the firmware is up; returns whether all went well."""
     region.firmware.settle()
     try:
-        with Connection(FirmwareRings(options=OPTIONS, region=region)) as connection:
+        with Connection(FirmwareRings(options=options, region=region)) as connection:
             client = connection.client(0, backlog=8)
             asked = [b"%d-%d" % (number, each) for each in range(6)]
             requests = [(text, client.submit(text)) for text in asked]
@@ -120,7 +123,7 @@ def test_nobody_gets_anothers_reply(
         hosts.append(Stepped(firmware, kind, pace, dict(plan)))
         converse(hosts[-1], number)
     last = Stepped(firmware, kind, [9], {})
-    assert converse(last, len(plans))
+    assert converse(last, len(plans), PATIENT)
     for life, message in firmware.heard:
         number = int(message.split(b"-")[0])
         host = [*hosts, last][number]
@@ -135,7 +138,7 @@ def test_once_before_each_access(kind: Kind, event: int) -> None:
         first = Stepped(firmware, kind, [3], {before: event})
         converse(first, 0)
         last = Stepped(firmware, kind, [9], {})
-        assert converse(last, 1), before
+        assert converse(last, 1, PATIENT), before
         assert all(
             life in (first, last)[int(message[:1])].lives for life, message in firmware.heard
         )
@@ -183,10 +186,10 @@ def test_another_host_takes_it() -> None:
         with Connection(drivers[1]) as two:
             with pytest.raises(MailboxError, match="another host has taken its memory"):
                 client.request(b"0-1")
-            drivers[0].meet_again()
+            drivers[0].reaching.run()
             assert two.client(0).request(b"1-0") == b"1-0"  # it was not taken back
             assert not drivers[0].linked
-        drivers[0].meet_again()  # the other one has left
+        drivers[0].reaching.run()  # the other one has left
         assert client.request(b"0-2") == b"0-2"
 
 

@@ -6,7 +6,7 @@ from mboxio import Connection
 from mboxio.controllers.firmware_rings.driver import FirmwareRings
 from mboxio.controllers.firmware_rings.options import RingsOptions
 from mboxio.errors import MailboxError, RemoteGone
-from mboxio.regions.region import Memory
+from mboxio.regions.region import Kind, Memory
 from mboxio.regions.views.batched import Batched
 from tests.firmware_rings.model import Firmware
 from tests.firmware_rings.probe import Probe
@@ -23,29 +23,25 @@ def behind(packet_bytes: int) -> tuple[Firmware, Probe]:
     return firmware, probe
 
 
-@pytest.mark.parametrize(("packet_bytes", "most"), [(512, 8.0), (64, 9.0)])
-def test_one_in_flight(packet_bytes: int, most: float) -> None:
+def transactions(kind: Kind, packet_bytes: int, window: int) -> float:
     _, probe = behind(packet_bytes)
-    with Connection(FirmwareRings(options=OPTIONS, region=probe)) as connection:
-        client = connection.client(0)
-        assert client.request(b"first") == b"first"
-        probe.transactions = 0
-        for number in range(REQUESTS):
-            text = b"%032d" % number
-            assert client.request(text) == text
-        assert probe.transactions / REQUESTS <= most
-
-
-@pytest.mark.parametrize(("packet_bytes", "most"), [(512, 1.3), (64, 4.0)])
-def test_eight_in_flight(packet_bytes: int, most: float) -> None:
-    _, probe = behind(packet_bytes)
+    probe.kind = kind
     with Connection(FirmwareRings(options=OPTIONS, region=probe)) as connection:
         client = connection.client(0, backlog=32)
         assert client.request(b"first") == b"first"
         texts = [b"%032d" % number for number in range(4 * REQUESTS)]
         probe.transactions = 0
-        assert list(client.map(texts, window=8)) == texts
-        assert probe.transactions / len(texts) <= most
+        assert list(client.map(texts, window=window)) == texts
+        return probe.transactions / len(texts)
+
+
+@pytest.mark.parametrize(
+    ("packet_bytes", "window", "most"), [(512, 1, 8.0), (64, 1, 9.0), (512, 8, 1.3), (64, 8, 4.0)]
+)
+def test_transactions(packet_bytes: int, window: int, most: float) -> None:
+    batched = transactions(Kind.REMOTE, packet_bytes, window)
+    assert batched <= most
+    assert batched < transactions(Kind.DEVICE, packet_bytes, window)  # each access by itself
 
 
 def test_nobody_looks_while_nothing_is_asked() -> None:

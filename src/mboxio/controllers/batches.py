@@ -6,11 +6,11 @@ reads all indices at once, and then the slots that they announce.
 
 A look believes nothing before it has read the word that tells lives apart, after everything else:
 `RingController.same_life`. Messages are handed over on the strength of the last such reading if it
-is fresh, else of a new one. In between, a new life may begin; so this is for rings that nobody
-serves before both sides have met, and that then begin empty.
+is fresh, else of a new one. In between, a new life may begin; so a reading is fresh for a while
+only where nobody serves the rings before both sides have met, and they then begin empty.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mboxio.controllers.rings import Lane
@@ -38,36 +38,39 @@ class Batches:
 
     Args:
         region: where their rings lie.
-        layouts: of the two rings of each lane, in the order of the lanes.
         same_life: reads whether the life is the same, and reports if it is not.
         now_ns: the controller's clock.
+        met: nobody serves the rings before both sides have met.
     """
 
     def __init__(
         self,
         region: "Batched",
-        layouts: Sequence[tuple[RingLayout, RingLayout]],
         same_life: Callable[[], bool],
         now_ns: Callable[[], int],
+        met: bool,
     ) -> None:
         self.region = region
         self.same_life = same_life
         self.now_ns = now_ns
-        self.fresh_ns = max(FRESH_NS, int(FRESH_ACCESSES * region.access_s * 1e9))
+        self.fresh_ns = max(FRESH_NS, int(FRESH_ACCESSES * region.access_s * 1e9)) if met else 0
         self.proven_ns = 0  # when it was read last that the life is the same
         self.accepted: list[tuple[Lane, int]] = []
         self.dropped: set[int] = set()  # handles of messages that never left
         self.looked: set[Lane] = set()  # at the indices that were fetched together
-        words: list[int] = []
-        for ours, theirs in layouts:
-            region.publish_last((ours.front, theirs.rear))
-            region.fill(ours.base, ours.end)
-            words += (ours.rear, theirs.front)
-        begin, end = min(words), max(words) + 4
+        self.layouts: dict[int, tuple[RingLayout, RingLayout]] = {}  # by the channel's number
         self.span: tuple[int, int] | None = None
-        if end - begin <= TOGETHER_BYTES:
-            self.span = begin, end - begin
-        self.layouts = layouts
+
+    def add(self, number: int, ours: RingLayout, theirs: RingLayout) -> None:
+        """Take the rings of one more channel."""
+        self.region.publish_last((ours.front, theirs.rear))
+        self.region.fill(ours.base, ours.end)
+        self.layouts[number] = ours, theirs
+        words = [
+            word for ours, theirs in self.layouts.values() for word in (ours.rear, theirs.front)
+        ]
+        begin, end = min(words), max(words) + 4
+        self.span = (begin, end - begin) if end - begin <= TOGETHER_BYTES else None
 
     def accept(self, lane: Lane, handle: int) -> Outcome:
         """A message was written and waits here. Under the lock."""
@@ -77,7 +80,7 @@ class Batches:
 
     def prove(self) -> bool:
         """Return whether the life is the same, by a reading of now or a fresh one."""
-        return self.now_ns() - self.proven_ns <= self.fresh_ns or self.same_life()
+        return self.now_ns() - self.proven_ns < self.fresh_ns or self.same_life()
 
     def proven(self) -> None:
         """It was read just now that the life is the same."""
@@ -153,6 +156,9 @@ class Batches:
             return False
         if lane.queue.slots_used or lane.queue.credits_used:
             return False
+        if not self.accepted:  # only slots to give back, to the life that was proven by this look
+            self.region.flush()
+            return True
         return self.hand_over()
 
     def drop(self) -> None:

@@ -6,13 +6,14 @@ from mboxio.controllers.acpm.layout import TAG_BITS, TAG_LOW_BIT, AcpmChannel
 from mboxio.controllers.acpm.leftovers import drop_received, left_over
 from mboxio.controllers.acpm.options import AcpmOptions
 from mboxio.controllers.acpm.tree import AcpmNode
+from mboxio.controllers.batches import Batches
 from mboxio.controllers.rings import Lane
 from mboxio.driver.capabilities import Capabilities, TxDone
 from mboxio.driver.contracts import DriverChannel
 from mboxio.driver.correlate import Tagged
 from mboxio.errors import AddressError, MailboxError
 from mboxio.regions.claim import Claims
-from mboxio.regions.region import Region
+from mboxio.regions.region import Kind, Region
 from mboxio.ring import consumer, producer
 
 __all__ = ["AcpmChannels"]
@@ -40,12 +41,14 @@ class AcpmChannels(AcpmNode):
         self.used: list[DriverChannel] = []  # channels that have or had clients
         self.linked = False
         self.descriptor = Descriptor(options.base, options.boot_word)
+        self.far: Batches | None = None  # where the SRAM is behind something slow
 
     def declare(self, each: AcpmChannel) -> None:
         """Make the channel of one entry of the descriptor; its rings are not touched yet."""
         assert self.region is not None
         polled = each.polled or not self.bells.tell(self.region)
         mailbox = self.bells.below is not None
+        batched = is_batched(self.region)  # what waits here is handed over by a look
         depth = max(each.to_remote.slots - 1, 1) if each.carries else 1
         name = str(each.number)
         queue = self.add_queue(
@@ -56,8 +59,12 @@ class AcpmChannels(AcpmNode):
                 message_bytes=each.to_remote.slot_bytes if each.carries else 0,
                 always_replies=True,
                 epoch_source="the descriptor changed, or the connection to the region is new",
-                poll_s=self.options.poll_s if polled else SAFETY_S if mailbox else LOOK_S,
-                polls_events=polled or mailbox,
+                poll_s=self.options.poll_s
+                if polled or batched
+                else SAFETY_S
+                if mailbox
+                else LOOK_S,
+                polls_events=polled or mailbox or batched,
                 idle_poll_s=self.options.idle_poll_s if polled else SAFETY_S,
                 timeout_s=self.options.timeout_s,
                 access_s=self.region.access_s,
@@ -109,8 +116,13 @@ class AcpmChannels(AcpmNode):
         """
         assert self.region is not None
         each = self.descriptor.channel(channel.number)
-        sending = producer(self.region, each.to_remote, self.armed)
-        receiving = consumer(self.region, each.to_host)
+        region: Region = self.region
+        if self.far is not None:
+            region = self.far.region
+            self.far.region.forget()
+            self.far.add(channel.number, each.to_remote, each.to_host)
+        sending = producer(region, each.to_remote, self.armed)
+        receiving = consumer(region, each.to_host)
         lane: Lane = channel.context or Lane(sending, receiving, False)
         if channel.context is None:
             self.connect_lane(lane, channel.queue, channel)
@@ -124,3 +136,11 @@ class AcpmChannels(AcpmNode):
                 self.tx_done(channel.queue, len(taken))
             for tag in waiting:
                 self.left_behind(channel, tag)
+        if self.far is not None:
+            self.far.region.flush()
+
+
+def is_batched(region: Region) -> bool:
+    """Return whether messages move in batches: who sleeps behind it is not asked for each."""
+    armed = region.doorbell is not None and region.doorbell.armed is not None
+    return region.kind is Kind.REMOTE and not armed

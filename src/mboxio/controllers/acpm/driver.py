@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from mboxio.controllers.acpm.channels import AcpmChannels
+from mboxio.controllers.acpm.channels import AcpmChannels, is_batched
 from mboxio.controllers.acpm.options import AcpmOptions
+from mboxio.controllers.batches import Batches
 from mboxio.controllers.reaching import Reaching
 from mboxio.controllers.rings import Lane
 from mboxio.driver.capabilities import Capabilities
@@ -21,6 +22,7 @@ from mboxio.errors import RemoteError, RemoteGone
 from mboxio.regions.access import nowhere, open_region
 from mboxio.regions.claim import suspect
 from mboxio.regions.region import Region
+from mboxio.regions.views.batched import Batched
 from mboxio.ring import require_ordered_memory
 
 __all__ = ["Acpm"]
@@ -96,6 +98,11 @@ class Acpm(AcpmChannels):
         self.armed = (bell := region.doorbell) and bell.armed  # type: ignore[assignment]
         # Where both sides agreed on words like these, a new life is a new connection.
         self.wary = self.armed is None
+        self.batches = self.far = None
+        if is_batched(region):
+            # Firmware serves whatever it finds: each batch needs its own proof that it is the same.
+            far = Batches(Batched(region), self.same_life, self.now_ns, met=False)
+            self.batches = self.far = far
         self.is_armed = False
         if region.interrupt is not None and self.bells.below is None:
             self.watch(*region.interrupt.descriptors())
@@ -130,6 +137,8 @@ class Acpm(AcpmChannels):
         """See `RingController.same_life`: starting firmware spoils its header before the rings."""
         assert self.region is not None
         if self.linked and self.descriptor.untouched(self.region):
+            if self.far is not None:
+                self.far.proven()
             return True
         if self.linked:
             self.lose(RESTARTS)
@@ -151,9 +160,9 @@ class Acpm(AcpmChannels):
     # -- lives of the firmware
 
     def abort(self, channel: DriverChannel, handle: int) -> bool:
-        """See `Controller.abort`: nothing can be taken back, but it is time to look closer."""
+        """See `Controller.abort`: it is time to look closer; what waited here has never left."""
         self.descriptor.check_ns = 0
-        return False
+        return self.far is not None and handle in self.far.dropped
 
     def lose(self, reason: str) -> None:
         """This life is over. Under the lock."""
@@ -163,6 +172,8 @@ class Acpm(AcpmChannels):
     def unlink(self) -> None:
         """See `Controller.unlink`: its rings are not looked at any more."""
         self.linked = False
+        if self.far is not None:
+            self.far.drop()
         self.watch()
 
     def reconnect(self) -> bool:
@@ -228,6 +239,8 @@ class Acpm(AcpmChannels):
         """See `Controller.restarted`."""
         if not self.linked or self.region is None:
             return
+        if self.far is not None:
+            self.far.drop()
         try:
             self.descriptor.use(self.region)
         except (RemoteError, RemoteGone) as error:
@@ -238,10 +251,17 @@ class Acpm(AcpmChannels):
     # -- letting go
 
     def close(self) -> None:
-        """See `Controller.close`."""
-        self.linked = False
+        """See `Controller.close`: what waits is handed over."""
         self.reaching.join()
-        self.armed = None
+        try:
+            if self.linked and self.far is not None and self.far.hand_over():
+                for lane in self.lanes:
+                    if lane.owes:
+                        self.ring_doorbell(lane)
+        except (RemoteError, RemoteGone):
+            pass  # it is gone already
+        self.linked = False
+        self.armed = self.batches = self.far = None
         self.drop_lanes()
         self.used.clear()
         self.claims.close()

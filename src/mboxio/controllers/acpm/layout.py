@@ -255,10 +255,12 @@ def tags_in(region: Region, ring: RingLayout) -> list[int]:
     -1: nobody has written the slot.
     """
     front = region.read(ring.front, 4)
+    size = ring.slot_bytes // 4
+    every = region.read_words(ring.base, ring.slots * size)  # together: it may be far away
     tags: list[int] = []
     for step in range(1, ring.slots):
-        at = ring.base + (front + step) % ring.slots * ring.slot_bytes
-        words = region.read_words(at, ring.slot_bytes // 4)
+        at = (front + step) % ring.slots * size
+        words = every[at : at + size]
         tags.append(words[0] >> TAG_LOW_BIT & ((1 << TAG_BITS) - 1) if any(words) else -1)
     return tags
 

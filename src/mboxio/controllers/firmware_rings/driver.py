@@ -124,8 +124,9 @@ class FirmwareRings(RingsLife):
         self.armed = words if self.bell.hears else None
         self.is_armed = False
         if far is not None:
-            pairs = [(each.to_remote, each.to_host) for each in layout.channels]
-            self.batches = self.far = Batches(far, pairs, self.same_life, self.now_ns)
+            self.batches = self.far = Batches(far, self.same_life, self.now_ns, met=True)
+            for number, each in enumerate(layout.channels):
+                self.far.add(number, each.to_remote, each.to_host)
             if self.bell.hears:
                 far.write(layout.host_armed, 1, 4)  # each of its messages is rung for
             far.flush()
