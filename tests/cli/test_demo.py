@@ -53,7 +53,7 @@ def test_demo_as_json(run: Run, name: str) -> None:
         assert power["sent"] == power["answered"] + power["failed"] > 0
         assert (power["mispaired"], found["held"]) == (0, 0)
     else:
-        assert found["operations"] == found["answered"] + found["failed"] > 0
+        assert found["requests"] == found["answered"] + found["failed"] > 0
         assert set(found["per_second"]) > {"1"}
 
 

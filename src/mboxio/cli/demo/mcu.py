@@ -1,8 +1,8 @@
 """``mboxio demo mcu``: firmware on a Cortex-M3 in QEMU, over mapped RAM and as through a probe."""
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -13,6 +13,7 @@ from mboxio import _build
 from mboxio.cli.demo.microcontroller import BOARDS, Microcontroller, running
 from mboxio.cli.demo.process import private_folder
 from mboxio.cli.demo.screen import Screen
+from mboxio.cli.demo.traffic import Asking, measured, ticking
 from mboxio.cli.shared.options import connected
 from mboxio.cli.shared.output import Output
 from mboxio.cli.shared.signals import Signals
@@ -26,7 +27,6 @@ MANY = 8
 MEASURE_S = 1.2
 PATIENCE_S = 10.0
 BEAT_S = 0.5
-LOOK_S = 0.05
 MAPPED, PROBE = "mapped", "probe"
 
 
@@ -42,12 +42,9 @@ class McuShow:
     def __init__(self, machine: Microcontroller, signals: Signals, screen: Screen) -> None:
         self.began_s = monotonic()
         self.machine = machine
-        self.signals = signals
         self.screen = screen
         self.client: mboxio.Client | None = None
-        self.pending: deque[tuple[mboxio.Request[bytes], bytes]] = deque()
-        self.asked = self.answered = self.failed = self.mispaired = 0
-        self.look_s = 0.0
+        self.asking = Asking(self.submit, ticking(signals.check, screen.refresh))
         self.rates: dict[str, dict[int, float]] = {MAPPED: {}, PROBE: {}}
         self.back_ms = self.noticed_ms = 0.0
         self.faults: list[str] = []
@@ -85,18 +82,9 @@ class McuShow:
 
     def measure(self, way: str, in_flight: int) -> None:
         """Send requests for a while, so many in flight."""
-        row = self.screen.row(way if in_flight == 1 else "")
-        before, began_s = self.answered, monotonic()
-        while (spent_s := monotonic() - began_s) < MEASURE_S:
-            self.fill(in_flight)
-            self.collect()
-            rate = (self.answered - before) / max(spent_s, 1e-3)
-            row.text = f"{in_flight} in flight: {rate:>9,.0f} requests/s"
-            if in_flight == MANY:
-                row.share, row.note = 1.0, f"{rate / self.rates[way][1]:.1f}×"
-        self.rates[way][in_flight] = (self.answered - before) / (monotonic() - began_s)
-        self.drain()
-        self.screen.finish(row)
+        rates = self.rates[way]
+        name, first = ("", rates[1]) if rates else (way, 0.0)
+        rates[in_flight] = measured(self.asking, self.screen, name, in_flight, MEASURE_S, first)
 
     def speak(self) -> None:
         """Have the firmware say something unasked, and ask a question of its own."""
@@ -117,15 +105,16 @@ class McuShow:
         """Reset the machine with requests in flight: all end, and the same client goes on."""
         row = self.screen.row("reset")
         self.machine.tell("stop")  # else all is answered before the reset comes
-        self.fill(MANY)
-        count, failed, began_s = len(self.pending), self.failed, monotonic()
+        asking = self.asking
+        asking.fill(MANY)
+        count, failed, began_s = len(asking.pending), asking.failed, monotonic()
         self.machine.reset()
         self.machine.tell("cont")
-        self.drain()
+        asking.drain(PATIENCE_S)
         over_ms = 1e3 * (monotonic() - began_s)
         self.first_reply()
         self.back_ms = 1e3 * (monotonic() - began_s)
-        if (lost := self.failed - failed) != count:
+        if (lost := asking.failed - failed) != count:
             self.faults.append(f"{count} requests in flight at a reset, {lost} failed")
         row.text = f"{count} requests in flight: all over in {over_ms:.0f} ms with RemoteGone, "
         row.text += f"same client: reply after {self.back_ms:.0f} ms"
@@ -138,9 +127,9 @@ class McuShow:
         assert self.client is not None
         began_s = monotonic()
         request = self.client.submit(b"H")
-        self.asked += 1
-        self.pending.append((request, b""))
-        self.drain()
+        self.asking.sent += 1
+        self.asking.pending.append((request, request.result, b""))
+        self.asking.drain(PATIENCE_S)
         self.noticed_ms = 1e3 * (monotonic() - began_s)
         error = request.exception() if request.over else None
         if not isinstance(error, mboxio.RemoteGone):
@@ -152,62 +141,26 @@ class McuShow:
 
     # -- meanwhile
 
-    def fill(self, limit: int) -> None:
-        """Send requests until so many are in flight, or there is no place for more."""
+    def submit(self, number: int) -> tuple[mboxio.Request[bytes], Callable[[], bytes], bytes]:
+        """See `Asking`; where it has answered, its place may not be free yet."""
         assert self.client is not None
-        while len(self.pending) < limit:
-            message = b".%d" % self.asked
-            try:
-                request = self.client.submit(message)
-            except mboxio.QueueFull:
-                return  # answered, and its place is not free yet
-            self.asked += 1
-            self.pending.append((request, message))
-
-    def collect(self) -> None:
-        """Wait a little for the oldest request; check all that are over."""
-        if self.pending and not self.pending[0][0].over:
-            self.pending[0][0].wait(LOOK_S)
-        while self.pending and self.pending[0][0].over:
-            request, expected = self.pending.popleft()
-            try:
-                reply = request.result()
-            except mboxio.RemoteGone:
-                self.failed += 1
-            else:
-                self.answered += 1
-                self.mispaired += reply != expected
-        if monotonic() >= self.look_s:
-            self.look_s = monotonic() + LOOK_S
-            self.signals.check()
-            self.screen.refresh()
-
-    def drain(self) -> None:
-        """Wait until nothing is in flight."""
-        end_s = monotonic() + PATIENCE_S
-        while self.pending and monotonic() < end_s:
-            self.collect()
+        message = b".%d" % number
+        request = self.client.submit(message)
+        return request, request.result, message
 
     def request(self, message: bytes, expected: bytes) -> None:
         """Send one; it waits for a firmware that is lost."""
         assert self.client is not None
-        self.asked += 1
-        reply = self.client.request(message, queue_timeout_s=PATIENCE_S)
-        self.answered += 1
-        self.mispaired += reply != expected
+        ask = partial(self.client.request, message, queue_timeout_s=PATIENCE_S)
+        self.asking.once(ask, expected)
 
     def first_reply(self) -> None:
         """Send one request to firmware that starts."""
         self.request(b".first", b".first")
 
     def check_held(self, connection: mboxio.Connection) -> None:
-        """See to it that nothing is left of requests that are over."""
-        stats = connection.stats()[CHANNEL]
-        if stats.unknown or stats.held_slots or stats.held_tags:
-            self.faults.append(
-                f"{stats.unknown} replies answer nothing, held: {stats.held_slots} slots,"
-                f" tags {stats.held_tags}"
-            )
+        """See to it that every request got its reply, and nothing is left of any."""
+        self.faults += self.asking.broken(connection.stats()[CHANNEL])
 
 
 def answer_to(question: bytes, questions: list[bytes]) -> bytes:
@@ -219,10 +172,6 @@ def answer_to(question: bytes, questions: list[bytes]) -> bytes:
 def broken(show: McuShow) -> Iterator[str]:
     """Say what went wrong, in words; nothing if all guarantees were kept."""
     yield from show.faults
-    if show.mispaired:
-        yield f"{show.mispaired} wrong replies"
-    if show.pending or show.asked != show.answered + show.failed:
-        yield f"{show.asked - show.answered - show.failed} requests did not end"
     if show.gain(PROBE) < 1:  # in mapped memory it is this program's own pace that is measured
         yield f"{show.gain(PROBE):.2f} times the requests per second with {MANY} in flight"
 
@@ -230,10 +179,7 @@ def broken(show: McuShow) -> Iterator[str]:
 def found(show: McuShow, faults: list[str]) -> dict[str, Any]:
     """Return what the demo found as data."""
     return {
-        "requests": show.asked,
-        "answered": show.answered,
-        "failed": show.failed,
-        "mispaired": show.mispaired,
+        **show.asking.counted(),
         "per_second": {
             way: {str(number): round(rate) for number, rate in rates.items()}
             for way, rates in show.rates.items()
@@ -269,6 +215,6 @@ def run(as_json: bool) -> None:
         click.echo(json_line({"demo": "mcu", "build": _build.name(), **found(show, faults)}))
     if faults:
         raise click.ClickException(f"broken: {'; '.join(faults)}")
-    told = f"{show.asked:,} requests, {show.failed} failed, 0 mispaired, 0 held; gain "
+    told = f"{show.asking.sent:,} requests, {show.asking.failed} failed, 0 mispaired, 0 held; gain "
     told += f"{show.gain(MAPPED):.1f}× in mapped RAM, {show.gain(PROBE):.1f}× as through a probe "
     console.print(f"{told}({monotonic() - show.began_s:.1f} s)", style="bold green", soft_wrap=True)

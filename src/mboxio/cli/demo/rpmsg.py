@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -12,7 +13,7 @@ from mboxio import _build
 from mboxio.cli.demo.process import FirmwareProcess, private_folder
 from mboxio.cli.demo.rpmsg_firmware import ADC, LATE, LATENCY_S, LOADER, WORKERS, started
 from mboxio.cli.demo.screen import Screen
-from mboxio.cli.demo.traffic import PowerTraffic
+from mboxio.cli.demo.traffic import PowerTraffic, measured, ticking
 from mboxio.cli.shared.options import connected
 from mboxio.cli.shared.output import Output
 from mboxio.cli.shared.signals import Signals
@@ -24,7 +25,6 @@ __all__ = ["run"]
 MEASURE_S = 1.5
 MANY = 16
 PATIENCE_S = 5.0
-LOOK_S = 0.05
 ANNOUNCEMENTS = "announcements"
 # Each request has a source address of its own, to which the firmware answers.
 ADDRESS = "virtio-rpmsg:?at=peer:demo&replies=source"
@@ -51,14 +51,11 @@ class RpmsgShow:
         self.began_s = monotonic()
         self.connection = connection
         self.firmware = firmware
-        self.signals = signals
         self.screen = screen
         self.announcements = connection.client(ANNOUNCEMENTS).subscribe()
-        self.look_s = 0.0
         self.rates: dict[int, float] = {}
-        self.wrong = 0  # answers of the loader and of the late service
         self.loader = connection.client(LOADER, timeout_s=PATIENCE_S)
-        self.adc = PowerTraffic(connection, self.tick, ADC, 1)
+        self.adc = PowerTraffic(connection, ticking(signals.check, screen.refresh), ADC, 1)
 
     @property
     def gain(self) -> float:
@@ -80,26 +77,20 @@ class RpmsgShow:
 
     def measure(self, in_flight: int) -> None:
         """Send requests for a while, so many in flight."""
-        row = self.screen.row(ADC if in_flight == 1 else "")
-        row.text = f"{in_flight:>2} in flight ..."
-        rate = self.rates[in_flight] = self.adc.run(in_flight, MEASURE_S)
-        self.adc.drain(PATIENCE_S)
-        row.text = f"{in_flight:>2} in flight: {rate:>9,.0f} requests/s"
-        if in_flight != 1:
-            row.share, row.note = 1.0, f"{self.gain:.1f}×"
-        self.screen.finish(row)
+        name, first = ("", self.rates[1]) if self.rates else (ADC, 0.0)
+        self.rates[in_flight] = measured(self.adc, self.screen, name, in_flight, MEASURE_S, first)
 
     def late(self) -> None:
         """Have the firmware start a service while we are connected, and use it."""
         row = self.screen.row("late", f"{LATE} is started ...")
         began_s = monotonic()
         name = LATE.encode()
-        self.wrong += self.loader.request(name) != started(name)
+        self.adc.once(partial(self.loader.request, name), started(name))
         found = None
         while found is None or found.name != LATE:
             found = Announcement.parse(self.announcements.get(PATIENCE_S))
         with self.connection.client(LATE, timeout_s=PATIENCE_S) as client:
-            self.wrong += client.request(b"late") != b"etal"
+            self.adc.once(partial(client.request, b"late"), b"etal")
         spent_ms = (monotonic() - began_s) * 1e3
         row.text = f"{LATE} was started, announced, and answered: {spent_ms:.1f} ms"
         self.screen.finish(row)
@@ -129,25 +120,10 @@ class RpmsgShow:
         row.text = f"same client: reply after {spent_s * 1e3:.0f} ms, {rate:,.0f} requests/s"
         self.screen.finish(row)
 
-    def tick(self) -> None:
-        """Between two requests: look for Ctrl-C, and redraw now and then."""
-        if monotonic() >= self.look_s:
-            self.look_s = monotonic() + LOOK_S
-            self.signals.check()
-            self.screen.refresh()
-
 
 def broken(show: RpmsgShow) -> Iterator[str]:
     """Say what went wrong, in words; nothing if all guarantees were kept."""
-    adc, stats = show.adc, show.connection.stats()[ADC]
-    if adc.mispaired or stats.unknown or show.wrong:
-        yield f"{adc.mispaired + show.wrong} wrong replies, {stats.unknown} that answer nothing"
-    if adc.pending or adc.sent != adc.answered + adc.failed:
-        yield f"{adc.sent - adc.answered - adc.failed} requests did not end"
-    if any(kind != "RemoteGone" for kind, _, _ in adc.ends):
-        yield f"requests failed without need: {dict(adc.ends)}"
-    if stats.held_slots or stats.held_tags:
-        yield f"held: {stats.held_slots} slots, tags {stats.held_tags}"
+    yield from show.adc.broken(show.connection.stats()[ADC])
     if show.gain < 1:
         yield f"{show.gain:.2f} times the requests per second with many in flight"
 
@@ -155,10 +131,7 @@ def broken(show: RpmsgShow) -> Iterator[str]:
 def found(show: RpmsgShow, faults: list[str]) -> dict[str, Any]:
     """Return what the demo found as data."""
     return {
-        "requests": show.adc.sent,
-        "answered": show.adc.answered,
-        "failed": show.adc.failed,
-        "mispaired": show.adc.mispaired + show.wrong,
+        **show.adc.counted(),
         "per_second": {str(number): round(rate) for number, rate in show.rates.items()},
         "gain": round(show.gain, 2),
         "seconds": round(monotonic() - show.began_s, 3),

@@ -1,14 +1,28 @@
-"""What the demo's host program does on the four channels, and what it checks."""
+"""What the host programs of the demos do on their channels, and what they check."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from struct import Struct
 from time import monotonic
+from typing import Any
 
 import mboxio
 from mboxio.cli.demo.firmware import QUESTION, SENSED, answer_to
+from mboxio.cli.demo.screen import Screen
 
-__all__ = ["BACKLOG", "AnsweringHost", "Legacy", "PowerTraffic", "Sensor", "TrafficEnds", "arrived"]
+__all__ = [
+    "BACKLOG",
+    "AnsweringHost",
+    "Asking",
+    "Legacy",
+    "PowerTraffic",
+    "Sensor",
+    "TrafficEnds",
+    "arrived",
+    "measured",
+    "ticking",
+]
 
 CLIENTS = 4
 CLIENT_BACKLOG = 16
@@ -26,7 +40,157 @@ def end_of(error: mboxio.MailboxError) -> tuple[str, str, str]:
     return type(error).__name__, error.stage or "none", error.handed_over or "none"
 
 
-class PowerTraffic:
+class Asking:
+    """Requests of one thread: so many under way, and whether each got the reply that it is due.
+
+    Args:
+        ask: sends the request of this number; returns it, what gives its reply, and the reply due.
+        tick: called between requests, every now and then.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[int], tuple[mboxio.Request[bytes], Callable[[], Any], Any]],
+        tick: Callable[[], object],
+    ) -> None:
+        self.ask = ask
+        self.tick = tick
+        self.pending: deque[tuple[mboxio.Request[bytes], Callable[[], Any], Any]] = deque()
+        self.sent = self.answered = self.failed = self.mispaired = 0
+        self.ends: TrafficEnds = Counter()
+
+    def run(
+        self, in_flight: int, seconds: float, tell: Callable[[float], object] | None = None
+    ) -> float:
+        """Keep requests in flight for a while; returns how many were answered per second.
+
+        Args:
+            tell: called with that number now and then.
+        """
+        before, began_s = self.answered, monotonic()
+        while (spent_s := monotonic() - began_s) < seconds:
+            self.fill(in_flight)
+            self.collect()
+            if tell is not None:
+                tell((self.answered - before) / max(spent_s, 1e-3))
+            self.tick()
+        return (self.answered - before) / (monotonic() - began_s)
+
+    def fill(self, limit: int) -> None:
+        """Ask until ``limit`` requests are pending or no place is left."""
+        while len(self.pending) < limit:
+            try:
+                pending = self.ask(self.sent)
+            except mboxio.QueueFull:
+                return
+            self.sent += 1
+            self.pending.append(pending)
+
+    def collect(self) -> None:
+        """Wait a little for the oldest request; check all that are over."""
+        if self.pending and not self.pending[0][0].over:
+            self.pending[0][0].wait(LOOK_S)
+        while self.pending and self.pending[0][0].over:
+            _, result, due = self.pending.popleft()
+            self.check(result, due)
+
+    def check(self, result: Callable[[], Any], due: Any) -> None:
+        """Count how a request ended."""
+        try:
+            reply = result()
+        except mboxio.MailboxError as error:
+            self.failed += 1
+            self.ends[end_of(error)] += 1
+        else:
+            self.answered += 1
+            self.mispaired += reply != due
+
+    def once(self, result: Callable[[], Any], due: Any) -> float:
+        """Make one request by itself; returns how long it took. Raises what it raises."""
+        began_s = monotonic()
+        self.sent += 1
+        try:
+            reply = result()
+        except mboxio.MailboxError:
+            self.failed += 1
+            raise
+        self.answered += 1
+        self.mispaired += reply != due
+        return monotonic() - began_s
+
+    def drain(self, seconds: float) -> float:
+        """Wait until nothing is pending; returns how long that took."""
+        began_s = monotonic()
+        while self.pending and monotonic() - began_s < seconds:
+            self.collect()
+            self.tick()
+        return monotonic() - began_s
+
+    def broken(self, stats: mboxio.ChannelStats) -> Iterator[str]:
+        """Say what went wrong, in words; nothing if all guarantees were kept.
+
+        Args:
+            stats: of the channel, where nothing is under way any more.
+        """
+        if self.mispaired or stats.unknown:
+            yield f"{self.mispaired} wrong replies, {stats.unknown} that answer nothing"
+        if self.pending or self.sent != self.answered + self.failed:
+            yield f"{self.sent - self.answered - self.failed} requests did not end"
+        if any(kind != "RemoteGone" for kind, _, _ in self.ends):
+            yield f"requests failed without need: {dict(self.ends)}"
+        if stats.held_slots or stats.held_tags or stats.held_credits:
+            yield f"held: {stats.held_slots} slots, tags {stats.held_tags}"
+
+    def counted(self) -> dict[str, int]:
+        """Return the counts, as data."""
+        names = ("answered", "failed", "mispaired")
+        return {"requests": self.sent, **{name: getattr(self, name) for name in names}}
+
+
+def ticking(*looks: Callable[[], object]) -> Callable[[], None]:
+    """Return what makes all these looks, but not too often."""
+    last_s = 0.0
+
+    def tick() -> None:
+        nonlocal last_s
+        if monotonic() - last_s >= LOOK_S:
+            for look in looks:
+                look()
+            last_s = monotonic()
+
+    return tick
+
+
+def measured(
+    asking: Asking,
+    screen: Screen,
+    name: str,
+    in_flight: int,
+    seconds: float,
+    first: float = 0.0,
+    what: str = "requests",
+) -> float:
+    """Measure for a while in a row of its own, and wait for the end of all; returns the rate.
+
+    Args:
+        first: the rate to compare with; 0: none.
+        what: is counted.
+    """
+    row = screen.row(name)
+
+    def tell(rate: float) -> None:
+        row.text = f"{in_flight:>2} in flight: {rate:>9,.0f} {what}/s"
+        if first:
+            row.share, row.note = 1.0, f"{rate / first:.1f}×"
+
+    rate = asking.run(in_flight, seconds, tell)
+    tell(rate)
+    asking.drain(PATIENCE_S)
+    screen.finish(row)
+    return rate
+
+
+class PowerTraffic(Asking):
     """Some clients of one channel, driven by one thread; every reply carries its number.
 
     Args:
@@ -43,77 +207,24 @@ class PowerTraffic:
         channel: str = "power",
         clients: int = CLIENTS,
     ) -> None:
+        super().__init__(self.submit, tick)
         self.clients = [
             connection.client(channel, backlog=CLIENT_BACKLOG, timeout_s=PATIENCE_S)
             for _ in range(clients)
         ]
-        self.tick = tick
-        self.pending: deque[tuple[mboxio.Request[bytes], bytes]] = deque()
-        self.sent = self.answered = self.failed = self.mispaired = 0
-        self.ends: TrafficEnds = Counter()
 
-    def run(self, in_flight: int, seconds: float) -> float:
-        """Keep requests in flight for a while; returns how many were answered per second."""
-        before, began_s = self.answered, monotonic()
-        while monotonic() - began_s < seconds:
-            self.fill(in_flight)
-            self.collect()
-            self.tick()
-        spent_s = monotonic() - began_s
-        return (self.answered - before) / spent_s
-
-    def fill(self, limit: int) -> None:
-        """Submit until ``limit`` requests are pending or no place is left."""
-        while len(self.pending) < limit:
-            number = self.sent % len(self.clients)
-            message = NUMBERED.pack(number, self.sent)
-            try:
-                request = self.clients[number].submit(message)
-            except mboxio.QueueFull:
-                return
-            self.sent += 1
-            self.pending.append((request, answer_to(message)))
-
-    def collect(self) -> None:
-        """Wait a little for the oldest request; check all that are over."""
-        if self.pending and not self.pending[0][0].over:
-            self.pending[0][0].wait(LOOK_S)
-        while self.pending and self.pending[0][0].over:
-            request, expected = self.pending.popleft()
-            self.check(request, expected)
-
-    def check(self, request: mboxio.Request[bytes], expected: bytes) -> None:
-        """Count how a request ended."""
-        try:
-            reply = request.result()
-        except mboxio.MailboxError as error:
-            self.failed += 1
-            self.ends[end_of(error)] += 1
-        else:
-            self.answered += 1
-            self.mispaired += reply != expected
-
-    def drain(self, seconds: float) -> float:
-        """Wait until nothing is pending; returns how long that took."""
-        began_s = monotonic()
-        while self.pending and monotonic() - began_s < seconds:
-            self.collect()
-            self.tick()
-        return monotonic() - began_s
+    def submit(self, number: int) -> tuple[mboxio.Request[bytes], Callable[[], Any], Any]:
+        """See `Asking`."""
+        client = number % len(self.clients)
+        message = NUMBERED.pack(client, number)
+        request = self.clients[client].submit(message)
+        return request, request.result, answer_to(message)
 
     def first_reply(self) -> float:
         """Send one request, which waits for a lost remote; returns how long it took."""
         message = NUMBERED.pack(0, self.sent)
-        self.sent += 1
-        began_s = monotonic()
-        try:
-            reply = self.clients[0].request(message, queue_timeout_s=PATIENCE_S)
-        except mboxio.MailboxError:
-            self.failed += 1
-            raise
-        self.answered += 1
-        self.mispaired += reply != answer_to(message)
-        return monotonic() - began_s
+        ask = partial(self.clients[0].request, message, queue_timeout_s=PATIENCE_S)
+        return self.once(ask, answer_to(message))
 
 
 def arrived(messages: mboxio.Messages) -> Iterator[bytes | None]:
