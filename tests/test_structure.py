@@ -86,7 +86,7 @@ DRIVERS = [
 CAPTURE = [*MEMORY, "capture", "recording"]
 LOOKUP = [*GROUND, "devicetree", "address"]
 USERS = [*CORE, *LOOKUP, "regions", "capture", "recording", "client", "protocols", "linux"]
-AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "remote", "remote.acpm", "remote.rpmsg"]
+AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "sim.world", "remote", "remote.acpm", "remote.rpmsg"]
 AROUND.append("remote.programs")
 TESTING = ["testing.ring", "testing", "pytest_plugin"]
 SEE = ["decoding", "wireshark", "timeline", "replay", "monitor"]

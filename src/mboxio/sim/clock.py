@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
+from itertools import count
 from typing import Any
 
 from mboxio._base.clock import Clock, Parker
@@ -25,6 +26,8 @@ class _Sleeper:
 
 
 class _Timer:
+    __slots__ = ("callback",)
+
     def __init__(self, callback: Callable[[], object]) -> None:
         self.callback: Callable[[], object] | None = callback
 
@@ -39,6 +42,8 @@ class VirtualClock(Clock):
     The threads that use it, the one that made it and those of `spawn`, run one at a time. When
     the running one parks, the next that was woken runs; when none is ready, the clock moves to
     the earliest thing that is due. Timers run in the thread that parked last and must not wait.
+    A program of one thread has its timers called by `advance` itself, in the same order and at a
+    fraction of the cost: simulations run so.
 
     Args:
         start_ns: what the clock shows first.
@@ -47,7 +52,7 @@ class VirtualClock(Clock):
     def __init__(self, start_ns: int = 0) -> None:
         self._lock = threading.Lock()
         self._now_ns = start_ns
-        self._order = 0
+        self._numbers = count()
         self._due: list[list[tuple[int, int, Any]]] = [[] for _ in range(ADVANCE + 1)]
         self._ready: deque[_Sleeper] = deque()
         self._sleepers: dict[Parker, _Sleeper] = {}
@@ -72,7 +77,9 @@ class VirtualClock(Clock):
 
     def advance(self, ns: int) -> None:
         """Let time pass: everything due until then, its end included, happens first."""
-        self._park(Parker(), self._now_ns + ns, ADVANCE)
+        end_ns = self._now_ns + ns
+        if self._interrupted or self._sleepers or self._ready or not self._run_timers(end_ns):
+            self._park(Parker(), end_ns, ADVANCE)
 
     def park(self, parker: Parker, until_ns: int) -> None:
         """See `Clock.park`.
@@ -110,8 +117,10 @@ class VirtualClock(Clock):
             rank: `LATE_TIMER` has it called after the other timers of the same instant.
         """
         timer = _Timer(callback)
-        with self._lock:
-            self._push(max(when_ns, self._now_ns), rank, timer)
+        # Without the lock: a push is one step for all threads, and so is a number.
+        now_ns = self._now_ns
+        due_ns = when_ns if when_ns > now_ns else now_ns
+        heappush(self._due[rank], (due_ns, next(self._numbers), timer))
         return timer
 
     def spawn(self, target: Callable[[], object], name: str) -> threading.Thread:
@@ -143,9 +152,38 @@ class VirtualClock(Clock):
         if thread in self._ended:
             thread.join()
 
+    def _run_timers(self, end_ns: int) -> bool:
+        """Let time pass while no other thread is there: what `_pass_on` does, without its locks.
+
+        Returns:
+            False if a timer has started a thread: the rest of the time is to be shared with it.
+        """
+        timers, late = self._due[TIMER], self._due[LATE_TIMER]
+        self._interrupted = True
+        try:
+            while True:
+                now_ns = self._now_ns
+                due = timers
+                if late and (not timers or max(late[0][0], now_ns) < max(timers[0][0], now_ns)):
+                    due = late
+                # A timer may have moved the clock beyond the end: what is overdue comes first.
+                if not due or due[0][0] > (end_ns if end_ns > now_ns else now_ns):
+                    break
+                when_ns, _, timer = heappop(due)
+                if timer.callback is None:
+                    continue
+                if when_ns > now_ns:
+                    self._now_ns = when_ns
+                timer.callback()
+                if self._ready or self._sleepers:
+                    return False
+        finally:
+            self._interrupted = False
+        self._now_ns = max(end_ns, self._now_ns)
+        return True
+
     def _push(self, when_ns: int, rank: int, what: Any) -> None:
-        self._order += 1
-        heappush(self._due[rank], (when_ns, self._order, what))
+        heappush(self._due[rank], (when_ns, next(self._numbers), what))
 
     def _pop(self) -> tuple[int, bool, Any] | None:
         """Take out what happens next: when, whether it is a timer, and what. None: nothing is due.

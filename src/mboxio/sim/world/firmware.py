@@ -1,0 +1,146 @@
+"""Firmware with workers: messages come by a doorbell, are taken, take their time, are answered."""
+
+from collections import deque
+from random import Random
+from typing import Protocol
+
+from mboxio.driver.contracts import DriverChannel
+from mboxio.sim.clock import VirtualClock
+from mboxio.sim.world.board import Board
+
+__all__ = ["Firmware", "Letter", "Port"]
+
+NUMBER = slice(4, 12)
+"""Where a message carries the number of its request."""
+
+
+class Port:
+    """One hardware FIFO, as its registers are."""
+
+    __slots__ = ("inbox", "taken", "used", "without_room")
+
+    def __init__(self) -> None:
+        self.used = 0  # places of the FIFO
+        self.taken: list[int] = []  # handles whose TX done is to be told
+        self.without_room = -1  # the message after which the FIFO was full
+        self.inbox: list[Letter] = []  # answers that the host has not read
+
+
+class Letter:
+    """A message on its way, with the time at which the next thing happens to it.
+
+    The firmware's times are exact: it is another processor, and does not wait for the host.
+    """
+
+    __slots__ = ("at_ns", "begun_ns", "channel", "data", "firmware", "handle", "status")
+
+    def __init__(
+        self, firmware: "Firmware", channel: DriverChannel, handle: int, data: bytes, at_ns: int
+    ) -> None:
+        self.firmware = firmware
+        self.channel = channel
+        self.handle = handle
+        self.data = data
+        self.at_ns = at_ns
+        self.begun_ns = 0
+        self.status = 0
+
+    def arrive(self) -> None:
+        """The firmware sees it."""
+        self.firmware.arrived(self)
+
+    def finish(self) -> None:
+        """The firmware has done what it asks for."""
+        self.firmware.finished(self)
+
+
+class Answering(Protocol):
+    """The mailbox, as the firmware uses it."""
+
+    def leave_fifo(self, letter: Letter, now_ns: int) -> None:
+        """See `Mailbox.leave_fifo`."""
+
+    def answer(self, letter: Letter, now_ns: int) -> None:
+        """See `Mailbox.answer`."""
+
+
+class Firmware:
+    """The far side of a board.
+
+    Args:
+        board: says how many workers there are and how long they take.
+        clock: of everything.
+        random: what it draws from.
+    """
+
+    def __init__(self, board: Board, clock: VirtualClock, random: Random) -> None:
+        self.clock = clock
+        self.random = random
+        self.service = board.service
+        self.service_ns = board.service.drawn_by(random)
+        self.idle = board.workers
+        self.waiting: deque[Letter] = deque()
+        self.mailbox: Answering
+        self.begun = 0
+        self.bus_free_ns = 0
+        self.answered: dict[bytes, int] = {}  # how long it took, by number, until the host knows
+        self.given_up: dict[bytes, int] = {}  # time-outs of the host whose requests live on here
+        self.false_time_outs = 0
+
+    def arrived(self, letter: Letter) -> None:
+        """A doorbell was heard."""
+        self.waiting.append(letter)
+        self.take(letter.at_ns)
+
+    def take(self, now_ns: int) -> None:
+        """Give the workers what there is to do."""
+        while self.idle and self.waiting:
+            letter = self.waiting.popleft()
+            self.idle -= 1
+            self.begun += 1
+            letter.begun_ns = now_ns
+            self.mailbox.leave_fifo(letter, now_ns)
+            begin_ns = now_ns
+            copy_ns = self.service.copy_ns(len(letter.data))
+            if copy_ns:
+                begin_ns = self.bus_free_ns = max(now_ns, self.bus_free_ns) + copy_ns
+            letter.at_ns = begin_ns + self.service_ns(self.begun)
+            self.clock.call_at(letter.at_ns, letter.finish)
+
+    def finished(self, letter: Letter) -> None:
+        """A worker is free again."""
+        now_ns = letter.at_ns
+        self.idle += 1
+        self.note(letter.data[NUMBER], now_ns - letter.begun_ns)
+        self.answer(letter, now_ns)
+        self.take(now_ns)
+
+    def answer(self, letter: Letter, now_ns: int) -> None:
+        """Say what came out: the message itself, which holds the number of its request."""
+        self.mailbox.answer(letter, now_ns)
+
+    # -- whose fault a time-out was
+
+    def note(self, number: bytes, took_ns: int) -> None:
+        """A request was answered."""
+        timeout_ns = self.given_up.pop(number, -1)
+        if timeout_ns < 0:
+            self.answered[number] = took_ns
+        elif took_ns <= timeout_ns:
+            self.false_time_outs += 1
+
+    def ended(self, number: bytes) -> None:
+        """The host has its reply, or wants none any more."""
+        self.answered.pop(number, None)
+
+    def timed_out(self, number: bytes, timeout_ns: int, left: bool) -> None:
+        """The host did not wait any longer.
+
+        Args:
+            left: whether the message may have left.
+        """
+        took_ns = self.answered.pop(number, -1)
+        if not left or 0 <= took_ns <= timeout_ns:
+            self.false_time_outs += 1
+        elif took_ns < 0:
+            self.given_up[number] = timeout_ns

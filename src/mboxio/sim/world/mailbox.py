@@ -1,0 +1,139 @@
+"""The driver of a simulated mailbox: its registers cost virtual time, its interrupt comes late."""
+
+from mboxio.driver.contracts import DriverChannel, DriverQueue
+from mboxio.driver.controller import EVENT, LOOK, SENT, Controller, Outcome
+from mboxio.driver.correlate import Tagged
+from mboxio.sim.clock import VirtualClock
+from mboxio.sim.world.board import Board
+from mboxio.sim.world.firmware import Firmware, Letter, Port
+from mboxio.sim.world.loop import VirtualLoop
+
+__all__ = ["Mailbox"]
+
+WORD_BYTES = 4
+
+
+class Mailbox(Controller):
+    """A controller whose far side is a `Firmware`.
+
+    Args:
+        board: what it is like.
+        clock: of everything.
+        firmware: the far side.
+    """
+
+    def __init__(self, board: Board, clock: VirtualClock, firmware: Firmware) -> None:
+        self.board = board
+        self.clock = clock
+        self.firmware = firmware
+        firmware.mailbox = self
+        self.loop: VirtualLoop  # which serves the interrupt
+        self.doorbell_ns = round(board.doorbell_us * 1000)
+        self.interrupt_ns = round(board.interrupt_us * 1000)
+        self.access_ns = round(board.access_us * 1000)
+        self.deposits = board.tx_done == "deposit"
+        self.tells_tx_done = board.tx_done in ("irq", "poll")
+        self.interrupts_on_tx_done = board.tx_done == "irq"
+        self.interrupts_on_reply = board.replies == "irq"
+        self.by_hardware = board.matching == "hardware"
+        self.pending = False  # an interrupt is on its way
+        self.life = 1
+        self.accesses = self.interrupts = self.doorbells = self.looks = 0
+
+    # -- ops
+
+    def open(self) -> None:
+        """Declare queues and channels; the remote is there, in its first life."""
+        board = self.board
+        self.channels: list[DriverChannel] = []
+        for number in range(board.queues):
+            queue = self.add_queue(board.capabilities(), f"fifo{number}")
+            queue.context = Port()
+            for each in range(board.channels):
+                correlator = None if self.by_hardware else Tagged(bits=16)
+                name = str(number * board.channels + each)
+                self.channels.append(self.add_channel(name, queue, correlator=correlator))
+        self.link(True, self.life)  # or the first restart would be no new epoch
+
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
+        """Write the words of the message, then ring."""
+        queue = channel.queue
+        port: Port = queue.context
+        self.touch(len(message) // WORD_BYTES + 1)
+        self.doorbells += 1
+        port.used += 1
+        if self.deposits:
+            self.touch(1)  # is there room?
+            if port.used < self.board.depth:
+                self.tx_done(queue, [handle])
+            else:
+                port.without_room = handle
+        now_ns = self.clock.now_ns()
+        letter = Letter(self.firmware, channel, handle, message, now_ns + self.doorbell_ns)
+        self.clock.call_at(letter.at_ns, letter.arrive)
+        return SENT
+
+    def service(self, queue: DriverQueue, why: str) -> None:
+        """Read the status; tell of what left, and read what came."""
+        port: Port = queue.context
+        self.looks += 1
+        self.touch(1)
+        if port.taken:
+            self.touch(1)
+            taken, port.taken = port.taken, []
+            self.tx_done(queue, taken)
+        if port.inbox:
+            inbox, port.inbox = port.inbox, []
+            for letter in inbox:
+                self.touch(len(letter.data) // WORD_BYTES)
+                self.read(letter)
+
+    def read(self, letter: Letter) -> None:
+        """Hand an answer up."""
+        if self.by_hardware:
+            self.complete(letter.channel, letter.handle, letter.status, letter.data)
+        else:
+            self.received(letter.channel, [letter.data])
+
+    def touch(self, accesses: int) -> None:
+        """Access registers, which takes time."""
+        self.accesses += accesses
+        self.clock.jump(accesses * self.access_ns)
+
+    # -- the firmware's side, which runs by its own time
+
+    def leave_fifo(self, letter: Letter, now_ns: int) -> None:
+        """The firmware takes a message out of its place."""
+        port: Port = letter.channel.queue.context
+        if self.deposits:
+            if port.without_room >= 0:
+                port.taken.append(port.without_room)
+                port.without_room = -1
+                self.interrupt(now_ns)
+        elif self.tells_tx_done:
+            port.taken.append(letter.handle)
+            if self.interrupts_on_tx_done:
+                self.interrupt(now_ns)
+        port.used -= 1
+
+    def answer(self, letter: Letter, now_ns: int) -> None:
+        """The firmware has written an answer."""
+        letter.channel.queue.context.inbox.append(letter)
+        if self.interrupts_on_reply:
+            self.interrupt(now_ns)
+
+    def interrupt(self, now_ns: int) -> None:
+        """Raise the line, unless it is up already."""
+        if not self.pending:
+            self.pending = True
+            self.clock.call_at(now_ns + self.interrupt_ns, self.handle_interrupt)
+
+    def handle_interrupt(self) -> None:
+        """The host's handler runs."""
+        self.pending = False
+        self.interrupts += 1
+        self.loop.look(EVENT)
+
+    def spin(self) -> None:
+        """Look once, as a thread that spins."""
+        self.loop.look(LOOK)
