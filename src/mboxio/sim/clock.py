@@ -25,15 +25,14 @@ class _Sleeper:
         self.stuck = False
 
 
-class _Timer:
-    __slots__ = ("callback",)
+class _Timer(list[Any]):
+    """When it is due, its number, and whom it calls: an entry of a heap, made without a call."""
 
-    def __init__(self, callback: Callable[[], object]) -> None:
-        self.callback: Callable[[], object] | None = callback
+    __slots__ = ()
 
     def cancel(self) -> None:
         """Forget the call."""
-        self.callback = None
+        self[2] = None
 
 
 class VirtualClock(Clock):
@@ -53,7 +52,7 @@ class VirtualClock(Clock):
         self._lock = threading.Lock()
         self._now_ns = start_ns
         self._numbers = count()
-        self._due: list[list[tuple[int, int, Any]]] = [[] for _ in range(ADVANCE + 1)]
+        self._due: list[list[Any]] = [[] for _ in range(ADVANCE + 1)]
         self._ready: deque[_Sleeper] = deque()
         self._sleepers: dict[Parker, _Sleeper] = {}
         self._joiners: dict[threading.Thread, Parker] = {}
@@ -116,11 +115,11 @@ class VirtualClock(Clock):
             callback: must not wait.
             rank: `LATE_TIMER` has it called after the other timers of the same instant.
         """
-        timer = _Timer(callback)
         # Without the lock: a push is one step for all threads, and so is a number.
         now_ns = self._now_ns
         due_ns = when_ns if when_ns > now_ns else now_ns
-        heappush(self._due[rank], (due_ns, next(self._numbers), timer))
+        timer = _Timer((due_ns, next(self._numbers), callback))
+        heappush(self._due[rank], timer)
         return timer
 
     def spawn(self, target: Callable[[], object], name: str) -> threading.Thread:
@@ -169,12 +168,12 @@ class VirtualClock(Clock):
                 # A timer may have moved the clock beyond the end: what is overdue comes first.
                 if not due or due[0][0] > (end_ns if end_ns > now_ns else now_ns):
                     break
-                when_ns, _, timer = heappop(due)
-                if timer.callback is None:
+                when_ns, _, callback = heappop(due)
+                if callback is None:
                     continue
                 if when_ns > now_ns:
                     self._now_ns = when_ns
-                timer.callback()
+                callback()
                 if self._ready or self._sleepers:
                     return False
         finally:
@@ -246,12 +245,12 @@ class VirtualClock(Clock):
                     del self._sleepers[parker]
                     self._now_ns = max(self._now_ns, when_ns)
                     self._ready.append(sleeper)
-            elif what.callback is not None:
+            elif what is not None:
                 self._now_ns = max(self._now_ns, when_ns)
                 self._interrupted = True
                 self._lock.release()
                 try:
-                    what.callback()
+                    what()
                 finally:
                     self._lock.acquire()
                     self._interrupted = False

@@ -1,0 +1,1 @@
+"""Boards, firmware, clients and faults in virtual time."""
