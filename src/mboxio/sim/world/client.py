@@ -111,6 +111,7 @@ class SimulatedClient:
             if self.tally.live > self.tally.live_max:
                 self.tally.live_max = self.tally.live
             call.request = request
+            self.submitted(call, request)
             if request.over:
                 self.over(call, request)
             else:
@@ -118,6 +119,9 @@ class SimulatedClient:
                 if self.from_queueing:
                     self.clock.call_at(now_ns + self.timeout_ns, call.expire)
         self.place.sent()
+
+    def submitted(self, call: Call, request: Request) -> None:
+        """A request was accepted."""
 
     def refused(self, number: bytes, begun_ns: int, error: MailboxError) -> None:
         """It was not accepted."""

@@ -20,6 +20,10 @@ class Port:
     __slots__ = ("inbox", "taken", "used", "without_room")
 
     def __init__(self) -> None:
+        self.empty()
+
+    def empty(self) -> None:
+        """Be as after a reset."""
         self.used = 0  # places of the FIFO
         self.taken: list[int] = []  # handles whose TX done is to be told
         self.without_room = -1  # the message after which the FIFO was full
@@ -32,7 +36,7 @@ class Letter:
     The firmware's times are exact: it is another processor, and does not wait for the host.
     """
 
-    __slots__ = ("at_ns", "begun_ns", "channel", "data", "firmware", "handle", "status")
+    __slots__ = ("at_ns", "begun_ns", "channel", "data", "firmware", "handle", "life", "status")
 
     def __init__(
         self, firmware: "Firmware", channel: DriverChannel, handle: int, data: bytes, at_ns: int
@@ -44,6 +48,7 @@ class Letter:
         self.at_ns = at_ns
         self.begun_ns = 0
         self.status = 0
+        self.life = firmware.life  # of the firmware: it answers nothing of an earlier one
 
     def arrive(self) -> None:
         """The firmware sees it."""
@@ -81,6 +86,8 @@ class Firmware:
         self.idle = board.workers
         self.waiting: deque[Letter] = deque()
         self.mailbox: Answering
+        self.workers = board.workers
+        self.life = 1
         self.begun = 0
         self.bus_free_ns = 0
         self.answered: dict[bytes, int] = {}  # how long it took, by number, until the host knows
@@ -89,6 +96,8 @@ class Firmware:
 
     def arrived(self, letter: Letter) -> None:
         """A doorbell was heard."""
+        if letter.life != self.life:
+            return
         self.waiting.append(letter)
         self.take(letter.at_ns)
 
@@ -109,6 +118,8 @@ class Firmware:
 
     def finished(self, letter: Letter) -> None:
         """A worker is free again."""
+        if letter.life != self.life:
+            return
         now_ns = letter.at_ns
         self.idle += 1
         self.note(letter.data[NUMBER], now_ns - letter.begun_ns)
@@ -118,6 +129,13 @@ class Firmware:
     def answer(self, letter: Letter, now_ns: int) -> None:
         """Say what came out: the message itself, which holds the number of its request."""
         self.mailbox.answer(letter, now_ns)
+
+    def restart(self) -> None:
+        """Begin a new life, which knows nothing of the old one's messages."""
+        self.life += 1
+        self.idle = self.workers
+        self.waiting.clear()
+        self.bus_free_ns = 0
 
     # -- whose fault a time-out was
 

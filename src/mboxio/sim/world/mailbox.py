@@ -3,6 +3,7 @@
 from mboxio.driver.contracts import DriverChannel, DriverQueue
 from mboxio.driver.controller import EVENT, LOOK, SENT, Controller, Outcome
 from mboxio.driver.correlate import Tagged
+from mboxio.errors import RemoteError
 from mboxio.sim.clock import VirtualClock
 from mboxio.sim.world.board import Board
 from mboxio.sim.world.firmware import Firmware, Letter, Port
@@ -37,7 +38,6 @@ class Mailbox(Controller):
         self.interrupts_on_reply = board.replies == "irq"
         self.by_hardware = board.matching == "hardware"
         self.pending = False  # an interrupt is on its way
-        self.life = 1
         self.accesses = self.interrupts = self.doorbells = self.looks = 0
 
     # -- ops
@@ -53,7 +53,7 @@ class Mailbox(Controller):
                 correlator = None if self.by_hardware else Tagged(bits=16)
                 name = str(number * board.channels + each)
                 self.channels.append(self.add_channel(name, queue, correlator=correlator))
-        self.link(True, self.life)  # or the first restart would be no new epoch
+        self.link(True, self.firmware.life)  # or the first restart would be no new epoch
 
     def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """Write the words of the message, then ring."""
@@ -89,7 +89,13 @@ class Mailbox(Controller):
                 self.read(letter)
 
     def read(self, letter: Letter) -> None:
-        """Hand an answer up."""
+        """Hand an answer up.
+
+        Raises:
+            RemoteError: it is longer than any message.
+        """
+        if len(letter.data) > self.board.message_bytes:
+            raise RemoteError(f"an answer of {len(letter.data)} bytes came")
         if self.by_hardware:
             self.complete(letter.channel, letter.handle, letter.status, letter.data)
         else:
@@ -98,7 +104,7 @@ class Mailbox(Controller):
     def touch(self, accesses: int) -> None:
         """Access registers, which takes time."""
         self.accesses += accesses
-        self.clock.jump(accesses * self.access_ns)
+        self.clock._now_ns += accesses * self.access_ns  # as `jump`, without the call
 
     # -- the firmware's side, which runs by its own time
 
@@ -121,6 +127,13 @@ class Mailbox(Controller):
         letter.channel.queue.context.inbox.append(letter)
         if self.interrupts_on_reply:
             self.interrupt(now_ns)
+
+    def restart(self, reason: str) -> None:
+        """The firmware is there in a new life, with empty FIFOs."""
+        self.firmware.restart()
+        for channel in self.channels:
+            channel.queue.context.empty()
+        self.link(True, self.firmware.life, reason)
 
     def interrupt(self, now_ns: int) -> None:
         """Raise the line, unless it is up already."""

@@ -23,6 +23,14 @@ class Tally:
         self.latencies_ns = array("q")
         self.done_by = [0] * clients
 
+    def restart(self, now_ns: int) -> None:
+        """Forget what was counted; what is under way goes on, and does not count."""
+        self.from_ns = now_ns
+        self.requests = self.timed_out = self.failed = self.refused = 0
+        self.live_max = self.live
+        self.latencies_ns = array("q")
+        self.done_by = [0] * len(self.done_by)
+
     def begin(self, begun_ns: int) -> bytes:
         """Return the number of the next request."""
         self.begun += 1

@@ -1,10 +1,12 @@
 """The world: board, firmware and clients on one clock, and what is measured there."""
 
 from random import Random
+from typing import NoReturn
 
 from mboxio._base.tap import Tap
 from mboxio.client.connection import Connection
 from mboxio.sim.clock import LATE_TIMER, VirtualClock
+from mboxio.sim.world.apart import apart
 from mboxio.sim.world.board import Board
 from mboxio.sim.world.client import SimulatedClient
 from mboxio.sim.world.firmware import Firmware
@@ -19,6 +21,10 @@ __all__ = ["World", "simulate"]
 SPIN_MIN_NS = 100
 """A look takes this long at least: a model of free accesses must not spin for ever."""
 PRIME = 1_000_003
+
+
+class Over(BaseException):
+    """The end of a run, out of the timers of the clock."""
 
 
 class World:
@@ -70,6 +76,8 @@ class World:
 
     # -- what it is made of
 
+    client_class = SimulatedClient
+
     def make_firmware(self, random: Random) -> Firmware:
         """Return the far side."""
         return Firmware(self.board, self.clock, random)
@@ -93,19 +101,33 @@ class World:
             else (load.timeout_us if queue_us is None else queue_us) / 1e6,
         )
         client._at_home = self.loop
-        return SimulatedClient(self, load, client, index, random)
+        return self.client_class(self, load, client, index, random)
 
     # -- running
 
     def run(self, seconds: float) -> None:
-        """Let virtual time pass."""
-        self.clock.advance(round(seconds * 1e9))
+        """Let virtual time pass.
+
+        A host that cannot keep up would never come to the end: then what is overdue stays so.
+        """
+        end_ns = self.clock.now_ns() + round(seconds * 1e9)
+        # Of what is overdue, the first comes first: this, before what was due after the end.
+        end = self.clock.call_at(end_ns, self.end)
+        try:
+            self.clock.advance(end_ns - self.clock.now_ns())
+        except Over:
+            pass
+        finally:
+            end.cancel()
+
+    def end(self) -> NoReturn:
+        """The time of `run` is over."""
+        raise Over
 
     def warm_up(self, seconds: float) -> None:
         """Let time pass, and measure from then on."""
         self.run(seconds)
-        self.tally.from_ns = self.clock.now_ns()
-        self.tally.live_max = self.tally.live
+        self.tally.restart(self.clock.now_ns())
         self.from_counts = self.counts()
         self.firmware.false_time_outs = 0
 
@@ -211,6 +233,10 @@ def simulate(
     Raises:
         ValueError: the load does not fit the board.
     """
+    return apart(_simulate, board, load, seed, seconds, warm_up_s)
+
+
+def _simulate(board: Board, load: Load, seed: int, seconds: float, warm_up_s: float) -> Measured:
     with World(board, load, seed=seed) as world:
         world.warm_up(warm_up_s)
         world.run(seconds)
