@@ -86,14 +86,14 @@ DRIVERS = [
 CAPTURE = [*MEMORY, "capture", "recording"]
 LOOKUP = [*GROUND, "devicetree", "address"]
 USERS = [*CORE, *LOOKUP, "regions", "capture", "recording", "client", "protocols", "linux"]
-AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "sim.world", "remote", "remote.acpm", "remote.rpmsg"]
-AROUND.append("remote.programs")
+AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "sim.world", "sim.swarm"]
+AROUND += ["remote", "remote.acpm", "remote.rpmsg", "remote.programs"]
 TESTING = ["testing.ring", "testing", "pytest_plugin"]
 SEE = ["decoding", "wireshark", "timeline", "replay", "monitor"]
 SEEING = [*(f"see.{each}" for each in SEE), "see"]
 COMMANDS = [
     *("cli.shared", "cli.machine", "cli.completion", "cli.skeleton.acme_k7", "cli.skeleton"),
-    *("cli.shell", "cli.commands", "cli.see", "cli.demo", "cli.rpmsg", "cli"),
+    *("cli.shell", "cli.commands", "cli.see", "cli.sim", "cli.demo", "cli.rpmsg", "cli"),
 ]
 TOOLS = [*AROUND, *TESTING, *SEEING, *COMMANDS]
 ROOM = re.compile(r"(?<=^remote)\.(serving|spawning)$")  # of the remote's

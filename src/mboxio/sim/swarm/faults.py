@@ -1,0 +1,124 @@
+"""What goes wrong in a run, and how often: each fault is in or out, all drawn from a seed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from random import Random
+
+__all__ = ["RATES_MAX", "Draw", "Faults"]
+
+Draw = Callable[[], bool]
+"""Says whether a fault happens now."""
+
+RATES_MAX = {
+    "lost": 0.05,
+    "late": 0.05,
+    "double": 0.1,
+    "reordered": 0.1,
+    "wrong": 0.05,
+    "oversized": 0.0005,
+    "lost_tx_done": 0.02,
+    "busy": 0.1,
+    "error": 0.05,
+    "restart": 0.0005,
+    "silence": 0.0005,
+    "cancelled": 0.05,
+}
+"""The most that is drawn of each; the last one is the caller's change of mind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faults:
+    """Rates from 0 to 1: of the replies, of the messages, or of the requests.
+
+    Args:
+        lost: replies that never come.
+        late: replies that come up to 20 ms later.
+        double: replies that come twice.
+        reordered: replies that come after the next one.
+        wrong: replies to nothing that is in flight, which come before the real one.
+        oversized: replies that are longer than any message; the queue stops, until a restart.
+        lost_tx_done: messages whose TX done is never told.
+        busy: messages that the hardware refuses to take, until later.
+        error: messages that end with an error, as a reply or as TX done.
+        restart: replies instead of which the firmware begins a new life, at once or after a while.
+        silence: replies with which the firmware stops to do anything for up to 5 ms.
+        cancelled: requests that their client cancels.
+
+    Raises:
+        ValueError: a rate is not 0 to 1.
+    """
+
+    lost: float = 0.0
+    late: float = 0.0
+    double: float = 0.0
+    reordered: float = 0.0
+    wrong: float = 0.0
+    oversized: float = 0.0
+    lost_tx_done: float = 0.0
+    busy: float = 0.0
+    error: float = 0.0
+    restart: float = 0.0
+    silence: float = 0.0
+    cancelled: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, rate in self.rates().items():
+            if not 0 <= rate <= 1:
+                raise ValueError(f"{name}={rate}: it is a rate, 0 to 1")
+
+    def rates(self) -> dict[str, float]:
+        """Return each rate by its name."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def __str__(self) -> str:
+        """Return them as `parse` takes them: ``lost=0.02,busy=0.1``, or ``none``."""
+        told = (f"{name}={rate}" for name, rate in self.rates().items() if rate)
+        return ",".join(told) or "none"
+
+    @classmethod
+    def parse(cls, text: str) -> "Faults":
+        """Return the faults of a text: ``none``, ``all``, or ``lost=0.02,busy``.
+
+        A name without a rate has the highest that is drawn.
+
+        Raises:
+            ValueError: there is no such fault, or it is no rate.
+        """
+        if text == "all":
+            return cls(**RATES_MAX)
+        rates: dict[str, float] = {}
+        for each in text.split(",") if text and text != "none" else ():
+            name, equals, value = each.strip().partition("=")
+            if name not in RATES_MAX:
+                raise ValueError(f"no fault {name!r}; there are: {', '.join(RATES_MAX)}")
+            try:
+                rates[name] = float(value) if equals else RATES_MAX[name]
+            except ValueError:
+                raise ValueError(f"{each.strip()}: {value!r} is no rate, 0 to 1") from None
+        return cls(**rates)
+
+    @classmethod
+    def drawn(cls, random: Random) -> "Faults":
+        """Return faults of which each is in or out, at a rate up to `RATES_MAX`."""
+        rates = {}
+        for name, most in RATES_MAX.items():
+            is_in, share = random.random() < 0.5, random.random()
+            rates[name] = round(share * most, 6) if is_in else 0.0
+        return cls(**rates)
+
+    def draws(self, seed: int) -> dict[str, Draw]:
+        """Return what decides about each fault; leaving one out changes none of the others."""
+        return {
+            name: _draw(Random(seed * len(RATES_MAX) + place), rate) if rate else never
+            for place, (name, rate) in enumerate(self.rates().items())
+        }
+
+
+def never() -> bool:
+    """Decide that it does not happen."""
+    return False
+
+
+def _draw(random: Random, rate: float) -> Draw:
+    draw = random.random
+    return lambda: draw() < rate

@@ -1,0 +1,184 @@
+"""Firmware that loses, doubles, delays and invents answers, stops, dies and comes back."""
+
+from collections import Counter
+from errno import EIO
+from functools import partial
+from random import Random
+
+from mboxio.driver.contracts import DriverChannel
+from mboxio.sim.clock import VirtualClock
+from mboxio.sim.swarm.faults import Draw, Faults, never
+from mboxio.sim.world.board import Board
+from mboxio.sim.world.firmware import Firmware, Letter
+
+__all__ = ["LATE_MAX_NS", "FaultyFirmware"]
+
+LATE_MAX_NS, DOUBLE_MAX_NS, KEPT_NS = 20_000_000, 50_000, 100_000
+SILENCE_MAX_NS = 5_000_000
+NEVER_SEEN = -1
+"""The status of a message whose TX done reports an error."""
+NEVER_GIVEN = -1
+"""The handle of an answer to nothing."""
+FAR_OFF, TAG_STEP, TAGS = 1 << 40, 20_011, 1 << 16
+"""How far a handle that was never given, and a tag that is not in use, lie from the real ones."""
+
+
+class FaultyFirmware(Firmware):
+    """A `Firmware` with faults.
+
+    Args:
+        faults: how often what goes wrong.
+        seed: of the decisions.
+    """
+
+    def __init__(
+        self, board: Board, clock: VirtualClock, random: Random, faults: Faults, seed: int
+    ) -> None:
+        super().__init__(board, clock, random)
+        self.by_hardware = board.matching == "hardware"
+        self.tells_tx_done = board.tx_done in ("irq", "poll")
+        self.oversize = bytes(board.message_bytes)
+        self.amount = Random(seed).random  # how late, how long
+        self.counted: Counter[str] = Counter()
+        self.unanswered: dict[tuple[int, int], None] = {}  # what holds a tag: channel and handle
+        self.kept: Letter | None = None
+        self.silent_until_ns = 0
+        self.waking = False
+        self.decide_by(faults.draws(seed))
+
+    def decide_by(self, draws: dict[str, Draw]) -> None:
+        """Have these say what happens."""
+        self.draws = draws
+        self.lost, self.late, self.double = draws["lost"], draws["late"], draws["double"]
+        self.reordered, self.wrong = draws["reordered"], draws["wrong"]
+        self.oversized, self.error = draws["oversized"], draws["error"]
+        self.dies, self.stops = draws["restart"], draws["silence"]
+
+    def heal(self) -> None:
+        """Nothing goes wrong from now on."""
+        self.decide_by(dict.fromkeys(self.draws, never))
+
+    def happened(self, fault: str) -> None:
+        """Count a fault."""
+        self.counted[fault] += 1
+
+    # -- silence
+
+    def take(self, now_ns: int) -> None:
+        """See `Firmware.take`; who is silent takes nothing."""
+        if now_ns < self.silent_until_ns:
+            if not self.waking:
+                self.waking = True
+                self.clock.call_at(self.silent_until_ns, self.wake)
+            return
+        super().take(now_ns)
+
+    def wake(self) -> None:
+        """The silence is over."""
+        self.waking = False
+        self.take(max(self.silent_until_ns, self.clock.now_ns()))
+
+    def finished(self, letter: Letter) -> None:
+        """See `Firmware.finished`."""
+        if letter.life != self.life:
+            return
+        if letter.at_ns < self.silent_until_ns:
+            letter.at_ns = self.silent_until_ns
+            self.clock.call_at(letter.at_ns, letter.finish)
+            return
+        if self.stops():
+            self.happened("silence")
+            self.silent_until_ns = letter.at_ns + int(self.amount() * SILENCE_MAX_NS)
+        super().finished(letter)
+
+    # -- answers
+
+    def answer(self, letter: Letter, now_ns: int) -> None:
+        """See `Firmware.answer`; a good deal may go wrong."""
+        if letter.status == NEVER_SEEN:
+            return
+        if self.dies():
+            self.happened("restart")
+            self.clock.call_at(now_ns, self.die)
+            return
+        if self.wrong():
+            self.lie(letter, now_ns)
+        if self.lost():
+            self.happened("lost")
+            return
+        if self.error() and self.by_hardware:
+            self.happened("error")
+            letter.status = EIO
+        if self.oversized():
+            self.happened("oversized")
+            letter.data += self.oversize
+        if self.late():
+            self.happened("late")
+            self.later(letter, now_ns, LATE_MAX_NS)
+        elif self.reordered() and self.kept is None:
+            self.happened("reordered")
+            self.kept = letter
+            self.later(letter, now_ns + KEPT_NS, 0)
+        else:
+            self.deliver(letter, now_ns)
+        if self.double():
+            self.happened("double")
+            self.later(letter, now_ns, DOUBLE_MAX_NS)
+
+    def later(self, letter: Letter, now_ns: int, most_ns: int) -> None:
+        """Answer after a while."""
+        at_ns = now_ns + int(self.amount() * most_ns)
+        self.clock.call_at(at_ns, partial(self.deliver, letter, at_ns))
+
+    def deliver(self, letter: Letter, now_ns: int) -> None:
+        """An answer reaches the mailbox, and the one that was kept back comes after it."""
+        if letter.life != self.life:
+            return
+        if letter is self.kept:
+            self.kept = None
+        self.mailbox.answer(letter, now_ns)
+        if self.kept is not None:
+            kept, self.kept = self.kept, None
+            self.mailbox.answer(kept, now_ns)
+
+    def lie(self, letter: Letter, now_ns: int) -> None:
+        """Answer what nobody has asked.
+
+        A lie that names another request which is under way cannot be told from the truth: none is.
+        """
+        channel, handle, data = letter.channel, letter.handle, bytes(12)
+        if self.by_hardware:
+            handle += FAR_OFF if self.amount() < 0.5 else -128
+            if is_known(channel, handle):
+                return
+        else:
+            tag = int.from_bytes(letter.data[:2], "little")
+            tag = (tag + TAG_STEP) % TAGS if self.amount() < 0.9 else 0
+            if is_tag_in_use(channel, tag):
+                return
+            handle, data = NEVER_GIVEN, tag.to_bytes(4, "little") + bytes(8)
+        self.happened("wrong")
+        self.mailbox.answer(Letter(self, channel, handle, data, now_ns), now_ns)
+
+    # -- lives
+
+    def die(self) -> None:
+        """Be gone, for a moment or a while."""
+        raise NotImplementedError("the world says how")
+
+    def restart(self) -> None:
+        """See `Firmware.restart`."""
+        super().restart()
+        self.kept = None
+        self.silent_until_ns = 0
+        self.unanswered.clear()
+
+
+def is_known(channel: DriverChannel, handle: int) -> bool:
+    """Return whether the core would take a handle for a message that holds something."""
+    return channel.queue.window.find(handle) is not None
+
+
+def is_tag_in_use(channel: DriverChannel, tag: int) -> bool:
+    """Return whether a request holds a tag."""
+    return tag in channel.correlator.busy

@@ -1,0 +1,105 @@
+"""The driver of a mailbox that is busy, forgets TX done, and has firmware that comes and goes."""
+
+from errno import EIO
+
+from mboxio.driver.contracts import DriverChannel, DriverQueue
+from mboxio.driver.controller import Busy, Outcome
+from mboxio.sim.clock import VirtualClock
+from mboxio.sim.swarm.faults import never
+from mboxio.sim.swarm.faulty import NEVER_SEEN, FaultyFirmware
+from mboxio.sim.world.board import Board
+from mboxio.sim.world.firmware import Letter, Port
+from mboxio.sim.world.mailbox import Mailbox
+
+__all__ = ["FaultyMailbox"]
+
+BUSY_NS, GONE_MAX_NS = 5_000, 2_000_000
+
+
+class FaultyMailbox(Mailbox):
+    """A `Mailbox` whose hardware is as unreliable as its firmware.
+
+    Args:
+        board, clock, firmware: see `Mailbox`.
+    """
+
+    def __init__(self, board: Board, clock: VirtualClock, firmware: FaultyFirmware) -> None:
+        super().__init__(board, clock, firmware)
+        self.faulty = firmware
+        firmware.die = self.die  # type: ignore[method-assign]
+        self.is_busy, self.loses_tx_done = firmware.draws["busy"], firmware.draws["lost_tx_done"]
+        self.failed: dict[DriverQueue, list[int]] = {}
+        self.gone = False
+
+    def heal(self) -> None:
+        """Nothing goes wrong from now on."""
+        self.is_busy = self.loses_tx_done = never
+        self.faulty.heal()
+
+    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
+        """See `Mailbox.send`."""
+        faulty = self.faulty
+        if self.is_busy():
+            faulty.happened("busy")
+            self.touch(1)
+            way = faulty.amount()
+            if way < 0.5:
+                return Busy("at", at_ns=self.clock.now_ns() + BUSY_NS)
+            return Busy("event") if way < 0.75 else Busy("tx_done")
+        faulty.unanswered[channel.number, handle] = None
+        return super().send(channel, handle, message)
+
+    def service(self, queue: DriverQueue, why: str) -> None:
+        """See `Mailbox.service`."""
+        if self.failed:
+            failed = self.failed.pop(queue, None)
+            if failed:
+                self.tx_done(queue, failed, EIO)
+        super().service(queue, why)
+
+    def read(self, letter: Letter) -> None:
+        """See `Mailbox.read`; a reply proves that the firmware is finished with its message."""
+        super().read(letter)
+        self.faulty.unanswered.pop((letter.channel.number, letter.handle), None)
+
+    def leave_fifo(self, letter: Letter, now_ns: int) -> None:
+        """See `Mailbox.leave_fifo`."""
+        faulty = self.faulty
+        port: Port = letter.channel.queue.context
+        if self.loses_tx_done():
+            faulty.happened("lost_tx_done")
+            port.used -= 1
+            port.without_room = -1
+        elif faulty.tells_tx_done and not faulty.by_hardware and faulty.error():
+            faulty.happened("error")
+            letter.status = NEVER_SEEN
+            port.used -= 1
+            self.failed.setdefault(letter.channel.queue, []).append(letter.handle)
+            faulty.unanswered.pop((letter.channel.number, letter.handle), None)
+            self.interrupt(now_ns)
+        else:
+            super().leave_fifo(letter, now_ns)
+
+    # -- lives
+
+    def die(self) -> None:
+        """The firmware is gone; it comes back at once, or the host notices before it does."""
+        if self.gone:
+            return
+        if self.faulty.amount() < 0.5:
+            self.restart("watchdog")
+            return
+        self.gone = True
+        self.link(False, -1, "reset")
+        back_ns = self.clock.now_ns() + int(self.faulty.amount() * GONE_MAX_NS)
+        self.clock.call_at(back_ns, self.return_)
+
+    def return_(self) -> None:
+        """The firmware is back."""
+        self.gone = False
+        self.restart("power")
+
+    def restart(self, reason: str) -> None:
+        """See `Mailbox.restart`."""
+        self.failed.clear()
+        super().restart(reason)

@@ -1,0 +1,41 @@
+"""Makes a run that fails small: with fewer faults and clients, and shorter."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from mboxio.sim.swarm.scenario import Scenario
+
+__all__ = ["shrink"]
+
+SECONDS_MIN = 0.0005
+
+
+def shrink(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
+    """Return a smaller scenario that fails as well: none that is smaller by one step does.
+
+    Args:
+        scenario: one that fails.
+        fails: runs a scenario, and returns whether it fails.
+    """
+    while True:
+        for smaller in steps(scenario):
+            if fails(smaller):
+                scenario = smaller
+                break
+        else:
+            return scenario
+
+
+def steps(scenario: Scenario) -> Iterator[Scenario]:
+    """Yield what is smaller by one step, the biggest steps first; all can be said in a command."""
+    for name, rate in scenario.faults.rates().items():
+        if rate:
+            yield replace(scenario, faults=replace(scenario.faults, **{name: 0.0}))
+    clients = scenario.load.clients
+    for fewer in dict.fromkeys((1, clients // 2, clients - 1)):
+        if 0 < fewer < clients:
+            yield replace(scenario, load=replace(scenario.load, clients=fewer))
+    for share in (0.1, 0.5, 0.9):
+        seconds = round(scenario.seconds * share, 6)
+        if seconds >= SECONDS_MIN:
+            yield replace(scenario, seconds=seconds)

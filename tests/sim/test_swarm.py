@@ -1,0 +1,127 @@
+"""Boards with faults: nothing is lost or wrong, and a fault of the core would be found."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from mboxio.sim.swarm import Campaign, Faults, Scenario, Verdict, drawn, examine, run, shrink
+from mboxio.sim.swarm.faults import RATES_MAX
+from mboxio.sim.swarm.faulty import FaultyFirmware
+from mboxio.sim.swarm.faulty_mailbox import FaultyMailbox
+from mboxio.sim.world import Board, Load
+from mboxio.sim.world.firmware import Letter
+
+# Of two runs with every fault on every build and Python: see `EventHash`.
+EVENTS = {3: "f00209a24a96114c", 4: "d00d804df8b2fec7"}
+
+
+def brief(seed: int, faults: str = "all") -> Scenario:
+    return drawn(seed, faults=Faults.parse(faults), seconds=0.01)
+
+
+def first_failure(seeds: range, faults: str) -> Verdict:
+    verdicts = (run(drawn(seed, faults=Faults.parse(faults), seconds=0.02)) for seed in seeds)
+    return next(verdict for verdict in verdicts if verdict.problems)
+
+
+@pytest.mark.parametrize("first", range(1, 41, 8))
+def test_seeds(first: int) -> None:
+    found = Campaign(first=first, seeds=8, jobs=1, seconds=0.004).run(lambda found: None)
+    assert [each.scenario.command() for each in found.failures] == []
+    assert (found.wrong, found.lost, found.left) == (0, 0, 0)
+    assert found.requests == sum(found.ends.values()) > 100
+
+
+def test_every_fault_happens_and_every_end_is_met() -> None:
+    faults, ends = Counter[str](), Counter[str]()
+    for seed in range(20):
+        often = replace(Faults.parse("all"), restart=0.005, silence=0.005, oversized=0.005)
+        verdict = run(replace(brief(seed), faults=often))
+        assert not verdict.problems
+        faults.update(verdict.faults)
+        ends.update(verdict.ends)
+    assert faults.keys() == RATES_MAX.keys()
+    assert ends.keys() == {"done", "failed", "timed out", "cancelled"}
+
+
+@pytest.mark.parametrize("seed", EVENTS)
+def test_the_same_events_everywhere(seed: int) -> None:
+    assert run(brief(seed), hashed=True).events == EVENTS[seed]
+
+
+def test_another_seed_gives_other_events() -> None:
+    one = brief(3)
+    assert run(one, hashed=True).events != run(replace(one, seed=5), hashed=True).events
+
+
+def test_what_a_command_says_changes_nothing_else() -> None:
+    said = drawn(7, faults=Faults(lost=0.5), clients=2, seconds=0.25)
+    assert said.board == drawn(7).board
+    assert replace(said.load, clients=drawn(7).load.clients) == drawn(7).load
+    assert said.command() == "mboxio sim --seed 7 --faults lost=0.5 --clients 2 --seconds 0.25"
+    assert Faults.parse(str(said.faults)) == said.faults
+
+
+# -- what the oracle would say of a core that is wrong
+
+
+def test_a_reply_to_another_request_is_found_and_made_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The core believes a lie about a request that is under way: nobody could tell it."""
+
+    def lie(self: FaultyFirmware, letter: Letter, now_ns: int) -> None:
+        for request in letter.channel.queue.in_flight():
+            if request.handle != letter.handle and request._owner._channel is letter.channel:
+                lied = Letter(self, letter.channel, request.handle, letter.data, now_ns)
+                self.mailbox.answer(lied, now_ns)
+                return
+
+    monkeypatch.setattr(FaultyFirmware, "lie", lie)
+    board = Board(depth=8, workers=4, matching="hardware")
+    scenario = replace(brief(1), board=board, load=Load(clients=16), seconds=0.004)
+    found = run(scenario)
+    assert found.wrong > 0
+    assert "got the reply to another one" in found.problems[0]
+    small = shrink(scenario, lambda smaller: run(smaller).wrong > 0)
+    assert [name for name, rate in small.faults.rates().items() if rate] == ["wrong"]
+    assert small.load.clients < 16
+    assert small.seconds < 0.004
+    assert run(small).wrong > 0
+
+
+def test_what_is_left_behind_is_found_and_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a life frees nothing, because the core never hears of it."""
+
+    def restart(self: FaultyMailbox, reason: str) -> None:
+        self.firmware.restart()
+        for channel in self.channels:
+            channel.queue.context.empty()
+
+    monkeypatch.setattr(FaultyMailbox, "restart", restart)
+    found = first_failure(range(5), "lost,double,error")
+    assert found.left > 0
+    small = shrink(found.scenario, lambda smaller: run(smaller).left > 0)
+    assert [name for name, rate in small.faults.rates().items() if rate] == ["lost"]
+
+
+def test_a_run_that_differs_from_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = Counter[str]()
+
+    def happened(self: FaultyFirmware, fault: str) -> None:
+        self.counted[fault] += 1
+        runs[fault] += 1
+        self.clock.jump(runs[fault] % 1000)  # what happened before changes what comes
+
+    monkeypatch.setattr(FaultyFirmware, "happened", happened)
+    assert "not the same events twice" in examine(brief(50)).problems[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("lots", "no fault 'lots'"), ("lost=x", "'x' is no rate"), ("lost=2", "it is a rate, 0 to 1")],
+)
+def test_what_is_no_fault(text: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Faults.parse(text)
