@@ -27,7 +27,7 @@ GROUP ?= dev
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .PHONY: test venv build demo test-compiled test-once test-each test-pure test-pythons build-linux test-linux \
-    build-i386 build-arm64 i386 arm64 fuzz recovery interrupts hostile deadlines check lint types docs format clean bench wheels release sanitize sanitize-threads
+    build-i386 build-arm64 i386 arm64 fuzz recovery interrupts hostile swarm deadlines check lint types docs format clean bench wheels release sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -139,6 +139,12 @@ hostile:
 	MBOXIO_HOSTILE_LIVES=$${MBOXIO_HOSTILE_LIVES:-2000} \
 	    MBOXIO_HOSTILE_SEED=$${MBOXIO_HOSTILE_SEED:-$$(date +%s)} \
 	    MBOXIO_HOSTILE_CFLAGS="-O1 -g $(SANITIZERS)" $(MAKE) sanitize ARGS=tests/hostile
+
+# Ten million requests on boards with faults, in virtual time on all processors; `test` does it for a moment.
+REQUESTS := 10000000
+SEED := 1
+swarm: $(BUILT)
+	MBOXIO_EXPECT_BUILD=compiled $(BIN)/mboxio sim --seed $(SEED) --requests $(REQUESTS) $(ARGS)
 
 # How late deadlines come in each hostile situation, and what the host keeps: figures of this machine.
 deadlines: $(BUILT)

@@ -1,0 +1,94 @@
+"""``mboxio sim``: what a board would do, and whether the core survives boards with faults."""
+
+from pathlib import Path
+
+import click
+
+from mboxio.cli.commands.bench import Numbers
+from mboxio.cli.sim.boards import DEPTHS, compare
+from mboxio.cli.sim.seeds import examine_seeds
+from mboxio.sim.swarm import Campaign, Faults
+
+__all__ = ["sim"]
+
+OF_BOARDS, OF_SEEDS = ("depths", "svg"), ("seeds", "requests", "faults", "clients", "jobs")
+
+
+class FaultsType(click.ParamType[Faults]):
+    """Faults and their rates."""
+
+    name = "fault=rate,..."
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Faults:
+        """See `click.ParamType`."""
+        try:
+            return Faults.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error))
+
+
+@click.command()
+@click.argument(
+    "board", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, help="Of all that is drawn.")
+@click.option(
+    "--seconds", type=click.FloatRange(0.0001, 3600), help="Virtual time of each simulation."
+)
+@click.option("--depths", type=Numbers(), help="BOARD with so many slots; default: 1,2,4,8,16.")
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="BOARD as a picture.")
+@click.option("--seeds", type=click.IntRange(min=1), help="So many seeds, from --seed on.")
+@click.option(
+    "--requests", type=click.IntRange(min=1), help="As many seeds as these requests take."
+)
+@click.option("--faults", type=FaultsType(), help="In place of what the seeds say; all, none.")
+@click.option("--clients", type=click.IntRange(min=1), help="In place of what the seeds say.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one per processor.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.pass_context
+def sim(
+    context: click.Context,
+    board: Path | None,
+    seed: int,
+    seconds: float | None,
+    depths: tuple[int, ...] | None,
+    svg: Path | None,
+    seeds: int | None,
+    requests: int | None,
+    faults: Faults | None,
+    clients: int | None,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Simulate boards in virtual time, around the real core.
+
+    BOARD is a Python file that describes one: `mboxio sim my_board.py` shows what more slots would
+    bring. It is run, so trust it like a command.
+
+    Without BOARD, each seed is a board with clients and faults of its own. In the end all is
+    healed, and every request has to be accounted for. A seed that fails is made small and printed
+    as a command.
+    """
+    strange = [
+        f"--{name}"
+        for name in (OF_SEEDS if board is not None else OF_BOARDS)
+        if context.params[name] is not None
+    ]
+    if strange:
+        kind = "without" if board is not None else "with"
+        raise click.UsageError(f"{', '.join(strange)}: that is for simulations {kind} BOARD.")
+    if board is not None:
+        compare(board, seed, seconds, depths or DEPTHS, svg, as_json)
+        return
+    campaign = Campaign(
+        first=seed,
+        seeds=seeds or (1 if requests is None else None),
+        requests=requests,
+        faults=faults,
+        clients=clients,
+        seconds=seconds,
+        jobs=jobs or 0,
+    )
+    examine_seeds(campaign, as_json)
