@@ -1,6 +1,7 @@
 """Many seeds, on all processors: what happened in all of them together, and which ones failed."""
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -100,7 +101,7 @@ class Campaign:
                 found.join(self.examine(batch))
                 tick(found)
             return found
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=leave_signals) as pool:
             try:
                 self.spread(pool, jobs, found, tick)
             except BaseException:
@@ -151,3 +152,9 @@ class Campaign:
             )
         found.cpu_s = process_time() - begun_s
         return found
+
+
+def leave_signals() -> None:
+    """Leave Ctrl-C, which reaches all processes of a terminal, to the one that asked for them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
