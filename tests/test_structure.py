@@ -89,7 +89,7 @@ USERS = [*CORE, *LOOKUP, "regions", "capture", "recording", "client", "protocols
 AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "sim.world", "sim.swarm"]
 AROUND += ["remote", "remote.acpm", "remote.rpmsg", "remote.programs"]
 TESTING = ["testing.ring", "testing", "pytest_plugin"]
-SEE = ["decoding", "wireshark", "timeline", "replay", "monitor"]
+SEE = ["decoding", "wireshark", "timeline", "gain", "replay", "monitor"]
 SEEING = [*(f"see.{each}" for each in SEE), "see"]
 COMMANDS = [
     *("cli.shared", "cli.machine", "cli.completion", "cli.skeleton.acme_k7", "cli.skeleton"),

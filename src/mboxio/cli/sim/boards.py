@@ -8,13 +8,21 @@ import click
 
 from mboxio.cli.shared.output import Column, Output
 from mboxio.cli.shared.text import json_line
-from mboxio.cli.sim.picture import chart
+from mboxio.see.gain import draw, gain_panel
 from mboxio.sim.world import Board, Load, Measured, simulate
 
 __all__ = ["DEPTHS", "compare"]
 
 DEPTHS = (1, 2, 4, 8, 16)
 SECONDS = 0.1
+PICTURE_WIDTH = 560
+WAYS = {
+    "irq": "by interrupt",
+    "poll": "by polling",
+    "ack": "with the reply",
+    "deposit": "on deposit",
+}
+ACROSS = "time to hand over ÷ service time; dashed: this board"
 COLUMNS = (
     *("slots", "requests/s", "gain", "p50 µs", "p99 µs", "p99.9 µs", "fairness"),
     *("interrupts", "accesses", "host busy", "time-outs", "false", "refused"),
@@ -49,7 +57,29 @@ def compare(
     else:
         Output().table([Column(name) for name in COLUMNS], rows(found))
     if svg is not None:
-        svg.write_text(chart(path.stem, found), encoding="utf-8")
+        svg.write_text(picture(path, board, load, depths), encoding="utf-8")
+
+
+def picture(path: Path, board: Board, load: Load, depths: tuple[int, ...]) -> str:
+    """Return what more slots bring for faster and slower firmware, as SVG; a mark is the board.
+
+    Raises:
+        click.BadParameter: there is nothing to draw.
+    """
+    more = tuple(sorted(set(depths) - {1}))
+    workers = f"{board.workers} worker{'s' * (board.workers > 1)}"
+    title = f"{workers}, TX done {WAYS[board.tx_done]}"
+    try:
+        panel = gain_panel(board, load, title=title, depths=more)
+        return draw(
+            [(path.stem, [panel])],
+            width=PICTURE_WIDTH,
+            title=f"Gain in throughput of {path.stem} with more slots",
+            across=ACROSS,
+            up="gain in throughput",
+        )
+    except ValueError as error:
+        raise click.BadParameter(f"{path}: {error}") from None
 
 
 def described(path: Path) -> tuple[Board, Load]:

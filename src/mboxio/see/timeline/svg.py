@@ -3,7 +3,7 @@
 from mboxio._base.texts import printable
 from mboxio.see.timeline.sink import Stage
 
-__all__ = ["CLASSES", "STYLE", "TEXT_PX", "Svg", "shortened", "text_width"]
+__all__ = ["CLASSES", "FONT", "STYLE", "TEXT_PX", "Svg", "shortened", "text_width"]
 
 FONT = "-apple-system, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif"
 WIDE, NARROW = 0.62, 0.3
