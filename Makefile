@@ -27,7 +27,7 @@ GROUP ?= dev
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .PHONY: test venv build demo test-compiled test-once test-each test-pure test-pythons build-linux test-linux \
-    build-i386 build-arm64 i386 arm64 fuzz recovery interrupts hostile swarm deadlines check lint types docs format clean bench wheels release sanitize sanitize-threads
+    build-i386 build-arm64 i386 arm64 fuzz recovery interrupts hostile swarm deadlines check lint types docs format clean bench study study-real wheels release sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -110,6 +110,15 @@ build/i386/.deps build/arm64/.deps: build/%/.deps: $(DEPS) tools/foreign_python.
 	    --python-version "$$(build/$*/bin/python -c 'import platform; print(platform.python_version())')" \
 	    --target "$$(build/$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	touch $@
+
+# What a hardware queue brings, in virtual time: docs/is-a-queue-worth-it.md with its data and pictures, and the
+# simulation against queueing theory. It takes minutes; the real clock has a target of its own.
+study: $(BUILT)
+	$(BIN)/python -m benchmarks.worth $(ARGS)
+	$(BIN)/python -m benchmarks.worth --theory $(ARGS)
+
+study-real: $(BUILT)
+	$(BIN)/python -m benchmarks.worth --real $(ARGS)
 
 # A million words of an SRAM and of RPMsg rings change while traffic runs over them, and whatever texts QEMU and debuggers may
 # send; `test` does it for a moment.

@@ -1,6 +1,6 @@
 """The results as tables: on the terminal and in the documents."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +10,7 @@ from benchmarks.cases import TABLES, Table
 from benchmarks.results import Results
 from benchmarks.targets import outcomes
 
-__all__ = ["show", "write_docs"]
+__all__ = ["Rows", "markdown", "show", "write_docs", "write_tables"]
 
 Rows = list[tuple[str, ...]]
 END = "<!-- end -->"
@@ -71,20 +71,26 @@ def show(results: Results, console: Console) -> None:
 
 
 def write_docs(results: Results, page: Path) -> list[str]:
-    """Put the tables between their marks in a page; return the names of those that have none."""
+    """Put the tables into a page, as `write_tables` does."""
+    return write_tables(((name, rows) for name, _, rows in tables(results)), page)
+
+
+def write_tables(named: Iterable[tuple[str, Rows]], page: Path) -> list[str]:
+    """Put tables between their marks in a page; return the names of those that have none."""
     text = page.read_text()
     missing: list[str] = []
-    for name, _, rows in tables(results):
+    for name, rows in named:
         begin, found, rest = text.partition(f"<!-- bench: {name} -->\n")
         if not found:
             missing.append(name)
             continue
-        text = begin + found + _markdown(rows) + END + rest.partition(END)[2]
+        text = begin + found + markdown(rows) + END + rest.partition(END)[2]
     page.write_text(text)
     return missing
 
 
-def _markdown(rows: Rows) -> str:
+def markdown(rows: Rows) -> str:
+    """Return a table as it stands between its marks."""
     rule = ("---", *("---:" for _ in rows[0][1:])) if len(rows[0]) > 2 else ("---", "---")
     lines = [rows[0], rule, *rows[1:]]
     return "\n" + "".join(f"| {' | '.join(each)} |\n" for each in lines) + "\n"
