@@ -42,7 +42,7 @@ def examine_seeds(campaign: Campaign, as_json: bool) -> None:
             progress.update(task, completed=completed, told=told)
 
         found = campaign.run(tick)
-        failures = []
+        failures: list[Verdict] = []
         for verdict in found.failures[:1]:
             progress.update(task, description="making it small")
             failures.append(made_small(verdict))

@@ -39,10 +39,10 @@ class Result:
     wrong: int = 0
     lost: int = 0
     left: int = 0
-    ends: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter[str])
+    faults: Counter[str] = field(default_factory=Counter[str])
     cpu_s: float = 0.0
-    failures: list[Verdict] = field(default_factory=list)
+    failures: list[Verdict] = field(default_factory=list[Verdict])
 
     def add(self, verdict: Verdict) -> None:
         """Count a seed."""

@@ -100,7 +100,7 @@ class Faults:
     @classmethod
     def drawn(cls, random: Random) -> "Faults":
         """Return faults of which each is in or out, at a rate up to `RATES_MAX`."""
-        rates = {}
+        rates: dict[str, float] = {}
         for name, most in RATES_MAX.items():
             is_in, share = random.random() < 0.5, random.random()
             rates[name] = round(share * most, 6) if is_in else 0.0

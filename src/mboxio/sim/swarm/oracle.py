@@ -1,6 +1,6 @@
 """Runs scenarios, and says whether anything happened that must not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from struct import pack
 from typing import TYPE_CHECKING
@@ -122,4 +122,4 @@ def examine(scenario: Scenario) -> Verdict:
     if first.events == second.events:
         return first
     text = f"not the same events twice: {first.events} and {second.events}"
-    return Verdict(**{**vars(first), "problems": (*first.problems, text)})
+    return replace(first, problems=(*first.problems, text))
