@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mboxio.controllers.acpm.leftovers import NEVER, NO_TAG, unanswered
@@ -43,6 +43,7 @@ class History:
         st.tuples(st.integers(1, 63), st.integers(0, 63), st.integers(0, 3)), max_size=20
     ),
 )
+@example(slots=64, steps=[(37, 37, 0), (32, 26, 1)])
 @settings(max_examples=300, deadline=None)
 def test_what_is_open_is_found_and_what_is_over_is_not(
     slots: int, steps: list[tuple[int, int, int]]

@@ -74,6 +74,7 @@ def unanswered(taken: list[int], given: list[int], ahead: int) -> list[int]:
     overtaken = max(size - 1 - most, TAGS - 2 * size)
     late = [(age, tag) for age, tag in ages if places.get(tag, NOWHERE) > age + overtaken]
     newest = min({age for age, _ in ages} - {age for age, _ in late}, default=size + 1)
-    old = size if NEVER in given else seen // 2  # all replies of this life are there, or the latest
+    # All replies of this life are there, or the latest.
+    old = size if NEVER in given else (seen + 1) // 2
     found = [tag for age, tag in late if age <= (seen if age < newest else old)]
     return list(dict.fromkeys(reversed(found)))
