@@ -49,7 +49,7 @@ COMMANDS = {
     "send": ("commands.request:send", "Send a one-way message, and wait until it is taken."),
     "serve": ("commands.serve:serve", "Serve an address, as its firmware, until Ctrl-C."),
     "shell": ("commands.shell:shell", "Type requests at a prompt, or run a script of them."),
-    "sim": ("sim.command:sim", "Simulate boards, and boards with faults, in virtual time."),
+    "sim": ("sim.command:sim", "Simulate boards in virtual time, around the real core."),
     "timeline": ("see.timeline:timeline", "Show captures on a line of time, also as a picture."),
     "wireshark": ("see.wireshark:wireshark", "Have Wireshark understand captures."),
 }
