@@ -41,9 +41,9 @@ def left_over(region: Region, lane: Lane, each: AcpmChannel) -> tuple[list[int],
             free.remove(tag)
             free.append(tag)
     taken, waiting = tags[: len(tags) - left], tags[len(tags) - left :]
-    if region.read(each.to_remote.front, 4) == region.read(each.to_host.front, 4) == 0 == left:
-        taken = []  # of another life: this one has not begun
     read, given = region.read(each.to_remote.rear, 4), region.read(each.to_host.front, 4)
+    if region.read(each.to_remote.front, 4) == given == 0 == left:
+        taken = []  # of another life: this one has not begun
     ahead = (read - given) % each.to_host.slots
     found = unanswered(taken, tags_in(region, each.to_host), ahead)
     return [tag for tag in found if tag not in waiting], waiting
