@@ -34,7 +34,11 @@ DIRECTIVES = {
     "initializedcheck": False,
     "annotation_typing": False,
     "embedsignature": True,
+    # Nothing that is compiled can be pickled: it belongs to its process.
+    "auto_pickle": False,
 }
+# What Cython would write into each module again, its own kind of function above all.
+SHARED = "mboxio._cython"
 # Methods without bindings are as the interpreter's own, which it calls faster; `inspect` does not
 # see their defaults, which their docstrings tell.
 UNBOUND = {"mboxio._base.request", "mboxio.client.sending"}
@@ -96,7 +100,7 @@ def extensions() -> list[Extension]:
             ],
             extra_link_args=["-Wl,--strip-all", "-Wl,-z,noseparate-code"] if SMALL else [],
         )
-        for name, file in _build.modules(str(PACKAGE)).items()
+        for name, file in {**_build.modules(str(PACKAGE)), SHARED: "_cython.c"}.items()
     ]
 
 
@@ -156,7 +160,8 @@ class BuildExtensions(build_ext):
 
         # One C file serves all Pythons; what is made of it lies in folders that name the Python.
         recipe = zlib.crc32(Cython.__version__.encode() + Path(__file__).read_bytes())
-        checksums, sources = _build.checksums(str(PACKAGE)), _build.sources(str(PACKAGE))
+        checksums = {**_build.checksums(str(PACKAGE)), SHARED: recipe}
+        sources = _build.sources(str(PACKAGE))
         before = runpy.run_path(str(STAMP)) if STAMP.exists() else {}
         known = before["MODULES"] if before.get("RECIPE") == recipe else {}
         unchanged = {each: crc for each, crc in checksums.items() if known.get(each) == crc}
@@ -179,7 +184,7 @@ class BuildExtensions(build_ext):
         write_stamp(unchanged)
         self.translated = set(unchanged)
         super().run()
-        if _build.checksums(str(PACKAGE)) != checksums:
+        if {**_build.checksums(str(PACKAGE)), SHARED: recipe} != checksums:
             raise CompileError("a source file changed during the build: build again")
         write_stamp(checksums)
         installed = Path(self.build_lib, "mboxio", STAMP.name)
@@ -218,6 +223,7 @@ class BuildExtensions(build_ext):
                     build_dir=str(C_FILES),
                     include_path=[str(PACKAGE.parent)],
                     compiler_directives={**DIRECTIVES, "binding": binding},
+                    shared_utility_qualified_name=SHARED,
                     nthreads=JOBS,
                     quiet=True,
                 )
