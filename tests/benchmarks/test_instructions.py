@@ -15,12 +15,13 @@ HOT = {
     "client/mapping": ("Replies__reply", "Flow__fill", "Flow__is_low"),
     "client/sending": ("Sender__shortly",),
     "controllers/ring_shortcut": (
-        *("RingShortcut_fill", "RingShortcut_has_place", "RingShortcut_is_awaited"),
+        *("RingShortcut_count", "RingShortcut_fill", "RingShortcut_fits", "RingShortcut_free"),
+        *("RingShortcut_is_awaited", "RingShortcut_places"),
         *("RingShortcut_held_at", "RingShortcut_is_ordinary", "RingShortcut_look"),
         *("RingShortcut_may_come", "RingShortcut_now_ns", "RingShortcut_others_come_first"),
         *("RingShortcut_put", "RingShortcut_submit", "RingShortcut_take"),
     ),
-    "_base/recycled": ("recycle", "spare"),
+    "_base/recycled": ("again", "recycle", "renew", "spare"),
     "_queue/held": ("Held_free",),
 }
 CASE, MOST = "submit + result, 32 in flight", 1_900

@@ -132,7 +132,7 @@ class World:
             "numbers": (queue.window.next_seq, queue.next_deadline_ns, str(queue.fault)),
             "stats": TAGS.sub(number_of_tags, repr(self.connection._host.stats())),
             "buffers": self.buffers,
-            "flows": [[self.entry(each) for each in flow._line] for flow in self.flows],
+            "flows": [[self.entry(each) for each in flow._in_line()] for flow in self.flows],
             "told": self.told,
             "doorbells": self.driver.doorbells,
         }

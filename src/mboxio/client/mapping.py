@@ -16,6 +16,9 @@ from mboxio.errors import MailboxError
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+LENGTH = 64
+"""Of the line of a wide window, at first."""
+
 
 class Flow:
     """The messages of one ``map`` that are under way; see `Client.map` for what it promises.
@@ -39,8 +42,8 @@ class Flow:
         into: "Sequence[Buffer] | None",
         return_errors: bool,
     ) -> None:
-        self._line: list[Request | BaseException] = []  # those given out already stand before `_at`
-        self._at = 0
+        self._line: list[Any] = []
+        self._given = self._taken = 0  # how many entries went out of the line, and into it
         self._ended = False  # nothing is asked of the source any more
         queue: Queue = client._queue
         most = min(queue.depth - queue.reserve, queue.credits)
@@ -55,6 +58,12 @@ class Flow:
         self._pump: Pump = client._pump
         self._queue = queue
         self._window = size if into is None else min(size, len(into))
+        # A ring, as long as a power of two: entry n stands at n modulo its length. Requests that
+        # were given out stay there, to be used again.
+        length = 1
+        while length < min(self._window, LENGTH):
+            length *= 2
+        self._line = [None] * length
         self._half = self._window // 2
         self._source: Iterator[Any] = iter(messages)
         # Of a list, messages are taken by their numbers, and so many at once.
@@ -70,16 +79,22 @@ class Flow:
     def close(self) -> None:
         """Cancel what is in flight; there are no more replies. Idempotent."""
         self._ended = True
-        left = self._line[self._at :]
-        self._line = []
-        self._at = 0
+        left = self._in_line()
+        self._given = self._taken
+        self._line = [None]
         for each in left:
             if isinstance(each, Request) and each._under_way():
                 each.cancel()
 
     def __del__(self) -> None:
-        if getattr(self, "_line", None):  # abandoned; without it, its construction was interrupted
+        if getattr(self, "_taken", 0):  # abandoned; without it, its construction was interrupted
             self.close()
+
+    def _in_line(self) -> list[Any]:
+        """Return what was sent and not given out, or why it was not sent; the oldest first."""
+        line = self._line
+        mask = len(line) - 1
+        return [line[number & mask] for number in range(self._given, self._taken)]
 
     def _oldest(self) -> Any:
         """Return the oldest message under way (or why there is none), after sending what fits.
@@ -87,13 +102,19 @@ class Flow:
         While replies lie there, messages are only sent once half of the window is free: so they
         leave together, as replies come.
         """
-        if not self._ended and (self._is_low() or not self._is_over(self._line[self._at])):
+        if not self._ended and (self._is_low() or not self._is_over(self._first())):
             self._fill()
-        return self._line[self._at] if self._at < len(self._line) else None
+        return self._first() if self._given < self._taken else None
+
+    def _first(self) -> Any:
+        """Return the oldest entry of the line, which is not empty."""
+        line = self._line
+        mask = len(line) - 1
+        return line[self._given & mask]
 
     def _is_low(self) -> bool:
         """Return whether half of the window is free."""
-        return len(self._line) - self._at <= self._half
+        return self._taken - self._given <= self._half
 
     def _is_over(self, entry: Request | BaseException) -> bool:
         """Return whether the reply is there, or why there is none."""
@@ -104,20 +125,23 @@ class Flow:
 
     def _fill(self) -> None:
         """Send the next messages, as many as the window and the queue take."""
-        del self._line[: self._at]
-        self._at = 0
         if self._plain and self._items is not None:
-            self._sent += Sender._fill(
+            sent = Sender._fill(
                 self._client,
                 self._items,
                 self._sent,
                 self._line,
-                self._window - len(self._line),
+                self._taken,
+                min(self._window, len(self._line)) - (self._taken - self._given),
                 self._timeout_ns,
             )
-        while not self._ended and len(self._line) < self._window:
+            if sent:
+                self._sent += sent
+                self._taken += sent  # first: whatever comes next, `close` knows of them
+                Sender._announce(self._client, self._line, self._taken - sent, sent)
+        while not self._ended and self._taken - self._given < self._window:
             # Flow control: wait for our own first. With none under way, the message stands in line.
-            if self._line and not self._queue.has_room():
+            if self._given < self._taken and not self._queue.has_room():
                 return
             try:
                 message = self._next()
@@ -127,9 +151,26 @@ class Flow:
                 if interrupt_of(error) is not None:
                     raise
                 self._ended = True  # it comes out in its place, after the replies of those before
-                self._line.append(error)
+                self._put(self._taken, error)
             else:
                 self._send(message)
+
+    def _widen(self, number: int) -> None:
+        """Have a place in the line for an entry."""
+        if number - self._given == len(self._line):
+            entries = self._in_line()
+            line: list[Any] = [None] * (2 * len(entries))
+            for number, each in enumerate(entries, self._given):
+                line[number & len(line) - 1] = each
+            self._line = line
+
+    def _put(self, number: int, entry: Any) -> None:
+        """Let an entry stand in the line, as its latest."""
+        self._widen(number)
+        line = self._line
+        mask = len(line) - 1
+        line[number & mask] = entry
+        self._taken = number + 1
 
     def _next(self) -> Any:
         """Return the next message."""
@@ -144,22 +185,22 @@ class Flow:
         client = self._client
         into = None if self._into is None else self._into[self._sent % len(self._into)]
         self._sent += 1
-        place = len(self._line)
+        number = self._taken
         try:
             if self._plain:
                 shortly = Sender._shortly(client, message, self._timeout_s)
                 if shortly is not None:
-                    self._line.append(shortly)
+                    self._put(number, shortly)
                     return
             request = Endpoint._draft(
                 client, message, True, self._timeout_s, self._queue_timeout_s, into
             )
-            self._line.append(request)  # first: whatever comes in between, `close` knows of it
+            self._put(number, request)  # first: whatever comes in between, `close` knows of it
             Sender._accept(client, request, True)
         except (MailboxError, TypeError, ValueError) as error:
             if interrupt_of(error) is not None:
                 raise
-            self._line[place:] = [error]
+            self._put(number, error)
             self._ended = not (self._return_errors and isinstance(error, MailboxError))
 
     def _give(self, entry: Request | BaseException) -> Any:
@@ -168,7 +209,12 @@ class Flow:
         Raises:
             Exception: it failed, or the source did; everything else under way is cancelled.
         """
-        self._at += 1
+        line = self._line
+        place = self._given & len(line) - 1
+        if self._given < self._taken:  # else `close` was called meanwhile
+            self._given += 1
+        if not isinstance(entry, Request) or entry._state != DONE:
+            line[place] = None
         if not isinstance(entry, Request):
             if self._return_errors and isinstance(entry, MailboxError):
                 return entry
@@ -197,13 +243,13 @@ class Replies(Flow):
     def _reply(self) -> Any:
         """Return the next reply; see `Client.map`."""
         line = self._line
-        left = len(line) - self._at
-        if left > (0 if self._ended else self._half):  # else `_oldest` sends first
-            entry = line[self._at]
+        # Else `_oldest` sends first.
+        if self._taken - self._given > (0 if self._ended else self._half):
+            entry = line[self._given & len(line) - 1]
             if isinstance(entry, Request):
                 request = entry
                 if request.over and request._state == DONE:  # most of the time
-                    self._at += 1
+                    self._given += 1
                     return request._value
         return self._after_all()
 

@@ -22,6 +22,14 @@ cdef class Sender(Endpoint):
     cdef Request _shortly(self, data, timeout_s)
     @cython.locals(channel=Channel, shortcut=Shortcut)
     cdef Py_ssize_t _fill(
-        self, list messages, Py_ssize_t at, list line, Py_ssize_t most, long long timeout_ns
+        self,
+        list messages,
+        Py_ssize_t at,
+        list line,
+        Py_ssize_t place,
+        Py_ssize_t most,
+        long long timeout_ns,
     ) except -1
+    @cython.locals(channel=Channel, shortcut=Shortcut)
+    cdef bint _announce(self, list line, Py_ssize_t place, Py_ssize_t sent) except -1
     cdef bint _is_ordinary(self) noexcept

@@ -161,14 +161,27 @@ class Sender(Endpoint):
         return shortcut.submit(self, data, nanoseconds(timeout_s))
 
     def _fill(
-        self, messages: list[Any], at: int, line: list[Any], most: int, timeout_ns: int
+        self,
+        messages: list[Any],
+        at: int,
+        line: list[Any],
+        place: int,
+        most: int,
+        timeout_ns: int,
     ) -> int:
         """As `_shortly`, for many messages at once; see `Shortcut.fill`."""
         channel: Channel = self._channel
         shortcut: Shortcut | None = channel.shortcut
         if shortcut is None or not Sender._is_ordinary(self):
             return 0
-        return shortcut.fill(self, messages, at, line, most, timeout_ns)
+        return shortcut.fill(self, messages, at, line, place, most, timeout_ns)
+
+    def _announce(self, line: list[Any], place: int, sent: int) -> None:
+        """See `Shortcut.announce`."""
+        channel: Channel = self._channel
+        shortcut: Shortcut | None = channel.shortcut
+        if shortcut is not None:
+            shortcut.announce(line, place, sent)
 
     def _is_ordinary(self) -> bool:
         """Return whether nothing about this client itself keeps its messages from a shortcut."""

@@ -13,14 +13,15 @@ GIL is kept: so nobody sees anything half-done, and the lock need not be taken. 
 
 import cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE, PyList_SET_ITEM
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint32_t
 from mboxio._base.clock cimport Clock
 from mboxio._base.counts cimport Counts
 from mboxio._base.gate cimport Gate
 from mboxio._base.native cimport monotonic_ns, pause
-from mboxio._base.recycled cimport fresh, spare
+from mboxio._base.recycled cimport again, fresh, spare
 from mboxio._base.request cimport Owner, Request
 from mboxio._queue.channel cimport Channel
 from mboxio._queue.queue cimport Queue
@@ -29,37 +30,48 @@ from mboxio.controllers.rings cimport Lane, RingController
 from mboxio.driver.shortcut cimport LOOKS, Shortcut
 from mboxio.ring.compiled cimport (
     MBOXIO_DONE,
-    CompiledArmed,
-    CompiledConsumer,
-    CompiledProducer,
+    CompiledArmed, CompiledConsumer, CompiledProducer,
     mboxio_advance,
-    mboxio_copy_out,
     mboxio_entry,
     mboxio_load,
     mboxio_peek,
     mboxio_pending,
     mboxio_push,
-    mboxio_release,
-    mboxio_ring,
+    mboxio_release, mboxio_ring,
     mboxio_sleep_needs_doorbell,
     prefetch,
 )
+
+cdef extern from "Python.h":
+    void Py_DECREF(PyObject *)
 
 from mboxio._base import states, tap
 from mboxio.ring.contract import REPLY, REQUEST
 
 __all__ = ["RingShortcut"]
 
-cdef int SENT = states.SENT, AWAITING = states.AWAITING, DONE = states.DONE
-cdef int HANDED_OVER = states.HANDED_OVER
-cdef int SLOT = states.HOLDS_SLOT, CREDIT = states.HOLDS_CREDIT, TAG = states.HOLDS_TAG
+cdef enum:  # known to the compiler, and proven below to be what the other modules say
+    SENT = 3
+    AWAITING = 4
+    DONE = 5
+    HANDED_OVER = 1
+    SLOT = 1
+    CREDIT = 2
+    TAG = 4
+    AS_REQUEST = 2
+    AS_REPLY = 3
+
 cdef long long FOREVER = states.FOREVER
 cdef int SEEN_REQUEST = tap.SEEN_REQUEST, SEEN_REPLY = tap.SEEN_REPLY
-cdef uint32_t AS_REQUEST = REQUEST, AS_REPLY = REPLY
 
 
 def _as_the_table_says():
     """Prove that the steps taken here at once are those of the table, one after the other."""
+    stages = states.SENT, states.AWAITING, states.DONE, states.HANDED_OVER
+    held = states.HOLDS_SLOT, states.HOLDS_CREDIT, states.HOLDS_TAG
+    known = (*stages, *held, REQUEST, REPLY)
+    if known != (SENT, AWAITING, DONE, HANDED_OVER, SLOT, CREDIT, TAG, AS_REQUEST, AS_REPLY):
+        raise AssertionError("the short way of a request has numbers of its own for its states")
     sending = states.TRANSITIONS[states.NEW][states.SEND]
     sent = states.TRANSITIONS[sending][states.HAND_OVER]
     ends = {states.TRANSITIONS[each][states.COMPLETE] for each in (states.SENT, states.AWAITING)}
@@ -68,6 +80,14 @@ def _as_the_table_says():
 
 
 _as_the_table_says()
+
+
+cdef inline void exchange(list table, Py_ssize_t position, object new) noexcept:
+    """Let something stand at a position that a list has: Cython's own way fits any container."""
+    cdef PyObject *old = PyList_GET_ITEM(table, position)
+    Py_INCREF(new)
+    PyList_SET_ITEM(table, position, new)
+    Py_DECREF(old)
 
 
 @cython.final
@@ -89,6 +109,7 @@ cdef class RingShortcut(Shortcut):
     cdef CompiledProducer producer
     cdef CompiledConsumer consumer
     cdef CompiledArmed armed
+    cdef int holds
 
     def __init__(self, RingController controller, Lane lane):
         self.controller = controller
@@ -101,6 +122,7 @@ cdef class RingShortcut(Shortcut):
         self.producer = lane.producer
         self.consumer = lane.consumer
         self.armed = controller.armed
+        self.holds = SLOT | TAG | (CREDIT if self.queue.credits != FOREVER else 0)
 
     # -- out
 
@@ -138,12 +160,15 @@ cdef class RingShortcut(Shortcut):
         cdef uint32_t rung = self.armed.rung  # a copy: nobody rings here
         return mboxio_sleep_needs_doorbell(mboxio_load(self.armed.peer), &rung)
 
-    cdef inline bint has_place(self, Py_ssize_t length) noexcept:
-        """Return whether there is a place for a message that is not too long."""
+    cdef inline Py_ssize_t places(self) noexcept:
+        """Return how many messages the queue takes; none if it is 0 or less."""
+        cdef Py_ssize_t slots = self.queue.depth - self.queue.reserve - self.queue.slots_used
+        return min(slots, self.queue.credits - self.queue.credits_used)
+
+    cdef inline bint fits(self, Py_ssize_t length) noexcept:
+        """Return whether the next message may be as long as this, and have the next handle."""
         return not (
             length > self.channel.message_bytes
-            or self.queue.slots_used >= self.queue.depth - self.queue.reserve
-            or self.queue.credits_used >= self.queue.credits
             # `Window.add` moves an older one aside, or draws random bits
             or self.held_at(self.window.next_seq & self.window.mask) != <PyObject *> None
             or self.window.drawn == PyBytes_GET_SIZE(self.window.random)
@@ -154,8 +179,11 @@ cdef class RingShortcut(Shortcut):
         return PyList_GET_ITEM(self.window.table, position)
 
     cdef inline bint put(self, Request request, Owner owner, bytes data, long long timeout_ns,
-                         long long now_ns) except -1:
-        """Push a message; False where the ring takes none, and nothing has happened."""
+                         long long deadline_ns) noexcept:
+        """Push a message and have its request sent, but for what `count` does.
+
+        False where the ring takes none, and nothing has happened: the general way finds out why.
+        """
         cdef long long handle = self.window.next_seq << self.window.shift | 1
         cdef Py_ssize_t position = self.window.next_seq & self.window.mask
         cdef const unsigned char *bits = <const unsigned char *> PyBytes_AS_STRING(self.window.random)
@@ -163,76 +191,91 @@ cdef class RingShortcut(Shortcut):
         handle |= (bits[1] << 8 | bits[0]) & ~1  # as `Window.nonce`: framed lanes conceal theirs
         if mboxio_push(&self.producer.ring, AS_REQUEST, <uint32_t> handle,
                        PyBytes_AS_STRING(data), <uint32_t> PyBytes_GET_SIZE(data)) != MBOXIO_DONE:
-            return False  # full, or the remote lied: the general way finds out which
-        self.window.table[position] = request
+            return False
+        exchange(self.window.table, position, request)
         self.window.next_seq += 1
-        self.window.used += 1
         self.window.drawn += 2
         request._owner = owner
         request.data = data
         request._tied = True
         request._timeout_ns = request._queue_timeout_ns = timeout_ns
-        request._deadline_ns = FOREVER
+        request._deadline_ns = deadline_ns
         request.handle = handle
         request.tag = request._remote_tag = -1
         request._state = SENT
         request._handed = HANDED_OVER
-        request._holds = SLOT | TAG
-        self.queue.slots_used += 1
-        if self.queue.credits != FOREVER:
-            request._holds = SLOT | TAG | CREDIT
-            self.queue.credits_used += 1
-        self.counts.sent += 1
-        if timeout_ns != FOREVER:
-            request._deadline_ns = now_ns + timeout_ns
-            if request._deadline_ns < self.queue.next_deadline_ns:
-                self.queue.next_deadline_ns = request._deadline_ns
-        if self.gate.tap is not None:
-            self.gate.tap.see(SEEN_REQUEST, self.channel.number, request, data, 0, now_ns)
+        request._holds = self.holds
         return True
+
+    cdef inline void count(self, Py_ssize_t sent, long long deadline_ns) noexcept:
+        """Account for messages that were put with this deadline."""
+        self.window.used += sent
+        self.queue.slots_used += sent
+        if self.holds & CREDIT:
+            self.queue.credits_used += sent
+        self.counts.sent += sent
+        if deadline_ns < self.queue.next_deadline_ns:
+            self.queue.next_deadline_ns = deadline_ns
 
     cpdef Request submit(self, Owner owner, bytes data, long long timeout_ns):
         cdef Request request = spare()
-        cdef long long now_ns
+        cdef long long now_ns, deadline_ns
         if request is None:
             request = fresh()  # first: the collector may run here, and anything in it
-        if not self.is_ordinary(owner) or not self.has_place(PyBytes_GET_SIZE(data)):
+        if not self.is_ordinary(owner) or self.places() <= 0 or not self.fits(PyBytes_GET_SIZE(data)):
             return None
         now_ns = self.now_ns()
         if now_ns >= self.queue.next_deadline_ns:
             return None
-        if not self.put(request, owner, data, timeout_ns, now_ns):
+        deadline_ns = FOREVER if timeout_ns == FOREVER else now_ns + timeout_ns
+        if not self.put(request, owner, data, timeout_ns, deadline_ns):
             return None
+        self.count(1, deadline_ns)
+        if self.gate.tap is not None:
+            self.gate.tap.see(SEEN_REQUEST, self.channel.number, request, data, 0, now_ns)
         if self.armed.needs_doorbell():  # the remote fell asleep just now
             self.ring_for(request)
         return request
 
     cpdef Py_ssize_t fill(self, Owner owner, list messages, Py_ssize_t at, list line,
-                          Py_ssize_t most, long long timeout_ns) except -1:
-        cdef Py_ssize_t begin = at, end = min(at + most, len(messages))
+                          Py_ssize_t place, Py_ssize_t most, long long timeout_ns) except -1:
+        cdef Py_ssize_t mask = len(line) - 1, sent = 0
         cdef Request request
         cdef object message
-        cdef long long now_ns
+        cdef long long now_ns, deadline_ns
         if not self.is_ordinary(owner):
             return 0
         now_ns = self.now_ns()
         if now_ns >= self.queue.next_deadline_ns:
             return 0
-        while at < end:
-            message = messages[at]
-            request = spare()  # which allocates nothing
-            if request is None or type(message) is not bytes:
+        deadline_ns = FOREVER if timeout_ns == FOREVER else now_ns + timeout_ns
+        most = min(most, len(messages) - at, self.places())
+        while sent < most:
+            message = messages[at + sent]
+            request = again(line, (place + sent) & mask)
+            if (
+                request is None or type(message) is not bytes
+                or not self.fits(PyBytes_GET_SIZE(<bytes> message))
+                or not self.put(request, owner, <bytes> message, timeout_ns, deadline_ns)
+            ):
                 break
-            if not self.has_place(PyBytes_GET_SIZE(<bytes> message)):
-                break
-            line.append(request)  # before the message leaves, for want of memory
-            if not self.put(request, owner, <bytes> message, timeout_ns, now_ns):
-                line.pop()
-                break
-            at += 1
-        if at > begin and self.armed.needs_doorbell():
-            self.ring_for(line[len(line) - 1])
-        return at - begin
+            sent += 1
+        if sent:
+            self.count(sent, deadline_ns)
+        return sent
+
+    cpdef bint announce(self, list line, Py_ssize_t place, Py_ssize_t sent) except -1:
+        cdef Py_ssize_t each, mask = len(line) - 1
+        cdef long long number = self.channel.number, now_ns
+        cdef Request request
+        if self.gate.tap is not None:
+            now_ns = self.now_ns()
+            for each in range(place, place + sent):
+                request = line[each & mask]
+                self.gate.tap.see(SEEN_REQUEST, number, request, request.data, 0, now_ns)
+        if self.armed.needs_doorbell():
+            self.ring_for(line[(place + sent - 1) & mask])
+        return True
 
     cdef int ring_for(self, Request request) except -1:
         """Ring for a message that lies in the ring, with the outcome of `Queue.hand_over`."""
@@ -273,6 +316,19 @@ cdef class RingShortcut(Shortcut):
             and not request._holds & ~(SLOT | CREDIT | TAG)
         )
 
+    cdef inline void free(self, Request request) noexcept:
+        """As `Held.free`, for all that a request holds."""
+        cdef int held = request._holds
+        request._holds = 0
+        if held & SLOT:
+            self.queue.slots_used -= 1
+            if self.queue.slots_used == 0:
+                self.queue.tick_ns = FOREVER
+            if request.handle >> self.window.shift == self.queue.slots_from:
+                self.queue.slots_from += 1
+        if held & CREDIT:
+            self.queue.credits_used -= 1
+
     cpdef int take(self, int most) except -1:
         cdef mboxio_ring *ring = &self.consumer.ring
         cdef mboxio_entry entry
@@ -293,22 +349,19 @@ cdef class RingShortcut(Shortcut):
                 request = <Request> self.held_at(position)
                 if entry.kind != AS_REPLY or request is None or not self.is_awaited(request, handle):
                     break
-                request._value = PyBytes_FromStringAndSize(NULL, entry.length)
-                mboxio_copy_out(PyBytes_AS_STRING(request._value), &entry)
+                request._value = PyBytes_FromStringAndSize(<const char *> entry.payload, entry.length)
                 mboxio_advance(ring)
                 taken += 1
                 if ring.mine != ring.seen:
                     prefetch(entry.payload + ring.slot_bytes)
                 if self.gate.tap is not None:
-                    self.gate.tap.see(
-                        SEEN_REPLY, self.channel.number, request, request._value, 0, 0
-                    )
+                    self.gate.tap.see(SEEN_REPLY, self.channel.number, request, request._value, 0, 0)
                 request._state = DONE
                 request._deadline_ns = FOREVER
                 request.data = b""
                 self.counts.done += 1
-                self.queue.free(request, request._holds)
-                self.window.table[position] = None
+                self.free(request)
+                exchange(self.window.table, position, None)
                 self.window.used -= 1
                 request.over = True  # last, as in `Ends.finish`
                 if request._watchers is not None:
@@ -335,7 +388,10 @@ cdef class RingShortcut(Shortcut):
                         return 0
                     self.take(waiting)
                 finally:
-                    gate.leave()
+                    if gate.eventful:  # as `Gate.leave` asks: most replies set nothing off
+                        gate.leave()
+                    else:
+                        gate.lock.release()
                 return looks if request.over else 0
             if looks == 1 and self.armed.shares_cpu():
                 return 0  # looking on would keep the remote from answering

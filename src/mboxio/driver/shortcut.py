@@ -1,5 +1,7 @@
 """The short way of ordinary requests, where a driver has one."""
 
+from typing import Any
+
 from mboxio._base.request import Owner, Request
 
 LOOKS = 31
@@ -34,20 +36,26 @@ class Shortcut:
         owner: Owner,
         messages: list[object],
         at: int,
-        line: list[Request],
+        line: list[Any],
+        place: int,
         most: int,
         timeout_ns: int,
     ) -> int:
         """Hand over messages from ``at`` on, as `submit`, until one is not ordinary.
 
         Args:
-            line: where their requests are appended.
-            most: how many, at most.
+            line: gets their requests, from ``place`` on and around its end; its length is a power
+                of two. What stands there is used again where nobody else has it.
+            place: counted on from one round to the next.
+            most: how many, at most: no more than there are places.
 
         Returns:
-            How many were.
+            How many were. `announce` comes next, once the caller has noted that.
         """
         return 0
+
+    def announce(self, line: list[Any], place: int, sent: int) -> None:
+        """Tell the tap and the remote of the messages that `fill` has handed over."""
 
     def take(self, most: int) -> int:
         """End requests with the replies that wait, as long as those are ordinary. Under the lock.
