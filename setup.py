@@ -48,6 +48,7 @@ HOT = {
     *("mboxio._pump.spinner", "mboxio._queue.held", "mboxio.client.mapping"),
     *("mboxio.client.sending", "mboxio.controllers.ring_shortcut", "mboxio.ring.compiled"),
     *("mboxio.virtio.memory_words", "mboxio.virtio.ring", "mboxio.rpmsg.link"),
+    "mboxio.controllers.virtio_rpmsg.shortcut",
 }
 # these are passed by few, or as small cost a message at most a handful of instructions more.
 COLD = {

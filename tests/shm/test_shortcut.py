@@ -89,7 +89,7 @@ class World:
         os.environ[SHORTCUT_VARIABLE] = "1" if short else "0"
         try:
             self.clock = VirtualClock()
-            self.driver = Rings()
+            self.driver = self.new_driver()
             self.points: list[str] = []
             self.connection = Connection(self.driver, clock=self.clock)
         finally:
@@ -106,6 +106,9 @@ class World:
         self.tags: list[int] = []
         self.channel: Any = self.clients[0]._channel
         assert (self.channel.shortcut is not None) == short
+
+    def new_driver(self) -> Any:
+        return Rings()
 
     def new_client(self) -> Any:
         return self.connection.client("a", backlog=1, timeout_s=1.0)
@@ -194,6 +197,10 @@ class World:
         tag = (self.tags[which % len(self.tags)] + off) & 0xFFFFFFFF
         return self.driver.answering.push(REPLY, tag, b"lie")
 
+    def index_lies(self) -> None:
+        front = self.driver.front
+        self.driver.memory[front : front + 4] = b"\xff\xff\0\0"
+
     def look(self) -> None:
         self.channel.host.pump.look()
 
@@ -209,9 +216,11 @@ MESSAGES = st.sampled_from([b"", b"abcd", b"x" * BYTES, b"y" * (BYTES + 1), byte
 class TwoWorlds(RuleBasedStateMachine):
     """Each step in both worlds, with the same outcome."""
 
+    world: type[World] = World
+
     def __init__(self) -> None:
         super().__init__()
-        self.worlds = (World(True), World(False))
+        self.worlds = (self.world(True), self.world(False))
         self.closed = False
 
     def both(self, act: Callable[[World], Any]) -> None:
@@ -253,7 +262,7 @@ class TwoWorlds(RuleBasedStateMachine):
 
     @rule()
     def take(self) -> None:
-        self.both(World.take)
+        self.both(lambda world: world.take())
 
     @rule(which=NUMBERS, kind=st.sampled_from([REPLY, REPLY, REPLY, ERROR]))
     def answer(self, which: int, kind: int) -> None:
@@ -335,8 +344,7 @@ class TwoWorlds(RuleBasedStateMachine):
     def index_lies(self, rarely: int) -> None:
         if not rarely:
             for world in self.worlds:
-                front = world.driver.front
-                world.driver.memory[front : front + 4] = b"\xff\xff\0\0"
+                world.index_lies()
 
     @invariant()
     def nobody_sees_a_difference(self) -> None:

@@ -32,4 +32,4 @@ cdef class Sender(Endpoint):
     ) except -1
     @cython.locals(channel=Channel, shortcut=Shortcut)
     cdef bint _announce(self, list line, Py_ssize_t place, Py_ssize_t sent) except -1
-    cdef bint _is_ordinary(self) noexcept
+    cdef bint _is_ordinary(self, Shortcut shortcut) noexcept

@@ -151,7 +151,7 @@ class Sender(Endpoint):
         """Hand an ordinary message over by the channel's `Shortcut`; None: the general way."""
         channel: Channel = self._channel
         shortcut: Shortcut | None = channel.shortcut
-        if shortcut is None or type(data) is not bytes or not Sender._is_ordinary(self):
+        if shortcut is None or type(data) is not bytes or not Sender._is_ordinary(self, shortcut):
             return None
         if timeout_s is DEFAULT:
             return shortcut.submit(self, data, self._timeout_ns)
@@ -172,7 +172,7 @@ class Sender(Endpoint):
         """As `_shortly`, for many messages at once; see `Shortcut.fill`."""
         channel: Channel = self._channel
         shortcut: Shortcut | None = channel.shortcut
-        if shortcut is None or not Sender._is_ordinary(self):
+        if shortcut is None or not Sender._is_ordinary(self, shortcut):
             return 0
         return shortcut.fill(self, messages, at, line, place, most, timeout_ns)
 
@@ -183,10 +183,11 @@ class Sender(Endpoint):
         if shortcut is not None:
             shortcut.announce(line, place, sent)
 
-    def _is_ordinary(self) -> bool:
+    def _is_ordinary(self, shortcut: Shortcut) -> bool:
         """Return whether nothing about this client itself keeps its messages from a shortcut."""
         # Without a home, `_draft` has to find one for the user code of this client.
-        return not (self._closed or self._checks or self._at_home is None)
+        checks = self._checks and not shortcut.checked
+        return not (self._closed or checks or self._at_home is None)
 
 
 if not COMPILED:

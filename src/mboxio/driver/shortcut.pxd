@@ -4,6 +4,8 @@ cdef int LOOKS
 
 
 cdef class Shortcut:
+    cdef public bint checked
+
     cpdef Request submit(self, Owner owner, bytes data, long long timeout_ns)
     cpdef Py_ssize_t fill(
         self,

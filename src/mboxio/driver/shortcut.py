@@ -14,9 +14,15 @@ class Shortcut:
     A request is ordinary where nothing is set that the general way would have to ask for: then the
     outcome is the same, message for message. Where something is, a shortcut does nothing and says
     so. Drivers give their channels one (``channel.shortcut``); this one never applies.
+
+    Attributes:
+        checked: it asks itself what `Controller.check` of its driver asks.
     """
 
-    __slots__ = ()
+    __slots__ = ("checked",)
+
+    def __init__(self) -> None:
+        self.checked = False
 
     def submit(self, owner: Owner, data: bytes, timeout_ns: int) -> Request | None:
         """Hand a message over that expects a reply. Without the lock.

@@ -3,7 +3,7 @@
 import cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport uint16_t, uint32_t, uintptr_t
 from libc.string cimport memcpy
 
 from mboxio.virtio.words cimport Header, Words
@@ -11,33 +11,13 @@ from mboxio.virtio.words cimport Header, Words
 __all__ = ["MemoryWords"]
 
 cdef extern from *:
-    """
-    #include <stdint.h>
-    static inline uint16_t mboxio_observe16(const void *p) { return __atomic_load_n((const uint16_t *) p, __ATOMIC_ACQUIRE); }
-    static inline void mboxio_publish16(void *p, uint16_t v) { __atomic_store_n((uint16_t *) p, v, __ATOMIC_RELEASE); }
-    static inline uint32_t mboxio_word32(const void *p) { return *(const volatile uint32_t *) p; }
-    static inline void mboxio_put32(void *p, uint32_t v) { *(volatile uint32_t *) p = v; }
-    static inline uint64_t mboxio_word64(const void *p) { return *(const volatile uint64_t *) p; }
-    static inline void mboxio_put64(void *p, uint64_t v) { *(volatile uint64_t *) p = v; }
-    #define mboxio_unlikely(x) __builtin_expect(!!(x), 0)
-    static inline void mboxio_full_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-    """
-    uint16_t mboxio_observe16(const void *) noexcept
-    void mboxio_publish16(void *, uint16_t) noexcept
-    uint32_t mboxio_word32(const void *) noexcept
-    void mboxio_put32(void *, uint32_t) noexcept
-    uint64_t mboxio_word64(const void *) noexcept
-    void mboxio_put64(void *, uint64_t) noexcept
-    void mboxio_full_fence() noexcept
+    "#define mboxio_unlikely(x) __builtin_expect(!!(x), 0)"
     bint unlikely "mboxio_unlikely"(bint) noexcept
 
 
 @cython.final
 cdef class MemoryWords(Words):
     """Access to normal memory with the buffer protocol; see words.py."""
-
-    cdef Py_buffer view
-    cdef char *base
 
     def __cinit__(self, region):
         buffer = region.buffer()

@@ -9,6 +9,7 @@ when it is sent. Which request a reply answers, the wire does not say: see the o
 Source: Linux, drivers/rpmsg/virtio_rpmsg_bus.c (facts only).
 """
 
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from mboxio.controllers.reaching import Reaching
 from mboxio.controllers.virtio_rpmsg.device import Device
 from mboxio.controllers.virtio_rpmsg.options import VirtioRpmsgOptions
 from mboxio.controllers.virtio_rpmsg.services import ANNOUNCEMENTS, RpmsgServices
-from mboxio.controllers.virtio_rpmsg.traffic import NO_HANDLE, LinkProbe
+from mboxio.controllers.virtio_rpmsg.traffic import HANDLES, NO_HANDLE, LinkProbe
 from mboxio.driver.capabilities import Capabilities, TxDone
 from mboxio.driver.controller import EVENT, Probe
 from mboxio.errors import MailboxError, RemoteError, RemoteGone
@@ -118,7 +119,7 @@ class VirtioRpmsg(RpmsgServices):
         rings = device.link()
         self.device, self.rings = device, rings
         self.status_at = device.status
-        self.handles = [NO_HANDLE] * rings.slots
+        self.handles = array(HANDLES, [NO_HANDLE]) * rings.slots
         self.unsent.clear()
         self.bells.numbers = device.numbers
         region = self.region
@@ -127,6 +128,7 @@ class VirtioRpmsg(RpmsgServices):
         self.queue.probe = LinkProbe(rings, self.armed)
         self.life += 1
         self.linked = True
+        self.find_shortcuts()
         self.status_ns = 0
         if region.interrupt is not None and self.bells.below is None:
             self.watch(*region.interrupt.descriptors())
@@ -149,6 +151,7 @@ class VirtioRpmsg(RpmsgServices):
     def unlink(self) -> None:
         """See `Controller.unlink`: its rings are not looked at any more."""
         self.linked = self.up = False
+        self.drop_shortcuts()
         self.watch()
         self.endpoints.forget_remote()
 
@@ -185,6 +188,7 @@ class VirtioRpmsg(RpmsgServices):
         if region is not self.region:
             old, self.region = self.region, region
             self.linked = self.bells.left = False
+            self.drop_shortcuts()
             self.rings = self.device = self.armed = None
             self.queue.probe = Probe()
             if old is not None and old is not self.given:
@@ -235,6 +239,7 @@ class VirtioRpmsg(RpmsgServices):
             device.say(0)
             self.ring_doorbell(0)
         self.linked = False
+        self.drop_shortcuts()
         self.rings = self.armed = None
         if self.queue is not None:
             self.queue.probe = Probe()
@@ -249,5 +254,6 @@ class VirtioRpmsg(RpmsgServices):
         self.reaching.forked()
         self.claims.close()
         self.linked = False
+        self.drop_shortcuts()
         if self.region is not None and self.region.interrupt is not None:
             self.region.interrupt.close()

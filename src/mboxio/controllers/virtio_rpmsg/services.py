@@ -1,15 +1,21 @@
 """The services of an RPMsg link: channels that are announced, awaited, and taken back."""
 
 import errno
+import os
 import time
 from typing import Any
 
+from mboxio._base.classes import overrides
+from mboxio._base.native import COMPILED
 from mboxio._os.descriptors import readable
 from mboxio.controllers.replies import correlator_of
+from mboxio.controllers.rings import SHORTCUT_VARIABLE
 from mboxio.controllers.virtio_rpmsg.endpoints import UNKNOWN, Endpoint
 from mboxio.controllers.virtio_rpmsg.options import fixed_endpoints
 from mboxio.controllers.virtio_rpmsg.traffic import NO_HANDLE, RpmsgTraffic
 from mboxio.driver.controller import EVENT
+from mboxio.driver.correlate import InOrder
+from mboxio.driver.shortcut import Shortcut
 from mboxio.errors import RemoteGone
 from mboxio.rpmsg.link import RpmsgLink
 from mboxio.rpmsg.message import NAME_SERVICE, Announcement
@@ -19,6 +25,8 @@ __all__ = ["RpmsgServices"]
 ANNOUNCEMENTS = "announcements"
 """A channel that gets what is announced, and counts what was sent to nobody."""
 PAUSE_MAX_S = 0.01
+GENERAL = frozenset({"check", "send", "service", "drain"})
+"""Ops of `RpmsgTraffic` that a shortcut knows: a driver with others has none."""
 
 
 class RpmsgServices(RpmsgTraffic):
@@ -54,6 +62,24 @@ class RpmsgServices(RpmsgTraffic):
         endpoint.channel = self.add_channel(
             endpoint.name, self.queue, correlator=correlator, context=endpoint
         )
+        if self.linked:
+            self.find_shortcut(endpoint)
+
+    def find_shortcuts(self) -> None:
+        """Give ordinary requests a short way over the rings of this life, where there is one."""
+        for endpoint in self.endpoints.by_name.values():
+            self.find_shortcut(endpoint)
+
+    def find_shortcut(self, endpoint: Endpoint) -> None:
+        """As `find_shortcuts`, for one endpoint."""
+        if endpoint.channel is not None:
+            endpoint.channel.shortcut = shortcut(self, endpoint)
+
+    def drop_shortcuts(self) -> None:
+        """All requests take the general way from now on, and the rings can go."""
+        for endpoint in self.endpoints.by_name.values():
+            if endpoint.channel is not None:
+                endpoint.channel.shortcut = None
 
     def await_services(self) -> None:
         """Look until the service that was asked for is announced; without one, until any is.
@@ -132,3 +158,23 @@ class RpmsgServices(RpmsgTraffic):
             if request._owner._channel is channel and request._tied:
                 text = f"service {endpoint.name!r} was taken back".encode()
                 channel.take_completion(request.handle, errno.EHOSTUNREACH, text)
+
+
+def shortcut(traffic: RpmsgTraffic, endpoint: Endpoint) -> Shortcut | None:
+    """Return the short way of an endpoint over the rings of this life, None where there is none."""
+    if not COMPILED or not traffic.is_host or os.environ.get(SHORTCUT_VARIABLE) == "0":
+        return None
+    from mboxio.controllers.virtio_rpmsg.shortcut import RpmsgShortcut
+    from mboxio.ring.compiled import CompiledArmed
+    from mboxio.rpmsg.link import HostLink
+    from mboxio.virtio.memory_words import MemoryWords
+
+    link, queue, channel = traffic.rings, traffic.queue, endpoint.channel
+    if (type(link), type(traffic.armed)) != (HostLink, CompiledArmed):
+        return None
+    if overrides(type(traffic), RpmsgTraffic, GENERAL) or queue.polls_tx or queue.gap_ns:
+        return None
+    tied = traffic.by_source or type(channel.correlator) is InOrder
+    if not tied or type(link.words) is not MemoryWords or not channel.ties_replies:
+        return None
+    return RpmsgShortcut(traffic, endpoint)

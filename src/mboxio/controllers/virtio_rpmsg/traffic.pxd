@@ -1,4 +1,5 @@
 import cython
+from cpython cimport array
 
 from mboxio._base.request cimport Request
 from mboxio._queue.queue cimport Queue
@@ -32,7 +33,8 @@ cdef class RpmsgTraffic(Controller):
     cdef public Armed armed
     cdef public long long status_ns, first_source
     cdef public int status_at
-    cdef public list handles, unsent
+    cdef public array.array handles
+    cdef public list unsent
     cdef public Endpoint latest
     cdef public Outcome gone
 
@@ -47,8 +49,10 @@ cdef class RpmsgTraffic(Controller):
     cdef bint progress(self) except -1
     @cython.locals(rings=RpmsgLink, head=int, handle=cython.longlong)
     cdef bint reap(self, list done) except -1
-    @cython.locals(rings=RpmsgLink, left=int, message=bytes)
+    @cython.locals(rings=RpmsgLink, left=int, given=int, taken=int, message=bytes)
     cdef void drain(self) except *
+    @cython.locals(latest=Endpoint, channel=BaseChannel)
+    cdef int take_ordinary(self, int most) except -1
     @cython.locals(endpoint=Endpoint, channel=BaseChannel, number=cython.longlong)
     cdef bint deliver(self, long long source, long long destination, bytes message) except -1
     @cython.locals(rings=RpmsgLink, sure=bint)

@@ -3,6 +3,7 @@
 import errno
 import secrets
 import sys
+from array import array
 from typing import Any
 
 from mboxio.controllers.virtio_rpmsg.bells import Bells
@@ -21,6 +22,7 @@ __all__ = ["NO_HANDLE", "LinkProbe", "RpmsgTraffic"]
 
 LOOK_NS = 100_000
 """When a remote without a buffer to send in looks again: not every host rings when it lends one."""
+HANDLES = "q"
 NO_HANDLE = -1
 """In place of one: the message is an announcement of ours."""
 STATUS_NS = 10_000_000
@@ -84,7 +86,7 @@ class RpmsgTraffic(Controller):
         self.up = False  # which the core was told of
         self.status_at = -1
         self.status_ns = 0
-        self.handles: list[int] = []
+        self.handles = array(HANDLES)
         self.unsent: list[bytes] = []
         self.gone = Busy("event")
 
@@ -224,8 +226,12 @@ class RpmsgTraffic(Controller):
         """Take what came, up to one ring, and give the buffers back together."""
         rings: RpmsgLink = self.rings
         left = rings.slots
+        given = 0
         try:
             while left > 0:
+                taken = self.take_ordinary(left)
+                given += taken
+                left -= taken
                 message = rings.receive()
                 if message is None:
                     return
@@ -233,8 +239,17 @@ class RpmsgTraffic(Controller):
                 self.deliver(rings.source, rings.destination, message)
         finally:
             # Also after a lie: what was taken before it is the other side's again.
-            if rings.release() and self.must_ring(0 if self.is_host else 1):
+            given += rings.release()
+            if given and self.must_ring(0 if self.is_host else 1):
                 self.ring_surely(0 if self.is_host else 1)
+
+    def take_ordinary(self, most: int) -> int:
+        """Take what comes in the short way of the channel that was spoken to last."""
+        latest: Endpoint | None = self.latest
+        if latest is None:
+            return 0
+        channel: Any = latest.channel
+        return 0 if channel.shortcut is None else channel.shortcut.take(most)
 
     def deliver(self, source: int, destination: int, message: bytes) -> None:
         """Hand up one message."""
@@ -316,6 +331,7 @@ def take_answer(traffic: RpmsgTraffic, source: int, number: int, message: bytes)
     if request is not None:
         channel: Any = request._owner._channel
         asked: Endpoint = channel.context
+        traffic.latest = asked
         if asked.remote == source:
             channel.take_completion(handle, 0, message)
             return
