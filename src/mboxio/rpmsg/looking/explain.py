@@ -192,8 +192,8 @@ def _of_indices(ring: RingState) -> Iterator[RingFinding]:
         text = f"all {ring.described} buffers wait for the host: it takes no messages, and the "
         yield RingFinding(STUCK, text + "remote cannot send", number)
     elif number == 1 and ring.out == ring.num:
-        text = f"all {ring.num} buffers wait for the remote: it takes no messages, and the host "
-        yield RingFinding(STUCK, text + "cannot send", number)
+        text = f"all {ring.num} buffers are with the remote: it takes no messages, or gives none "
+        yield RingFinding(STUCK, text + "back, and the host cannot send", number)
     if ring.held > 0:
         many = "buffer was" if ring.held == 1 else "buffers were"
         text = f"{ring.held} {many} passed over: the remote gave back later ones. It holds them, "
