@@ -129,7 +129,7 @@ class BySource(LinkWorld):
 
 def machine(kind: type[World]) -> Any:
     """Return the test of all steps in two worlds of a kind."""
-    made = type(f"Two{kind.__name__}s", (TwoWorlds,), {"world": kind})
+    made: Any = type(f"Two{kind.__name__}s", (TwoWorlds,), {"world": kind})
     made.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
     return needs_shortcuts(made.TestCase)
 

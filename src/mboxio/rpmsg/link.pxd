@@ -24,10 +24,7 @@ cdef class RpmsgLink:
     cpdef bint was_reset(self) except -1
 
 
-cdef bint put(
-    Words words, Py_ssize_t offset, unsigned int source, unsigned int destination, bytes message
-) except -1
-@cython.locals(length=int)
+@cython.locals(message=bytes, length=int)
 cdef bytes take(SplitRing ring, Words words, Py_ssize_t offset, unsigned int filled, Header header)
 
 
@@ -61,7 +58,7 @@ cdef class RemoteLink(RpmsgLink):
     cdef public unsigned int length
     cdef public list older
 
-    @cython.locals(ring=RemoteRing, head=int, window=Window)
+    @cython.locals(ring=RemoteRing, head=int, window=Window, offset=Py_ssize_t)
     cpdef int send(self, long long source, long long destination, bytes message) except -2
     @cython.locals(window=Window)
     cpdef Window require(self, RemoteRing ring, unsigned int writable)

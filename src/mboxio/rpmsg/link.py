@@ -112,24 +112,18 @@ class RpmsgLink:
         return False
 
 
-def put(words: Words, offset: int, source: int, destination: int, message: bytes) -> None:
-    """Write a message with its header."""
-    words.put_header(offset, source, destination, 0, len(message))
-    if message:
-        words.copy_in(offset + HEADER_BYTES, message)
-
-
 def take(ring: SplitRing, words: Words, offset: int, filled: int, header: Header) -> bytes:
     """Return the message of a buffer with so many bytes filled.
 
     Args:
         header: becomes a copy of that of the message, which may change under our eyes.
     """
-    words.take_header(offset, header)
-    length = header.fourth & 0xFFFF
-    if length > filled - HEADER_BYTES:
+    message = words.take_framed(offset, filled - HEADER_BYTES, header)
+    if message is None:
+        length = header.fourth & 0xFFFF
         ring.lied("length", length, f"a message of {length} bytes in {filled - HEADER_BYTES}")
-    return words.copy_out(offset + HEADER_BYTES, length) if length else b""
+        message = b""  # not reached
+    return message
 
 
 def too_long(message: bytes, room: int) -> MessageTooLong:
@@ -197,7 +191,7 @@ class HostLink(RpmsgLink):
             return -1
         head = self.free_heads.pop()
         offset = self.sending + head * self.buffer_bytes
-        put(self.words, offset, source & WORD, destination & WORD, message)
+        self.words.put_framed(offset, source & WORD, destination & WORD, message)
         ring.set_length(head, HEADER_BYTES + len(message))
         ring.offer(head)
         return head
@@ -293,13 +287,8 @@ class RemoteLink(RpmsgLink):
             self.message_bytes = ring.length // 4 * 4 - HEADER_BYTES
         if len(message) > self.message_bytes:
             raise too_long(message, self.message_bytes)
-        put(
-            window.words,
-            ring.address - window.address,
-            source & WORD,
-            destination & WORD,
-            message,
-        )
+        offset = ring.address - window.address
+        window.words.put_framed(offset, source & WORD, destination & WORD, message)
         self.next_head = -1
         ring.give(head, HEADER_BYTES + len(message))
         return head

@@ -89,14 +89,33 @@ cdef class MemoryWords(Words):
         memcpy(PyBytes_AS_STRING(message), source, length)
         return message
 
-    cpdef bint put_header(
-        self, Py_ssize_t offset, unsigned int first, unsigned int second, unsigned int third, unsigned int fourth
+    cpdef bint put_used(
+        self, Py_ssize_t offset, unsigned int head, unsigned int length, Py_ssize_t index_at, unsigned int index
     ) except -1:
+        cdef char *entry = self.number(offset, 4)
+        cdef char *at = self.number(index_at, 2)
+        self.number(offset + 4, 4)
+        mboxio_put32(entry, head)
+        mboxio_put32(entry + 4, length)
+        mboxio_publish16(at, <uint16_t> index)
+
+    cpdef bint put_framed(self, Py_ssize_t offset, unsigned int first, unsigned int second, bytes message) except -1:
+        cdef Py_ssize_t length = PyBytes_GET_SIZE(message)
         cdef uint32_t *words = <uint32_t *> self.words(offset)
+        self.at(offset, 16 + length)
         mboxio_put32(words, first)
         mboxio_put32(words + 1, second)
-        mboxio_put32(words + 2, third)
-        mboxio_put32(words + 3, fourth)
+        mboxio_put32(words + 2, 0)
+        mboxio_put32(words + 3, <uint32_t> length)
+        memcpy(words + 4, PyBytes_AS_STRING(message), length)
+
+    cpdef bytes take_framed(self, Py_ssize_t offset, int room, Header header):
+        cdef int length
+        self.take_header(offset, header)
+        length = header.fourth & 0xFFFF
+        if length > room:
+            return None
+        return PyBytes_FromStringAndSize(self.at(offset + 16, length), length)
 
     cpdef bint take_header(self, Py_ssize_t offset, Header header) except -1:
         cdef const uint32_t *words = <const uint32_t *> self.words(offset)

@@ -1,6 +1,6 @@
 import cython
 
-from mboxio.virtio.words cimport Words
+from mboxio.virtio.words cimport Header, Words
 
 cdef int NEXT, SILENT, WRAP
 
@@ -38,13 +38,14 @@ cdef class RemoteRing(SplitRing):
     cdef public bytearray taken
     cdef public unsigned long long address
     cdef public unsigned int length, flags
+    cdef public Header described
 
     cpdef bint was_reset(self) except -1
     @cython.locals(index=cython.uint, step=cython.uint)
     cpdef int waiting(self) except -1
-    @cython.locals(words=Words, offset=Py_ssize_t, head=cython.uint)
+    @cython.locals(words=Words, described=Header, head=cython.uint, high=cython.ulonglong)
     cpdef int take(self) except -2
-    @cython.locals(words=Words, offset=Py_ssize_t)
+    @cython.locals(offset=Py_ssize_t)
     cpdef bint give(self, int head, unsigned int length) except -1
     cpdef bint news(self) except -1
     cpdef bint silenced(self) except -1

@@ -12,7 +12,7 @@ Source: virtio 1.2, sections 2.7.13 and 2.7.14.
 
 from mboxio.errors import RemoteError
 from mboxio.virtio.layout import NEXT, SILENT, WRITABLE, SplitLayout
-from mboxio.virtio.words import Words
+from mboxio.virtio.words import Header, Words
 
 __all__ = ["HostRing", "RemoteRing", "SplitRing"]
 
@@ -163,6 +163,7 @@ class RemoteRing(SplitRing):
     def __init__(self, words: Words, layout: SplitLayout) -> None:
         super().__init__(words, layout)
         self.taken = bytearray(layout.num)  # heads that we have
+        self.described = Header()  # the descriptor that was taken last
         self.address = 0
         self.length = 0
         self.flags = 0
@@ -215,10 +216,12 @@ class RemoteRing(SplitRing):
         head = words.load16(self.available + 4 + 2 * (self.seen & self.mask))
         if head >= self.num or self.taken[head]:
             self.lied("available head", head, f"it offered buffer {head}, which it has not")
-        offset = self.base + 16 * head
-        self.address = words.load64(offset)
-        self.length = words.load32(offset + 8)
-        self.flags = words.load16(offset + 12)
+        described = self.described
+        words.take_header(self.base + 16 * head, described)
+        high = described.second  # of 64 bits: in C, a shift of 32 would be 0
+        self.address = high << 32 | described.first
+        self.length = described.third
+        self.flags = described.fourth & WRAP
         if self.flags & NEXT:
             self.lied("flags", self.flags, f"buffer {head} is chained to another one")
         self.taken[head] = 1
@@ -228,13 +231,10 @@ class RemoteRing(SplitRing):
 
     def give(self, head: int, length: int) -> None:
         """Give a buffer back, of which so many bytes were written."""
-        words = self.words
         offset = self.used + 4 + 8 * (self.made & self.mask)
-        words.store32(offset, head)
-        words.store32(offset + 4, length)
         self.made = (self.made + 1) & WRAP
         self.taken[head] = 0
-        words.store16(self.used + 2, self.made)
+        self.words.put_used(offset, head, length, self.used + 2, self.made)
 
     def news(self) -> bool:
         """Return whether buffers may be offered. Believes nothing; any thread."""

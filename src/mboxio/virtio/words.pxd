@@ -22,9 +22,12 @@ cdef class Words:
     cpdef bint fence(self) except -1
     cpdef bint copy_in(self, Py_ssize_t offset, bytes message) except -1
     cpdef bytes copy_out(self, Py_ssize_t offset, Py_ssize_t length)
-    cpdef bint put_header(
-        self, Py_ssize_t offset, unsigned int first, unsigned int second, unsigned int third, unsigned int fourth
+    cpdef bint put_used(
+        self, Py_ssize_t offset, unsigned int head, unsigned int length, Py_ssize_t index_at, unsigned int index
     ) except -1
+    cpdef bint put_framed(self, Py_ssize_t offset, unsigned int first, unsigned int second, bytes message) except -1
+    @cython.locals(length=int)
+    cpdef bytes take_framed(self, Py_ssize_t offset, int room, Header header)
     @cython.locals(read=bytes)
     cpdef bint take_header(self, Py_ssize_t offset, Header header) except -1
 

@@ -72,12 +72,28 @@ class Words:
         """Read a message."""
         raise NotImplementedError
 
-    def put_header(self, offset: int, first: int, second: int, third: int, fourth: int) -> None:
-        """Write four words of 32 bits."""
+    def put_used(self, offset: int, head: int, length: int, index_at: int, index: int) -> None:
+        """Write two words of 32 bits, and then an index that hands them over."""
+        self.store32(offset, head)
+        self.store32(offset + 4, length)
+        self.store16(index_at, index)
+
+    def put_framed(self, offset: int, first: int, second: int, message: bytes) -> None:
+        """Write four words of 32 bits, 0 and the length of the message the last ones, then that."""
         self.store32(offset, first)
         self.store32(offset + 4, second)
-        self.store32(offset + 8, third)
-        self.store32(offset + 12, fourth)
+        self.store32(offset + 8, 0)
+        self.store32(offset + 12, len(message))
+        if message:
+            self.copy_in(offset + HEADER_BYTES, message)
+
+    def take_framed(self, offset: int, room: int, header: Header) -> bytes | None:
+        """Read what `put_framed` writes: the length is 16 bits; None: more than the room."""
+        self.take_header(offset, header)
+        length = header.fourth & 0xFFFF
+        if length > room:
+            return None
+        return self.copy_out(offset + HEADER_BYTES, length) if length else b""
 
     def take_header(self, offset: int, header: Header) -> None:
         """Read four words of 32 bits, each once: they may change under our eyes."""

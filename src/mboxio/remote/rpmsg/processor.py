@@ -296,5 +296,6 @@ class Processor:
                 endpoints.delay(endpoint, source, reply, now_ns)
             else:
                 outbox.send(endpoint.address, source, reply, now_ns)
-                endpoint.told(reply)
+                if service.tap is not None:
+                    endpoint.told(reply)
         return taken
