@@ -49,10 +49,8 @@ cdef class RpmsgTraffic(Controller):
     cdef bint progress(self) except -1
     @cython.locals(rings=RpmsgLink, head=int, handle=cython.longlong)
     cdef bint reap(self, list done) except -1
-    @cython.locals(rings=RpmsgLink, left=int, given=int, taken=int, message=bytes)
+    @cython.locals(rings=RpmsgLink, left=int, came=bint, message=bytes)
     cdef void drain(self) except *
-    @cython.locals(latest=Endpoint, channel=BaseChannel)
-    cdef int take_ordinary(self, int most) except -1
     @cython.locals(endpoint=Endpoint, channel=BaseChannel, number=cython.longlong)
     cdef bint deliver(self, long long source, long long destination, bytes message) except -1
     @cython.locals(rings=RpmsgLink, sure=bint)
@@ -62,6 +60,8 @@ cdef class RpmsgTraffic(Controller):
     cdef bint same_life(self) except -1
 
 
+@cython.locals(channel=BaseChannel)
+cdef int take_ordinary(Endpoint latest, int most) except -1
 @cython.locals(
     window=Window, request=Request, asked=Endpoint, channel=BaseChannel, latest=cython.longlong, handle=cython.longlong
 )

@@ -226,12 +226,9 @@ class RpmsgTraffic(Controller):
         """Take what came, up to one ring, and give the buffers back together."""
         rings: RpmsgLink = self.rings
         left = rings.slots
-        given = 0
         try:
             while left > 0:
-                taken = self.take_ordinary(left)
-                given += taken
-                left -= taken
+                left -= take_ordinary(self.latest, left)
                 message = rings.receive()
                 if message is None:
                     return
@@ -239,17 +236,9 @@ class RpmsgTraffic(Controller):
                 self.deliver(rings.source, rings.destination, message)
         finally:
             # Also after a lie: what was taken before it is the other side's again.
-            given += rings.release()
-            if given and self.must_ring(0 if self.is_host else 1):
+            came = rings.release() > 0 or left < rings.slots
+            if came and self.must_ring(0 if self.is_host else 1):
                 self.ring_surely(0 if self.is_host else 1)
-
-    def take_ordinary(self, most: int) -> int:
-        """Take what comes in the short way of the channel that was spoken to last."""
-        latest: Endpoint | None = self.latest
-        if latest is None:
-            return 0
-        channel: Any = latest.channel
-        return 0 if channel.shortcut is None else channel.shortcut.take(most)
 
     def deliver(self, source: int, destination: int, message: bytes) -> None:
         """Hand up one message."""
@@ -318,6 +307,14 @@ class RpmsgTraffic(Controller):
             return True
         suspect(sys.exception())
         return False
+
+
+def take_ordinary(latest: Endpoint | None, most: int) -> int:
+    """Take up to ``most`` messages in the short way of the channel that was spoken to last."""
+    if latest is None:
+        return 0
+    channel: Any = latest.channel
+    return 0 if channel.shortcut is None else channel.shortcut.take(most)
 
 
 def take_answer(traffic: RpmsgTraffic, source: int, number: int, message: bytes) -> None:
