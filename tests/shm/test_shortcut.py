@@ -81,6 +81,11 @@ class Told(Watcher):
         self.told.append((waitable.status, waitable.over))
 
 
+def deadline_of(request: Request) -> int | None:
+    """Return when a request is due; of one that is over and holds nothing, nobody reads it."""
+    return None if request.over and not request._holds else request._deadline_ns
+
+
 class World:
     """One life of host and remote, by the same steps as another one."""
 
@@ -127,7 +132,7 @@ class World:
             "requests": [
                 (
                     *(each.status, each.stage, each.handed_over, each._holds, each._tied),
-                    *(str(each._value), each._deadline_ns, each.over, each.data),
+                    *(str(each._value), deadline_of(each), each.over, each.data),
                 )
                 for each in self.requests
             ],
@@ -152,7 +157,7 @@ class World:
     def entry(self, entry: Any) -> Any:
         """Return what can be compared of a message of `map`, or of the end of one."""
         if isinstance(entry, Request):
-            return (entry.status, entry.handed_over, str(entry._value), entry._deadline_ns)
+            return (entry.status, entry.handed_over, str(entry._value), deadline_of(entry))
         return (type(entry).__name__, str(entry))
 
     def map(self, who: int, messages: list[Any], window: int, timeout_s: float) -> Any:
