@@ -81,9 +81,10 @@ class Told(Watcher):
         self.told.append((waitable.status, waitable.over))
 
 
-def deadline_of(request: Request) -> int | None:
+def deadline_of(request: Request[Any]) -> int | None:
     """Return when a request is due; of one that is over and holds nothing, nobody reads it."""
-    return None if request.over and not request._holds else request._deadline_ns
+    due_ns = request._deadline_ns
+    return None if request.over and not request._holds else due_ns
 
 
 class World:
