@@ -11,17 +11,30 @@ from benchmarks.setting import ROOT
 from mboxio import _build
 from tests.tools import tool
 
+ORDINARY = tuple(
+    f"OrdinaryShortcut_{name}"
+    for name in (
+        *("count", "end", "enter", "fits", "free", "held_at", "is_awaited"),
+        *("may_come", "nothing_disturbs", "now_ns", "others_come_first", "places"),
+    )
+)
 HOT = {
     "client/mapping": ("Replies__reply", "Flow__fill", "Flow__is_low"),
     "client/sending": ("Sender__shortly",),
     "controllers/ring_shortcut": (
-        *("RingShortcut_count", "RingShortcut_fill", "RingShortcut_fits", "RingShortcut_free"),
-        *("RingShortcut_is_awaited", "RingShortcut_places"),
-        *("RingShortcut_held_at", "RingShortcut_is_ordinary", "RingShortcut_look"),
-        *("RingShortcut_may_come", "RingShortcut_now_ns", "RingShortcut_others_come_first"),
-        *("RingShortcut_put", "RingShortcut_submit", "RingShortcut_take"),
+        *("RingShortcut_fill", "RingShortcut_has_handle", "RingShortcut_is_ordinary"),
+        *("RingShortcut_look", "RingShortcut_put", "RingShortcut_submit", "RingShortcut_take"),
+        *ORDINARY,
+        *("again", "renew"),
     ),
-    "_base/recycled": ("again", "recycle", "renew", "spare"),
+    "controllers/virtio_rpmsg/shortcut": (
+        *("RpmsgShortcut_asked_by", "RpmsgShortcut_came_back", "RpmsgShortcut_fill"),
+        *("RpmsgShortcut_is_ordinary", "RpmsgShortcut_lives", "RpmsgShortcut_offer"),
+        *("RpmsgShortcut_look", "RpmsgShortcut_vacancies"),
+        *("RpmsgShortcut_submit", "RpmsgShortcut_take"),
+        *ORDINARY,
+    ),
+    "_base/recycled": ("recycle", "spare"),
     "_queue/held": ("Held_free",),
 }
 CASE, MOST = "submit + result, 32 in flight", 1_900

@@ -1,7 +1,8 @@
 # The bodies are here, so that the modules of both short ways take them in.
 import cython
-from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE, PyList_SET_ITEM
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 from libc.stdint cimport uint32_t
 
 from mboxio._base.clock cimport Clock
@@ -15,8 +16,28 @@ from mboxio._queue.window cimport Window
 from mboxio.driver.shortcut cimport Shortcut
 from mboxio.ring.compiled cimport CompiledArmed, mboxio_load, mboxio_sleep_needs_doorbell
 
-cdef int SENT, AWAITING, DONE, HANDED_OVER, SLOT, CREDIT, TAG, SEEN_REQUEST, SEEN_REPLY
+cdef extern from "Python.h":
+    void Py_DECREF(PyObject *)
+
+cdef enum:  # known to the compiler, and proven in ordinary.pyx to be what the other modules say
+    SENT = 3
+    AWAITING = 4
+    DONE = 5
+    HANDED_OVER = 1
+    SLOT = 1
+    CREDIT = 2
+    TAG = 4
+
 cdef long long FOREVER
+cdef int SEEN_REQUEST, SEEN_REPLY
+
+
+cdef inline void exchange(list table, Py_ssize_t position, object new) noexcept:
+    """Let something stand at a position that a list has: Cython's own way fits any container."""
+    cdef PyObject *old = PyList_GET_ITEM(table, position)
+    Py_INCREF(new)
+    PyList_SET_ITEM(table, position, new)
+    Py_DECREF(old)
 
 
 cdef class OrdinaryShortcut(Shortcut):
@@ -26,6 +47,7 @@ cdef class OrdinaryShortcut(Shortcut):
     cdef Gate gate
     cdef Window window
     cdef CompiledArmed armed
+    cdef int holds
 
     # -- out
 
@@ -69,14 +91,18 @@ cdef class OrdinaryShortcut(Shortcut):
         return mboxio_sleep_needs_doorbell(mboxio_load(self.armed.peer), &rung)
 
     @cython.final
-    cdef inline bint has_place(self, Py_ssize_t length) noexcept:
-        """Return whether there is a place for a message that is not too long."""
-        return not (
-            length > self.channel.message_bytes
-            or self.queue.slots_used >= self.queue.depth - self.queue.reserve
-            or self.queue.credits_used >= self.queue.credits
-            # `Window.add` moves an older one aside
-            or self.held_at(self.window.next_seq & self.window.mask) != <PyObject *> None
+    cdef inline Py_ssize_t places(self) noexcept:
+        """Return how many messages the queue takes; none if it is 0 or less."""
+        cdef Py_ssize_t slots = self.queue.depth - self.queue.reserve - self.queue.slots_used
+        return min(slots, self.queue.credits - self.queue.credits_used)
+
+    @cython.final
+    cdef inline bint fits(self, Py_ssize_t length) noexcept:
+        """Return whether the next message may be as long as this, and have the next handle."""
+        return (
+            length <= self.channel.message_bytes
+            # else `Window.add` moves an older one aside
+            and self.held_at(self.window.next_seq & self.window.mask) == <PyObject *> None
         )
 
     @cython.final
@@ -85,34 +111,32 @@ cdef class OrdinaryShortcut(Shortcut):
         return PyList_GET_ITEM(self.window.table, position)
 
     @cython.final
-    cdef inline bint enter(self, Request request, Owner owner, bytes data, long long handle,
-                           long long timeout_ns, long long now_ns) except -1:
-        """A message lies in the ring: from here on its request is in flight."""
-        self.window.table[self.window.next_seq & self.window.mask] = request
+    cdef inline void enter(self, Request request, Owner owner, bytes data, long long handle,
+                           long long timeout_ns, long long deadline_ns) noexcept:
+        """A message lies in the ring: its request is in flight, but for what `count` does."""
+        exchange(self.window.table, self.window.next_seq & self.window.mask, request)
         self.window.next_seq += 1
-        self.window.used += 1
         request._owner = owner
         request.data = data
         request._tied = True
         request._timeout_ns = request._queue_timeout_ns = timeout_ns
-        request._deadline_ns = FOREVER
+        request._deadline_ns = deadline_ns
         request.handle = handle
         request.tag = request._remote_tag = -1
         request._state = SENT
         request._handed = HANDED_OVER
-        request._holds = SLOT | TAG
-        self.queue.slots_used += 1
-        if self.queue.credits != FOREVER:
-            request._holds = SLOT | TAG | CREDIT
-            self.queue.credits_used += 1
-        self.counts.sent += 1
-        if timeout_ns != FOREVER:
-            request._deadline_ns = now_ns + timeout_ns
-            if request._deadline_ns < self.queue.next_deadline_ns:
-                self.queue.next_deadline_ns = request._deadline_ns
-        if self.gate.tap is not None:
-            self.gate.tap.see(SEEN_REQUEST, self.channel.number, request, data, 0, now_ns)
-        return True
+        request._holds = self.holds
+
+    @cython.final
+    cdef inline void count(self, Py_ssize_t sent, long long deadline_ns) noexcept:
+        """Account for messages that entered with this deadline."""
+        self.window.used += sent
+        self.queue.slots_used += sent
+        if self.holds & CREDIT:
+            self.queue.credits_used += sent
+        self.counts.sent += sent
+        if deadline_ns < self.queue.next_deadline_ns:
+            self.queue.next_deadline_ns = deadline_ns
 
     cdef int ring_for(self, Request request) except -1
     cdef int ring(self) except -1
@@ -143,16 +167,30 @@ cdef class OrdinaryShortcut(Shortcut):
         )
 
     @cython.final
-    cdef inline int end(self, Request request) except -1:
-        """A request ends with the reply in its ``_value``."""
+    cdef inline void free(self, Request request) noexcept:
+        """As `Held.free`, for all that a request holds."""
+        cdef int held = request._holds
+        request._holds = 0
+        if held & SLOT:
+            self.queue.slots_used -= 1
+            if self.queue.slots_used == 0:
+                self.queue.tick_ns = FOREVER
+            if request.handle >> self.window.shift == self.queue.slots_from:
+                self.queue.slots_from += 1
+        if held & CREDIT:
+            self.queue.credits_used -= 1
+
+    @cython.final
+    cdef inline int end(self, Request request, Py_ssize_t position) except -1:
+        """A request of this place in the window ends with the reply in its ``_value``."""
         if self.gate.tap is not None:
             self.gate.tap.see(SEEN_REPLY, self.channel.number, request, request._value, 0, 0)
         request._state = DONE
         request._deadline_ns = FOREVER
         request.data = b""
         self.counts.done += 1
-        self.queue.free(request, request._holds)
-        self.window.table[(request.handle >> self.window.shift) & self.window.mask] = None
+        self.free(request)
+        exchange(self.window.table, position, None)
         self.window.used -= 1
         request.over = True  # last, as in `Ends.finish`
         if request._watchers is not None:

@@ -16,15 +16,16 @@ from mboxio._base import states, tap
 
 __all__ = ["OrdinaryShortcut"]
 
-SENT, AWAITING, DONE = states.SENT, states.AWAITING, states.DONE
-HANDED_OVER = states.HANDED_OVER
-SLOT, CREDIT, TAG = states.HOLDS_SLOT, states.HOLDS_CREDIT, states.HOLDS_TAG
 FOREVER = states.FOREVER
 SEEN_REQUEST, SEEN_REPLY = tap.SEEN_REQUEST, tap.SEEN_REPLY
 
 
 def _as_the_table_says():
     """Prove that the steps taken here at once are those of the table, one after the other."""
+    stages = states.SENT, states.AWAITING, states.DONE, states.HANDED_OVER
+    held = states.HOLDS_SLOT, states.HOLDS_CREDIT, states.HOLDS_TAG
+    if (*stages, *held) != (SENT, AWAITING, DONE, HANDED_OVER, SLOT, CREDIT, TAG):
+        raise AssertionError("the short way of a request has numbers of its own for its states")
     sending = states.TRANSITIONS[states.NEW][states.SEND]
     sent = states.TRANSITIONS[sending][states.HAND_OVER]
     ends = {states.TRANSITIONS[each][states.COMPLETE] for each in (states.SENT, states.AWAITING)}
@@ -50,6 +51,20 @@ cdef class OrdinaryShortcut(Shortcut):
         self.gate = channel.gate
         self.window = self.queue.window
         self.armed = armed
+        self.holds = SLOT | TAG | (CREDIT if self.queue.credits != FOREVER else 0)
+
+    cpdef bint announce(self, list line, Py_ssize_t place, Py_ssize_t sent) except -1:
+        cdef Py_ssize_t each, mask = len(line) - 1
+        cdef long long number = self.channel.number, now_ns
+        cdef Request request
+        if self.gate.tap is not None:
+            now_ns = self.now_ns()
+            for each in range(place, place + sent):
+                request = line[each & mask]
+                self.gate.tap.see(SEEN_REQUEST, number, request, request.data, 0, now_ns)
+        if self.armed.needs_doorbell():
+            self.ring_for(line[(place + sent - 1) & mask])
+        return True
 
     cdef int ring(self) except -1:
         """Ring the remote. Under the lock."""

@@ -14,9 +14,9 @@ from libc.string cimport memcpy
 
 from mboxio._base.gate cimport Gate
 from mboxio._base.native cimport pause
-from mboxio._base.recycled cimport fresh, spare
+from mboxio._base.recycled cimport again, fresh, spare
 from mboxio._base.request cimport Owner, Request
-from mboxio.controllers.ordinary cimport FOREVER, OrdinaryShortcut
+from mboxio.controllers.ordinary cimport FOREVER, SEEN_REQUEST, OrdinaryShortcut
 from mboxio.controllers.virtio_rpmsg.endpoints cimport Endpoint
 from mboxio.controllers.virtio_rpmsg.traffic cimport (
     SOURCE_FIRST,
@@ -98,16 +98,19 @@ cdef class RpmsgShortcut(OrdinaryShortcut):
             and (self.correlator is None or self.channel.correlator is self.correlator)
         )
 
-    cdef inline bint has_room(self, Py_ssize_t length) except -1:
-        """Return whether there is a place, a tag and a buffer for a message."""
-        if length > self.link.message_bytes or not self.has_place(length):
-            return False
-        if self.correlator is not None and (
-            self.correlator.in_flight >= self.correlator.in_flight_max
-            or self.channel.order.out_of_step
-        ):
-            return False
+    cdef inline Py_ssize_t vacancies(self) noexcept:
+        """As `places`, where the correlator may take fewer; none where nothing may leave."""
         if self.outgoing.lie:
+            return 0
+        if self.correlator is None:
+            return self.places()
+        if self.channel.order.out_of_step:
+            return 0
+        return min(self.places(), self.correlator.in_flight_max - self.correlator.in_flight)
+
+    cdef inline bint has_buffer(self, Py_ssize_t length) except -1:
+        """Return whether a message of this length fits, and a buffer is free."""
+        if length > self.link.message_bytes or not self.fits(length):
             return False
         return PyList_GET_SIZE(self.link.free_heads) > 0 or self.take_back()
 
@@ -145,9 +148,9 @@ cdef class RpmsgShortcut(OrdinaryShortcut):
             ring.known = step
         return ring.known > 0
 
-    cdef inline int put(self, Request request, Owner owner, bytes data, long long timeout_ns,
-                        long long now_ns) except -1:
-        """Put a message into a buffer that is free, and hand it over."""
+    cdef inline bint put(self, Request request, Owner owner, bytes data, long long timeout_ns,
+                         long long deadline_ns) except -1:
+        """Put a message into a buffer that is free, and hand it over, but for what `count` does."""
         cdef HostRing ring = self.outgoing
         cdef long long handle = self.window.next_seq << self.window.shift | 1
         cdef long long source = self.endpoint.address
@@ -155,7 +158,7 @@ cdef class RpmsgShortcut(OrdinaryShortcut):
         cdef int head
         cdef char *at
         if self.correlator is None:
-            source = SOURCE_FIRST + handle % SOURCE_SPAN
+            source = SOURCE_FIRST + (self.traffic.first_source + handle) % SOURCE_SPAN
         else:
             self.channel.order.expect(request)  # first: memory may lack
             self.correlator.in_flight += 1
@@ -170,8 +173,8 @@ cdef class RpmsgShortcut(OrdinaryShortcut):
         self.traffic.handles.data.as_longlongs[head] = handle
         self.offer(ring, head)
         mboxio_publish16(self.base + ring.available + 2, <uint16_t> ring.made)
-        self.enter(request, owner, data, handle, timeout_ns, now_ns)
-        return 0
+        self.enter(request, owner, data, handle, timeout_ns, deadline_ns)
+        return True
 
     cdef inline void offer(self, HostRing ring, unsigned int head) noexcept:
         """As `HostRing.offer`, but for the index, which is written once for a batch."""
@@ -181,43 +184,55 @@ cdef class RpmsgShortcut(OrdinaryShortcut):
 
     cpdef Request submit(self, Owner owner, bytes data, long long timeout_ns):
         cdef Request request = spare()
-        cdef long long now_ns
+        cdef long long now_ns, deadline_ns
         if request is None:
             request = fresh()  # first: the collector may run here, and anything in it
-        if not self.is_ordinary(owner) or not self.has_room(PyBytes_GET_SIZE(data)):
+        if (
+            not self.is_ordinary(owner) or self.vacancies() <= 0
+            or not self.has_buffer(PyBytes_GET_SIZE(data))
+        ):
             return None
         now_ns = self.now_ns()
         if now_ns >= self.queue.next_deadline_ns:
             return None
-        self.put(request, owner, data, timeout_ns, now_ns)
+        deadline_ns = FOREVER if timeout_ns == FOREVER else now_ns + timeout_ns
+        self.put(request, owner, data, timeout_ns, deadline_ns)
+        self.count(1, deadline_ns)
+        if self.gate.tap is not None:
+            self.gate.tap.see(SEEN_REQUEST, self.channel.number, request, data, 0, now_ns)
         if self.armed.needs_doorbell():  # the remote fell asleep just now
             self.ring_for(request)
         return request
 
     cpdef Py_ssize_t fill(self, Owner owner, list messages, Py_ssize_t at, list line,
-                          Py_ssize_t most, long long timeout_ns) except -1:
-        cdef Py_ssize_t begin = at, end = min(at + most, len(messages))
+                          Py_ssize_t place, Py_ssize_t most, long long timeout_ns) except -1:
+        cdef Py_ssize_t mask = len(line) - 1, sent = 0
         cdef Request request
         cdef object message
-        cdef long long now_ns
+        cdef long long now_ns, deadline_ns
         if not self.is_ordinary(owner):
             return 0
         now_ns = self.now_ns()
         if now_ns >= self.queue.next_deadline_ns:
             return 0
-        while at < end:
-            message = messages[at]
-            request = spare()  # which allocates nothing
-            if request is None or type(message) is not bytes:
+        deadline_ns = FOREVER if timeout_ns == FOREVER else now_ns + timeout_ns
+        most = min(most, len(messages) - at, self.vacancies())
+        while sent < most:
+            message = messages[at + sent]
+            request = again(line, (place + sent) & mask)
+            if (
+                request is None or type(message) is not bytes
+                or not self.has_buffer(PyBytes_GET_SIZE(<bytes> message))
+            ):
                 break
-            if not self.has_room(PyBytes_GET_SIZE(<bytes> message)):
-                break
-            line.append(request)  # before the message leaves, for want of memory
-            self.put(request, owner, <bytes> message, timeout_ns, now_ns)
-            at += 1
-        if at > begin and self.armed.needs_doorbell():
-            self.ring_for(line[len(line) - 1])
-        return at - begin
+            try:
+                self.put(request, owner, <bytes> message, timeout_ns, deadline_ns)
+            except MemoryError:
+                break  # before anything happened: the general way says so
+            sent += 1
+        if sent:
+            self.count(sent, deadline_ns)
+        return sent
 
     # -- back
 
@@ -238,7 +253,8 @@ cdef class RpmsgShortcut(OrdinaryShortcut):
                 return None
             # as `take_answer` says, where nothing moved aside
             latest = ((self.window.next_seq + 1) << self.window.shift) - 1
-            handle = latest - latest % SOURCE_SPAN + (destination - SOURCE_FIRST)
+            handle = (destination - SOURCE_FIRST + SOURCE_SPAN - self.traffic.first_source) % SOURCE_SPAN
+            handle += latest - latest % SOURCE_SPAN
             if handle > latest:
                 handle -= SOURCE_SPAN
             request = self.window.find(handle)
@@ -286,7 +302,7 @@ cdef class RpmsgShortcut(OrdinaryShortcut):
                 if self.correlator is not None:
                     self.channel.order.answered(request)
                     self.correlator.in_flight -= 1
-                self.end(request)
+                self.end(request, (request.handle >> self.window.shift) & self.window.mask)
         finally:
             if taken:
                 for given in range(taken):
