@@ -22,7 +22,7 @@ HOT = {
     "client/mapping": ("Replies__reply", "Flow__fill", "Flow__is_low"),
     "client/sending": ("Sender__shortly",),
     "controllers/ring_shortcut": (
-        *("RingShortcut_fill", "RingShortcut_has_handle", "RingShortcut_is_ordinary"),
+        *("RingShortcut_fill", "RingShortcut_is_ordinary", "RingShortcut_vacancies"),
         *("RingShortcut_look", "RingShortcut_put", "RingShortcut_submit", "RingShortcut_take"),
         *ORDINARY,
         *("again", "renew"),

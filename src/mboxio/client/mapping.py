@@ -246,7 +246,7 @@ class Replies(Flow):
         # Else `_oldest` sends first.
         if self._taken - self._given > (0 if self._ended else self._half):
             entry = line[self._given & len(line) - 1]
-            if isinstance(entry, Request):
+            if type(entry) is Request:
                 request = entry
                 if request.over and request._state == DONE:  # most of the time
                     self._given += 1

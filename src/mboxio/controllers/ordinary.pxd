@@ -19,6 +19,9 @@ from mboxio.ring.compiled cimport CompiledArmed, mboxio_load, mboxio_sleep_needs
 cdef extern from "Python.h":
     void Py_DECREF(PyObject *)
 
+cdef extern from "<limits.h>":
+    const long long FOREVER "LLONG_MAX"
+
 cdef enum:  # known to the compiler, and proven in ordinary.pyx to be what the other modules say
     SENT = 3
     AWAITING = 4
@@ -28,7 +31,6 @@ cdef enum:  # known to the compiler, and proven in ordinary.pyx to be what the o
     CREDIT = 2
     TAG = 4
 
-cdef long long FOREVER
 cdef int SEEN_REQUEST, SEEN_REPLY
 
 

@@ -69,9 +69,9 @@ cdef class RingShortcut(OrdinaryShortcut):
         # a doorbell rings, or a correlator has something to do
         return not (self.lane.owes | self.channel.stamps) and self.nothing_disturbs(owner)
 
-    cdef inline bint has_handle(self) noexcept:
-        """Return whether there are random bits for one: else `Window.add` draws some."""
-        return self.window.drawn < PyBytes_GET_SIZE(self.window.random)
+    cdef inline Py_ssize_t vacancies(self) noexcept:
+        """As `places`, where there are random bits for fewer handles: `Window.add` draws them."""
+        return min(self.places(), (PyBytes_GET_SIZE(self.window.random) - self.window.drawn) >> 1)
 
     cdef inline bint put(self, Request request, Owner owner, bytes data, long long timeout_ns,
                          long long deadline_ns) noexcept:
@@ -96,8 +96,8 @@ cdef class RingShortcut(OrdinaryShortcut):
         if request is None:
             request = fresh()  # first: the collector may run here, and anything in it
         if (
-            not self.is_ordinary(owner) or self.places() <= 0
-            or not self.fits(PyBytes_GET_SIZE(data)) or not self.has_handle()
+            not self.is_ordinary(owner) or self.vacancies() <= 0
+            or not self.fits(PyBytes_GET_SIZE(data))
         ):
             return None
         now_ns = self.now_ns()
@@ -125,13 +125,13 @@ cdef class RingShortcut(OrdinaryShortcut):
         if now_ns >= self.queue.next_deadline_ns:
             return 0
         deadline_ns = FOREVER if timeout_ns == FOREVER else now_ns + timeout_ns
-        most = min(most, len(messages) - at, self.places())
+        most = min(most, len(messages) - at, self.vacancies())
         while sent < most:
             message = messages[at + sent]
             request = again(line, (place + sent) & mask)
             if (
                 request is None or type(message) is not bytes
-                or not self.fits(PyBytes_GET_SIZE(<bytes> message)) or not self.has_handle()
+                or not self.fits(PyBytes_GET_SIZE(<bytes> message))
                 or not self.put(request, owner, <bytes> message, timeout_ns, deadline_ns)
             ):
                 break
