@@ -79,12 +79,13 @@ MEMORY = [
 ]
 DRIVERS = [
     *MEMORY,
-    *("driver", "_queue", "controllers", "controllers.acpm"),
+    *("driver", "_queue", "far", "controllers", "controllers.acpm"),
     *("controllers.rpmsg.nodes", "controllers.rpmsg", "controllers.virtio_rpmsg"),
     *("controllers.rtt", "controllers.firmware_rings"),
 ]
 CAPTURE = [*MEMORY, "capture", "recording"]
 LOOKUP = [*GROUND, "devicetree", "address"]
+FAR = [*GROUND, "far"]
 USERS = [*CORE, *LOOKUP, "regions", "capture", "recording", "client", "protocols", "linux"]
 AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "sim.world", "sim.swarm"]
 AROUND += ["remote", "remote.acpm", "remote.rpmsg", "remote.programs"]
@@ -98,7 +99,7 @@ COMMANDS = [
 TOOLS = [*AROUND, *TESTING, *SEEING, *COMMANDS]
 ROOM = re.compile(r"(?<=^remote)\.(serving|spawning)$")  # of the remote's
 MAY_IMPORT: dict[str, set[str]] = {}
-LADDERS = (TOOLS, AROUND, USERS, CAPTURE, LOOKUP, DRIVERS, MEMORY, CORE)
+LADDERS = (TOOLS, AROUND, USERS, CAPTURE, LOOKUP, DRIVERS, MEMORY, CORE, FAR)
 for ladder in LADDERS:  # each narrows the last
     MAY_IMPORT |= {each: set(ladder[: place + 1]) for place, each in enumerate(ladder)}
 MAY_IMPORT["mboxio"] = set(USERS) | {"mboxio"}

@@ -1,0 +1,192 @@
+"""The frames that a gateway and its users exchange. Nothing here reads or writes anything.
+
+One message of the stream holds any number of frames, one after the other. All numbers are
+little-endian. A head of 28 bytes comes first, then as many bytes as it says::
+
+    u8 kind, u8 zero, u16 channel, i32 status, u64 handle, u32 queue_us, u32 reply_us, u32 length
+
+Durations travel, never points in time: the clocks of two machines do not agree. Neither side trusts
+the other: whatever is not as it is written here is a `BadFrame`, and ends the stream.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from mboxio._base.states import FOREVER
+
+__all__ = [
+    "ANSWER",
+    "ASKED",
+    "CANCEL",
+    "CLAIM",
+    "CLAIMED",
+    "DONE",
+    "FAILED",
+    "FRAME_BYTES_MAX",
+    "HANDED",
+    "HELLO",
+    "LINK",
+    "MISSED",
+    "NOTE",
+    "OPEN",
+    "POST",
+    "REQUEST",
+    "RING",
+    "SHUT",
+    "TO_GATEWAY",
+    "TO_USER",
+    "VERSION",
+    "BadFrame",
+    "Frame",
+    "frames",
+    "handles",
+    "microseconds",
+    "nanoseconds",
+    "pack",
+    "pack_handles",
+]
+
+VERSION = 1
+"""Of everything in this folder. A side that knows several offers the highest."""
+
+HEAD = struct.Struct("<BBHiQIII")
+FRAME_BYTES_MAX = (1 << 20) + 4096
+"""Of what follows a head: the longest message of any mailbox, and room for what is said with it."""
+FOR_EVER = 0xFFFF_FFFF
+"""A duration that is not bounded, or longer than 71 minutes: then only the user's clock ends it."""
+
+OPEN, SHUT, REQUEST, POST, CANCEL, RING, CLAIM, ANSWER = range(1, 9)
+"""From the user.
+
+* ``OPEN``, ``SHUT``: the channel is used from now on, or no longer.
+* ``REQUEST``, ``POST``: a message that expects an answer, and one that does not; both durations.
+* ``CANCEL``: the request of this handle ended on the user's side.
+* ``RING``: the doorbell without a message.
+* ``CLAIM``: status 1: what the remote asks on this channel is answered here; 0: no longer.
+* ``ANSWER``: to an ``ASKED``, by its handle; a status other than 0 is an errno, with a text.
+"""
+HELLO, HANDED, DONE, FAILED, NOTE, MISSED, ASKED, CLAIMED, LINK = range(32, 41)
+"""From the gateway.
+
+* ``HELLO``: first, and once; see `mboxio.far.hello`.
+* ``HANDED``: these messages left through the queue of the mailbox; their handles follow.
+* ``DONE``: the reply, or the end of a message that expects none.
+* ``FAILED``: the request ended otherwise; see `mboxio.far.failures`.
+* ``NOTE``: an unsolicited message. ``MISSED``: as many as the handle says are lost at this place.
+* ``ASKED``: the remote asks; the answer names the handle.
+* ``CLAIMED``: status 0: the claim holds; else an errno, with a text.
+* ``LINK``: status 1: the remote is there, in the life that the handle counts; 0: it is lost, and
+  why.
+"""
+TO_GATEWAY = frozenset(range(OPEN, ANSWER + 1))
+TO_USER = frozenset(range(HELLO, LINK + 1))
+
+EMPTY = frozenset({OPEN, SHUT, CANCEL, RING, CLAIM, MISSED})
+"""Kinds that nothing follows."""
+SWITCHES = frozenset({CLAIM, LINK})
+"""Kinds whose status is 0 or 1."""
+PLAIN = frozenset(
+    {OPEN, SHUT, REQUEST, POST, CANCEL, RING, HELLO, HANDED, DONE, NOTE, MISSED, ASKED}
+)
+"""Kinds without a status."""
+NAMELESS = frozenset({OPEN, SHUT, RING, CLAIM, NOTE, CLAIMED, HANDED})
+"""Kinds without a handle."""
+TIMED = frozenset({REQUEST, POST})
+WHOLE = frozenset({HELLO, LINK})
+"""Kinds that concern all channels."""
+
+
+class BadFrame(ValueError):
+    """The other side said something that has no meaning here."""
+
+
+class Frame(NamedTuple):
+    """One frame.
+
+    Args:
+        kind: one of the constants.
+        channel: its number, as in the hello.
+        status: 0, or an error number or switch.
+        handle: names a request for the life of the stream.
+        queue_us, reply_us: how long the message may wait for a slot, and for its reply.
+        data: what follows the head.
+    """
+
+    kind: int
+    channel: int
+    status: int
+    handle: int
+    queue_us: int
+    reply_us: int
+    data: bytes
+
+
+def pack(
+    kind: int,
+    channel: int = 0,
+    handle: int = 0,
+    data: bytes = b"",
+    status: int = 0,
+    queue_us: int = 0,
+    reply_us: int = 0,
+) -> bytes:
+    """Return a frame as bytes; the arguments are those of `Frame`."""
+    return HEAD.pack(kind, 0, channel, status, handle, queue_us, reply_us, len(data)) + data
+
+
+def frames(message: bytes, kinds: frozenset[int], channels: int) -> Iterator[Frame]:
+    """Yield the frames of one message of the stream, each checked when its turn comes.
+
+    Args:
+        message: from the other side.
+        kinds: what it may say: `TO_GATEWAY` or `TO_USER`.
+        channels: how many channels there are.
+
+    Raises:
+        BadFrame: this frame is none; those before it were.
+    """
+    at, end = 0, len(message)
+    if not end:
+        raise BadFrame("a message without a frame")
+    while at < end:
+        if end - at < HEAD.size:
+            raise BadFrame(f"{end - at} bytes where a head of {HEAD.size} is expected")
+        kind, zero, channel, status, handle, queue_us, reply_us, length = HEAD.unpack_from(
+            message, at
+        )
+        at += HEAD.size
+        if kind not in kinds or zero:
+            raise BadFrame(f"no frame of kind {kind} ({zero}) is expected")
+        if length > end - at or length > FRAME_BYTES_MAX:
+            raise BadFrame(f"{length} bytes are announced, and {end - at} follow")
+        if channel >= channels and not (kind in WHOLE and channel == 0):
+            raise BadFrame(f"there is no channel number {channel}")
+        if (kind in PLAIN and status) or (kind in SWITCHES and status not in (0, 1)):
+            raise BadFrame(f"kind {kind} has no status {status}")
+        if (kind in NAMELESS and handle) or (kind not in TIMED and (queue_us or reply_us)):
+            raise BadFrame(f"kind {kind} has no handle or no durations")
+        if (kind in EMPTY and length) or (kind == HANDED and (length % 8 or not length)):
+            raise BadFrame(f"{length} bytes do not belong to kind {kind}")
+        yield Frame(kind, channel, status, handle, queue_us, reply_us, message[at : at + length])
+        at += length
+
+
+def pack_handles(channel: int, handles: Sequence[int]) -> bytes:
+    """Return the frame that says that these messages were handed over."""
+    return pack(HANDED, channel, data=struct.pack(f"<{len(handles)}Q", *handles))
+
+
+def handles(frame: Frame) -> tuple[int, ...]:
+    """Return the handles of a ``HANDED``."""
+    return struct.unpack(f"<{len(frame.data) // 8}Q", frame.data)
+
+
+def microseconds(duration_ns: int) -> int:
+    """Return a duration as it travels; what has passed already is none."""
+    return min(max(duration_ns, 0) // 1000, FOR_EVER)
+
+
+def nanoseconds(duration_us: int) -> int:
+    """Return a duration that travelled; `FOREVER` if it is not bounded."""
+    return FOREVER if duration_us == FOR_EVER else duration_us * 1000
