@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from mboxio.driver.ports import Ports
     from mboxio.errors import (
+        AccessDenied,
         AddressError,
         ClosedError,
         DeviceTreeError,
@@ -64,6 +65,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ACCEPTED",
     "SENT",
+    "AccessDenied",
     "AddressError",
     "AsyncClient",
     "AsyncReplies",
@@ -139,6 +141,7 @@ _HOMES = {
         "Tagged",
     ),
     "errors": (
+        "AccessDenied",
         "AddressError",
         "ClosedError",
         "DeviceTreeError",

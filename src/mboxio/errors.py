@@ -19,6 +19,7 @@
     ├── MessagesLost                  a subscriber was too slow; ``count`` messages are gone
     ├── AddressError (ValueError)     a wrong address, option, channel or name
     │   └── DeviceTreeError           ... or a device tree that is damaged, or does not say
+    ├── AccessDenied (PermissionError) another machine knows who asks, and does not allow it
     └── WouldDeadlock (RuntimeError)  a wait where waiting can never end
 
 ``stage`` is one of ``queue`` (no slot yet), ``tx_done`` (handed over, slot not freed), ``reply``
@@ -32,6 +33,7 @@ from typing import Any
 from mboxio._base.texts import printable
 
 __all__ = [
+    "AccessDenied",
     "AddressError",
     "ClosedError",
     "DeviceTreeError",
@@ -224,6 +226,12 @@ class AddressError(MailboxError, ValueError):
 
 class DeviceTreeError(AddressError):
     """A damaged device tree, or one that lacks what was asked for; ``errno`` is that of Linux."""
+
+
+class AccessDenied(MailboxError, PermissionError):
+    """A gateway knows who asks, and does not allow it. Trying again changes nothing."""
+
+    default_errno = _errno.EACCES
 
 
 class WouldDeadlock(MailboxError, RuntimeError):

@@ -29,6 +29,7 @@ from mboxio._queue.reasons import OUT_OF_STEP, after
 from mboxio.driver.capabilities import TxDone
 from mboxio.driver.correlate import NOTIFICATION, REPLY, Correlator, Verdict
 from mboxio.errors import (
+    MessagesLost,
     OutOfStep,
     RemoteError,
     ReplyUnsure,
@@ -97,6 +98,7 @@ class Channel(Ends):
         if self.handler is not None and self.handler.client is client:
             self.handler = None
             client._attend(-1)
+            self.controller.disclaim(self)
         self.answering.reserve_a_slot()
         if client._ports is not None and client._ports.received is not None:
             self.receivers.remove(client._ports.received)
@@ -277,6 +279,12 @@ class Channel(Ends):
                 if not self.gate.defer(error):
                     raise
                 self.gate.undisturbed(subscription.wake)  # `put` again might add the message twice
+
+    def take_missed(self, count: int) -> None:
+        """Tell every subscriber that messages are lost that came this far at most to the driver."""
+        text = f"channel {self.name!r}: {count} messages lost on their way to this host"
+        for subscription in self.subscriptions:
+            subscription.put(MessagesLost(text, channel=self.name, count=count))
 
     def __repr__(self) -> str:
         step = ", out of step" if self.order.out_of_step else ""

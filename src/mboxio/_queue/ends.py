@@ -5,12 +5,23 @@ from typing import Any
 from mboxio._base.counts import Counts
 from mboxio._base.gate import Gate, complain
 from mboxio._base.request import Request
-from mboxio._base.states import COMPLETE, DONE, FAIL, FOREVER, HOLDS_TAG, PENDING, UNKNOWN
+from mboxio._base.states import (
+    COMPLETE,
+    DONE,
+    FAIL,
+    FOREVER,
+    HANDED_OVER,
+    HANDED_OVER_NAMES,
+    HOLDS_TAG,
+    PENDING,
+    UNKNOWN,
+    UNSENT,
+)
 from mboxio._base.tap import SEEN_COPYING, SEEN_ENDED, SEEN_LATE, SEEN_UNKNOWN, tagged
 from mboxio._base.texts import remote_text
 from mboxio._queue.order import Order
 from mboxio._queue.queue import Queue
-from mboxio._queue.reasons import ending
+from mboxio._queue.reasons import ending, number_in_queue
 from mboxio.driver.base_channel import BaseChannel
 from mboxio.errors import MailboxError, RemoteError, ReplyTooLong
 
@@ -121,6 +132,23 @@ class Ends(BaseChannel):
     def fail(self, request: Request, error: MailboxError) -> None:
         """End a request with an error."""
         self.finish(request, FAIL, error)
+
+    def take_failure(self, handle: int, error: MailboxError) -> None:
+        """The driver says how a request ended that somebody else decided about: see `failed`."""
+        request = self.queue.window.find(handle)
+        if request is None or request._owner._channel is not self:
+            self.take_unknown(handle, b"")
+            return
+        handed = HANDED_OVER_NAMES.index(error.handed_over or "unknown")
+        if handed == HANDED_OVER and request._handed == PENDING:
+            self.queue.left(request)
+        elif request._handed == HANDED_OVER and handed == UNSENT:
+            self.counts.sent -= 1  # whoever has it knows better
+        request._handed = handed
+        if request._state < DONE:
+            error.request = number_in_queue(request)
+            self.fail(request, error)
+        self.queue.release(request, request._holds, "reply")
 
     def withdraw(self, request: Request, event: int, error: MailboxError) -> None:
         """End a request from this side; ask the driver whether it can prove the message dead."""

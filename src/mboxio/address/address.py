@@ -1,11 +1,15 @@
 """The text of an address, ``controller:name/channel?option=value``, and its parts."""
 
 import dataclasses
+import re
 
 from mboxio._base.plain import refuse_controls
 from mboxio.errors import AddressError
 
 __all__ = ["Address"]
+
+ELSEWHERE = re.compile(r"(?P<place>.*?\.sock|[^/]*)(?:/(?P<export>[^/]*))?(?:/(?P<channel>.*))?")
+"""Of a gateway: HOST:PORT or the path of a socket, what is exported there, and the channel."""
 
 CHARACTERS_MAX = 1 << 14
 """Longer than the longest paths that Linux takes."""
@@ -54,7 +58,7 @@ class Address:
         if rest.startswith("//"):
             right = f", as in shm:{rest[2:]}" if controller == "shm" else ""
             raise AddressError(f"{text!r}: leave out the //{right}")
-        name, _, channel = rest.partition("/")
+        name, channel = _split(controller, rest)
         options: dict[str, str] = {}
         for option in query.split("&") if query else ():
             key, equals, value = option.partition("=")
@@ -72,3 +76,15 @@ class Address:
             f"{quote(key, '')}={quote(value, '/:@+,')}" for key, value in self.options.items()
         )
         return f"{self.controller}:{self.name}{tail}{'?' + query if query else ''}"
+
+
+def _split(controller: str, rest: str) -> tuple[str, str]:
+    """Return name and channel; a mailbox of another machine has its place in front of its name."""
+    if controller.partition("+")[0] == "grpc":
+        found = ELSEWHERE.fullmatch(rest)
+        if found is not None:
+            export = found["export"]
+            name = found["place"] if export is None else f"{found['place']}/{export}"
+            return name, found["channel"] or ""
+    name, _, channel = rest.partition("/")
+    return name, channel

@@ -11,7 +11,9 @@ __all__ = ["names_of", "require_allowed", "require_name"]
 
 NAME = re.compile(r"[\w.-]+(?=:)")
 """How a controller, or a region, inside of an option begins."""
-FILES = frozenset({"dtb", "elf"})
+JOINED = re.compile(r"[\w.-]+\+[\w.-]+(?=:)")
+"""The same with a plus in it, which may also separate an address from a size."""
+FILES = frozenset({"ca", "cert", "dtb", "elf", "key"})
 """Options that name a file to read."""
 ROUNDS_MAX = 8
 """An address in an option of an address is encoded twice, and no one stacks this many."""
@@ -69,10 +71,14 @@ def require_allowed(
     if FILES & address.options.keys():
         require_name("file", allow, what)
     texts = [address.name, address.channel, *address.options, *address.options.values()]
-    named = {name for text in texts for form in _forms(text) for name in NAME.findall(form)}
+    named = {name for text in texts for form in _forms(text) for name in _found(form)}
     if named:
         for name in sorted(named & set(known())):
             require_name(name, allow, what)
+
+
+def _found(text: str) -> list[str]:
+    return NAME.findall(text) + JOINED.findall(text)
 
 
 def _forms(text: str) -> Iterator[str]:

@@ -117,6 +117,7 @@ class Connection:
         timeout_s: float | None = DEFAULT,
         queue_timeout_s: float | None = DEFAULT,
         correlator: Correlator | None = None,
+        ports: Ports | None = None,
     ) -> "AsyncClient":
         """Open an async client: the same verbs, awaited. Arguments as for `client`."""
         from mboxio.client.asynchronous import AsyncClient
@@ -124,7 +125,7 @@ class Connection:
 
         host, found = self._host, self._choose(channel, correlator)
         kind = DistantClient if host.pump.distant else AsyncClient
-        client = kind(host, found, backlog, timeout_s, queue_timeout_s, None)
+        client = kind(host, found, backlog, timeout_s, queue_timeout_s, ports)
         host.join(found, client)
         return client
 

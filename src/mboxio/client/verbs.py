@@ -193,6 +193,8 @@ class Verbs(Sender):
             require_callable(function, place)
         else:
             require_plain(function, place, ", or use an async client")
+        if not self._gate.lock.mine():  # a driver may wait a moment; else `_add_handler` refuses
+            self._host.controller.claim(self._channel)
         self._gate.run(self._add_handler, function, limit)
 
     def _call_when_over(self, waitable: CoreRequest, callback: Callable[[Any], object]) -> None:

@@ -11,6 +11,7 @@ from mboxio._base.gate import Gate
 from mboxio._base.request import Lent, Request
 from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.correlate import Correlator, Verdict
+from mboxio.errors import MailboxError
 
 __all__ = [
     "DriverChannel",
@@ -84,6 +85,12 @@ class DriverChannel(Protocol):
 
     def take_completion(self, handle: int, status: int, reply: bytes) -> None:
         """See `Controller.complete`."""
+
+    def take_failure(self, handle: int, error: MailboxError) -> None:
+        """See `Controller.failed`."""
+
+    def take_missed(self, count: int) -> None:
+        """See `Controller.missed`."""
 
 
 class DriverLife(Protocol):

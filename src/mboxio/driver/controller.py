@@ -137,6 +137,16 @@ class Controller(Services):
     def stop(self, channel: DriverChannel) -> None:
         """The last client left the channel. Without the lock. Not called if ``start`` failed."""
 
+    def claim(self, channel: DriverChannel) -> None:
+        """A client is about to answer what the remote asks here. Without the lock.
+
+        Raises:
+            AddressError: somebody else does; the client is refused.
+        """
+
+    def disclaim(self, channel: DriverChannel) -> None:
+        """Nobody here answers what the remote asks on this channel any more."""
+
     def check(self, channel: DriverChannel, message: bytes) -> None:
         """Refuse a message that can never be sent. Called without the lock, before it is accepted.
 

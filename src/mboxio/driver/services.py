@@ -9,6 +9,7 @@ from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.contracts import DriverChannel, DriverHost, DriverQueue
 from mboxio.driver.correlate import Correlator, Verdict
 from mboxio.driver.reporting import Misreported, each_of, handle_of, message_of, reported
+from mboxio.errors import MailboxError
 
 __all__ = ["Services"]
 
@@ -112,6 +113,21 @@ class Services:
             self.host.gate.call(channel.queue.take_fault, error)
         else:
             self.host.gate.call(channel.take_completion, number, status, message)
+
+    def failed(self, channel: DriverChannel, handle: int, error: MailboxError) -> None:
+        """Report the end of one request that another program decided about, and with what error.
+
+        For drivers behind which another core is. It is also the proof that nobody there knows of
+        the message any more.
+
+        Args:
+            error: with which it ends; its ``stage`` and ``handed_over`` are believed.
+        """
+        self.host.gate.call(channel.take_failure, handle, error)
+
+    def missed(self, channel: DriverChannel, count: int) -> None:
+        """Report that unsolicited messages are lost at this place of their order."""
+        self.host.gate.call(channel.take_missed, count)
 
     def link(self, up: bool, epoch: int, reason: str = "") -> None:
         """Report that the remote is there in this epoch, or that it is lost (``up`` False).

@@ -6,6 +6,7 @@ its status is the errno, or for an error of the remote itself the number that th
 
 from mboxio._base.texts import remote_text
 from mboxio.errors import (
+    AccessDenied,
     AddressError,
     ClosedError,
     DriverError,
@@ -37,6 +38,7 @@ KINDS: tuple[type[MailboxError], ...] = (
     WrongMessage,
     MessageTooLong,
     AddressError,
+    AccessDenied,
 )
 """By number; others travel as their nearest base."""
 STAGES = (None, "queue", "tx_done", "reply")

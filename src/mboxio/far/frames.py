@@ -51,7 +51,9 @@ VERSION = 1
 """Of everything in this folder. A side that knows several offers the highest."""
 
 HEAD = struct.Struct("<BBHiQIII")
-FRAME_BYTES_MAX = (1 << 20) + 4096
+ROOM = 4096
+"""What may be said with a message besides it, in bytes."""
+FRAME_BYTES_MAX = (1 << 20) + ROOM
 """Of what follows a head: the longest message of any mailbox, and room for what is said with it."""
 FOR_EVER = 0xFFFF_FFFF
 """A duration that is not bounded, or longer than 71 minutes: then only the user's clock ends it."""

@@ -1,0 +1,1 @@
+"""Mailboxes of other machines, through a gateway: the user's side, over streams of gRPC."""

@@ -1,0 +1,96 @@
+"""How a gateway is reached: by a Unix socket, a port with certificates, or through ssh."""
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mboxio._os.whose import why
+from mboxio.errors import AccessDenied, AddressError, MailboxError, RemoteGone
+from mboxio.far.engine import LIST, SERVICE, engine, options
+
+__all__ = ["DENIED", "Dialling", "failure", "tls"]
+
+DENIED = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED"})
+"""Codes with which a gateway says that it knows who asks."""
+HANDSHAKE = ("handshake", "certificate", "ssl")
+"""Words of errors that no second try mends."""
+
+
+class Dialling:
+    """Makes channels of gRPC to one gateway.
+
+    Args:
+        target: as gRPC writes it: ``unix:PATH`` or ``HOST:PORT``.
+        where: the same for people.
+        frozen_s: see `mboxio.far.engine.options`.
+        credentials: of gRPC; None: neither side shows any.
+    """
+
+    def __init__(self, target: str, where: str, frozen_s: float, credentials: Any = None) -> None:
+        self.grpc: ModuleType = engine()
+        self.target = target
+        self.where = where
+        self.credentials = credentials
+        # Without a pool of its own two connections of a program would share one connection.
+        self.options = [*options(frozen_s), ("grpc.use_local_subchannel_pool", 1)]
+
+    def dial(self) -> Any:
+        """Return a new channel; it does not wait for the gateway."""
+        if self.credentials is None:
+            return self.grpc.insecure_channel(self.target, options=self.options)
+        return self.grpc.secure_channel(self.target, self.credentials, options=self.options)
+
+    def exports(self, timeout_s: float) -> Any:
+        """Return what the gateway shows this user, as JSON says it.
+
+        Raises:
+            MailboxError: see `failure`.
+        """
+        channel = self.dial()
+        try:
+            answer = channel.unary_unary(f"/{SERVICE}/{LIST}")(b"", timeout=timeout_s)
+            return json.loads(answer)
+        except self.grpc.RpcError as error:
+            raise failure(error.code().name, str(error.details()), self.where) from None
+        except (ValueError, RecursionError):
+            raise AddressError(f"{self.where}: what answers is no gateway of mboxio") from None
+        finally:
+            channel.close()
+
+    def close(self) -> None:
+        """Let go of what leads there."""
+
+    def again(self) -> None:
+        """See to it that the way is there, before another dial. It does not wait."""
+
+
+def failure(code: str, details: str, where: str) -> MailboxError:
+    """Return the error for a gateway that could not be attached to."""
+    if code in DENIED:
+        return AccessDenied(f"{where}: {details}")
+    if code == "UNAVAILABLE" and any(each in details.lower() for each in HANDSHAKE):
+        return AccessDenied(
+            f"{where}: no TLS connection: check ca=, cert= and key=, their dates, and that the"
+            f" gateway's certificate names this host ({details})"
+        )
+    if code == "UNIMPLEMENTED":
+        return AddressError(f"{where}: what listens there is no gateway of mboxio")
+    if code == "UNAVAILABLE":
+        return RemoteGone(f"{where}: no gateway answers ({details})")
+    return RemoteGone(f"{where}: {details}")
+
+
+def tls(grpc: ModuleType, ca: str, cert: str, key: str) -> Any:
+    """Return the credentials of a user from files; raises AddressError."""
+    if not (ca and cert and key):
+        raise AddressError(
+            "TLS takes ?ca=FILE&cert=FILE&key=FILE: who vouches for gateways, and who you are"
+        )
+    found = []
+    for path in (ca, key, cert):
+        try:
+            found.append(Path(path).read_bytes())
+        except OSError as error:
+            raise AddressError(f"{path}: {why(error, path)}") from None
+    return grpc.ssl_channel_credentials(*found)

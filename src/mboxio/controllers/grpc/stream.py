@@ -1,0 +1,120 @@
+"""One stream to a gateway: a thread that reads, gRPC's own that writes, and the news between."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
+
+from mboxio.controllers.grpc.bell import Bell
+from mboxio.controllers.grpc.dialling import Dialling
+from mboxio.far.batch import BATCH_BYTES
+from mboxio.far.engine import ATTACH, EXPORT, SERVICE
+
+__all__ = ["Ending", "Stream"]
+
+JOIN_S = 2.0
+
+
+class Ending(NamedTuple):
+    """How a stream ended.
+
+    Args:
+        code: the name of gRPC's status, such as ``UNAVAILABLE``.
+        why: in words.
+    """
+
+    code: str
+    why: str
+
+
+class Stream:
+    """A stream from its first dial to its end; a lost one is not mended, another takes its place.
+
+    It knows nothing of the driver, which may be forgotten while the threads still run.
+
+    Args:
+        dialling: how the gateway is reached.
+        export: what is asked for there.
+        bell: rings when there is news.
+    """
+
+    def __init__(self, dialling: Dialling, export: str, bell: Bell) -> None:
+        self.dialling = dialling
+        self.export = export
+        self.bell = bell
+        self.out: SimpleQueue[bytes | None] = SimpleQueue()
+        self.news: deque[bytes] = deque()
+        self.ending: Ending | None = None
+        self.call: Any = None
+        self.given_up = False
+        self.thread = threading.Thread(target=self._read, name="mboxio grpc", daemon=True)
+
+    def start(self) -> None:
+        """Dial, on a thread."""
+        self.thread.start()
+
+    def hang_up(self) -> None:
+        """End the stream. It does not wait for that."""
+        self.given_up = True
+        self.out.put(None)
+        call = self.call
+        if call is not None:
+            call.cancel()
+
+    def join(self) -> None:
+        """Wait until its thread has ended."""
+        if self.thread.ident is not None and self.thread is not threading.current_thread():
+            self.thread.join(JOIN_S)
+
+    # -- the threads
+
+    def _read(self) -> None:
+        ending = Ending("UNKNOWN", "the thread that reads ended")
+        channel = None
+        try:
+            channel = self.dialling.dial()
+            path = f"/{SERVICE}/{ATTACH}"
+            call = channel.stream_stream(path)(self._written(), metadata=((EXPORT, self.export),))
+            self.call = call
+            if self.given_up:
+                call.cancel()
+            ending = self._follow(call)
+        except Exception as error:  # of gRPC, or of what it was given
+            ending = Ending("UNKNOWN", f"{type(error).__name__}: {error}")
+        finally:
+            self.out.put(None)
+            self.ending = ending
+            self.bell.ring()
+            if channel is not None:
+                channel.close()
+
+    def _follow(self, call: Any) -> Ending:
+        """Read until the end."""
+        news, ring = self.news, self.bell.ring
+        try:
+            for message in call:
+                news.append(message)
+                ring()
+        except self.dialling.grpc.RpcError as error:
+            code: Any = getattr(error, "code", lambda: None)()
+            details: Any = getattr(error, "details", lambda: None)()
+            return Ending(getattr(code, "name", "UNKNOWN"), str(details or error))
+        return Ending("OK", "the gateway ended the stream")
+
+    def _written(self) -> Iterator[bytes]:
+        """Yield what is sent, as much as waits each time; gRPC asks when the last one is written."""
+        out = self.out
+        while (frame := out.get()) is not None:
+            waiting, size = [frame], len(frame)
+            while size < BATCH_BYTES:
+                try:
+                    more = out.get_nowait()
+                except Empty:
+                    break
+                if more is None:
+                    out.put(None)  # for the next turn
+                    break
+                waiting.append(more)
+                size += len(more)
+            yield b"".join(waiting)

@@ -1,0 +1,137 @@
+"""The user's own ssh forwards the socket of a gateway: keys, agents and jump hosts are its matter."""
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from mboxio._base.texts import remote_text
+from mboxio.controllers.grpc.dialling import Dialling
+from mboxio.errors import AccessDenied, AddressError, MailboxError, RemoteGone
+
+__all__ = ["Tunnel"]
+
+SSH_VARIABLE = "MBOXIO_SSH"
+"""What is run in place of ``ssh``, as a shell would split it."""
+ASK = (
+    'printf %s "${MBOXIO_RUNTIME_DIR:-${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/mboxio}}"; '
+    'printf ":%s" "$(id -u)"'
+)
+"""Says where remotes listen there, as `mboxio.local.folder` has it."""
+LOOK_S = 0.01
+END_S = 2.0
+DENIED = ("permission denied", "host key verification failed", "administratively prohibited")
+
+
+class Tunnel(Dialling):
+    """A forwarded socket in a folder of its own, and the process of ssh that keeps it.
+
+    Args:
+        login: ``[USER@]HOST``, as ssh takes it.
+        socket: of the gateway, on that machine; empty: it is asked for.
+        timeout_s: how long all that may take, in seconds.
+        frozen_s: see `Dialling`.
+    """
+
+    def __init__(self, login: str, socket: str, timeout_s: float, frozen_s: float) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="mboxio-ssh-")  # its mode is 0700
+        self.path = os.path.join(self.folder.name, "gateway.sock")
+        super().__init__(f"unix:{self.path}", f"grpc+ssh:{login}", frozen_s)
+        self.login = login
+        self.socket = socket
+        self.timeout_s = timeout_s
+        self.process: subprocess.Popen[bytes] | None = None
+        self.command = shlex.split(os.environ.get(SSH_VARIABLE, "ssh"))
+
+    def dig(self) -> None:
+        """Have the socket forwarded, and wait for it.
+
+        Raises:
+            AccessDenied: ssh is not let in.
+            RemoteGone: nobody is there, or it takes too long.
+            AddressError: there is no ssh here, or it cannot do this there.
+        """
+        until_s = time.monotonic() + self.timeout_s
+        if not self.socket:
+            self.socket = self.asked()
+        self.again()
+        while not os.path.exists(self.path):
+            assert self.process is not None
+            if self.process.poll() is not None:
+                raise self.failed(self.said())
+            if time.monotonic() > until_s:
+                raise RemoteGone(
+                    f"{self.where}: ssh has not forwarded {self.socket} in {self.timeout_s:g} s"
+                )
+            time.sleep(LOOK_S)
+
+    def asked(self) -> str:
+        """Return where the gateway's socket is on that machine, as that login has it."""
+        try:
+            done = subprocess.run(
+                [*self.command, *self.settings(), "--", self.login, ASK],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=self.timeout_s,
+            )
+        except subprocess.TimeoutExpired:
+            raise RemoteGone(f"{self.where}: ssh takes longer than {self.timeout_s:g} s") from None
+        except OSError as error:
+            raise AddressError(f"{self.command[0]} cannot be run: {error.strerror}") from None
+        if done.returncode:
+            raise self.failed(done.stderr)
+        folder, _, uid = done.stdout.decode(errors="replace").rpartition(":")
+        if not uid.isdecimal():
+            raise AddressError(f"{self.where}: it does not say where its sockets are: use ?socket=")
+        return f"{folder or f'/tmp/mboxio-{uid}'}/gateway.sock"
+
+    def settings(self) -> list[str]:
+        """Return options for ssh: it asks nobody anything, and notices that its peer is gone."""
+        said = ("BatchMode=yes", f"ConnectTimeout={max(int(self.timeout_s), 1)}")
+        return [part for each in said for part in ("-o", each)]
+
+    def again(self) -> None:
+        """Run ssh, if it does not run; it does not wait for anything."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        Path(self.path).unlink(missing_ok=True)
+        forward = ("-N", "-o", "ExitOnForwardFailure=yes", "-o", "StreamLocalBindMask=0177")
+        alive = ("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=3")
+        where = ("-L", f"{self.path}:{self.socket}", "--", self.login)
+        try:
+            with open(self.path + ".log", "wb") as log:
+                self.process = subprocess.Popen(
+                    [*self.command, *self.settings(), *forward, *alive, *where],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C is for the program
+                )
+        except OSError as error:
+            raise AddressError(f"{self.command[0]} cannot be run: {error.strerror}") from None
+
+    def said(self) -> bytes:
+        """Return what ssh has written before it ended."""
+        return Path(self.path + ".log").read_bytes()
+
+    def failed(self, said: bytes) -> MailboxError:
+        """Return the error for an ssh that ended."""
+        lines = [each for each in said.splitlines() if each.strip()]
+        text = remote_text(lines[-1]) if lines else "it says nothing"
+        kind = AccessDenied if any(each in text.lower() for each in DENIED) else RemoteGone
+        return kind(f"{self.where}: ssh says: {text}")
+
+    def close(self) -> None:
+        """End ssh, and remove the socket."""
+        process = self.process
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.folder.cleanup()

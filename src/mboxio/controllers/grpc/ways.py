@@ -1,0 +1,66 @@
+"""The addresses of other machines, each with its way to the gateway."""
+
+from mboxio.controllers.grpc.dialling import Dialling, tls
+from mboxio.controllers.grpc.driver import FarMailbox
+from mboxio.controllers.grpc.options import (
+    GrpcOptions,
+    SshOptions,
+    UnixOptions,
+    split_host,
+    split_login,
+    split_socket,
+)
+from mboxio.controllers.grpc.tunnel import Tunnel
+from mboxio.errors import AddressError
+from mboxio.far.engine import engine
+
+__all__ = ["OverNetwork", "OverSsh", "OverUnix"]
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class OverUnix(FarMailbox):
+    """A gateway at a Unix socket: ``grpc+unix:PATH/NAME``."""
+
+    Options = UnixOptions
+
+    def way(self) -> tuple[Dialling, str]:
+        """See `FarMailbox.way`."""
+        path, export = split_socket(self.name)
+        where = f"grpc+unix:{path}"
+        return Dialling(f"unix:{path}", where, self.options.frozen_s), export
+
+
+class OverNetwork(FarMailbox):
+    """A gateway at a port, with certificates on both sides: ``grpc:HOST[:PORT]/NAME``."""
+
+    Options = GrpcOptions
+
+    def way(self) -> tuple[Dialling, str]:
+        """See `FarMailbox.way`."""
+        options = self.options
+        assert isinstance(options, GrpcOptions)
+        host, port, export = split_host(self.name, "grpc")
+        where = f"grpc:{host}:{port}"
+        if options.insecure:
+            if host not in LOOPBACK:
+                raise AddressError(f"{where}: insecure=yes stays within this machine")
+            return Dialling(f"{host}:{port}", where, options.frozen_s), export
+        credentials = tls(engine(), options.ca, options.cert, options.key)
+        return Dialling(f"{host}:{port}", where, options.frozen_s, credentials), export
+
+
+class OverSsh(FarMailbox):
+    """A gateway's Unix socket on another machine, through the user's ssh: ``grpc+ssh:HOST/NAME``."""
+
+    Options = SshOptions
+
+    def way(self) -> tuple[Dialling, str]:
+        """See `FarMailbox.way`."""
+        options = self.options
+        assert isinstance(options, SshOptions)
+        login, export = split_login(self.name)
+        tunnel = Tunnel(login, options.socket, options.connect_timeout_s, options.frozen_s)
+        self.dialling = tunnel  # `close` ends it, whatever comes of it
+        tunnel.dig()
+        return tunnel, export

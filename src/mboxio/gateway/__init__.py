@@ -1,0 +1,1 @@
+"""A gateway: mailboxes of this machine for users elsewhere, who come by streams of gRPC."""

@@ -1,0 +1,206 @@
+"""One channel in use by one session: its client of the mailbox, and what its user may do there."""
+
+import asyncio
+import errno
+from collections.abc import Callable
+from typing import Protocol
+
+from mboxio._base.request import Request
+from mboxio._base.states import FOREVER
+from mboxio.client.asynchronous import AsyncClient, AsyncMessages
+from mboxio.errors import (
+    AccessDenied,
+    AddressError,
+    ClosedError,
+    MailboxError,
+    MessagesLost,
+    RemoteGone,
+)
+from mboxio.far.frames import ASKED, CLAIMED, MISSED, NOTE, Frame, nanoseconds, pack
+from mboxio.far.hello import NOTIFICATIONS, REQUEST
+from mboxio.gateway.allow import Grant
+from mboxio.gateway.dangers import dangers_of
+from mboxio.gateway.export import Export
+from mboxio.gateway.outlet import Outlet
+
+__all__ = ["Desk"]
+
+NOTES_WAITING = 1024
+EARLY_NS_MAX = 50_000_000
+ASKED_MAX = 64
+
+
+class Speaker(Protocol):
+    """The session of a desk."""
+
+    user: str
+
+    @property
+    def outlet(self) -> Outlet:
+        """The way to its user."""
+        ...
+
+    @property
+    def notes_bytes_s(self) -> float:
+        """How much it may be told without asking."""
+        ...
+
+
+class Desk:
+    """A channel that one session uses.
+
+    Args:
+        session: whose it is.
+        export: the mailbox.
+        number: of the channel, for the user.
+        name: of the channel.
+        grant: what the user may do.
+        backlog: how many messages may wait here for the mailbox.
+    """
+
+    def __init__(
+        self, session: Speaker, export: Export, number: int, name: str, grant: Grant, backlog: int
+    ) -> None:
+        self.session = session
+        self.export = export
+        self.number = number
+        self.name = name
+        self.grant = grant
+        self.may_send = REQUEST in grant.rights
+        self.predicate = export.predicate(name)
+        self.client: AsyncClient = export.connection.async_client(name, backlog=backlog)
+        self.client._settle_in()
+        self.answering: AsyncClient | None = None
+        self.asked: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
+        self.questions = 0
+        self.telling: asyncio.Task[None] | None = None
+        if NOTIFICATIONS in grant.rights and self.client._channel.can_receive:
+            subscription = self.client.subscribe(NOTES_WAITING)
+            self.telling = asyncio.ensure_future(self.tell(subscription))
+
+    # -- from the user
+
+    def submit(self, frame: Frame, tied: bool) -> Request:
+        """Hand a message of the user to the mailbox, or raise why not."""
+        if not self.may_send:
+            self.export.counts.denied += 1
+            raise AccessDenied(
+                f"{self.session.user} may not send on {self.export.name}/{self.name}",
+                handed_over="no",
+            )
+        if self.predicate is not None:
+            try:
+                dangers_of(self.predicate, frame.data, self.grant.dangers)
+            except MailboxError:
+                self.export.counts.denied += 1
+                raise
+        verb: Callable[..., Request] = self.client.submit if tied else self.client.post
+        return verb(
+            frame.data,
+            timeout_s=_seconds(frame.reply_us),
+            queue_timeout_s=_seconds(frame.queue_us),
+        )
+
+    def ring(self) -> None:
+        """Ring the doorbell of the mailbox, if the user may; nobody waits for an answer."""
+        if self.may_send:
+            try:
+                self.client.ring()
+            except MailboxError:
+                self.export.counts.failed += 1
+
+    # -- what the remote says on its own
+
+    async def tell(self, messages: AsyncMessages) -> None:
+        """Pass unsolicited messages on, as fast as the user and his limit allow."""
+        outlet, counts, rate = self.session.outlet, self.export.counts, self.session.notes_bytes_s
+        loop = asyncio.get_running_loop()
+        free_at = loop.time()
+        while True:
+            try:
+                message = await messages.get()
+            except MessagesLost as error:
+                counts.notifications_lost += error.count
+                outlet.put(pack(MISSED, self.number, error.count))
+                continue
+            except RemoteGone:
+                continue  # a LINK tells the user
+            except ClosedError:
+                return
+            outlet.put(pack(NOTE, self.number, data=message))
+            counts.notifications += 1
+            await outlet.room()
+            # A second's worth at once, and then as much as the limit says.
+            free_at = max(free_at, loop.time() - 1.0) + len(message) / rate
+            if free_at > loop.time():
+                await asyncio.sleep(free_at - loop.time())
+
+    # -- what the remote asks
+
+    def claim(self, wanted: bool) -> None:
+        """Have the user answer what the remote asks here, or no longer."""
+        holder = self.export.claims.get(self.name)
+        if not wanted:
+            self.disclaim()
+            return
+        status, why = 0, ""
+        if not self.may_send:
+            status, why = errno.EACCES, f"{self.session.user} may not answer here"
+        elif holder is not None and holder is not self:
+            status, why = errno.EBUSY, "somebody else answers what the remote asks here"
+        elif holder is None:
+            try:
+                self.answering = self.export.connection.async_client(self.name)
+                self.answering.on_request(self.ask, limit=ASKED_MAX)
+                self.export.claims[self.name] = self
+            except AddressError as error:
+                self.disclaim()
+                status, why = errno.EBUSY, str(error)
+        self.session.outlet.put(pack(CLAIMED, self.number, data=why.encode(), status=status))
+
+    async def ask(self, message: bytes) -> bytes:
+        """Have the user answer one question of the remote."""
+        self.questions += 1
+        tag = self.questions
+        answer: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+        self.asked[tag] = answer
+        self.session.outlet.put(pack(ASKED, self.number, tag, message))
+        try:
+            status, data = await answer
+        finally:
+            self.asked.pop(tag, None)
+        if status:
+            raise RuntimeError(f"the user could not answer ({status}): {data[:200]!r}")
+        return data
+
+    def answer(self, frame: Frame) -> None:
+        """The user has answered; what nobody asked, or asks no longer, is nothing."""
+        answer = self.asked.get(frame.handle)
+        if answer is not None and not answer.done():
+            answer.set_result((frame.status, frame.data))
+
+    def disclaim(self) -> None:
+        """The user answers no longer."""
+        if self.export.claims.get(self.name) is self:
+            del self.export.claims[self.name]
+        if self.answering is not None:
+            self.answering.close()
+            self.answering = None
+        for each in list(self.asked.values()):
+            if not each.done():
+                each.set_result((errno.EPIPE, b"the user has gone"))
+
+    def close(self) -> None:
+        """Use the channel no longer: what is in flight ends here, and is held as ever."""
+        self.disclaim()
+        if self.telling is not None:
+            self.telling.cancel()
+        self.client.close()
+
+
+def _seconds(duration_us: int) -> float | None:
+    """Return a little less than the user's time: this error says more than his own clock."""
+    duration_ns = nanoseconds(duration_us)
+    if duration_ns == FOREVER:
+        return None
+    return (duration_ns - min(duration_ns // 16, EARLY_NS_MAX)) / 1e9

@@ -1,0 +1,220 @@
+"""The gateway: it lets users in, by who they are, and serves each on a stream of his own."""
+
+import asyncio
+import json
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Any
+
+from mboxio.far.engine import ATTACH, EXPORT, LIST, SERVICE, engine, options
+from mboxio.far.frames import BadFrame
+from mboxio.gateway.allow import AllowList
+from mboxio.gateway.export import Export
+from mboxio.gateway.limits import Counts, Limits
+from mboxio.gateway.places import Place
+from mboxio.gateway.session import Session
+
+__all__ = ["Gateway"]
+
+START_S = 10.0
+END_S = 0.2
+
+
+class Gateway:
+    """Serves mailboxes to users elsewhere, on a thread of its own; a context manager.
+
+    Args:
+        exports: what there is, with different names. They are closed with the gateway.
+        allow: who may do what.
+        places: where it listens.
+        limits: how much a user may take.
+        log: gets one line for each attach, detach and refusal; a logger if left out.
+    """
+
+    def __init__(
+        self,
+        exports: Iterable[Export],
+        allow: AllowList,
+        places: Iterable[Place],
+        *,
+        limits: Limits | None = None,
+        log: Callable[[str], object] | None = None,
+    ) -> None:
+        self.exports = {each.name: each for each in exports}
+        self.allow = allow
+        self.places = list(places)
+        self.limits = limits or Limits()
+        self.log = log or logging.getLogger("mboxio.gateway").info
+        self.life = int.from_bytes(os.urandom(7), "little")
+        self.grpc = engine()
+        self.users: Counter[str] = Counter()
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.thread: threading.Thread | None = None
+        self.stopping: asyncio.Event | None = None
+        self.failure: BaseException | None = None
+        self.up = threading.Event()
+
+    # -- its life
+
+    def start(self) -> None:
+        """Serve from now on.
+
+        Raises:
+            AddressError: a place cannot be had.
+        """
+        self.thread = threading.Thread(target=self._work, name="mboxio gateway", daemon=True)
+        self.thread.start()
+        self.up.wait(START_S)
+        if self.failure is not None:
+            self.stop()
+            raise self.failure
+
+    def stop(self) -> None:
+        """End all sessions and let go of the mailboxes. Idempotent."""
+        loop, thread = self.loop, self.thread
+        if loop is not None and thread is not None and thread.is_alive():
+            loop.call_soon_threadsafe(self._stop)
+            thread.join()
+        for each in self.exports.values():
+            each.close()
+        for place in self.places:
+            place.give_up()
+
+    def stats(self) -> dict[str, Counts]:
+        """Return what was counted, by export."""
+        return {name: each.counts for name, each in self.exports.items()}
+
+    def __enter__(self) -> "Gateway":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _stop(self) -> None:
+        if self.stopping is not None:
+            self.stopping.set()
+
+    def _work(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self.up.set()
+
+    async def _serve(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.stopping = asyncio.Event()
+        for each in self.exports.values():
+            each.start()
+        servers = [self._server(place) for place in self.places]
+        for server in servers:
+            await server.start()
+        self.up.set()
+        await self.stopping.wait()
+        for server in servers:
+            await server.stop(END_S)
+
+    def _server(self, place: Place) -> Any:
+        """Make the server of one place: where a user comes from is part of who he is."""
+        grpc = self.grpc
+
+        async def attach(_: Any, context: Any) -> None:
+            await self._attach(place, context)
+
+        async def show(_: bytes, context: Any) -> bytes:
+            return await self._show(place, context)
+
+        server = grpc.aio.server(options=options(self.limits.frozen_s))
+        methods = {
+            ATTACH: grpc.stream_stream_rpc_method_handler(attach),
+            LIST: grpc.unary_unary_rpc_method_handler(show),
+        }
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(SERVICE, methods),),
+        )
+        place.bind(server, grpc)
+        return server
+
+    # -- who comes
+
+    async def _attach(self, place: Place, context: Any) -> None:
+        codes = self.grpc.StatusCode
+        user = place.user_of(context)
+        name = _asked_for(context)
+        export = self.exports.get(name)
+        if export is None or not self.allow.knows(user):
+            # What there is, only those learn who are on the list.
+            why = f"{name!r} is not exported here to {user}"
+            await self._refuse(context, export, user, codes.PERMISSION_DENIED, why)
+        assert export is not None
+        channels = export.shown(self.allow, user, self.limits)
+        if not channels:
+            why = f"{user} may use no channel of {name!r}"
+            await self._refuse(context, export, user, codes.PERMISSION_DENIED, why)
+        if self.users.total() >= self.limits.sessions or (
+            self.users[user] >= self.limits.user_sessions
+        ):
+            why = "the gateway has as many sessions as it may"
+            await self._refuse(context, export, user, codes.RESOURCE_EXHAUSTED, why)
+        session = Session(export, user, self.allow, self.limits, channels)
+        self.users[user] += 1
+        export.counts.attached += 1
+        export.counts.sessions += 1
+        self.log(f"attach: {user} at {name}, {place.where}")
+        why = "the user ended it"
+        try:
+            await session.run(context, self.life, self.grpc.aio.EOF)
+        except BadFrame as error:
+            export.counts.broken += 1
+            why = f"broke the protocol: {error}"
+            await context.abort(codes.INVALID_ARGUMENT, why)
+        except TimeoutError:
+            why = f"idle for {self.limits.idle_s:g} s"
+            await context.abort(codes.DEADLINE_EXCEEDED, why)
+        except asyncio.CancelledError:
+            why = "the stream broke" if not self._is_stopping() else "the gateway stops"
+            raise
+        finally:
+            export.counts.sessions -= 1
+            self.users[user] -= 1
+            self.log(f"detach: {user} at {name}: {why}")
+
+    def _is_stopping(self) -> bool:
+        return self.stopping is not None and self.stopping.is_set()
+
+    async def _refuse(
+        self, context: Any, export: Export | None, user: str, code: Any, why: str
+    ) -> None:
+        if export is not None:
+            export.counts.refused += 1
+        self.log(f"refuse: {user}: {why}")
+        await context.abort(code, why)
+
+    async def _show(self, place: Place, context: Any) -> bytes:
+        """Return what a user may see, as JSON."""
+        user = place.user_of(context)
+        if not self.allow.knows(user):
+            why = f"nothing is exported here to {user}"
+            await self._refuse(context, None, user, self.grpc.StatusCode.PERMISSION_DENIED, why)
+        found = []
+        for each in self.exports.values():
+            channels = each.shown(self.allow, user, self.limits)
+            if channels:
+                up, reason = each.link()
+                about = {"name": each.name, "up": up, "reason": reason}
+                found.append({**about, "channels": [asdict(channel) for channel in channels]})
+        return json.dumps({"user": user, "exports": found}).encode()
+
+
+def _asked_for(context: Any) -> str:
+    """Return the export that a user names; nobody's text is longer than it may be."""
+    for key, value in context.invocation_metadata():
+        if key == EXPORT:
+            return str(value)[:64]
+    return ""
