@@ -42,7 +42,7 @@ def sound(frame: Frame) -> bool:
     rules = (
         frame.channel < CHANNELS,
         not frame.queue_us or frame.kind in (wire.REQUEST, wire.POST),
-        frame.kind != wire.HANDED or (frame.data and not len(frame.data) % 8),
+        frame.kind not in (wire.HANDED, wire.TAKEN) or (frame.data and not len(frame.data) % 8),
         frame.kind not in (wire.CANCEL, wire.OPEN) or not frame.data,
         frame.kind not in (wire.REQUEST, wire.DONE, wire.NOTE) or not frame.status,
     )
@@ -69,7 +69,7 @@ def test_what_was_packed_is_read(texts: list[bytes], handle: int) -> None:
     message = b"".join(pack(wire.REQUEST, 2, handle, text, 0, 5, 6) for text in texts)
     expected = [Frame(wire.REQUEST, 2, 0, handle, 5, 6, text) for text in texts]
     assert list(frames(message, wire.TO_GATEWAY, CHANNELS)) == expected
-    [handed] = frames(wire.pack_handles(1, [handle, 1]), wire.TO_USER, CHANNELS)
+    [handed] = frames(wire.pack_handles(wire.TAKEN, 1, [handle, 1]), wire.TO_USER, CHANNELS)
     assert wire.handles(handed) == (handle, 1)
     with pytest.raises(BadFrame):
         list(frames(message[:-1] + b"", wire.TO_GATEWAY, 2))

@@ -30,10 +30,12 @@ __all__ = [
     "MISSED",
     "NOTE",
     "OPEN",
+    "OPENED",
     "POST",
     "REQUEST",
     "RING",
     "SHUT",
+    "TAKEN",
     "TO_GATEWAY",
     "TO_USER",
     "VERSION",
@@ -68,32 +70,35 @@ OPEN, SHUT, REQUEST, POST, CANCEL, RING, CLAIM, ANSWER = range(1, 9)
 * ``CLAIM``: status 1: what the remote asks on this channel is answered here; 0: no longer.
 * ``ANSWER``: to an ``ASKED``, by its handle; a status other than 0 is an errno, with a text.
 """
-HELLO, HANDED, DONE, FAILED, NOTE, MISSED, ASKED, CLAIMED, LINK = range(32, 41)
+HELLO, HANDED, DONE, FAILED, NOTE, MISSED, ASKED, LINK, OPENED, CLAIMED, TAKEN = range(32, 43)
 """From the gateway.
 
 * ``HELLO``: first, and once; see `mboxio.far.hello`.
-* ``HANDED``: these messages left through the queue of the mailbox; their handles follow.
+* ``HANDED``: these messages were handed to the mailbox; their handles follow. ``TAKEN``: they
+  left their slots there. Neither is said of a message whose end is told in time.
 * ``DONE``: the reply, or the end of a message that expects none.
 * ``FAILED``: the request ended otherwise; see `mboxio.far.failures`.
 * ``NOTE``: an unsolicited message. ``MISSED``: as many as the handle says are lost at this place.
 * ``ASKED``: the remote asks; the answer names the handle.
-* ``CLAIMED``: status 0: the claim holds; else an errno, with a text.
+* ``OPENED``, ``CLAIMED``: status 0: it is so from now on; else an errno, with a text.
 * ``LINK``: status 1: the remote is there, in the life that the handle counts; 0: it is lost, and
   why.
 """
 TO_GATEWAY = frozenset(range(OPEN, ANSWER + 1))
-TO_USER = frozenset(range(HELLO, LINK + 1))
+TO_USER = frozenset(range(HELLO, TAKEN + 1))
 
 EMPTY = frozenset({OPEN, SHUT, CANCEL, RING, CLAIM, MISSED})
 """Kinds that nothing follows."""
 SWITCHES = frozenset({CLAIM, LINK})
 """Kinds whose status is 0 or 1."""
 PLAIN = frozenset(
-    {OPEN, SHUT, REQUEST, POST, CANCEL, RING, HELLO, HANDED, DONE, NOTE, MISSED, ASKED}
+    {OPEN, SHUT, REQUEST, POST, CANCEL, RING, HELLO, HANDED, TAKEN, DONE, NOTE, MISSED, ASKED}
 )
 """Kinds without a status."""
-NAMELESS = frozenset({OPEN, SHUT, RING, CLAIM, NOTE, CLAIMED, HANDED})
+NAMELESS = frozenset({OPEN, SHUT, RING, CLAIM, NOTE, OPENED, CLAIMED, HANDED, TAKEN})
 """Kinds without a handle."""
+LISTS = frozenset({HANDED, TAKEN})
+"""Kinds that handles follow."""
 TIMED = frozenset({REQUEST, POST})
 WHOLE = frozenset({HELLO, LINK})
 """Kinds that concern all channels."""
@@ -168,19 +173,19 @@ def frames(message: bytes, kinds: frozenset[int], channels: int) -> Iterator[Fra
             raise BadFrame(f"kind {kind} has no status {status}")
         if (kind in NAMELESS and handle) or (kind not in TIMED and (queue_us or reply_us)):
             raise BadFrame(f"kind {kind} has no handle or no durations")
-        if (kind in EMPTY and length) or (kind == HANDED and (length % 8 or not length)):
+        if (kind in EMPTY and length) or (kind in LISTS and (length % 8 or not length)):
             raise BadFrame(f"{length} bytes do not belong to kind {kind}")
         yield Frame(kind, channel, status, handle, queue_us, reply_us, message[at : at + length])
         at += length
 
 
-def pack_handles(channel: int, handles: Sequence[int]) -> bytes:
-    """Return the frame that says that these messages were handed over."""
-    return pack(HANDED, channel, data=struct.pack(f"<{len(handles)}Q", *handles))
+def pack_handles(kind: int, channel: int, handles: Sequence[int]) -> bytes:
+    """Return a ``HANDED`` or ``TAKEN`` about these messages."""
+    return pack(kind, channel, data=struct.pack(f"<{len(handles)}Q", *handles))
 
 
 def handles(frame: Frame) -> tuple[int, ...]:
-    """Return the handles of a ``HANDED``."""
+    """Return the handles of a ``HANDED`` or ``TAKEN``."""
     return struct.unpack(f"<{len(frame.data) // 8}Q", frame.data)
 
 

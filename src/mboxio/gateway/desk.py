@@ -101,7 +101,7 @@ class Desk:
             queue_timeout_s=_seconds(frame.queue_us),
         )
 
-    def ring(self) -> None:
+    def ring(self, frame: Frame) -> None:
         """Ring the doorbell of the mailbox, if the user may; nobody waits for an answer."""
         if self.may_send:
             try:
@@ -137,10 +137,10 @@ class Desk:
 
     # -- what the remote asks
 
-    def claim(self, wanted: bool) -> None:
+    def claim(self, frame: Frame) -> None:
         """Have the user answer what the remote asks here, or no longer."""
         holder = self.export.claims.get(self.name)
-        if not wanted:
+        if not frame.status:
             self.disclaim()
             return
         status, why = 0, ""

@@ -119,6 +119,9 @@ class Gateway:
         await self.stopping.wait()
         for server in servers:
             await server.stop(END_S)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:  # of streams: what they have to let go of is let go of before the loop ends
+            await asyncio.wait(others, timeout=END_S)
 
     def _server(self, place: Place) -> Any:
         """Make the server of one place: where a user comes from is part of who he is."""

@@ -1,6 +1,7 @@
 """One user at one export, from the hello to the end of his stream."""
 
 import asyncio
+import errno
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,13 +15,16 @@ from mboxio.far.frames import (
     CLAIM,
     DONE,
     FAILED,
+    HANDED,
     HELLO,
     LINK,
     OPEN,
+    OPENED,
     POST,
     REQUEST,
     RING,
     SHUT,
+    TAKEN,
     TO_GATEWAY,
     BadFrame,
     Frame,
@@ -70,7 +74,8 @@ class Session:
         self.notes_bytes_s = limits.notes_bytes_s
         self.desks: dict[int, Desk] = {}
         self.pending: dict[tuple[int, int], Request] = {}  # by channel and handle
-        self.untold: dict[tuple[int, int], Request] = {}  # those not told as handed over
+        self.untold: dict[tuple[int, int], Request] = {}  # those not told as taken
+        self.handed: set[tuple[int, int]] = set()  # of those, told that they were handed over
         self.timer: asyncio.TimerHandle | None = None
         self.pause_s = HANDED_AFTER_S
         self.outlet: Outlet = Outlet(None)
@@ -82,9 +87,9 @@ class Session:
             REQUEST: functools.partial(self.take, True),
             POST: functools.partial(self.take, False),
             CANCEL: self.cancel,
-            RING: lambda frame: self.desk(frame).ring(),
-            CLAIM: lambda frame: self.desk(frame).claim(bool(frame.status)),
-            ANSWER: lambda frame: self.desk(frame).answer(frame),
+            RING: functools.partial(self.at_desk, Desk.ring),
+            CLAIM: functools.partial(self.at_desk, Desk.claim),
+            ANSWER: functools.partial(self.at_desk, Desk.answer),
         }
 
     async def run(self, context: Any, life: int, ended: object) -> None:
@@ -142,25 +147,38 @@ class Session:
         """Return the channel of a frame, which he has to have opened."""
         found = self.desks.get(frame.channel)
         if found is None:
-            raise BadFrame(f"channel {frame.channel} is not open")
+            raise AddressError(f"channel {frame.channel} is not open", handed_over="no")
         return found
+
+    def at_desk(self, act: Callable[[Desk, Frame], None], frame: Frame) -> None:
+        """He wants something of a channel that needs no answer where it is not open."""
+        found = self.desks.get(frame.channel)
+        if found is not None:
+            act(found, frame)
 
     def open(self, frame: Frame) -> None:
         """He uses a channel from now on."""
         if frame.channel in self.desks:
             raise BadFrame(f"channel {frame.channel} is open already")
-        if len(self.desks) >= self.limits.channels:
-            raise BadFrame(f"more than {self.limits.channels} channels")
         about = self.channels[frame.channel]
-        grant = self.export.grant(self.allow, self.user, about.name)
-        self.desks[frame.channel] = Desk(
-            self, self.export, frame.channel, about.name, grant, about.depth
-        )
+        status, why = 0, ""
+        if len(self.desks) >= self.limits.channels:
+            status, why = errno.EMFILE, f"a session uses {self.limits.channels} channels at most"
+        else:
+            grant = self.export.grant(self.allow, self.user, about.name)
+            try:
+                desk = Desk(self, self.export, frame.channel, about.name, grant, about.depth)
+            except (MailboxError, OSError) as error:  # whatever the driver says of its channel
+                status, why = error.errno or errno.EIO, str(error)
+            else:
+                self.desks[frame.channel] = desk
+        self.outlet.put(pack(OPENED, frame.channel, 0, why.encode()[:400], status))
 
     def shut(self, frame: Frame) -> None:
         """He uses a channel no longer."""
-        self.desk(frame).close()
-        del self.desks[frame.channel]
+        desk = self.desks.pop(frame.channel, None)
+        if desk is not None:  # else it was refused
+            desk.close()
 
     def take(self, tied: bool, frame: Frame) -> None:
         """He sends a message."""
@@ -210,18 +228,22 @@ class Session:
         self.outlet.put(pack(FAILED, channel, handle, body, status))
 
     def tell_handed(self) -> None:
-        """Tell what has left through the mailbox's queue since, and is not over."""
+        """Tell what was handed to the mailbox since, and what left its slots, and is not over."""
         self.timer = None
-        left: dict[int, list[int]] = {}
-        for (channel, handle), request in self.untold.items():
-            if request.handed_over == "yes":
-                left.setdefault(channel, []).append(handle)
-        for channel, handles in left.items():
-            for handle in handles:
-                del self.untold[channel, handle]
-            self.outlet.put(pack_handles(channel, handles))
+        told: dict[tuple[int, int], list[int]] = {}
+        for key, request in list(self.untold.items()):
+            channel, handle = key
+            if request.stage == "reply":
+                told.setdefault((TAKEN, channel), []).append(handle)
+                del self.untold[key]
+            elif request.handed_over == "yes" and key not in self.handed:
+                told.setdefault((HANDED, channel), []).append(handle)
+                self.handed.add(key)
+        for (kind, channel), handles in told.items():
+            self.outlet.put(pack_handles(kind, channel, handles))
+        self.handed &= self.untold.keys()
         if self.untold:
-            self.pause_s = HANDED_AFTER_S if left else min(2 * self.pause_s, HANDED_AFTER_MAX_S)
+            self.pause_s = HANDED_AFTER_S if told else min(2 * self.pause_s, HANDED_AFTER_MAX_S)
             self.timer = self.loop.call_later(self.pause_s, self.tell_handed)
 
     def tell_link(self) -> None:

@@ -16,7 +16,7 @@ from mboxio.controllers.grpc.options import UnixOptions
 from mboxio.controllers.grpc.stream import Stream
 from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.contracts import DriverChannel, DriverQueue
-from mboxio.driver.controller import ACCEPTED, LOOK, SENT, Controller, Outcome, expects_reply
+from mboxio.driver.controller import ACCEPTED, SENT, Controller, Outcome, expects_reply
 from mboxio.driver.correlate import RemoteRequest
 from mboxio.errors import AddressError, RemoteGone
 from mboxio.far import frames as wire
@@ -26,8 +26,8 @@ from mboxio.far.hello import NOTIFICATIONS, REQUEST, Channel, Hello
 
 __all__ = ["FarMailbox"]
 
-CLAIM_S = 1.0
-"""How long the gateway may take to say who answers the remote."""
+ANSWER_S = 1.0
+"""How long the gateway may take to open a channel, or to say who answers the remote."""
 LOOK_S = 0.02
 PARKED = DENIED | {"DEADLINE_EXCEEDED", "INVALID_ARGUMENT", "UNIMPLEMENTED"}
 """Codes after which another try would end in the same way."""
@@ -55,7 +55,9 @@ class FarMailbox(Controller):
         self.numbered: list[DriverChannel] = []  # as in the hello of this stream
         self.numbers: dict[str, int] = {}
         self.started: set[str] = set()
-        self.claims: dict[str, tuple[int, str] | None] = {}
+        self.claims: set[str] = set()
+        self.opened: dict[str, tuple[int, str]] = {}
+        self.claimed: dict[str, tuple[int, str]] = {}
         self.greeted = False
         self.parked = ""
         self.epoch = 0
@@ -147,21 +149,55 @@ class FarMailbox(Controller):
     def put(self, kind: int, channel: DriverChannel, **more: Any) -> None:
         """Send a frame about a channel, if there is a stream that knows of it."""
         number = self.numbers.get(channel.name)
+        if kind == wire.CLAIM:
+            more["status"] = int(channel.name in self.claims)
         if self.greeted and self.stream is not None and number is not None:
             self.stream.out.put(pack(kind, number, **more))
 
     def start(self, channel: DriverChannel) -> None:
-        """Use a channel from now on."""
-        self.decide(self.use, channel, True)
+        """Use a channel from now on: what the remote says then is heard."""
+        self.started.add(channel.name)
+        try:
+            self.ask(channel, wire.OPEN, wire.OPENED, self.opened)
+        except AddressError:
+            self.started.discard(channel.name)
+            raise
 
     def stop(self, channel: DriverChannel) -> None:
         """Use a channel no longer."""
-        self.decide(self.use, channel, False)
+        self.started.discard(channel.name)
+        self.opened.pop(channel.name, None)
+        self.decide(self.put, wire.SHUT, channel)
 
-    def use(self, channel: DriverChannel, wanted: bool) -> None:
-        """See `start` and `stop`. Under the lock."""
-        (self.started.add if wanted else self.started.discard)(channel.name)
-        self.put(wire.OPEN if wanted else wire.SHUT, channel)
+    def ask(
+        self, channel: DriverChannel, kind: int, answer: int, said: dict[str, tuple[int, str]]
+    ) -> None:
+        """Ask the gateway for something and wait a moment for its word; a later one is ignored.
+
+        Args:
+            channel: about which.
+            kind, answer: of the frames.
+            said: where the answer appears.
+
+        Raises:
+            AddressError: it refuses.
+        """
+        said.pop(channel.name, None)
+        self.decide(self.put, kind, channel)
+        until_s = time.monotonic() + ANSWER_S
+        while (left_s := until_s - time.monotonic()) > 0 and not self.is_cut_off():
+            self.decide(self.take_news)
+            if channel.name in said:
+                status, why = said[channel.name]
+                if status:
+                    raise AddressError(f"channel {channel.name!r}: {why}", errno=status)
+                return
+            assert self.bell is not None
+            readable(self.bell.descriptor, min(left_s, LOOK_S))  # others may clear it
+
+    def is_cut_off(self) -> bool:
+        """Return whether no answer can come; the next stream begins with all that was asked."""
+        return not self.greeted or self.stream is None
 
     def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """Give a message to the stream, with the time that it has left."""
@@ -198,29 +234,18 @@ class FarMailbox(Controller):
         return False
 
     def claim(self, channel: DriverChannel) -> None:
-        """Ask to be the one who answers the remote; waits a moment for the gateway's word."""
-        self.decide(self.ask_claim, channel)
-        until_s = time.monotonic() + CLAIM_S
-        while (left_s := until_s - time.monotonic()) > 0 and not self.is_lost():
-            self.decide(self.service, channel.queue, LOOK)
-            said = self.claims.get(channel.name)
-            if said is not None:
-                if said[0]:
-                    self.claims.pop(channel.name, None)
-                    raise AddressError(f"channel {channel.name!r}: {said[1]}", errno=said[0])
-                return
-            assert self.bell is not None
-            readable(self.bell.descriptor, min(left_s, LOOK_S))  # others may clear it
-
-    def ask_claim(self, channel: DriverChannel) -> None:
-        """See `claim`. Under the lock."""
-        self.claims[channel.name] = None
-        self.put(wire.CLAIM, channel, status=1)
+        """Be the one who answers the remote, if nobody else is."""
+        self.claims.add(channel.name)
+        try:
+            self.ask(channel, wire.CLAIM, wire.CLAIMED, self.claimed)
+        except AddressError:
+            self.claims.discard(channel.name)
+            raise
 
     def disclaim(self, channel: DriverChannel) -> None:
         """See `Controller.disclaim`."""
-        if self.claims.pop(channel.name, None) is not None:
-            self.put(wire.CLAIM, channel, status=0)
+        self.claims.discard(channel.name)
+        self.put(wire.CLAIM, channel)
 
     # -- from the gateway
 
@@ -276,11 +301,10 @@ class FarMailbox(Controller):
                 self.complete(channel, handle, 0, data)
             else:
                 self.tx_done(channel.queue, [handle])
-        elif kind == wire.HANDED:
-            handles = wire.handles(frame)
-            self.handed_over(channel.queue, [each for each in handles if each <= TAG_MAX])
-            # A request has its slot no longer; a message without an answer keeps it until it is over.
-            self.tx_done(channel.queue, [each for each in handles if each <= TAG_MAX and each & 1])
+        elif kind in (wire.HANDED, wire.TAKEN):
+            handles = [each for each in wire.handles(frame) if each <= TAG_MAX]
+            report = self.handed_over if kind == wire.HANDED else self.tx_done
+            report(channel.queue, handles)
         elif kind == wire.FAILED:
             self.failed(channel, handle, error_of(frame.status, data, channel.name))
         elif kind == wire.NOTE:
@@ -289,8 +313,9 @@ class FarMailbox(Controller):
             self.missed(channel, handle)
         elif kind == wire.ASKED:
             self.received(channel, [RemoteRequest(handle, data)])
-        elif kind == wire.CLAIMED and channel.name in self.claims:
-            self.claims[channel.name] = (frame.status, data.decode(errors="replace"))
+        elif kind in (wire.OPENED, wire.CLAIMED):
+            said = self.opened if kind == wire.OPENED else self.claimed
+            said[channel.name] = (frame.status, data.decode(errors="replace"))
 
     def take_link(self, up: bool, why: str) -> None:
         """The far remote is lost, or there in another life."""
@@ -315,7 +340,7 @@ class FarMailbox(Controller):
         for name in sorted(self.started):
             self.put(wire.OPEN, known[name])
         for name in sorted(self.claims):
-            self.put(wire.CLAIM, known[name], status=1)
+            self.put(wire.CLAIM, known[name])
         self.take_link(hello.up, hello.reason)
 
     def declare(self, about: Channel) -> None:

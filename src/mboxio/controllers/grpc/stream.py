@@ -45,10 +45,12 @@ class Stream:
         self.bell = bell
         self.out: SimpleQueue[bytes | None] = SimpleQueue()
         self.news: deque[bytes] = deque()
+        self.read = 0
         self.ending: Ending | None = None
         self.call: Any = None
         self.given_up = False
         self.thread = threading.Thread(target=self._read, name="mboxio grpc", daemon=True)
+        self.threads = [self.thread]  # and those of gRPC that work for this stream
 
     def start(self) -> None:
         """Dial, on a thread."""
@@ -63,9 +65,11 @@ class Stream:
             call.cancel()
 
     def join(self) -> None:
-        """Wait until its thread has ended."""
-        if self.thread.ident is not None and self.thread is not threading.current_thread():
-            self.thread.join(JOIN_S)
+        """Wait until its threads have ended."""
+        if self.thread.ident is None or threading.current_thread() in self.threads:
+            return
+        for each in self.threads:  # the first one ends after the others have begun
+            each.join(JOIN_S)
 
     # -- the threads
 
@@ -77,6 +81,7 @@ class Stream:
             path = f"/{SERVICE}/{ATTACH}"
             call = channel.stream_stream(path)(self._written(), metadata=((EXPORT, self.export),))
             self.call = call
+            call.add_callback(self._note_thread)
             if self.given_up:
                 call.cancel()
             ending = self._follow(call)
@@ -95,6 +100,7 @@ class Stream:
         try:
             for message in call:
                 news.append(message)
+                self.read += 1
                 ring()
         except self.dialling.grpc.RpcError as error:
             code: Any = getattr(error, "code", lambda: None)()
@@ -102,9 +108,14 @@ class Stream:
             return Ending(getattr(code, "name", "UNKNOWN"), str(details or error))
         return Ending("OK", "the gateway ended the stream")
 
+    def _note_thread(self) -> None:
+        """Remember a thread of gRPC; called on it."""
+        self.threads.append(threading.current_thread())
+
     def _written(self) -> Iterator[bytes]:
         """Yield what is sent, as much as waits each time; gRPC asks when the last one is written."""
         out = self.out
+        self._note_thread()
         while (frame := out.get()) is not None:
             waiting, size = [frame], len(frame)
             while size < BATCH_BYTES:

@@ -1,0 +1,33 @@
+"""gRPC keeps threads and descriptors of its own as long as anything of it lives: here, always."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from tests.far.support import House, keep_engine
+
+
+@pytest.fixture(scope="package", autouse=True)
+def engine_kept() -> Iterator[None]:
+    """What gRPC itself opens is there before the first test, and stays."""
+    pytest.importorskip("grpc")
+    with keep_engine():
+        yield
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A private folder for sockets, short enough for one; remotes listen there as well."""
+    with tempfile.TemporaryDirectory(prefix="mboxio-") as path:
+        monkeypatch.setenv("MBOXIO_RUNTIME_DIR", path)
+        yield path
+
+
+@pytest.fixture
+def house(folder: str) -> Iterator[House]:
+    """Gateways of this process, which end with the test."""
+    built = House(os.path.join(folder, "g.sock"))
+    yield built
+    built.close()

@@ -1,0 +1,75 @@
+"""Gateways of this process and of others, and what comes to them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import mboxio
+from mboxio import Controller
+from mboxio.controllers.grpc.options import UnixOptions
+from mboxio.controllers.grpc.ways import OverUnix
+from mboxio.far.engine import engine
+from mboxio.gateway.allow import AllowList
+from mboxio.gateway.export import Export
+from mboxio.gateway.limits import Limits
+from mboxio.gateway.places import LocalPlace
+from mboxio.gateway.server import Gateway
+
+ALL = '[alice]\n"*/*" = ["observe", "notifications", "request"]\n'
+
+
+@contextmanager
+def keep_engine() -> Iterator[None]:
+    """Keep the threads and descriptors that gRPC shares between everything in a process."""
+    grpc = engine()
+    channel = grpc.insecure_channel("unix:/nowhere")
+    try:
+        yield
+    finally:
+        channel.close()
+
+
+class House:
+    """A gateway in this process with one socket for alice.
+
+    Args:
+        path: of the socket.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.gateway: Gateway | None = None
+        self.lines: list[str] = []
+
+    def serve(
+        self, controller: Controller | str, allow: str = ALL, user: str = "alice", **more: Any
+    ) -> Gateway:
+        """Export one mailbox as ``board``."""
+        if isinstance(controller, str):
+            connection = mboxio.connect(controller)
+        else:
+            connection = mboxio.Connection(controller, address="fake:")
+        read_only = more.pop("read_only", False)
+        self.gateway = Gateway(
+            [Export("board", connection, read_only=read_only)],
+            AllowList.parse(allow),
+            [LocalPlace(self.path, user)],
+            limits=Limits(**more),
+            log=self.lines.append,
+        )
+        self.gateway.start()
+        return self.gateway
+
+    @property
+    def address(self) -> str:
+        """Of the export."""
+        return f"grpc+unix:{self.path}/board"
+
+    def driver(self, **options: Any) -> OverUnix:
+        """Return a driver for the export that is not open yet."""
+        return OverUnix(f"{self.path}/board", UnixOptions(**options))
+
+    def close(self) -> None:
+        """End the gateway."""
+        if self.gateway is not None:
+            self.gateway.stop()

@@ -1,0 +1,60 @@
+"""The conformance suite on a mailbox of another machine: a fake one behind a gateway."""
+
+import dataclasses
+import os
+import tempfile
+
+import pytest
+
+from mboxio.controllers.loopback import Loopback
+from mboxio.testing import Bench, check_controller, checks
+from tests.conformance.benches import bench
+from tests.drivers import IrqFifo
+from tests.far.support import House
+from tests.shm.support import until
+
+
+class Elsewhere:
+    """A bench whose mailbox is reached through a gateway."""
+
+    def __init__(self, near: Bench) -> None:
+        self.before = set(os.listdir("/proc/self/fd"))
+        self.folder = tempfile.TemporaryDirectory(prefix="mboxio-")
+        self.house = House(os.path.join(self.folder.name, "g.sock"))
+        self.house.serve(near.controller)
+        self.driver = self.house.driver()
+        self.near = near
+        self.bench = dataclasses.replace(
+            near, controller=self.driver, close=self.close, notify=self.notify, op_s=5.0
+        )
+
+    def notify(self, channel: int, message: bytes) -> None:
+        """Return when it has come to where the driver finds it."""
+        assert self.driver.stream is not None
+        assert self.near.notify is not None
+        before = self.driver.stream.read
+        self.near.notify(channel, message)
+        until(lambda: self.driver.stream.read > before, "a message on the stream")
+
+    def close(self) -> None:
+        self.house.close()
+        self.folder.cleanup()
+        # gRPC closes sockets on threads of its own, a moment after the streams over them.
+        until(lambda: set(os.listdir("/proc/self/fd")) <= self.before, "sockets are closed")
+
+
+def fake() -> Bench:
+    driver = IrqFifo()
+    return Elsewhere(bench(driver)).bench
+
+
+def loopback() -> Bench:
+    driver = Loopback()
+    near = Bench(controller=driver, notify=driver.notify, ask=driver.ask, patience_s=20.0)
+    return Elsewhere(near).bench
+
+
+@pytest.mark.parametrize("name", checks())
+@pytest.mark.parametrize("factory", [fake, loopback])
+def test_conforms(factory, name):
+    check_controller(factory, only=[name]).or_skip()
