@@ -13,15 +13,30 @@ from tests.drivers import IrqFifo
 from tests.far.support import House
 from tests.shm.support import until
 
+OPEN = "/proc/self/fd"
+
+
+def sockets() -> int:
+    """Return how many sockets this process has open."""
+    return sum(target.startswith("socket:") for target in map(target_of, os.listdir(OPEN)))
+
+
+def target_of(number: str) -> str:
+    """Return what an open descriptor is."""
+    try:
+        return os.readlink(f"{OPEN}/{number}")
+    except FileNotFoundError:
+        return ""  # it listed the folder
+
 
 class Elsewhere:
     """A bench whose mailbox is reached through a gateway."""
 
     def __init__(self, near: Bench) -> None:
-        self.before = set(os.listdir("/proc/self/fd"))
         self.folder = tempfile.TemporaryDirectory(prefix="mboxio-")
         self.house = House(os.path.join(self.folder.name, "g.sock"))
         self.house.serve(near.controller)
+        self.before = sockets()
         self.driver = self.house.driver()
         self.near = near
         self.bench = dataclasses.replace(
@@ -40,7 +55,7 @@ class Elsewhere:
         self.house.close()
         self.folder.cleanup()
         # gRPC closes sockets on threads of its own, a moment after the streams over them.
-        until(lambda: set(os.listdir("/proc/self/fd")) <= self.before, "sockets are closed")
+        until(lambda: sockets() <= self.before, "sockets are closed")
 
 
 def fake() -> Bench:
