@@ -137,8 +137,7 @@ class Ends(BaseChannel):
         """The driver says how a request ended that somebody else decided about: see `failed`."""
         request = self.queue.window.find(handle)
         if request is None or request._owner._channel is not self:
-            self.take_unknown(handle, b"")
-            return
+            return  # its life ended before the word of it came
         handed = HANDED_OVER_NAMES.index(error.handed_over or "unknown")
         if handed == HANDED_OVER and request._handed == PENDING:
             self.queue.left(request)

@@ -210,7 +210,8 @@ class Gateway:
             channels = each.shown(self.allow, user, self.limits)
             if channels:
                 up, reason = each.link()
-                about = {"name": each.name, "up": up, "reason": reason}
+                about: dict[str, object] = {"name": each.name, "up": up, "reason": reason}
+                about["sessions"] = each.counts.sessions
                 found.append({**about, "channels": [asdict(channel) for channel in channels]})
         return json.dumps({"user": user, "exports": found}).encode()
 

@@ -203,7 +203,7 @@ class FarMailbox(Controller):
         """Give a message to the stream, with the time that it has left."""
         stream, number = self.stream, self.numbers.get(channel.name)
         if stream is None or number is None or not self.greeted:
-            raise RemoteGone("there is no stream to the gateway")
+            return ACCEPTED  # the end of this life is about to be known, and then of the message
         request = channel.queue.window.find(handle)
         queue_ns, reply_ns = request._queue_timeout_ns, request._timeout_ns
         if request._deadline_ns != FOREVER:  # it has waited in this machine's queue already
