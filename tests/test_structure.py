@@ -81,14 +81,14 @@ DRIVERS = [
     *MEMORY,
     *("driver", "_queue", "far", "controllers", "controllers.acpm"),
     *("controllers.rpmsg.nodes", "controllers.rpmsg", "controllers.virtio_rpmsg"),
-    *("controllers.rtt", "controllers.firmware_rings"),
+    *("controllers.rtt", "controllers.firmware_rings", "controllers.grpc"),
 ]
 CAPTURE = [*MEMORY, "capture", "recording"]
 LOOKUP = [*GROUND, "devicetree", "address"]
 FAR = [*GROUND, "far"]
 USERS = [*CORE, *LOOKUP, "regions", "capture", "recording", "client", "protocols", "linux"]
 AROUND = ["mboxio", *USERS, *DRIVERS, "sim", "sim.world", "sim.swarm"]
-AROUND += ["remote", "remote.acpm", "remote.rpmsg", "remote.programs"]
+AROUND += ["remote", "remote.acpm", "remote.rpmsg", "remote.programs", "gateway"]
 TESTING = ["testing.ring", "testing", "pytest_plugin"]
 SEE = ["decoding", "wireshark", "timeline", "gain", "replay", "monitor"]
 SEEING = [*(f"see.{each}" for each in SEE), "see"]

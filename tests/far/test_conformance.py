@@ -45,11 +45,12 @@ class Elsewhere:
 
     def notify(self, channel: int, message: bytes) -> None:
         """Return when it has come to where the driver finds it."""
-        assert self.driver.stream is not None
+        stream = self.driver.stream
+        assert stream is not None
         assert self.near.notify is not None
-        before = self.driver.stream.read
+        before = stream.read
         self.near.notify(channel, message)
-        until(lambda: self.driver.stream.read > before, "a message on the stream")
+        until(lambda: stream.read > before, "a message on the stream")
 
     def close(self) -> None:
         self.house.close()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ LIVES = int(os.environ.get("MBOXIO_LIVES", "5"))
 # The gateway has not said yet where a message is, or it has; then only the remote could know more.
 FITTING = {("tx_done", "unknown"), ("tx_done", "yes"), ("reply", "yes"), (None, "no")}
 CHANNELS = {"a": (32, 64)}
-DEFAULTS = {"timeout_s": 20.0, "queue_timeout_s": 20.0}
+DEFAULTS: dict[str, Any] = {"timeout_s": 20.0, "queue_timeout_s": 20.0}
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def check(client: mboxio.Client, number: int = 7) -> None:
     assert client.request(numbered(number)) == numbered(number)[::-1]
 
 
-def nothing_is_held(client: mboxio.Client) -> None:
+def nothing_is_held(client: Any) -> None:
     stats = client._host.stats()["a"]
     assert (stats.in_flight, stats.queued, stats.unknown) == (0, 0, 0)
     assert (stats.held_slots, stats.held_credits, stats.held_tags) == (0, 0, ())
@@ -105,7 +106,8 @@ def test_a_remote_behind_the_gateway_dies_and_returns_on_the_same_stream(
     programs.append(gateway())
     with mboxio.open(address, **DEFAULTS) as client:
         check(client)
-        stream = client._host.controller.stream
+        driver: Any = client._host.controller
+        stream = driver.stream
         firmware.freeze()
         requests = [client.submit(numbered(n)) for n in range(8)]
         firmware.kill()
@@ -113,7 +115,7 @@ def test_a_remote_behind_the_gateway_dies_and_returns_on_the_same_stream(
             assert isinstance(each.exception(), RemoteGone)
         programs.append(FirmwareProcess("t", CHANNELS))
         check(client)
-        assert client._host.controller.stream is stream
+        assert driver.stream is stream
         nothing_is_held(client)
 
 
@@ -180,7 +182,9 @@ def test_gateways_come_and_go_while_nobody_asks(house: House):
         again = Loopback()
         house.serve(again)
         until(lambda: "attach" in house.lines[-1], "the user comes back")
-        until(lambda: house.gateway.exports["board"].connection._host.channels["0"].users > 1, "")
+        gate = house.gateway
+        assert gate is not None
+        until(lambda: gate.exports["board"].connection._host.channels["0"].users > 1, "")
         again.notify(0, b"hello")
         assert messages.get(20) == b"hello"
 

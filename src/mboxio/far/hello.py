@@ -149,7 +149,7 @@ class _Said:
 
 
 def _channel(said: _Said) -> Channel:
-    timeout_s = said.found.get("timeout_s")
+    timeout_s: Any = said.found.get("timeout_s")
     if type(timeout_s) not in (int, float) or not 0 < timeout_s <= TIMEOUT_MAX_S:
         raise BadFrame("a channel of the hello has no time-out")
     rights = said.list("rights", len(RIGHTS))

@@ -103,7 +103,7 @@ class TlsPlace(Place):
     def user_of(self, context: Any) -> str:
         """See `Place.user_of`."""
         names = context.auth_context().get("x509_common_name") or [b""]
-        return names[0].decode(errors="replace")[:64]
+        return str(names[0], "utf-8", "replace")[:64]
 
 
 class InsecurePlace(Place):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mboxio._base.request import Request
-from mboxio.errors import MailboxError, QueueFull
+from mboxio.errors import AddressError, MailboxError, QueueFull
 from mboxio.far.failures import body_of
 from mboxio.far.frames import (
     ANSWER,

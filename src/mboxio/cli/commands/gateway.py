@@ -185,9 +185,7 @@ def _serve_metrics(server: Gateway, port: int) -> None:
     from mboxio.see.metrics import MailboxCollector
 
     registry = CollectorRegistry()
-    registry.register(
-        MailboxCollector(server, *(each.connection for each in server.exports.values()))
-    )
+    registry.register(MailboxCollector(*(each.connection for each in server.exports.values())))
     start_http_server(port, "127.0.0.1", registry)
 
 

@@ -1,8 +1,8 @@
 """A mailbox of another machine: ``grpc:``, ``grpc+unix:`` and ``grpc+ssh:``.
 
-A gateway beside the mailbox serves it; see `mboxio.gateway`. The stream to it is the epoch: with its
-end everything ends that was under way on it, and nothing of it reaches the next one. The gateway is
-not trusted: what it says is checked frame by frame, and a lie ends the stream.
+A gateway beside the mailbox serves it; see `mboxio.gateway`. The stream to it is the epoch: with
+its end everything ends that was under way on it, and nothing of it reaches the next one. The
+gateway is not trusted: what it says is checked frame by frame, and a lie ends the stream.
 """
 
 import time

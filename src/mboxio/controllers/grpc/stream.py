@@ -113,7 +113,7 @@ class Stream:
         self.threads.append(threading.current_thread())
 
     def _written(self) -> Iterator[bytes]:
-        """Yield what is sent, as much as waits each time; gRPC asks when the last one is written."""
+        """Yield what is sent, as much as waits each time; gRPC asks when the last is written."""
         out = self.out
         self._note_thread()
         while (frame := out.get()) is not None:

@@ -1,4 +1,4 @@
-"""The user's own ssh forwards the socket of a gateway: keys, agents and jump hosts are its matter."""
+"""The user's own ssh forwards the socket of a gateway: keys, agents, jump hosts are its matter."""
 
 import os
 import shlex

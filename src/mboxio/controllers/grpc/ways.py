@@ -51,7 +51,7 @@ class OverNetwork(FarMailbox):
 
 
 class OverSsh(FarMailbox):
-    """A gateway's Unix socket on another machine, through the user's ssh: ``grpc+ssh:HOST/NAME``."""
+    """A gateway's Unix socket on another machine, through ssh: ``grpc+ssh:HOST/NAME``."""
 
     Options = SshOptions
 
