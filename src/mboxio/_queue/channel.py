@@ -57,17 +57,15 @@ class Channel(Ends):
         self.address: str = host.address
         self.number = number
         self.message_bytes = queue.capabilities.message_bytes
-        self.can_send = can_send
-        self.can_receive = can_receive
+        self.can_send, self.can_receive = can_send, can_receive
         self.context = context
         self.clients: list[Member] = []
-        self.users = 0
         self.subscriptions: list[Reader] = []
         self.receivers: list[Callable[[bytes], object]] = []  # of drivers above
         self.handler: Asked | None = None
         self.answering = Answers(self)
         self.driver_ties_answers = False
-        self.asked = 0  # remote requests that the handler has not answered
+        self.users = self.asked = 0  # `asked`: remote requests that the handler has not answered
         self.lost_by_subscribers = 0  # by those that are closed now
         self.correlate_with(correlator)
 
@@ -270,8 +268,8 @@ class Channel(Ends):
             self.gate.tap.see(SEEN_NOTIFICATION, self.number, None, message, 0, 0)
         if not self.subscriptions and not self.receivers:
             self.counts.unclaimed += 1
-        for received in self.receivers:
-            self.gate.post(received, message)  # ports are foreign code: after the lock
+        for port in self.receivers:
+            self.gate.post(port, message)  # ports are foreign code: after the lock
         for subscription in self.subscriptions:
             try:
                 subscription.put(message)
@@ -281,10 +279,9 @@ class Channel(Ends):
                 self.gate.undisturbed(subscription.wake)  # `put` again might add the message twice
 
     def take_missed(self, count: int) -> None:
-        """Tell every subscriber that messages are lost that came this far at most to the driver."""
-        text = f"channel {self.name!r}: {count} messages lost on their way to this host"
+        """Tell every subscriber that messages are lost that came to the driver at most."""
         for subscription in self.subscriptions:
-            subscription.put(MessagesLost(text, channel=self.name, count=count))
+            subscription.put(MessagesLost(f"{self.name!r}: {count} messages lost", count=count))
 
     def __repr__(self) -> str:
         step = ", out of step" if self.order.out_of_step else ""
