@@ -53,10 +53,10 @@ class Elsewhere:
         until(lambda: stream.read > before, "a message on the stream")
 
     def close(self) -> None:
-        self.house.close()
-        self.folder.cleanup()
         # gRPC closes sockets on threads of its own, a moment after the streams over them.
         until(lambda: sockets() <= self.before, "sockets are closed")
+        self.house.close()
+        self.folder.cleanup()
 
 
 def fake() -> Bench:
