@@ -1,0 +1,1 @@
+"""Boards that a team shares: labgrid, and lines between machines that lose packets."""
