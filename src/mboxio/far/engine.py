@@ -18,6 +18,7 @@ EXPORT = "mboxio-export"
 MESSAGE_BYTES_MAX = 8 << 20
 """Of one message of a stream: a batch, and one frame of the longest kind."""
 RECONNECT_MS = 100
+CONNECT_MS = 5000
 
 
 def engine() -> ModuleType:
@@ -54,7 +55,8 @@ def options(frozen_s: float) -> list[tuple[str, int]]:
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.so_reuseport", 0),  # a second gateway on a port is told so
         ("grpc.initial_reconnect_backoff_ms", RECONNECT_MS),
-        ("grpc.min_reconnect_backoff_ms", RECONNECT_MS),
+        # In spite of its name, how long one try may take: a line across the world needs a second.
+        ("grpc.min_reconnect_backoff_ms", CONNECT_MS),
         ("grpc.max_reconnect_backoff_ms", 5 * RECONNECT_MS),
         ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
         ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
