@@ -27,7 +27,7 @@ GROUP ?= dev
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .PHONY: test venv build demo test-compiled test-once test-each test-pure test-pythons build-linux test-linux \
-    build-i386 build-arm64 i386 arm64 fuzz recovery interrupts hostile swarm deadlines check lint types docs format clean bench study study-real wheels release sanitize sanitize-threads
+    build-i386 build-arm64 i386 arm64 fuzz recovery interrupts hostile swarm deadlines netem check lint types docs format clean bench study study-real wheels release sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -154,6 +154,10 @@ REQUESTS := 10000000
 SEED := 1
 swarm: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled $(BIN)/mboxio sim --seed $(SEED) --requests $(REQUESTS) $(ARGS)
+
+# A gateway behind a line that delays packets and loses some, in network namespaces of its own.
+netem: $(BUILT)
+	MBOXIO_EXPECT_BUILD=compiled $(BIN)/python -m tests.lab.netem $(ARGS)
 
 # How late deadlines come in each hostile situation, and what the host keeps: figures of this machine.
 deadlines: $(BUILT)
