@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Self
 
 PATIENCE_S = 60.0
-RUN = [sys.executable, "-m"]
 
 
 class Lab:
@@ -29,10 +28,10 @@ class Lab:
         self.address = ""
         self.stack = ExitStack()
 
-    def start(self, program: str, *arguments: str, ready: str) -> str:
-        """Start a part of labgrid; returns the line in which it says that it is ready."""
+    def start(self, *command: str, ready: str) -> str:
+        """Start a program of the lab; returns the line in which it says that it is ready."""
         process = subprocess.Popen(
-            [*RUN, f"labgrid.remote.{program}", *arguments],
+            [sys.executable, *command],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=self.folder,
@@ -43,10 +42,10 @@ class Lab:
         said, end_s = b"", time.monotonic() + PATIENCE_S
         while True:
             left_s = max(0.0, end_s - time.monotonic())
-            assert select.select([process.stdout], [], [], left_s)[0], f"{program}: {said!r}"
+            assert select.select([process.stdout], [], [], left_s)[0], f"{command}: {said!r}"
             part = os.read(process.stdout.fileno(), 65536)
             said += part
-            assert part, f"{program} ended: {said!r}"
+            assert part, f"{command} ended: {said!r}"
             for line in said.decode().splitlines(keepends=True):
                 if ready in line and line.endswith("\n"):
                     return line.strip()
@@ -63,7 +62,7 @@ class Lab:
     def client(self, *command: str, user: str = "alice", fails: bool = False) -> str:
         """Run ``labgrid-client``; returns what it says."""
         done = subprocess.run(
-            [*RUN, "labgrid.remote.client", *command],
+            [sys.executable, "-m", "labgrid.remote.client", *command],
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
@@ -77,10 +76,12 @@ class Lab:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.callback(self.stack.close)
-            line = self.start("coordinator", "-l", "127.0.0.1:0", ready="listening on")
+            part = "labgrid.remote"
+            line = self.start("-m", f"{part}.coordinator", "-l", "127.0.0.1:0", ready="listening")
             self.address = line.rpartition(" ")[2]
             names = ("-n", "lab1", "--hostname", "127.0.0.1", "-c", self.address)
-            self.start("exporter", *names, str(self.resources), ready="creating poll task")
+            command = ("-m", f"{part}.exporter", *names, str(self.resources))
+            self.start(*command, ready="creating poll task")
             stack.pop_all()
         return self
 
