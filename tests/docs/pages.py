@@ -11,12 +11,14 @@ PAGES = [
     *(ROOT / "examples" / name / "README.md" for name in ("linux_driver", "python")),
     *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_generated" not in page.parts),
 ]
-LANGUAGES = frozenset({"c", "dts", "mermaid", "python", "sh", "text", "toml", "yaml"})
+LANGUAGES = frozenset({"c", "dts", "ini", "mermaid", "python", "sh", "text", "toml", "yaml"})
 """What a block may be written in: each of them is checked, except for text."""
 
 LINUX_DRIVER = ROOT / "docs" / "tutorial" / "linux-driver.md"
 SEE = ROOT / "docs" / "see.md"
 """Its C is that of a kernel; see `test_linux_driver.py`."""
+LAB = ROOT / "docs" / "lab.md"
+"""Its files are those of examples/lab, which are tested with labgrid; see `test_lab.py`."""
 
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.M | re.S)
 HEADING = re.compile(r"^#+ (.+)$", re.M)

@@ -10,6 +10,7 @@ from code import InteractiveConsole
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 
 from mboxio.remote import Remote
 from tests.docs.pages import (
+    LAB,
     LANGUAGES,
     LINUX_DRIVER,
     PAGES,
@@ -117,7 +119,7 @@ def run_test(function: Callable[..., Any]) -> None:
 @pytest.mark.once
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if any(each.file for each in blocks(page, "python"))],
+    [page for page in PAGES if page != LAB and any(each.file for each in blocks(page, "python"))],
     ids=name_of,
 )
 def test_files_make_a_folder_in_which_pytest_passes(
@@ -174,7 +176,7 @@ def test_toml_is_toml(block: Block) -> None:
 
 
 @pytest.mark.parametrize(
-    "block", [block for page in PAGES for block in blocks(page, "yaml")], ids=str
+    "block", [block for page in PAGES if page != LAB for block in blocks(page, "yaml")], ids=str
 )
 def test_jobs_run_commands_that_exist(block: Block) -> None:
     yaml = pytest.importorskip("yaml")
@@ -246,8 +248,14 @@ def require_command(program: str, *words: str) -> None:
             if option.startswith("--"):
                 assert re.search(rf"{option}\b", shown), f"mboxio {words[0]} has no {option}"
     elif program == "pip":
-        for extra in re.findall(r"\[([\w,]+)\]", " ".join(words)):
-            assert extra in PROJECT["optional-dependencies"]
+        for extra in ",".join(re.findall(r"\[([\w,]+)\]", " ".join(words))).split(","):
+            assert not extra or extra in PROJECT["optional-dependencies"]
+    elif program == "labgrid-client":
+        found = find_spec("labgrid.remote") if find_spec("labgrid") else None
+        command = next(word for word in words[2:] if not word.startswith("-"))
+        if found is not None and found.submodule_search_locations:
+            client = Path(found.submodule_search_locations[0], "client.py").read_text()
+            assert f'"{command}"' in client, f"labgrid-client has no {command}"
     elif program.endswith("pytest"):
         for word in words:
             path = word.partition("::")[0]
