@@ -28,7 +28,7 @@ class FaultyMailbox(Mailbox):
         self.faulty = firmware
         firmware.die = self.die  # type: ignore[method-assign]
         self.is_busy, self.loses_tx_done = firmware.draws["busy"], firmware.draws["lost_tx_done"]
-        self.failed: dict[DriverQueue, list[int]] = {}
+        self.in_error: dict[DriverQueue, list[int]] = {}
         self.gone = False
 
     def heal(self) -> None:
@@ -51,10 +51,10 @@ class FaultyMailbox(Mailbox):
 
     def service(self, queue: DriverQueue, why: str) -> None:
         """See `Mailbox.service`."""
-        if self.failed:
-            failed = self.failed.pop(queue, None)
-            if failed:
-                self.tx_done(queue, failed, EIO)
+        if self.in_error:
+            in_error = self.in_error.pop(queue, None)
+            if in_error:
+                self.tx_done(queue, in_error, EIO)
         super().service(queue, why)
 
     def read(self, letter: Letter) -> None:
@@ -74,7 +74,7 @@ class FaultyMailbox(Mailbox):
             faulty.happened("error")
             letter.status = NEVER_SEEN
             port.used -= 1
-            self.failed.setdefault(letter.channel.queue, []).append(letter.handle)
+            self.in_error.setdefault(letter.channel.queue, []).append(letter.handle)
             faulty.unanswered.pop((letter.channel.number, letter.handle), None)
             self.interrupt(now_ns)
         else:
@@ -101,5 +101,5 @@ class FaultyMailbox(Mailbox):
 
     def restart(self, reason: str) -> None:
         """See `Mailbox.restart`."""
-        self.failed.clear()
+        self.in_error.clear()
         super().restart(reason)
