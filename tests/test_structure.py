@@ -94,7 +94,16 @@ SEE = ["decoding", "wireshark", "timeline", "gain", "replay", "monitor"]
 SEEING = [*(f"see.{each}" for each in SEE), "see"]
 COMMANDS = [
     *("cli.shared", "cli.machine", "cli.completion", "cli.skeleton.acme_k7", "cli.skeleton"),
-    *("cli.shell", "cli.commands", "cli.see", "cli.sim", "cli.demo", "cli.rpmsg", "cli"),
+    *(
+        "cli.shell",
+        "cli.gateway",
+        "cli.commands",
+        "cli.see",
+        "cli.sim",
+        "cli.demo",
+        "cli.rpmsg",
+        "cli",
+    ),
 ]
 TOOLS = [*AROUND, *TESTING, *SEEING, *COMMANDS]
 ROOM = re.compile(r"(?<=^remote)\.(serving|spawning)$")  # of the remote's

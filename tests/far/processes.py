@@ -1,5 +1,7 @@
 """Gateways and users in processes of their own."""
 
+import os
+import pwd
 import subprocess
 import sys
 from typing import Any
@@ -34,10 +36,15 @@ class Python(Program):
         self.ended = None
 
 
+def myself() -> str:
+    """Return the name of this user, as whom a gateway may serve even if it is root."""
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
 def gateway(*arguments: Any, board: str = "shm:t") -> Python:
     """Start ``mboxio gateway`` and wait until it serves."""
     more = [str(each) for each in arguments]
-    started = Python("-m", "mboxio", "gateway", board, "--as", "board", "--user", "root", *more)
+    started = Python("-m", "mboxio", "gateway", board, "--as", "board", "--user", myself(), *more)
     try:
         assert started.line().startswith("serving")
     except BaseException:

@@ -33,7 +33,7 @@ COMMANDS = {
     "decode": ("see.decode:decode", "Print what a capture says, an event a line."),
     "demo": ("demo.command:demo", "Watch many requests in flight and firmware that dies."),
     "doctor": ("commands.doctor:doctor", "Check build, permissions and environment."),
-    "gateway": ("commands.gateway:gateway", "Let other machines use mailboxes of this one."),
+    "gateway": ("gateway.command:gateway", "Let other machines use mailboxes of this one."),
     "info": ("commands.listing:info", "Show the version, the build and the controllers."),
     "list": (
         "commands.listing:list_channels",

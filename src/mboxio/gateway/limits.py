@@ -33,7 +33,7 @@ class Limits:
             value = getattr(self, each.name)
             least = 0 if each.name == "idle_s" else 1e-3
             if not least <= value < math.inf:
-                raise ValueError(f"{each.name}={value}: it is positive")
+                raise ValueError(f"{each.name}={value}: write a number from {least:g} on")
 
 
 @dataclass

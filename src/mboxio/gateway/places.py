@@ -4,15 +4,20 @@ import fcntl
 import ipaddress
 import os
 import pwd
+import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mboxio._os.whose import why
 from mboxio.errors import AddressError
+from mboxio.far.hosts import read_certificates, split_host
 from mboxio.local.folder import runtime_folder
 
 __all__ = ["InsecurePlace", "LocalPlace", "Place", "TlsPlace", "is_loopback", "own_socket"]
+
+SOCKET_BYTES_MAX = 107
 
 
 class Place:
@@ -20,10 +25,12 @@ class Place:
 
     Args:
         where: it is, for people.
+        user: the only one who comes by this way; None: certificates say who comes.
     """
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, user: str | None = None) -> None:
         self.where = where
+        self.user = user
 
     def bind(self, server: Any, grpc: Any) -> None:
         """Have a server of gRPC listen here; raises AddressError."""
@@ -31,7 +38,8 @@ class Place:
 
     def user_of(self, context: Any) -> str:
         """Return who comes by this way."""
-        raise NotImplementedError
+        assert self.user is not None
+        return self.user
 
     def give_up(self) -> None:
         """Listen no longer."""
@@ -46,9 +54,8 @@ class LocalPlace(Place):
     """
 
     def __init__(self, path: str, user: str) -> None:
-        super().__init__(path)
+        super().__init__(path, user)
         self.path = path
-        self.user = user
         self.lock = -1
 
     def bind(self, server: Any, grpc: Any) -> None:
@@ -57,19 +64,24 @@ class LocalPlace(Place):
         try:
             if stat.S_IMODE(os.stat(folder).st_mode) & 0o007:
                 raise AddressError(f"the folder {folder} can be entered by everybody: chmod 700")
-            self.lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AddressError(f"a gateway listens at {self.path} already") from None
+            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)  # the socket is another gateway's
+                raise AddressError(f"a gateway listens at {self.path} already") from None
+            self.lock = lock
         except OSError as error:
             if isinstance(error, AddressError):
                 raise
             raise AddressError(f"{self.path}: {why(error, self.path)}") from None
-        _bind(lambda: server.add_insecure_port(f"unix:{self.path}"), self.where)
-
-    def user_of(self, context: Any) -> str:
-        """See `Place.user_of`."""
-        return self.user
+        try:
+            server.add_insecure_port(f"unix:{self.path}")
+        except RuntimeError as error:
+            told = str(error).partition(";")[0]
+            if len(os.fsencode(self.path)) > SOCKET_BYTES_MAX:
+                told = f"the path of a socket has {SOCKET_BYTES_MAX} bytes at most"
+            raise AddressError(f"nothing can listen at {self.path}: {told}") from None
 
     def give_up(self) -> None:
         """See `Place.give_up`."""
@@ -79,26 +91,51 @@ class LocalPlace(Place):
             self.lock = -1
 
 
-class TlsPlace(Place):
+class Port(Place):
+    """A port to listen at.
+
+    Args:
+        text: ``HOST[:PORT]``, as it was written; with port 0 the kernel chooses one.
+        user: see `Place`.
+    """
+
+    def __init__(self, text: str, user: str | None = None) -> None:
+        found = split_host(text, 0)
+        if found is None:
+            raise AddressError(f"{text!r} is nothing to listen at: write HOST[:PORT]")
+        self.host, self.port = found
+        super().__init__(f"{self.host}:{self.port}", user)
+
+    def take(self, add: Callable[[str], int]) -> None:
+        """Have gRPC listen here, which says only that it cannot."""
+        try:
+            self.port = add(self.where)
+        except RuntimeError as error:
+            told = _obstacle(self.host, self.port) or str(error).partition(";")[0]
+            raise AddressError(f"nothing can listen at {self.where}: {told}") from None
+        self.where = f"{self.host}:{self.port}"
+
+
+class TlsPlace(Port):
     """A port at which both sides show certificates; the common name says who comes.
 
     Args:
-        where: ``HOST:PORT``.
+        text: see `Port`.
         certificate, key: files with those of the gateway.
         authority: a file with the certificate of who vouches for users.
     """
 
-    def __init__(self, where: str, certificate: str, key: str, authority: str) -> None:
-        super().__init__(where)
-        self.files = [read_file(each) for each in (key, certificate, authority)]
+    def __init__(self, text: str, certificate: str, key: str, authority: str) -> None:
+        super().__init__(text)
+        self.certificates = read_certificates(authority, key, certificate)
 
     def bind(self, server: Any, grpc: Any) -> None:
         """See `Place.bind`."""
-        key, certificate, authority = self.files
+        authority, key, certificate = self.certificates
         credentials = grpc.ssl_server_credentials(
             [(key, certificate)], authority, require_client_auth=True
         )
-        _bind(lambda: server.add_secure_port(self.where, credentials), self.where)
+        self.take(lambda where: server.add_secure_port(where, credentials))
 
     def user_of(self, context: Any) -> str:
         """See `Place.user_of`."""
@@ -106,37 +143,31 @@ class TlsPlace(Place):
         return str(names[0], "utf-8", "replace")[:64]
 
 
-class InsecurePlace(Place):
+class InsecurePlace(Port):
     """A port of this machine without certificates: everybody here may be this user.
 
     Args:
-        where: ``HOST:PORT`` of the loopback network.
+        text: see `Port`; a host of the loopback network.
         user: what all are called who come.
     """
 
-    def __init__(self, where: str, user: str) -> None:
-        super().__init__(where)
-        self.user = user
-        if not is_loopback(where):
+    def __init__(self, text: str, user: str) -> None:
+        super().__init__(text, user)
+        if not is_loopback(self.host):
             raise AddressError(
-                f"{where}: without certificates only this machine may come (127.0.0.1:PORT); give "
-                "a certificate, a key and an authority, or let users come by ssh"
+                f"{self.where}: without certificates only this machine may come (127.0.0.1); give a"
+                " certificate, a key and an authority, or let users come by ssh"
             )
 
     def bind(self, server: Any, grpc: Any) -> None:
         """See `Place.bind`."""
-        _bind(lambda: server.add_insecure_port(self.where), self.where)
-
-    def user_of(self, context: Any) -> str:
-        """See `Place.user_of`."""
-        return self.user
+        self.take(server.add_insecure_port)
 
 
-def is_loopback(where: str) -> bool:
-    """Return whether ``HOST:PORT`` is reached from this machine only."""
-    host = where.rpartition(":")[0].strip("[]")
+def is_loopback(host: str) -> bool:
+    """Return whether a host is reached from this machine only."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
 
@@ -150,18 +181,12 @@ def own_socket() -> LocalPlace:
     return LocalPlace(os.path.join(runtime_folder(), "gateway.sock"), user)
 
 
-def read_file(path: str) -> bytes:
-    """Return what is in a file; raises AddressError."""
+def _obstacle(host: str, port: int) -> str:
+    """Return what keeps a program from listening at a port; empty: nothing does."""
     try:
-        return Path(path).read_bytes()
+        family, *_, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.bind(address)
     except OSError as error:
-        raise AddressError(f"{path}: {why(error, path)}") from None
-
-
-def _bind(bind: Any, where: str) -> None:
-    try:
-        bound = bind()
-    except (RuntimeError, OSError) as error:
-        raise AddressError(f"nothing can listen at {where}: {error}") from None
-    if not bound and not where.startswith("/"):
-        raise AddressError(f"nothing can listen at {where}")
+        return error.strerror or str(error)
+    return ""

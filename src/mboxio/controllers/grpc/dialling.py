@@ -1,13 +1,12 @@
 """How a gateway is reached: by a Unix socket, a port with certificates, or through ssh."""
 
 import json
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mboxio._os.whose import why
 from mboxio.errors import AccessDenied, AddressError, MailboxError, RemoteGone
 from mboxio.far.engine import LIST, SERVICE, engine, options
+from mboxio.far.hosts import read_certificates
 
 __all__ = ["DENIED", "Dialling", "failure", "tls"]
 
@@ -87,10 +86,4 @@ def tls(grpc: ModuleType, ca: str, cert: str, key: str) -> Any:
         raise AddressError(
             "TLS takes ?ca=FILE&cert=FILE&key=FILE: who vouches for gateways, and who you are"
         )
-    found = []
-    for path in (ca, key, cert):
-        try:
-            found.append(Path(path).read_bytes())
-        except OSError as error:
-            raise AddressError(f"{path}: {why(error, path)}") from None
-    return grpc.ssl_channel_credentials(*found)
+    return grpc.ssl_channel_credentials(*read_certificates(ca, key, cert))

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 
 from mboxio.errors import AddressError
 from mboxio.far.hello import NAME
+from mboxio.far.hosts import split_host
 
-__all__ = ["PORT", "GrpcOptions", "SshOptions", "UnixOptions", "split_host", "split_socket"]
+__all__ = ["GrpcOptions", "SshOptions", "UnixOptions", "split_login", "split_port", "split_socket"]
 
-PORT = 7629
-"""Where a gateway listens that does not say otherwise."""
-
-HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?")
 LOGIN = re.compile(r"(?!-)[A-Za-z0-9@._-]+")
 
 
@@ -64,13 +61,13 @@ class SshOptions(UnixOptions):
     socket: str = ""
 
 
-def split_host(name: str, scheme: str) -> tuple[str, int, str]:
+def split_port(name: str) -> tuple[str, int, str]:
     """Return host, port and export of ``HOST[:PORT]/NAME``; raises AddressError."""
     place, _, export = name.partition("/")
-    found = HOST.fullmatch(place)
-    if found is None or (found[2] and not 0 < int(found[2]) < 1 << 16):
-        raise AddressError(f"{scheme}:{name}: write {scheme}:HOST[:PORT]/NAME/channel")
-    return found[1], int(found[2] or PORT), check_export(export, f"{scheme}:{name}")
+    found = split_host(place)
+    if found is None:
+        raise AddressError(f"grpc:{name}: write grpc:HOST[:PORT]/NAME/channel")
+    return *found, check_export(export, f"grpc:{name}")
 
 
 def split_login(name: str) -> tuple[str, str]:

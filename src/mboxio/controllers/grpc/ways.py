@@ -6,8 +6,8 @@ from mboxio.controllers.grpc.options import (
     GrpcOptions,
     SshOptions,
     UnixOptions,
-    split_host,
     split_login,
+    split_port,
     split_socket,
 )
 from mboxio.controllers.grpc.tunnel import Tunnel
@@ -40,7 +40,7 @@ class OverNetwork(FarMailbox):
         """See `FarMailbox.way`."""
         options = self.options
         assert isinstance(options, GrpcOptions)
-        host, port, export = split_host(self.name, "grpc")
+        host, port, export = split_port(self.name)
         where = f"grpc:{host}:{port}"
         if options.insecure:
             if host not in LOOPBACK:

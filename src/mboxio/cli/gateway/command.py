@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 import click
 
-from mboxio import AddressError, connect
-from mboxio.address.address import Address
+from mboxio import connect
+from mboxio.cli.gateway.arguments import names_of, port_of, require_known, socket_of
 from mboxio.cli.shared.options import allowed, wait_option
 from mboxio.cli.shared.serving import until_interrupted
 from mboxio.cli.shared.text import json_line, printable
-from mboxio.far.hello import NAME
+from mboxio.far.engine import engine
 from mboxio.gateway.allow import AllowList
 from mboxio.gateway.export import Export
 from mboxio.gateway.limits import Limits
-from mboxio.gateway.places import InsecurePlace, LocalPlace, Place, TlsPlace, own_socket
+from mboxio.gateway.places import Place, own_socket
 from mboxio.gateway.privileges import become, require_user
 from mboxio.gateway.server import Gateway
 
@@ -36,7 +36,7 @@ PORT_MAX = (1 << 16) - 1
     "--allow-list",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Who may do what. Without it the user who runs this may use the private socket.",
+    help="Who may do what. Without it, only whoever runs this may, by the private socket.",
 )
 @click.option("--read-only", is_flag=True, help="Nobody sends anything, whatever the list says.")
 @click.option(
@@ -46,7 +46,9 @@ PORT_MAX = (1 << 16) - 1
     metavar="USER=PATH",
     help="A Unix socket for one user, in a folder that others cannot enter.",
 )
-@click.option("--listen", metavar="HOST:PORT", help="A port for users with certificates.")
+@click.option(
+    "--listen", metavar="HOST[:PORT]", help="A port for users with certificates; default: 7629."
+)
 @click.option("--cert", metavar="FILE", help="The gateway's certificate.")
 @click.option("--key", metavar="FILE", help="Its key.")
 @click.option("--ca", metavar="FILE", help="The certificate of who vouches for users.")
@@ -102,38 +104,37 @@ def gateway(
     """Let users of other machines use mailboxes of this one, until Ctrl-C.
 
     Users come by a Unix socket in the folder of your remotes (from elsewhere with ssh, as
-    grpc+ssh:HOST/NAME), or with --listen and certificates, as grpc:HOST:PORT/NAME. What the
-    allow-list does not allow is denied.
+    grpc+ssh:HOST/NAME), or with --listen and certificates, as grpc:HOST/NAME. What the allow-list
+    does not allow is denied. One line on stderr says who came, left or was refused.
     """
-    require_user(user)
-    called = _names(addresses, names)
-    limits = Limits(
-        sessions=sessions,
-        in_flight=in_flight,
-        notes_bytes_s=notes_bytes_s,
-        idle_s=idle_s,
-        frozen_s=frozen_s,
-    )
-    allow = AllowList.read(allow_list) if allow_list else None
-    if allow is None and (sockets or listen):
+    called = names_of(addresses, names)
+    if allow_list is None and (sockets or listen is not None):
         raise click.UsageError("Say who may do what: --allow-list FILE.")
+    allow = AllowList.read(allow_list) if allow_list is not None else None
+    places = [*map(socket_of, sockets), *port_of(listen, (cert, key, ca), insecure)]
+    require_user(user)
+    try:
+        limits = Limits(
+            sessions=sessions,
+            in_flight=in_flight,
+            notes_bytes_s=notes_bytes_s,
+            idle_s=idle_s,
+            frozen_s=frozen_s,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    engine()  # whom this becomes might not reach it
     exports: list[Export] = []
-    places: list[Place] = []
     try:
         for address, name in zip(addresses, called, strict=True):
             connection = connect(address, wait_s=wait_s, allow=allowed())
             exports.append(Export(name, connection, read_only=read_only))
-        files = (cert, key, ca)
-        if listen is not None:
-            places.append(_port(listen, files, insecure))  # reads the key, which is root's
         if user is not None:
             become(user)
-        places += [_socket(each) for each in sockets]
-        if not places:
-            mine = own_socket()
-            places.append(mine)
-            allow = allow or AllowList.everything_for(mine.user)
-        assert allow is not None
+        places = places or [own_socket()]
+        if allow is None:
+            allow = AllowList.everything_for(places[0].user or "")
+        require_known(allow, str(allow_list), places)
         server = Gateway(exports, allow, places, limits=limits, log=_log)
         if metrics_port is not None:
             _serve_metrics(server, metrics_port)
@@ -141,40 +142,6 @@ def gateway(
     finally:
         for export in exports:
             export.close()
-
-
-def _names(addresses: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return what each address is called."""
-    if not names:
-        names = [Address.parse(each).name or Address.parse(each).controller for each in addresses]
-    if len(names) != len(addresses):
-        raise click.UsageError(f"There are {len(addresses)} addresses and {len(names)} names.")
-    for name in names:
-        if not NAME.fullmatch(name):
-            raise click.UsageError(f"{name!r} is no name for users: give one with --as.")
-        if names.count(name) > 1:
-            raise click.UsageError(f"Two mailboxes are called {name!r}: tell them apart by --as.")
-    return list(names)
-
-
-def _port(listen: str, files: Sequence[str | None], insecure: bool) -> Place:
-    """Return the place of a port, which takes certificates."""
-    if insecure:
-        return InsecurePlace(listen, "anybody")
-    if not all(files):
-        raise AddressError(
-            f"{listen}: users of other machines show certificates: give --cert, --key and --ca; or"
-            " let them come by ssh, to the Unix socket"
-        )
-    cert, key, ca = (each or "" for each in files)
-    return TlsPlace(listen, cert, key, ca)
-
-
-def _socket(text: str) -> LocalPlace:
-    user, equals, path = text.partition("=")
-    if not equals or not user or not path.endswith(".sock"):
-        raise click.UsageError(f"--socket {text!r}: write USER=PATH, where PATH ends in .sock.")
-    return LocalPlace(path, user)
 
 
 def _serve_metrics(server: Gateway, port: int) -> None:

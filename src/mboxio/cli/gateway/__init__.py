@@ -1,0 +1,1 @@
+"""``mboxio gateway``, and what it exports as users see it."""
