@@ -12,7 +12,7 @@ from mboxio.far.engine import engine
 from mboxio.gateway.allow import AllowList
 from mboxio.gateway.export import Export
 from mboxio.gateway.limits import Limits
-from mboxio.gateway.places import LocalPlace
+from mboxio.gateway.places import LocalPlace, Place
 from mboxio.gateway.server import Gateway
 
 ALL = '[alice]\n"*/*" = ["observe", "notifications", "request"]\n'
@@ -42,9 +42,14 @@ class House:
         self.lines: list[str] = []
 
     def serve(
-        self, controller: Controller | str, allow: str = ALL, user: str = "alice", **more: Any
+        self,
+        controller: Controller | str,
+        allow: str = ALL,
+        user: str = "alice",
+        place: Place | None = None,
+        **more: Any,
     ) -> Gateway:
-        """Export one mailbox as ``board``."""
+        """Export one mailbox as ``board``, by the socket or at another place."""
         if isinstance(controller, str):
             connection = mboxio.connect(controller)
         else:
@@ -53,7 +58,7 @@ class House:
         self.gateway = Gateway(
             [Export("board", connection, read_only=read_only)],
             AllowList.parse(allow),
-            [LocalPlace(self.path, user)],
+            [place or LocalPlace(self.path, user)],
             limits=Limits(**more),
             log=self.lines.append,
         )

@@ -11,7 +11,7 @@ from typing import Any
 from mboxio._base.states import FOREVER
 from mboxio._os.descriptors import readable
 from mboxio.controllers.grpc.bell import Bell
-from mboxio.controllers.grpc.dialling import DENIED, Dialling, failure
+from mboxio.controllers.grpc.dialling import DENIED, Dialling
 from mboxio.controllers.grpc.options import UnixOptions
 from mboxio.controllers.grpc.stream import Stream
 from mboxio.driver.contracts import DriverChannel
@@ -85,7 +85,7 @@ class Attached(Controller):
             self.bell.clear()
         if not stream.news:
             assert stream.ending is not None
-            raise failure(*stream.ending, self.dialling.where)
+            raise self.dialling.failed(*stream.ending)
         self.watch(self.bell.descriptor)
         self.decide(self.take_news)
         if self.parked or not self.greeted:

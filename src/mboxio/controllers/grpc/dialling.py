@@ -1,4 +1,4 @@
-"""How a gateway is reached: by a Unix socket, a port with certificates, or through ssh."""
+"""How a gateway is reached: by a Unix socket, a port, or in the ways that are based on this."""
 
 import json
 from types import ModuleType
@@ -6,14 +6,13 @@ from typing import Any
 
 from mboxio.errors import AccessDenied, AddressError, MailboxError, RemoteGone
 from mboxio.far.engine import LIST, SERVICE, engine, options
-from mboxio.far.hosts import read_certificates
 
-__all__ = ["DENIED", "Dialling", "failure", "tls"]
+__all__ = ["DENIED", "Dialling", "failure"]
 
 DENIED = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED"})
 """Codes with which a gateway says that it knows who asks."""
-HANDSHAKE = ("handshake", "certificate", "ssl")
-"""Words of errors that no second try mends."""
+HANDSHAKE = ("handshake failed", "verification check failed")
+"""In errors that no second try mends; a peer that is lost in the middle is another matter."""
 
 
 class Dialling:
@@ -51,11 +50,15 @@ class Dialling:
             answer = channel.unary_unary(f"/{SERVICE}/{LIST}")(b"", timeout=timeout_s)
             return json.loads(answer)
         except self.grpc.RpcError as error:
-            raise failure(error.code().name, str(error.details()), self.where) from None
+            raise self.failed(error.code().name, str(error.details())) from None
         except (ValueError, RecursionError):
             raise AddressError(f"{self.where}: what answers is no gateway of mboxio") from None
         finally:
             channel.close()
+
+    def failed(self, code: str, details: str) -> MailboxError:
+        """Return the error for a first try that came to nothing."""
+        return failure(code, details, self.where)
 
     def close(self) -> None:
         """Let go of what leads there."""
@@ -78,12 +81,3 @@ def failure(code: str, details: str, where: str) -> MailboxError:
     if code == "UNAVAILABLE":
         return RemoteGone(f"{where}: no gateway answers ({details})")
     return RemoteGone(f"{where}: {details}")
-
-
-def tls(grpc: ModuleType, ca: str, cert: str, key: str) -> Any:
-    """Return the credentials of a user from files; raises AddressError."""
-    if not (ca and cert and key):
-        raise AddressError(
-            "TLS takes ?ca=FILE&cert=FILE&key=FILE: who vouches for gateways, and who you are"
-        )
-    return grpc.ssl_channel_credentials(*read_certificates(ca, key, cert))

@@ -1,6 +1,6 @@
 """The addresses of other machines, each with its way to the gateway."""
 
-from mboxio.controllers.grpc.dialling import Dialling, tls
+from mboxio.controllers.grpc.dialling import Dialling
 from mboxio.controllers.grpc.driver import FarMailbox
 from mboxio.controllers.grpc.options import (
     GrpcOptions,
@@ -10,9 +10,9 @@ from mboxio.controllers.grpc.options import (
     split_port,
     split_socket,
 )
+from mboxio.controllers.grpc.secure import SecureDialling
 from mboxio.controllers.grpc.tunnel import Tunnel
 from mboxio.errors import AddressError
-from mboxio.far.engine import engine
 
 __all__ = ["OverNetwork", "OverSsh", "OverUnix"]
 
@@ -45,9 +45,13 @@ class OverNetwork(FarMailbox):
         if options.insecure:
             if host not in LOOPBACK:
                 raise AddressError(f"{where}: insecure=yes stays within this machine")
+            if options.ca or options.cert or options.key:
+                raise AddressError(
+                    f"{where}: insecure=yes, and ca=, cert= and key= exclude each other"
+                )
             return Dialling(f"{host}:{port}", where, options.frozen_s), export
-        credentials = tls(engine(), options.ca, options.cert, options.key)
-        return Dialling(f"{host}:{port}", where, options.frozen_s, credentials), export
+        files = (options.ca, options.cert, options.key)
+        return SecureDialling(host, port, where, options.frozen_s, *files), export
 
 
 class OverSsh(FarMailbox):
