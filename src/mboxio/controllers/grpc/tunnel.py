@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -16,11 +17,21 @@ __all__ = ["Tunnel"]
 
 SSH_VARIABLE = "MBOXIO_SSH"
 """What is run in place of ``ssh``, as a shell would split it."""
-ASK = (
-    'printf %s "${MBOXIO_RUNTIME_DIR:-${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/mboxio}}"; '
-    'printf ":%s" "$(id -u)"'
-)
-"""Says where remotes listen there, as `mboxio.local.folder` has it."""
+ASK = """sh -c 'f=${MBOXIO_RUNTIME_DIR:-${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/mboxio}}; \
+echo; echo "$f:$(id -u)"'"""
+"""Says where remotes listen there, as `mboxio.local.folder` has it, whatever shell a login has."""
+KEEP = """
+exec 3<&0 </dev/null
+"$@" 3<&- & ssh=$!
+{ read -r _ <&3; kill $ssh; rm -rf "$0"; } 2>/dev/null & watch=$!
+exec 3<&-
+wait $ssh; code=$?
+kill $watch 2>/dev/null
+exit $code
+"""
+"""Runs ssh until that ends, or this program lets go of it or dies: then nothing is left of it."""
+SSH_FAILED = 255
+"""How ssh ends if it was ssh that failed."""
 LOOK_S = 0.01
 END_S = 2.0
 DENIED = ("permission denied", "host key verification failed", "administratively prohibited")
@@ -37,7 +48,8 @@ class Tunnel(Dialling):
     """
 
     def __init__(self, login: str, socket: str, timeout_s: float, frozen_s: float) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="mboxio-ssh-")  # its mode is 0700
+        # Its mode is 0700; the process of ssh may be quicker to remove it.
+        self.folder = tempfile.TemporaryDirectory(prefix="mboxio-ssh-", ignore_cleanup_errors=True)
         self.path = os.path.join(self.folder.name, "gateway.sock")
         super().__init__(f"unix:{self.path}", f"grpc+ssh:{login}", frozen_s)
         self.login = login
@@ -54,6 +66,11 @@ class Tunnel(Dialling):
             RemoteGone: nobody is there, or it takes too long.
             AddressError: there is no ssh here, or it cannot do this there.
         """
+        if shutil.which(self.command[0]) is None:
+            raise AddressError(
+                f"{self.where}: there is no {self.command[0]} here: install OpenSSH's client, or"
+                f" name another in {SSH_VARIABLE}"
+            )
         until_s = time.monotonic() + self.timeout_s
         if not self.socket:
             self.socket = self.asked()
@@ -61,7 +78,7 @@ class Tunnel(Dialling):
         while not os.path.exists(self.path):
             assert self.process is not None
             if self.process.poll() is not None:
-                raise self.failed(self.said())
+                raise self.refused(self.said())
             if time.monotonic() > until_s:
                 raise RemoteGone(
                     f"{self.where}: ssh has not forwarded {self.socket} in {self.timeout_s:g} s"
@@ -81,11 +98,14 @@ class Tunnel(Dialling):
             raise RemoteGone(f"{self.where}: ssh takes longer than {self.timeout_s:g} s") from None
         except OSError as error:
             raise AddressError(f"{self.command[0]} cannot be run: {error.strerror}") from None
-        if done.returncode:
-            raise self.failed(done.stderr)
-        folder, _, uid = done.stdout.decode(errors="replace").rpartition(":")
+        if done.returncode == SSH_FAILED:
+            raise self.refused(done.stderr)
+        told = done.stdout.decode(errors="replace").rstrip().rpartition("\n")[2]
+        folder, _, uid = told.rpartition(":")  # what the login says before is not ours
         if not uid.isdecimal():
-            raise AddressError(f"{self.where}: it does not say where its sockets are: use ?socket=")
+            raise AddressError(
+                f"{self.where}: the login does not say where its sockets are: use ?socket=PATH"
+            )
         return f"{folder or f'/tmp/mboxio-{uid}'}/gateway.sock"
 
     def settings(self) -> list[str]:
@@ -97,15 +117,17 @@ class Tunnel(Dialling):
         """Run ssh, if it does not run; it does not wait for anything."""
         if self.process is not None and self.process.poll() is None:
             return
+        self.end()
         Path(self.path).unlink(missing_ok=True)
         forward = ("-N", "-o", "ExitOnForwardFailure=yes", "-o", "StreamLocalBindMask=0177")
         alive = ("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=3")
         where = ("-L", f"{self.path}:{self.socket}", "--", self.login)
         try:
             with open(self.path + ".log", "wb") as log:
+                ssh = [*self.command, *self.settings(), *forward, *alive, *where]
                 self.process = subprocess.Popen(
-                    [*self.command, *self.settings(), *forward, *alive, *where],
-                    stdin=subprocess.DEVNULL,
+                    ["/bin/sh", "-c", KEEP, self.folder.name, *ssh],
+                    stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
                     start_new_session=True,  # Ctrl-C is for the program
@@ -117,21 +139,39 @@ class Tunnel(Dialling):
         """Return what ssh has written before it ended."""
         return Path(self.path + ".log").read_bytes()
 
-    def failed(self, said: bytes) -> MailboxError:
-        """Return the error for an ssh that ended."""
+    def failed(self, code: str, details: str) -> MailboxError:
+        """See `Dialling.failed`; what ssh has said is nearer to the cause."""
+        error = super().failed(code, details)
+        if type(error) is not RemoteGone:
+            return error
+        refused = self.refused(self.said())
+        if isinstance(refused, AccessDenied):
+            return refused
+        return RemoteGone(
+            f"{refused}: no gateway answers at {self.socket} there, or the login may not forward"
+            " sockets"
+        )
+
+    def refused(self, said: bytes) -> MailboxError:
+        """Return the error for what ssh says."""
         lines = [each for each in said.splitlines() if each.strip()]
-        text = remote_text(lines[-1]) if lines else "it says nothing"
+        text = remote_text(lines[-1]).removeprefix("ssh: ") if lines else "nothing"
         kind = AccessDenied if any(each in text.lower() for each in DENIED) else RemoteGone
         return kind(f"{self.where}: ssh says: {text}")
 
+    def end(self) -> None:
+        """End ssh, if it runs."""
+        process, self.process = self.process, None
+        if process is not None:
+            with process:
+                assert process.stdin is not None
+                process.stdin.close()
+                try:
+                    process.wait(END_S)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+
     def close(self) -> None:
         """End ssh, and remove the socket."""
-        process = self.process
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        self.end()
         self.folder.cleanup()
