@@ -149,7 +149,7 @@ def test_without_grpc_nothing_is_opened(folder: Path, run: Run, monkeypatch: Any
 
 def test_by_default_one_may_do_everything_by_a_private_socket(folder: Path, serve: Any) -> None:
     process, line = serve("loopback:", "--as", "board", "--json")
-    where = str(folder / "gateway.sock")
+    where = str(folder / "gateway@grpc.sock")
     assert json.loads(line) == {"exports": {"board": "loopback:"}, "listening": [where]}
     with mboxio.open(f"grpc+unix:{where}/board/0", timeout_s=PATIENCE_S) as client:
         assert client.request(b"hello") == b"hello"
@@ -159,7 +159,7 @@ def test_by_default_one_may_do_everything_by_a_private_socket(folder: Path, serv
     me = myself()
     assert said_by(process, 3) == [
         f"attach: {me} at board, {where}",
-        f"detach: {me} at board: the user ended it",
+        f"detach: {me} at board: the user has gone",
         f"refuse: {me}: 'other' is not exported here to {me}",
     ]
     assert process.wait(PATIENCE_S) == 0
@@ -169,9 +169,9 @@ def test_by_default_one_may_do_everything_by_a_private_socket(folder: Path, serv
 def test_a_second_gateway_leaves_the_first_one_alone(folder: Path, serve: Any, run: Run) -> None:
     serve("loopback:")
     result = run("gateway", "loopback:", "--user", myself())
-    assert f"a gateway listens at {folder}/gateway.sock already" in one_line(result.stderr)
+    assert f"a gateway listens at {folder}/gateway@grpc.sock already" in one_line(result.stderr)
     assert result.returncode == WRONG
-    with mboxio.open(f"grpc+unix:{folder}/gateway.sock/loopback/0") as client:
+    with mboxio.open(f"grpc+unix:{folder}/gateway@grpc.sock/loopback/0") as client:
         assert client.request(b"hello", timeout_s=PATIENCE_S) == b"hello"
 
 

@@ -40,7 +40,7 @@ def firmware(programs: list[Program]) -> FirmwareProcess:
 @pytest.fixture
 def address(folder: str) -> str:
     """Of channel a, quick to notice what is frozen."""
-    return f"grpc+unix:{folder}/gateway.sock/board/a?frozen_s=0.6"
+    return f"grpc+unix:{folder}/gateway@grpc.sock/board/a?frozen_s=0.6"
 
 
 def numbered(number: int) -> bytes:

@@ -96,7 +96,7 @@ def sshd(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.fixture
 def socket_there(house: House, folder: str) -> str:
     """A gateway's socket at its usual place, served by this process."""
-    house.path = os.path.join(folder, "gateway.sock")
+    house.path = os.path.join(folder, "gateway@grpc.sock")
     house.serve(Loopback())
     return house.path
 

@@ -30,6 +30,8 @@ COUNT_MAX = 1 << 16
 NUMBER_MAX = (1 << 64) - 1
 """No address of any machine is larger."""
 
+Reached = typing.TypeVar("Reached")
+
 YES_OR_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -218,7 +220,7 @@ def reach(
         raise
 
 
-def patiently(patience: Patience, attach: Callable[[], Connection]) -> Connection:
+def patiently(patience: Patience, attach: Callable[[], Reached]) -> Reached:
     """Try until it works, fails for good, or has been tried long enough."""
     while True:
         try:

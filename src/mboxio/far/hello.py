@@ -12,7 +12,17 @@ from typing import Any
 from mboxio._base.texts import remote_text
 from mboxio.far.frames import VERSION, BadFrame
 
-__all__ = ["NAME", "NOTIFICATIONS", "OBSERVE", "REQUEST", "RIGHTS", "Channel", "Hello"]
+__all__ = [
+    "NAME",
+    "NOTIFICATIONS",
+    "OBSERVE",
+    "REQUEST",
+    "RIGHTS",
+    "Channel",
+    "Hello",
+    "Said",
+    "channel_of",
+]
 
 OBSERVE, NOTIFICATIONS, REQUEST = "observe", "notifications", "request"
 RIGHTS = (OBSERVE, NOTIFICATIONS, REQUEST)
@@ -94,12 +104,12 @@ class Hello:
             found = json.loads(data)
         except (ValueError, RecursionError):
             raise BadFrame("the hello is no JSON") from None
-        said = _Said(found, "the hello")
+        said = Said(found, "the hello")
         version = said.number("version", 1 << 16)
         if version != VERSION:
             raise BadFrame(f"the gateway speaks version {version}, and this is version {VERSION}")
         entries = said.list("channels", CHANNELS_MAX)
-        channels = tuple(_channel(_Said(each, "a channel of the hello")) for each in entries)
+        channels = tuple(channel_of(Said(each, "a channel of the hello")) for each in entries)
         if len({each.name for each in channels}) != len(channels):
             raise BadFrame("the hello names a channel twice")
         source = found.get("epoch_source")
@@ -115,8 +125,13 @@ class Hello:
         )
 
 
-class _Said:
-    """An object of JSON from the other side, field by field."""
+class Said:
+    """An object of JSON from the other side, field by field; each raises BadFrame.
+
+    Args:
+        found: what JSON says.
+        what: it is, for people.
+    """
 
     def __init__(self, found: Any, what: str) -> None:
         if not isinstance(found, dict):
@@ -124,40 +139,45 @@ class _Said:
         self.found, self.what = found, what
 
     def text(self, name: str) -> str:
+        """Return a text."""
         value = self.found.get(name)
         if not isinstance(value, str) or len(value) > TEXT_MAX:
             raise BadFrame(f"{self.what}: {name} is no text")
         return remote_text(value.encode(errors="replace"))
 
     def number(self, name: str, most: int, least: int = 0) -> int:
+        """Return a number within limits."""
         value = self.found.get(name)
         if type(value) is not int or not least <= value <= most:
             raise BadFrame(f"{self.what}: {name} is no number from {least} to {most}")
         return value
 
     def flag(self, name: str) -> bool:
+        """Return what is true or false."""
         value = self.found.get(name)
         if not isinstance(value, bool):
             raise BadFrame(f"{self.what}: {name} is neither true nor false")
         return value
 
     def list(self, name: str, most: int) -> list[Any]:
+        """Return a list that is not too long."""
         value = self.found.get(name)
         if not isinstance(value, list) or len(value) > most:
             raise BadFrame(f"{self.what}: {name} is no list of {most} at most")
         return value
 
 
-def _channel(said: _Said) -> Channel:
+def channel_of(said: Said) -> Channel:
+    """Return a channel as the gateway describes it; raises BadFrame."""
     timeout_s: Any = said.found.get("timeout_s")
     if type(timeout_s) not in (int, float) or not 0 < timeout_s <= TIMEOUT_MAX_S:
-        raise BadFrame("a channel of the hello has no time-out")
+        raise BadFrame("a channel has no time-out")
     rights = said.list("rights", len(RIGHTS))
     if not all(isinstance(each, str) for each in rights):
-        raise BadFrame("a channel of the hello has rights that are no texts")
+        raise BadFrame("a channel has rights that are no texts")
     name = said.text("name")
     if not name:
-        raise BadFrame("a channel of the hello has no name")
+        raise BadFrame("a channel has no name")
     return Channel(
         name=name,
         depth=said.number("depth", DEPTH_MAX, 1),

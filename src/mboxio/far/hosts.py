@@ -1,4 +1,4 @@
-"""Ports of machines, and the certificates that both sides of one show."""
+"""Where gateways listen, and the certificates that both sides of a port show."""
 
 import re
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 from mboxio._os.whose import why
 from mboxio.errors import AddressError
 
-__all__ = ["PORT", "Certificates", "read_certificates", "split_host"]
+__all__ = ["PORT", "SOCKET", "Certificates", "read_certificates", "split_host"]
 
+SOCKET = "gateway@grpc.sock"
+"""Of a gateway, in the folder of its user's remotes; no name of a remote has an @."""
 PORT = 7629
 """Where a gateway listens that does not say otherwise."""
 PORT_MAX = (1 << 16) - 1

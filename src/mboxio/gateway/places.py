@@ -12,7 +12,7 @@ from typing import Any
 
 from mboxio._os.whose import why
 from mboxio.errors import AddressError
-from mboxio.far.hosts import read_certificates, split_host
+from mboxio.far.hosts import SOCKET, read_certificates, split_host
 from mboxio.local.folder import runtime_folder
 
 __all__ = ["InsecurePlace", "LocalPlace", "Place", "TlsPlace", "is_loopback", "own_socket"]
@@ -178,7 +178,7 @@ def own_socket() -> LocalPlace:
         user = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         user = str(os.geteuid())
-    return LocalPlace(os.path.join(runtime_folder(), "gateway.sock"), user)
+    return LocalPlace(os.path.join(runtime_folder(), SOCKET), user)
 
 
 def _obstacle(host: str, port: int) -> str:

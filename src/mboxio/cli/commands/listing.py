@@ -14,6 +14,8 @@ from mboxio.address import catalogue
 from mboxio.cli.commands.here import show_machine
 from mboxio.cli.commands.tree import show_tree
 from mboxio.cli.completion.addresses import ADDRESS, expanded
+from mboxio.cli.gateway.exported import show_exported
+from mboxio.cli.machine.gateways import is_elsewhere
 from mboxio.cli.machine.machine import Machine
 from mboxio.cli.shared.options import allowed, connected, wait_option
 from mboxio.cli.shared.output import Column, Output
@@ -102,7 +104,8 @@ def list_channels(
     """List a controller's channels, or what this machine has.
 
     Without an ADDRESS it lists remotes, devices and nodes of the device tree, and for those that
-    cannot be used the reason and what to try. A FILE is a device tree: a .dtb, or
+    cannot be used the reason and what to try. With the address of a gateway, grpc:HOST, it lists
+    what is exported there and what you may do. A FILE is a device tree: a .dtb, or
     /proc/device-tree on a board that runs.
     """
     if files:
@@ -120,6 +123,9 @@ def list_channels(
 
 def _list_channels(address: str, as_json: bool, wait_s: float | None) -> None:
     whole, _ = registry.resolve(address, allowed())
+    if is_elsewhere(whole):
+        show_exported(whole, as_json, wait_s)
+        return
     with connected(str(dataclasses.replace(whole, channel="")), wait_s) as connection:
         channels = [_describe(channel) for channel in connection._host.channels.values()]
     if as_json:

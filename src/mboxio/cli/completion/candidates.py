@@ -8,12 +8,15 @@ from click.shell_completion import CompletionItem
 from mboxio import MailboxError, connect
 from mboxio.address import catalogue
 from mboxio.cli.machine.devices import uio, vcio
+from mboxio.cli.machine.gateways import gateways, listing_of
 from mboxio.cli.machine.machine import Found, Machine
 from mboxio.cli.machine.nodes import nodes
 from mboxio.cli.machine.remotes import remotes
 from mboxio.cli.machine.rpmsg import rpmsg
 from mboxio.cli.shared.options import allowed
 from mboxio.cli.shared.settings import WrongSetting, setting
+from mboxio.client.open import Address
+from mboxio.far.hosts import SOCKET
 
 __all__ = ["addresses"]
 
@@ -21,6 +24,9 @@ REGISTERS = ("acpm", "bcm2835", "exynos_mbox", "mhu")
 """Controllers that sit on a region, such as a UIO device."""
 HARMLESS = ("loopback", "shm")
 """Controllers that may be connected to while a line is typed, to learn their channels."""
+LOCAL = "grpc+unix:"
+"""Gateways that may be asked what they export while a line is typed."""
+ANSWER_S = 1.0
 
 
 def addresses(incomplete: str, machine: Machine | None = None) -> list[CompletionItem[str]]:
@@ -47,6 +53,8 @@ def addresses(incomplete: str, machine: Machine | None = None) -> list[Completio
             for name in _channels(whole)
             if f"{whole}/{name}".startswith(incomplete)
         ]
+    if incomplete.startswith(LOCAL) and f"{SOCKET}/" in incomplete:
+        items += _exported(incomplete)
     return items
 
 
@@ -61,6 +69,7 @@ def _found(machine: Machine, incomplete: str) -> Iterator[Found]:
         if found is not None:
             yield Found("address", "@", "@", f"the address that is set: {found.text}")
     yield from (each for each in remotes(machine) if each.address)
+    yield from gateways(machine)
     yield from vcio(machine)
     yield from (each for each in rpmsg(machine) if each.address)
     for each in uio(machine):
@@ -71,6 +80,23 @@ def _found(machine: Machine, incomplete: str) -> Iterator[Found]:
     for name in catalogue.found():
         if not colon or name != "shm":  # that is nothing without a name
             yield Found("controller", name, f"{name}:", "controller")
+
+
+def _exported(incomplete: str) -> Iterator[CompletionItem[str]]:
+    """Yield the mailboxes of a gateway of this machine, and channels of the one that is meant."""
+    place = incomplete.partition(SOCKET)[0] + SOCKET
+    try:
+        found = listing_of(Address.parse(f"{place}?connect_timeout_s={ANSWER_S}"))
+    except (MailboxError, OSError, click.ClickException):
+        return  # the command itself will say why
+    for each in found.exports:
+        whole = f"{place}/{each.name}"
+        names = {whole: "mailbox"}
+        if incomplete.startswith(f"{whole}/"):
+            names = {f"{whole}/{channel.name}": "channel" for channel in each.channels}
+        for name, what in names.items():
+            if name.startswith(incomplete) and name.isprintable():
+                yield CompletionItem(name, help=what)
 
 
 def _channels(address: str) -> list[str]:

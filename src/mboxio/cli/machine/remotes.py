@@ -11,7 +11,7 @@ from mboxio.local.elsewhere import FOLDERS, of_invoker
 from mboxio.local.folder import folder_path
 from mboxio.local.sockets import NAME, STARTED_BY, socket_path
 
-__all__ = ["expected_folder", "remotes"]
+__all__ = ["expected_folder", "listening", "remotes"]
 
 LISTENS = 0x10000
 """Flag of a socket in /proc/net/unix (__SO_ACCEPTCON)."""
@@ -39,7 +39,7 @@ def remotes(machine: Machine, folder: str | None = None) -> Iterator[Found]:
     """
     own = expected_folder() if folder is None else folder
     reached = {own, *(os.path.dirname(each) for each in of_invoker("any"))}
-    listening = _listening(machine)
+    heard = listening(machine)
     for each in (own, *_others(machine, own)):
         for name in machine.names(each):
             stem, dot, suffix = name.rpartition(".")
@@ -47,7 +47,7 @@ def remotes(machine: Machine, folder: str | None = None) -> Iterator[Found]:
             scheme = scheme or "shm"
             if not dot or suffix != "sock" or scheme not in STARTED_BY or not NAME.fullmatch(name):
                 continue
-            live = os.path.join(each, f"{stem}.sock") in listening
+            live = os.path.join(each, f"{stem}.sock") in heard
             if live or each == own:  # what others left behind is theirs
                 yield _remote(machine, each, f"{scheme}:{name}", stem, live, each in reached)
 
@@ -83,7 +83,7 @@ def _remote(
     return Found("remote", address, use, about)
 
 
-def _listening(machine: Machine) -> set[str]:
+def listening(machine: Machine) -> set[str]:
     """Return the paths of the sockets that somebody listens on."""
     found: set[str] = set()
     for line in machine.lines("proc/net/unix")[1:]:

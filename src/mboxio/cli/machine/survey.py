@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from mboxio.cli.machine.devices import scmi, uio, vcio
+from mboxio.cli.machine.gateways import gateways
 from mboxio.cli.machine.machine import Found, Machine
 from mboxio.cli.machine.nodes import nodes
 from mboxio.cli.machine.remotes import remotes
@@ -12,6 +13,7 @@ __all__ = ["KINDS", "survey"]
 
 KINDS = {
     "remote": "remotes",
+    "gateway": "gateways",
     "vcio": "Raspberry Pi",
     "uio": "UIO devices",
     "rpmsg": "RPMsg",
@@ -32,6 +34,7 @@ def survey(machine: Machine, folder: str | None = None) -> list[Found]:
     """
     looks: list[Callable[[], Iterable[Found]]] = [
         lambda: remotes(machine, folder),
+        lambda: gateways(machine, folder),
         lambda: vcio(machine),
         lambda: uio(machine),
         lambda: rpmsg(machine),

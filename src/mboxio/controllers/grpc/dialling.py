@@ -74,10 +74,15 @@ def failure(code: str, details: str, where: str) -> MailboxError:
     if code == "UNAVAILABLE" and any(each in details.lower() for each in HANDSHAKE):
         return AccessDenied(
             f"{where}: no TLS connection: check ca=, cert= and key=, their dates, and that the"
-            f" gateway's certificate names this host ({details})"
+            f" gateway's certificate names this host ({_end_of(details, 2)})"
         )
     if code == "UNIMPLEMENTED":
         return AddressError(f"{where}: what listens there is no gateway of mboxio")
     if code == "UNAVAILABLE":
-        return RemoteGone(f"{where}: no gateway answers ({details})")
+        return RemoteGone(f"{where}: no gateway answers ({_end_of(details, 1)})")
     return RemoteGone(f"{where}: {details}")
+
+
+def _end_of(details: str, parts: int) -> str:
+    """Return the last parts of what gRPC says, which begins with how often it has tried."""
+    return ": ".join(details.removesuffix(": OK").split(": ")[-parts:])

@@ -14,7 +14,7 @@ LOGIN = re.compile(r"(?!-)[A-Za-z0-9@._-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class UnixOptions:
-    """Options of an address: ``grpc+unix:/run/user/1000/mboxio/gateway.sock/board1?timeout_s=2``.
+    """Options of an address: ``grpc+unix:/run/mboxio/team.sock/board1?timeout_s=2``.
 
     Args:
         connect_timeout_s: how long the gateway may take to say its hello, in seconds.

@@ -38,7 +38,7 @@ class SecureDialling(Dialling):
             )
         credentials = engine().ssl_channel_credentials(*read_certificates(ca, key, cert))
         super().__init__(f"{host}:{port}", where, frozen_s, credentials)
-        self.host, self.port = host.strip("[]"), port
+        self.peer = host.strip("[]"), port
         self.files = ca, cert, key
 
     def failed(self, code: str, details: str) -> MailboxError:
@@ -63,8 +63,8 @@ class SecureDialling(Dialling):
         context.set_alpn_protocols(["h2"])
         try:
             with (
-                socket.create_connection((self.host, self.port), PROBE_S) as bare,
-                context.wrap_socket(bare, server_hostname=self.host) as secure,
+                socket.create_connection(self.peer, PROBE_S) as bare,
+                context.wrap_socket(bare, server_hostname=self.peer[0]) as secure,
             ):
                 try:
                     secure.sendall(PREFACE)

@@ -12,6 +12,7 @@ from pathlib import Path
 from mboxio._base.texts import remote_text
 from mboxio.controllers.grpc.dialling import Dialling
 from mboxio.errors import AccessDenied, AddressError, MailboxError, RemoteGone
+from mboxio.far.hosts import SOCKET
 
 __all__ = ["Tunnel"]
 
@@ -106,7 +107,7 @@ class Tunnel(Dialling):
             raise AddressError(
                 f"{self.where}: the login does not say where its sockets are: use ?socket=PATH"
             )
-        return f"{folder or f'/tmp/mboxio-{uid}'}/gateway.sock"
+        return f"{folder or f'/tmp/mboxio-{uid}'}/{SOCKET}"
 
     def settings(self) -> list[str]:
         """Return options for ssh: it asks nobody anything, and notices that its peer is gone."""
