@@ -94,16 +94,8 @@ SEE = ["decoding", "wireshark", "timeline", "gain", "replay", "monitor"]
 SEEING = [*(f"see.{each}" for each in SEE), "see"]
 COMMANDS = [
     *("cli.shared", "cli.machine", "cli.completion", "cli.skeleton.acme_k7", "cli.skeleton"),
-    *(
-        "cli.shell",
-        "cli.gateway",
-        "cli.commands",
-        "cli.see",
-        "cli.sim",
-        "cli.demo",
-        "cli.rpmsg",
-        "cli",
-    ),
+    *("cli.shell", "cli.gateway", "cli.commands", "cli.see", "cli.sim", "cli.demo"),
+    *("cli.demo.far", "cli.rpmsg", "cli"),
 ]
 TOOLS = [*AROUND, *TESTING, *SEEING, *COMMANDS]
 ROOM = re.compile(r"(?<=^remote)\.(serving|spawning)$")  # of the remote's

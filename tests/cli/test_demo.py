@@ -40,8 +40,10 @@ def firmware_of(folder: Path) -> list[int]:
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", ["requests", "acpm"])
+@pytest.mark.parametrize("name", ["requests", "acpm", "far"])
 def test_demo_as_json(run: Run, name: str) -> None:
+    if name == "far":
+        pytest.importorskip("grpc")
     result = run("demo", name, "--json")
     assert (result.returncode, result.stderr) == (0, b"")
     assert result.stdout.count(b"\n") == 1
@@ -163,6 +165,36 @@ def test_demo_of_rpmsg(run: Run, own_folder: Path) -> None:
     assert "0 mispaired, 0 held" in text
     assert "make test-linux" in text
     assert not firmware_of(own_folder)
+
+
+@pytest.mark.once
+def test_demo_of_a_board_elsewhere(run: Run, own_folder: Path) -> None:
+    pytest.importorskip("grpc")
+    result = run("demo", "far")
+    text = result.stdout.decode()
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert re.search(r"alice +board, 4 channels: may observe, notifications, request", text)
+    assert re.search(r"bob +board, 4 channels: may observe, notifications\n", text)
+    gain = re.search(r"32 in flight: +[\d,]+ requests/s, ([\d.]+)×", text)
+    assert gain
+    assert float(gain[1]) > 1
+    assert re.search(r"bob +[1-9]\d* unsolicited messages heard; a request is refused: Addr", text)
+    assert re.search(r"SIGKILL +32 requests in flight: all over in \d+ ms, [1-9]\d* with Rem", text)
+    assert re.search(r"restart +same clients: reply after \d+ ms, bob was told 1 loss", text)
+    assert "0 mispaired, 0 held" in text
+    assert not firmware_of(own_folder)
+
+
+@pytest.mark.once
+def test_a_demo_without_what_it_needs(
+    run: Run, own_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "grpc.py").write_text("raise ImportError('no module named grpc')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    result = run("demo", "far")
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert result.stderr.startswith(b"mboxio: gRPC is missing: pip install 'mboxio[grpc]'")
+    assert result.stderr.count(b"\n") == 1
 
 
 def test_messages_that_come_as_fast_as_they_are_taken() -> None:

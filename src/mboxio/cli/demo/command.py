@@ -21,6 +21,7 @@ __all__ = ["demo"]
 DEMOS = {
     "requests": "mboxio.cli.demo.command:requests",
     "acpm": "mboxio.cli.demo.acpm:run",
+    "far": "mboxio.cli.demo.far.show:run",
     "mcu": "mboxio.cli.demo.mcu:run",
     "rpi": "mboxio.cli.demo.rpi:run",
     "rpmsg": "mboxio.cli.demo.rpmsg:run",
@@ -35,9 +36,9 @@ def demo(name: str, as_json: bool) -> None:
     """Watch many requests in flight and firmware that dies.
 
     It takes some seconds, needs nothing and leaves nothing behind. The exit code is 1 if any
-    guarantee was broken. With the name acpm it is a PMIC behind ACPM firmware, with
-    rpi the mailbox of a Raspberry Pi, in QEMU, with rpmsg services over shared rings, with mcu
-    firmware on a Cortex-M3, in QEMU.
+    guarantee was broken. With the name acpm it is a PMIC behind ACPM firmware, with far a board
+    behind a gateway, with rpi the mailbox of a Raspberry Pi, in QEMU, with rpmsg services over
+    shared rings, with mcu firmware on a Cortex-M3, in QEMU.
     """
     module, _, function = DEMOS[name].partition(":")
     getattr(import_module(module), function)(as_json)

@@ -14,7 +14,7 @@ import click
 
 __all__ = ["FirmwareProcess", "private_folder"]
 
-READY_S = 5.0
+READY_S = 15.0
 
 
 @contextmanager
@@ -33,13 +33,14 @@ def private_folder() -> Generator[str]:
 
 
 class FirmwareProcess:
-    """The process of a demo's firmware.
+    """The process of a demo's firmware, or another that it needs.
 
     Args:
         name: what it serves.
         folder: where its complaints go.
         check: called every now and then while we wait.
         module: what it runs.
+        what: it is.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class FirmwareProcess:
         folder: str,
         check: Callable[[], object],
         module: str = "mboxio.cli.demo.firmware",
+        what: str = "firmware",
     ) -> None:
         self.name = name
         self.module = module
-        self.complaints = os.path.join(folder, "firmware.log")
+        self.what = what
+        self.complaints = os.path.join(folder, f"{what}.log")
         self.check = check
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -74,9 +77,9 @@ class FirmwareProcess:
         while not select.select([self.process.stdout], [], [], 0.05)[0]:
             self.check()
             if monotonic() > end_s:
-                raise click.ClickException(f"the firmware is not up after {READY_S:.0f} s")
+                raise click.ClickException(f"the {self.what} is not up after {READY_S:.0f} s")
         if not os.read(self.process.stdout.fileno(), 100):
-            raise click.ClickException(f"the firmware failed: {self._complaint()}")
+            raise click.ClickException(f"the {self.what} failed: {self._complaint()}")
 
     def freeze(self) -> None:
         """Stop the process where it is, so that what is sent to it from now on stays pending.
