@@ -35,6 +35,7 @@ KNOWN = frozenset(
         "MBOXIO_EXPECT_TOOLS",
         "MBOXIO_PURE",
         "MBOXIO_RUNTIME_DIR",
+        "MBOXIO_SSH",
     }
 )
 """Variables of the environment that are not settings: where remotes lie, builds and tests."""
@@ -58,6 +59,7 @@ PROGRAMS = {
     "pyocd": "the access path pyocd:",
     "qemu-system-aarch64": "mboxio demo rpi",
     "qemu-system-arm": "mboxio demo mcu",
+    "ssh": "addresses grpc+ssh:",
 }
 
 
