@@ -170,7 +170,7 @@ class Gateway:
         export.counts.attached += 1
         export.counts.sessions += 1
         self.log(f"attach: {user} at {name}, {place.where}")
-        why = "the user has gone"
+        why = "the user ended it"
         try:
             await session.run(context, self.life, self.grpc.aio.EOF)
         except BadFrame as error:
@@ -181,7 +181,7 @@ class Gateway:
             why = f"idle for {self.limits.idle_s:g} s"
             await context.abort(codes.DEADLINE_EXCEEDED, why)
         except asyncio.CancelledError:
-            why = "the gateway stops" if self._is_stopping() else why
+            why = "the stream broke" if not self._is_stopping() else "the gateway stops"
             raise
         finally:
             export.counts.sessions -= 1
