@@ -2,12 +2,23 @@
 
 import configparser
 import shlex
+import socket
+import ssl
+import subprocess
+from pathlib import Path
 
 import pytest
 
+import mboxio
+from mboxio.controllers.grpc.secure import PREFACE
+from mboxio.controllers.loopback import Loopback
 from mboxio.gateway.allow import AllowList
+from mboxio.gateway.export import Export
+from mboxio.gateway.places import TlsPlace
+from mboxio.gateway.server import Gateway
 from tests.docs.pages import LAB, ROOT, Block, blocks
 from tests.docs.test_examples import require_command
+from tests.tools import tool
 
 pytestmark = pytest.mark.once
 FILES = ROOT / "examples" / "lab"
@@ -44,3 +55,25 @@ def test_the_unit_starts_a_gateway_in_folders_that_there_are() -> None:
     assert {*unit["Service"]["ReadWritePaths"].split()} == {*folders}
     assert {*folders.values()} == {"2770"}, "the group is the socket's, and nobody else comes in"
     assert {user for user, _, _ in sockets} == {*AllowList.read(FILES / "allow.toml").entries}
+
+
+def test_the_certificates_of_the_page_are_good_for_what_it_says(tmp_path: Path) -> None:
+    pytest.importorskip("grpc")
+    (block,) = (each for each in blocks(LAB, "text") if "openssl" in each.text)
+    folder = str(Path(tool("openssl")).parent)
+    command = ["sh", "-e", "-c", block.text]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, env={"PATH": folder})
+    lab1, alice = (tmp_path / each for each in ("lab1", "alice"))
+    place = TlsPlace("127.0.0.1:0", f"{lab1}.pem", f"{lab1}.key", f"{tmp_path}/lab.pem")
+    export = Export("board1", mboxio.Connection(Loopback(), address="loopback:"))
+    allow = AllowList.parse('[alice]\n"board1/*" = ["request"]\n')
+    with Gateway([export], allow, [place]):
+        context = ssl.create_default_context(cafile=f"{tmp_path}/lab.pem")
+        context.load_cert_chain(f"{alice}.pem", f"{alice}.key")
+        context.set_alpn_protocols(["h2"])
+        with (
+            socket.create_connection(("127.0.0.1", place.port)) as bare,
+            context.wrap_socket(bare, server_hostname="lab1") as secure,
+        ):
+            secure.sendall(PREFACE)
+            assert secure.recv(9)[3:4] == b"\4", "its settings; who is refused gets nothing"

@@ -144,7 +144,7 @@ def test_nothing_is_left_of_a_program_that_is_killed(sshd: Sshd, socket_there: s
             {"IdentityFile": "{folder}/bound"},
             "",
             RemoteGone,
-            "or the login may not forward sockets",
+            "or the login may not reach it",
         ),
         ({}, "?socket=/none.sock", RemoteGone, "no gateway answers at /none.sock there"),
         ({"Nonsense": "yes"}, "?socket=/none.sock", RemoteGone, "ssh says: .*bad configuration"),

@@ -145,12 +145,13 @@ class Tunnel(Dialling):
         error = super().failed(code, details)
         if type(error) is not RemoteGone:
             return error
-        refused = self.refused(self.said())
+        said = self.said().strip()
+        refused = self.refused(said)
         if isinstance(refused, AccessDenied):
             return refused
         return RemoteGone(
-            f"{refused}: no gateway answers at {self.socket} there, or the login may not forward"
-            " sockets"
+            f"{refused if said else self.where}: no gateway answers at {self.socket} there, or the"
+            " login may not reach it or forward sockets"
         )
 
     def refused(self, said: bytes) -> MailboxError:
