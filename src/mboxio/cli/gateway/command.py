@@ -54,28 +54,40 @@ PORT_MAX = (1 << 16) - 1
 @click.option("--ca", metavar="FILE", help="The certificate of who vouches for users.")
 @click.option("--insecure", is_flag=True, help="No certificates; on 127.0.0.1 only.")
 @click.option("--user", metavar="USER", help="Whom to become once the mailboxes are open.")
-@click.option("--sessions", type=click.IntRange(1), default=Limits.sessions, show_default=True)
-@click.option("--in-flight", type=click.IntRange(1), default=Limits.in_flight, show_default=True)
+@click.option(
+    "--sessions",
+    type=click.IntRange(1),
+    default=Limits.sessions,
+    help=f"Of all users at the same time; default: {Limits.sessions}.",
+)
+@click.option(
+    "--in-flight",
+    type=click.IntRange(1),
+    default=Limits.in_flight,
+    help=f"Requests of a session at the same time; default: {Limits.in_flight}.",
+)
 @click.option(
     "--notes-bytes-s",
     type=click.FloatRange(1),
     default=Limits.notes_bytes_s,
-    show_default=True,
-    help="Unsolicited messages of a session, in bytes a second.",
+    help=f"Unsolicited messages of a session, bytes a second; default: {Limits.notes_bytes_s}.",
 )
 @click.option(
-    "--idle-s", type=click.FloatRange(0), default=0.0, help="End a session that asks nothing."
+    "--idle-s",
+    type=click.FloatRange(0),
+    default=0.0,
+    help="End a session in which nothing is asked for so long; default: never.",
 )
 @click.option(
     "--frozen-s",
     type=click.FloatRange(0.1),
     default=Limits.frozen_s,
-    show_default=True,
-    help="After how long a user is lost whose machine does not answer.",
+    help=f"A user whose machine is silent so long is lost; default: {Limits.frozen_s:g}.",
 )
 @click.option(
     "--metrics-port",
     type=click.IntRange(1, PORT_MAX),
+    metavar="PORT",
     help="Serve metrics for Prometheus on this port of 127.0.0.1.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what is served as one JSON object.")
@@ -101,11 +113,12 @@ def gateway(
     as_json: bool,
     wait_s: float | None,
 ) -> None:
-    """Let users of other machines use mailboxes of this one, until Ctrl-C.
+    """Let other machines use mailboxes of this one.
 
-    Users come by a Unix socket in the folder of your remotes (from elsewhere with ssh, as
-    grpc+ssh:HOST/NAME), or with --listen and certificates, as grpc:HOST/NAME. What the allow-list
-    does not allow is denied. One line on stderr says who came, left or was refused.
+    It serves until Ctrl-C. Users come by a Unix socket in the folder of your remotes (from
+    elsewhere with ssh, as grpc+ssh:HOST/NAME), or with --listen and certificates, as
+    grpc:HOST/NAME. What the allow-list does not allow is denied. One line on stderr says who came,
+    left or was refused.
     """
     called = names_of(addresses, names)
     if allow_list is None and (sockets or listen is not None):
