@@ -21,6 +21,7 @@ WHEELS_i386 := manylinux2014_i686
 WHEELS_arm64 := manylinux2014_aarch64
 # make test ARGS="-k ring -x"
 ARGS ?=
+QUICKLY = CC=$$(command -v clang || echo gcc) MBOXIO_OPTIMIZE=-O0
 # What is installed into VENV, of the groups in pyproject.toml.
 GROUP ?= dev
 
@@ -37,14 +38,17 @@ venv: $(DEPS)
 build: $(BUILT)
 
 # With this tree's build if there is one. Else, for a first look, with the least that it takes, compiled
-# quickly: that lies in folders of its own, runs from there, and is never measured.
+# quickly: that lies in folders of its own, runs from there, and is never measured. RPMsg has a demo of its own.
+demo: NOT_SHOWN := mboxio.controllers.virtio_rpmsg mboxio.remote.rpmsg mboxio.rpmsg mboxio.virtio
 demo:
 ifneq ($(wildcard $(BUILT)),)
 	@$(MAKE) --no-print-directory build
 	$(BIN)/mboxio demo
 else
-	@$(MAKE) --no-print-directory VENV=build/demo GROUP=demo venv
-	MBOXIO_OPTIMIZE=-O0 build/demo/bin/python setup.py --quiet build --build-lib build/demo/lib/built
+	@PIP_COMPILE=0 $(MAKE) --no-print-directory VENV=build/demo GROUP=demo venv
+	@echo "compiling what the demo shows into build/demo, as quickly as it goes"
+	@$(QUICKLY) MBOXIO_WITHOUT="$(NOT_SHOWN)" flock build/.lock \
+	    build/demo/bin/python setup.py --quiet build --build-lib build/demo/lib/built
 	PYTHONPATH=$(CURDIR)/build/demo/lib/built build/demo/bin/python -m mboxio demo
 endif
 
@@ -66,8 +70,6 @@ test-pythons:
 	for version in $$(tools/pythons.sh $(PYTHON)); do $(MAKE) test-on-$$version || exit; done
 
 ON = PYTHON="$$(tools/pythons.sh --path $*)" VENV=build/python$* GROUP=test
-
-QUICKLY = CC=$$(command -v clang || echo gcc) MBOXIO_OPTIMIZE=-O0
 
 venv-on-%:
 	$(MAKE) $(ON) venv

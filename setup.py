@@ -3,6 +3,7 @@
 ``MBOXIO_PURE=1`` builds the package without them. All products lie under build/: an editable
 package runs from src and is also pure Python. ``MBOXIO_OPTIMIZE=-O0`` compiles in half the time,
 for builds that need not be fast; they lie in folders of their own, and their stamp says so.
+``MBOXIO_WITHOUT="mboxio.virtio"`` leaves out packages, for a first look at the others.
 """
 
 import itertools
@@ -26,7 +27,7 @@ from setuptools.errors import CompileError, PlatformError
 PACKAGE = Path("src/mboxio")
 C_FILES = Path("build/cython")
 STAMP = C_FILES / "_stamp.py"
-JOBS = 2
+JOBS = min(len(os.sched_getaffinity(0)), 8)
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -65,6 +66,8 @@ COLD = {
 PURE = os.environ.get("MBOXIO_PURE") == "1" or "editable_wheel" in sys.argv
 FASTEST = "-O2"
 OPTIMIZE = os.environ.get("MBOXIO_OPTIMIZE", FASTEST)
+# Their Python files are left out as well: interpreted, they may need what compiled modules hide.
+WITHOUT = tuple(f"{each}." for each in os.environ.get("MBOXIO_WITHOUT", "").split())
 # They take the compiler a sixth of its time at -O0, and would say what the other builds say.
 WARNINGS = [
     "-Wall",
@@ -86,6 +89,11 @@ def level(name: str) -> str:
     return "-O3" if name in HOT else "-Os" if name in COLD else FASTEST
 
 
+def wanted(name: str) -> bool:
+    """Return whether a module or package is to be built."""
+    return not f"{name}.".startswith(WITHOUT)
+
+
 def extensions() -> list[Extension]:
     headers = sorted(PACKAGE.rglob("*.h"))
     return [
@@ -102,6 +110,7 @@ def extensions() -> list[Extension]:
             extra_link_args=["-Wl,--strip-all", "-Wl,-z,noseparate-code"] if SMALL else [],
         )
         for name, file in {**_build.modules(str(PACKAGE)), SHARED: "_cython.c"}.items()
+        if wanted(name)
     ]
 
 
@@ -135,6 +144,10 @@ def require_compiler() -> None:
 
 
 class BuildPython(build_py):
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.packages = [each for each in self.packages if wanted(each)]
+
     def run(self) -> None:
         """Copy the package, without what an earlier build left of modules that are gone."""
         build_ext = self.get_finalized_command("build_ext")
@@ -161,7 +174,12 @@ class BuildExtensions(build_ext):
 
         # One C file serves all Pythons; what is made of it lies in folders that name the Python.
         recipe = zlib.crc32(Cython.__version__.encode() + Path(__file__).read_bytes())
-        checksums = {**_build.checksums(str(PACKAGE)), SHARED: recipe}
+
+        def current() -> dict[str, int]:
+            found = {**_build.checksums(str(PACKAGE)), SHARED: recipe}
+            return {each.name: found[each.name] for each in self.extensions}
+
+        checksums = current()
         sources = _build.sources(str(PACKAGE))
         before = runpy.run_path(str(STAMP)) if STAMP.exists() else {}
         known = before["MODULES"] if before.get("RECIPE") == recipe else {}
@@ -185,7 +203,7 @@ class BuildExtensions(build_ext):
         write_stamp(unchanged)
         self.translated = set(unchanged)
         super().run()
-        if {**_build.checksums(str(PACKAGE)), SHARED: recipe} != checksums:
+        if current() != checksums:
             raise CompileError("a source file changed during the build: build again")
         write_stamp(checksums)
         installed = Path(self.build_lib, "mboxio", STAMP.name)
@@ -203,7 +221,7 @@ class BuildExtensions(build_ext):
         generated: list[Extension] = []
         self.count = itertools.count(1)
         named = {each.name for each in self.extensions}
-        unknown = (UNBOUND | HOT | COLD) - named
+        unknown = (UNBOUND | HOT | COLD) - _build.modules(str(PACKAGE)).keys()
         if unknown:
             raise CompileError(f"setup.py names {unknown}, which are no compiled modules")
         # Cython would go by the time stamps of its own declarations as well, and they are younger
@@ -216,7 +234,7 @@ class BuildExtensions(build_ext):
             for name, file in files.items()
             if name in self.translated and file.exists()
         }
-        tell(f"translating {len(self.extensions)} modules to C, then compiling them ({OPTIMIZE})")
+        tell(f"translating {len(named - done.keys())} modules to C")
         try:
             for names, binding in ((named - UNBOUND, True), (UNBOUND, False)):
                 generated += cythonize(
@@ -233,6 +251,7 @@ class BuildExtensions(build_ext):
         sources = {each.name: each.sources for each in generated} | done
         for extension in self.extensions:
             extension.sources = sources[extension.name]
+        tell(f"compiling {len(named)} modules with {OPTIMIZE}")
         super().build_extensions()
         tell(f"compiled {len(self.extensions)} modules")
 
