@@ -174,9 +174,6 @@ class Bcm2835(RegisterController):
             if not self.options.at.startswith("devmem:") or "vcio" in str(error):
                 raise
             raise AddressError(f"{error}; on a board that runs Linux use vcio:") from None
-        self.read, self.write = Read.at(region), Write.at(region)
-        self.inbox, self.outbox = ReadStatus.at(region), WriteStatus.at(region)
-        self.config = Config.at(region)
         if self.pool is None and self.options.pool:
             self.pool = self.open_pool()
         self.set_up()
@@ -220,6 +217,10 @@ class Bcm2835(RegisterController):
 
     def set_up(self) -> None:
         """Throw away old answers, and choose the interrupt or none."""
+        region = self.region
+        self.read, self.write = Read.at(region), Write.at(region)
+        self.inbox, self.outbox = ReadStatus.at(region), WriteStatus.at(region)
+        self.config = Config.at(region)
         self.fifo.clear()
         self.drain_stale()
         if self.irq is not None:

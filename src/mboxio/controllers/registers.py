@@ -7,7 +7,7 @@ from mboxio.controllers.reaching import Reaching
 from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.contracts import DriverQueue
 from mboxio.driver.controller import POLL, Controller
-from mboxio.errors import AddressError
+from mboxio.errors import AddressError, RemoteError, RemoteGone
 from mboxio.regions.access import nowhere, open_region
 from mboxio.regions.claim import Claims
 from mboxio.regions.interrupts import Interrupt
@@ -42,7 +42,8 @@ class RegisterController(Controller):
     """A controller over a region of registers. A subclass has ``open``, ``send`` and ``look``.
 
     Where the connection to the registers breaks, as QEMU's or a debug probe's may, it is made again
-    and a new life of the remote begins: ``set_up`` is called once more.
+    and a new life of the remote begins: ``set_up`` is called once more. The region may be another
+    one then, if a process that died had handed it over.
 
     Args:
         name: ignored; ``at`` says which.
@@ -65,6 +66,7 @@ class RegisterController(Controller):
         self.looked: set[Any] = set()  # queues that the last look was for
         self.life = 0  # the number of times that the registers were reached again
         self.reaching = Reaching(self, self.reach_again)
+        self.fresh: Region | None = None  # the registers of a life that is about to begin
         self.torn = False  # regions may be there again, and are not set up
 
     def reach(self, size_bytes: int) -> Region:
@@ -84,7 +86,8 @@ class RegisterController(Controller):
             )
         if self.options.events == "irq" and region.interrupt is None:
             raise AddressError("events=irq: this region has no interrupt")
-        self.claims.add(region, *self.own(size_bytes), "the registers")
+        self.own_bytes = self.own(size_bytes)
+        self.claims.add(region, *self.own_bytes, "the registers")
         self.listen()
         return region
 
@@ -151,17 +154,37 @@ class RegisterController(Controller):
     def reconnect(self) -> bool:
         """See `Controller.reconnect`; a thread waits for answers, for as long as that takes."""
         if not (self.reaching.busy or self.torn or self.lost_regions()):
-            return False  # what was lost is nothing that is reached by a connection
+            try:
+                fresh = self.region.again()
+            except (RemoteError, RemoteGone) as error:
+                self.still_lost(str(error))
+                return True
+            if fresh is self.region:
+                return False  # what was lost is nothing that is reached by a connection
+            if fresh is None:
+                return True
+            self.fresh = fresh
         self.reaching.begin()
         return True
 
     def reach_again(self) -> None:
         """Make the connections again, and begin a new life with them."""
         self.torn = True
+        if self.fresh is not None:
+            self.replace(self.fresh)
         for region in self.lost_regions():
             region.reopen()
         self.set_up()
         self.decide(self.come_back)
+
+    def replace(self, fresh: Region) -> None:
+        """Use another region for the registers from now on; the old one is of a life that ended."""
+        self.claims.add(fresh, *self.own_bytes, "the registers")
+        self.opened.append(fresh)
+        if self.region in self.opened:  # else it is the caller's
+            self.opened.remove(self.region)
+            self.region.close()
+        self.region, self.fresh = fresh, None
 
     def come_back(self) -> None:
         """Report the new life. Under the lock."""
@@ -178,8 +201,9 @@ class RegisterController(Controller):
     def close(self) -> None:
         """Let go of the regions."""
         self.reaching.join()
-        for region in self.opened:
-            region.close()
+        for region in [*self.opened, self.fresh]:
+            if region is not None:
+                region.close()
         self.claims.close()
 
     def forked(self) -> None:
