@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import ClickException
 
+from mboxio.cli.demo import process as demo_process
 from mboxio.cli.demo.traffic import arrived
 from tests.cli.conftest import PATIENCE_S, Run, Start
 
@@ -195,6 +197,30 @@ def test_a_demo_without_what_it_needs(
     assert (result.returncode, result.stdout) == (2, b"")
     assert result.stderr.startswith(b"mboxio: gRPC is missing: pip install 'mboxio[grpc]'")
     assert result.stderr.count(b"\n") == 1
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("module", "patience_s", "why"),
+    [
+        ("mboxio.no_such_firmware", 1e9, "the firmware failed: .*No module named"),
+        ("mboxio.cli.demo.firmware", 0.0, "the firmware is not up after 0 s"),
+    ],
+)
+def test_firmware_that_does_not_come_up(
+    own_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    patience_s: float,
+    why: str,
+) -> None:
+    """Its end is noticed at once; while it lives, it has time."""
+    monkeypatch.setattr(demo_process, "PATIENCE_S", patience_s)
+    with demo_process.private_folder() as folder:
+        firmware = demo_process.FirmwareProcess("demo", folder, lambda: None, module)
+        with pytest.raises(ClickException, match=why):
+            firmware.start()
+        firmware.stop()
 
 
 def test_messages_that_come_as_fast_as_they_are_taken() -> None:

@@ -11,7 +11,7 @@ import click
 import mboxio
 from mboxio import _build
 from mboxio.cli.demo.acpm_firmware import LATENCY_S, PMIC, SENSED, SENSOR, WORKERS, value_of
-from mboxio.cli.demo.process import FirmwareProcess, private_folder
+from mboxio.cli.demo.process import PATIENCE_S, FirmwareProcess, private_folder
 from mboxio.cli.demo.screen import Screen
 from mboxio.cli.demo.traffic import Asking, arrived, measured, ticking
 from mboxio.cli.shared.options import connected
@@ -24,7 +24,6 @@ __all__ = ["run"]
 
 MEASURE_S = 1.5
 KILLED_WITH = 20
-PATIENCE_S = 5.0
 
 
 class AcpmShow:

@@ -11,7 +11,7 @@ import click
 import mboxio
 from mboxio import _build
 from mboxio.cli.demo.microcontroller import BOARDS, Microcontroller, running
-from mboxio.cli.demo.process import private_folder
+from mboxio.cli.demo.process import PATIENCE_S, private_folder
 from mboxio.cli.demo.screen import Screen
 from mboxio.cli.demo.traffic import Asking, measured, ticking
 from mboxio.cli.shared.options import connected
@@ -25,7 +25,6 @@ BOARD = BOARDS["mps2-an385"]
 CHANNEL = "echo0"
 MANY = 8
 MEASURE_S = 1.2
-PATIENCE_S = 10.0
 BEAT_S = 0.5
 MAPPED, PROBE = "mapped", "probe"
 

@@ -5,7 +5,7 @@ from time import monotonic
 
 import mboxio
 from mboxio.cli.demo.firmware import DEPTH
-from mboxio.cli.demo.process import FirmwareProcess
+from mboxio.cli.demo.process import PATIENCE_S, FirmwareProcess
 from mboxio.cli.demo.screen import Row, Screen
 from mboxio.cli.demo.traffic import (
     BACKLOG,
@@ -23,7 +23,6 @@ __all__ = ["RequestsShow"]
 
 MEASURE_S = 1.2
 DRAIN_S = 0.8
-PATIENCE_S = 3.0
 LOOK_S = 0.05
 FULL = DEPTH + CLIENTS * CLIENT_BACKLOG
 """In flight and in the backlogs of the clients."""

@@ -10,7 +10,7 @@ import click
 
 import mboxio
 from mboxio import _build
-from mboxio.cli.demo.process import FirmwareProcess, private_folder
+from mboxio.cli.demo.process import PATIENCE_S, FirmwareProcess, private_folder
 from mboxio.cli.demo.rpmsg_firmware import ADC, LATE, LATENCY_S, LOADER, WORKERS, started
 from mboxio.cli.demo.screen import Screen
 from mboxio.cli.demo.traffic import PowerTraffic, measured, ticking
@@ -24,7 +24,6 @@ __all__ = ["run"]
 
 MEASURE_S = 1.5
 MANY = 16
-PATIENCE_S = 5.0
 ANNOUNCEMENTS = "announcements"
 # Each request has a source address of its own, to which the firmware answers.
 ADDRESS = "virtio-rpmsg:?at=peer:demo&replies=source"

@@ -9,6 +9,7 @@ from typing import Any
 
 import mboxio
 from mboxio.cli.demo.firmware import QUESTION, SENSED, answer_to
+from mboxio.cli.demo.process import PATIENCE_S
 from mboxio.cli.demo.screen import Screen
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
 CLIENTS = 4
 CLIENT_BACKLOG = 16
 BACKLOG = 20
-PATIENCE_S = 5.0
 LOOK_S = 0.05
 NUMBERED = Struct("<IQ")
 
