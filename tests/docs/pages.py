@@ -8,13 +8,18 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
-    *(ROOT / "examples" / name / "README.md" for name in ("linux_driver", "python")),
+    *(
+        ROOT / "examples" / name / "README.md"
+        for name in ("firmware_mcu", "linux_driver", "python")
+    ),
     *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_generated" not in page.parts),
 ]
 LANGUAGES = frozenset({"c", "dts", "ini", "mermaid", "python", "sh", "text", "toml", "yaml"})
 """What a block may be written in: each of them is checked, except for text."""
 
 LINUX_DRIVER = ROOT / "docs" / "tutorial" / "linux-driver.md"
+FIRMWARE_MCU = ROOT / "examples" / "firmware_mcu" / "README.md"
+"""Its commands are run as they are; see `test_firmware_mcu.py`."""
 SEE = ROOT / "docs" / "see.md"
 """Its C is that of a kernel; see `test_linux_driver.py`."""
 LAB = ROOT / "docs" / "lab.md"

@@ -20,6 +20,7 @@ import pytest
 
 from mboxio.remote import Remote
 from tests.docs.pages import (
+    FIRMWARE_MCU,
     LAB,
     LANGUAGES,
     LINUX_DRIVER,
@@ -213,7 +214,9 @@ def test_c_compiles(tmp_path: Path, block: Block, machine: str) -> None:
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    "block", [block for page in PAGES for block in blocks(page, "sh")], ids=str
+    "block",
+    [block for page in PAGES if page != FIRMWARE_MCU for block in blocks(page, "sh")],
+    ids=str,
 )
 def test_commands_exist(block: Block) -> None:
     for line in block.text.splitlines():
