@@ -256,14 +256,18 @@ class BuildExtensions(build_ext):
         tell(f"compiled {len(self.extensions)} modules")
 
 
-C_FILES.mkdir(parents=True, exist_ok=True)
-setup(
-    ext_modules=[] if PURE else extensions(),
-    cmdclass={"build_py": BuildPython, "build_ext": BuildExtensions},
-    options={
-        "build": {"build_base": "build" if OPTIMIZE == FASTEST else f"build/optimize{OPTIMIZE}"},
-        "egg_info": {"egg_base": "build"},
-    },
-    long_description=index_page(),
-    long_description_content_type="text/markdown",
-)
+# From Python 3.14 on, the processes that run Cython begin with this file, too.
+if __name__ == "__main__":
+    C_FILES.mkdir(parents=True, exist_ok=True)
+    setup(
+        ext_modules=[] if PURE else extensions(),
+        cmdclass={"build_py": BuildPython, "build_ext": BuildExtensions},
+        options={
+            "build": {
+                "build_base": "build" if OPTIMIZE == FASTEST else f"build/optimize{OPTIMIZE}"
+            },
+            "egg_info": {"egg_base": "build"},
+        },
+        long_description=index_page(),
+        long_description_content_type="text/markdown",
+    )
