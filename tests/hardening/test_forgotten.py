@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import os
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -141,6 +143,23 @@ def test_a_drivers_own_thread_keeps_none(tmp_path: Path) -> None:
     with pytest.warns(ResourceWarning, match="unclosed connection to vcio"):
         drop()
     assert threading.active_count() == threads
+
+
+PROGRAM = """
+import sys, mboxio
+from mboxio.controllers.loopback import Loopback
+
+client = mboxio.Connection(Loopback()).client(0)
+USE
+"""
+
+
+@pytest.mark.parametrize("use", ["request(b'x')", "submit(b'x').add_done_callback(repr)"])
+def test_the_end_of_python_meets_none(use: str) -> None:
+    """Threads of a forgotten connection never run again then, and nobody waits for them."""
+    program = PROGRAM.replace("USE", f"client.{use}")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=PATIENCE_S)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_what_is_closed_says_nothing(remote: Remote) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from threading import Thread, Timer
 from typing import Any, Protocol
 
-from mboxio._base.deputies import ERRANDS
+from mboxio._base.deputies import ERRANDS, join_daemon
 from mboxio._base.native import Monotonic
 from mboxio._base.states import FOREVER
 
@@ -158,7 +158,7 @@ class Clock(Monotonic):
 
     def join(self, thread: Thread, timeout_s: float) -> None:
         """Wait for a thread made by `spawn` to end."""
-        thread.join(timeout_s)
+        join_daemon(thread, timeout_s)
 
 
 SYSTEM = Clock()

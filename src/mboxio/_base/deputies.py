@@ -29,6 +29,7 @@ __all__ = [
     "acting",
     "check_errand",
     "deputise",
+    "join_daemon",
     "left_for_caller",
 ]
 
@@ -279,7 +280,7 @@ class Deputies:
         me = get_ident()
         for thread in self.staff:
             if thread.ident != me:
-                thread.join(CLEAN_UP_S)
+                join_daemon(thread, CLEAN_UP_S)
 
     def __del__(self) -> None:
         # Of a forgotten connection, in any order with what closes it: that is done by others then.
@@ -287,6 +288,15 @@ class Deputies:
         self.inbox = SimpleQueue()
         self.staff = []
         self.hired = 0
+
+
+def join_daemon(thread: Thread, timeout_s: float) -> None:
+    """Wait for a daemon thread to end, unless Python ends: then none of them runs any more.
+
+    From Python 3.14 on, ``Thread.join`` raises then.
+    """
+    if not sys.is_finalizing():
+        thread.join(timeout_s)
 
 
 def _hire(staff: list[Thread], inbox: "SimpleQueue[Errand | None]", name: str) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from mboxio._base.deputies import join_daemon
 from mboxio._base.gate import complain
 from mboxio.driver.controller import Controller
 from mboxio.errors import MailboxError
@@ -52,7 +53,7 @@ class Reaching:
         """Wait for the end of a try. Without the lock."""
         thread, self.thread = self.thread, None
         if thread is not None and thread is not threading.current_thread():
-            thread.join(JOIN_S)
+            join_daemon(thread, JOIN_S)
 
     def forked(self) -> None:
         """In a forked child: a try stayed behind in the parent."""

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
 
+from mboxio._base.deputies import join_daemon
 from mboxio._base.gate import complain
 from mboxio._os.descriptors import refuse_exhausted
 from mboxio._os.whose import why
@@ -141,7 +142,7 @@ class Vcio(Controller):
         self.order.put(None)
         thread, self.thread = self.thread, None
         if thread is not None and thread is not threading.current_thread():
-            thread.join(JOIN_S)
+            join_daemon(thread, JOIN_S)
 
     def check(self, channel: DriverChannel, message: bytes) -> None:
         """Refuse what is no property buffer."""
