@@ -12,7 +12,7 @@ from mboxio._host.host import Host
 from mboxio._host.life import Life
 from tests.race.manual import Manual
 
-from .support import PATIENCE_S, SECOND, Fused, attach, reached
+from .support import PATIENCE_S, SECOND, Fused, attach, look, reached
 
 
 class Slow(Manual):
@@ -174,3 +174,38 @@ def test_reconnect_is_not_called_inside_reconnect() -> None:
         return driver.deepest
 
     assert asyncio.run(run()) == 1
+
+
+class Hopeless(Fused):
+    """Says at every look that its remote is gone, and that no try would help."""
+
+    gone = False
+    tries = 0
+
+    def service(self, queue: Any, why: str) -> None:
+        super().service(queue, why)
+        if self.gone:
+            self.link(False, -1, "gone")
+
+    def reconnect(self) -> bool:
+        self.tries += 1
+        self.event()
+        return False
+
+
+def test_nobody_turns_in_circles_where_no_try_helps() -> None:
+    driver = Hopeless(epoch_source="link")
+
+    async def run() -> int:
+        with attach(driver) as connection:
+            driver.link(True, 1)
+            async with connection.async_client(0) as client:
+                request = client.submit(b"")
+                before, driver.gone = driver.turns_left, True
+                look(connection)
+                await reached(lambda: driver.tries)
+                assert isinstance(request.exception(), RemoteGone)
+        return before - driver.turns_left
+
+    assert asyncio.run(run()) < 50
+    assert driver.tries == 1

@@ -111,10 +111,10 @@ class Life:
             self.gate.lost = True
             self.lost_reason = reason
             self.epoch = -1
-            if not lost:
+            if not lost:  # a driver may say so at every look, and each try is followed by one
                 self.tell(self.gate.tap)
-            self.want()
-            self.tell_ports(False)
+                self.want()
+                self.tell_ports(False)
             return
         self.gate.lost = False
         new = self.epoch != epoch
