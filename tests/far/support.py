@@ -6,8 +6,6 @@ from typing import Any
 
 import mboxio
 from mboxio import Controller
-from mboxio.controllers.grpc.options import UnixOptions
-from mboxio.controllers.grpc.ways import OverUnix
 from mboxio.far.engine import engine
 from mboxio.gateway.allow import AllowList
 from mboxio.gateway.export import Export
@@ -69,10 +67,6 @@ class House:
     def address(self) -> str:
         """Of the export."""
         return f"grpc+unix:{self.path}/board"
-
-    def driver(self, **options: Any) -> OverUnix:
-        """Return a driver for the export that is not open yet."""
-        return OverUnix(f"{self.path}/board", UnixOptions(**options))
 
     def close(self) -> None:
         """End the gateway."""

@@ -6,6 +6,8 @@ import tempfile
 
 import pytest
 
+from mboxio.controllers.grpc.options import UnixOptions
+from mboxio.controllers.grpc.ways import OverUnix
 from mboxio.controllers.loopback import Loopback
 from mboxio.testing import Bench, check_controller, checks
 from tests.conformance.benches import bench
@@ -29,6 +31,18 @@ def target_of(number: str) -> str:
         return ""  # it listed the folder
 
 
+class Settled(OverUnix):
+    """gRPC closes sockets on threads of its own, a moment after the streams over them."""
+
+    def open(self) -> None:
+        self.before = sockets()
+        super().open()
+
+    def close(self) -> None:
+        super().close()
+        until(lambda: sockets() <= self.before, "sockets are closed")
+
+
 class Elsewhere:
     """A bench whose mailbox is reached through a gateway."""
 
@@ -36,8 +50,7 @@ class Elsewhere:
         self.folder = tempfile.TemporaryDirectory(prefix="mboxio-")
         self.house = House(os.path.join(self.folder.name, "g.sock"))
         self.house.serve(near.controller)
-        self.before = sockets()
-        self.driver = self.house.driver()
+        self.driver = Settled(f"{self.house.path}/board", UnixOptions())
         self.near = near
         self.bench = dataclasses.replace(
             near, controller=self.driver, close=self.close, notify=self.notify, op_s=5.0
@@ -53,8 +66,6 @@ class Elsewhere:
         until(lambda: stream.read > before, "a message on the stream")
 
     def close(self) -> None:
-        # gRPC closes sockets on threads of its own, a moment after the streams over them.
-        until(lambda: sockets() <= self.before, "sockets are closed")
         self.house.close()
         self.folder.cleanup()
 
