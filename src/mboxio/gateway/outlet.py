@@ -25,11 +25,18 @@ class Outlet:
         self.waiting_bytes = 0
         self.idle: asyncio.Future[None] | None = None
         self.full: list[asyncio.Future[None]] = []
+        self.ended = False
 
     def put(self, frame: bytes) -> None:
         """Add a frame; it never waits."""
         self.waiting.append(frame)
         self.waiting_bytes += len(frame)
+        if self.idle is not None and not self.idle.done():
+            self.idle.set_result(None)
+
+    def end(self) -> None:
+        """Write no further message than the one under way."""
+        self.ended = True
         if self.idle is not None and not self.idle.done():
             self.idle.set_result(None)
 
@@ -41,13 +48,14 @@ class Outlet:
             await future
 
     async def run(self) -> None:
-        """Write what is put, until cancelled. There is one writer for each stream."""
+        """Write what is put, until `end` or cancelled. There is one writer for each stream."""
         loop = asyncio.get_running_loop()
-        while True:
+        while not self.ended:
             if not self.waiting:
                 self.idle = loop.create_future()
                 await self.idle
                 self.idle = None
+                continue
             message = batch(self.waiting)
             await self.write(message)
             self.waiting_bytes -= len(message)

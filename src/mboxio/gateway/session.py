@@ -45,6 +45,8 @@ HANDED_AFTER_S = 0.001
 """That a message left is told with its end where that comes sooner."""
 HANDED_AFTER_MAX_S = 0.02
 """How often those are looked at that wait for a slot of the mailbox."""
+LAST_S = 0.2
+"""How long the last message to a user may take who is told why his session ends."""
 
 
 class Session:
@@ -123,6 +125,10 @@ class Session:
             await self.read(context, ended)
         finally:
             self.export.sessions.discard(self)
+        except (BadFrame, TimeoutError):  # gRPC refuses to tell him while a message is written
+            self.outlet.end()
+            await asyncio.wait([writing], timeout=LAST_S)
+            raise
             writing.cancel()
             self.close()
 
