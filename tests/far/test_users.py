@@ -39,7 +39,7 @@ def test_what_is_not_allowed_is_refused_at_the_gateway(house: House):
             with pytest.raises(AccessDenied) as caught:
                 client.request(b"hello", timeout_s=20)
             assert caught.value.handed_over == "no"
-        assert gate.stats()["board"].denied == 1
+        assert gate.stats()["board"].used("alice", "0").denied == 1
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_who_is_not_on_the_list_learns_nothing_and_does_not_try_again(house, all
     with pytest.raises(AccessDenied):
         mboxio.connect(address, wait_s=20)
     assert [each.split(":")[0] for each in house.lines] == ["refuse"]
-    assert gate.stats()["board"].attached == 0
+    assert gate.stats()["board"].users == {}
 
 
 def test_a_user_who_is_struck_off_the_list_is_not_let_in_again(house):
@@ -98,7 +98,7 @@ def test_users_and_a_local_program_share_a_mailbox(house):
     for client in clients:
         client.close()
     assert not wrong
-    assert gate.stats()["board"].requests == 100
+    assert gate.stats()["board"].used("alice", "0").requests == 100
 
 
 def test_a_slow_reader_loses_messages_and_is_told(house):
@@ -149,7 +149,9 @@ def test_sessions_are_limited(house, limit, what):
     with mboxio.open(f"{house.address}/0"):
         with pytest.raises(RemoteGone, match=what):
             mboxio.connect(house.address)
-        assert gate.stats()["board"].refused == 1
+        counts = gate.stats()["board"]
+        assert counts.refusals == {"limit": 1}
+        assert counts.user("alice").limited == dict.fromkeys(limit, 1)
 
 
 def test_channels_of_a_session_are_limited(house):

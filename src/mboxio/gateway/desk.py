@@ -66,6 +66,7 @@ class Desk:
         self.number = number
         self.name = name
         self.grant = grant
+        self.used = export.counts.used(session.user, name)
         self.may_send = REQUEST in grant.rights
         self.predicate = export.predicate(name)
         self.client: AsyncClient = export.connection.async_client(name, backlog=backlog)
@@ -83,7 +84,7 @@ class Desk:
     def submit(self, frame: Frame, tied: bool) -> Request:
         """Hand a message of the user to the mailbox, or raise why not."""
         if not self.may_send:
-            self.export.counts.denied += 1
+            self.used.denied += 1
             raise AccessDenied(
                 f"{self.session.user} may not send on {self.export.name}/{self.name}",
                 handed_over="no",
@@ -92,7 +93,7 @@ class Desk:
             try:
                 dangers_of(self.predicate, frame.data, self.grant.dangers)
             except MailboxError:
-                self.export.counts.denied += 1
+                self.used.denied += 1
                 raise
         verb: Callable[..., Request] = self.client.submit if tied else self.client.post
         return verb(
@@ -107,20 +108,20 @@ class Desk:
             try:
                 self.client.ring()
             except MailboxError:
-                self.export.counts.failed += 1
+                self.used.failed += 1
 
     # -- what the remote says on its own
 
     async def tell(self, messages: AsyncMessages) -> None:
         """Pass unsolicited messages on, as fast as the user and his limit allow."""
-        outlet, counts, rate = self.session.outlet, self.export.counts, self.session.notes_bytes_s
+        outlet, used, rate = self.session.outlet, self.used, self.session.notes_bytes_s
         loop = asyncio.get_running_loop()
         free_at = loop.time()
         while True:
             try:
                 message = await messages.get()
             except MessagesLost as error:
-                counts.notifications_lost += error.count
+                used.notifications_lost += error.count
                 outlet.put(pack(MISSED, self.number, error.count))
                 continue
             except RemoteGone:
@@ -128,11 +129,13 @@ class Desk:
             except ClosedError:
                 return
             outlet.put(pack(NOTE, self.number, data=message))
-            counts.notifications += 1
+            used.notifications += 1
+            used.told_bytes += len(message)
             await outlet.room()
             # A second's worth at once, and then as much as the limit says.
             free_at = max(free_at, loop.time() - 1.0) + len(message) / rate
             if free_at > loop.time():
+                self.export.counts.user(self.session.user).limited["notes_bytes_s"] += 1
                 await asyncio.sleep(free_at - loop.time())
 
     # -- what the remote asks

@@ -11,8 +11,9 @@ from mboxio.driver.ports import Ports
 from mboxio.errors import AddressError
 from mboxio.far.hello import NAME, OBSERVE, Channel
 from mboxio.gateway.allow import NOTHING, AllowList, Grant
+from mboxio.gateway.counts import Counts
 from mboxio.gateway.dangers import predicate_of
-from mboxio.gateway.limits import Counts, Limits
+from mboxio.gateway.limits import Limits
 
 if TYPE_CHECKING:
     from mboxio._queue.channel import Channel as CoreChannel

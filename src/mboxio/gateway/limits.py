@@ -1,9 +1,9 @@
-"""How much users of a gateway may take of it, and what it has counted."""
+"""How much users of a gateway may take of it."""
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
-__all__ = ["Counts", "Limits"]
+__all__ = ["Limits"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,30 +34,3 @@ class Limits:
             least = 0 if each.name == "idle_s" else 1e-3
             if not least <= value < math.inf:
                 raise ValueError(f"{each.name}={value}: write a number from {least:g} on")
-
-
-@dataclass
-class Counts:
-    """What a gateway has counted for one export.
-
-    Args:
-        sessions: users that are attached now.
-        attached: sessions that began.
-        refused: that were not allowed to, or over a limit.
-        broken: that ended because the user broke the protocol.
-        requests: messages taken from users.
-        denied: messages refused for want of a right, or as dangerous.
-        failed: messages that ended with an error.
-        notifications: unsolicited messages passed on.
-        notifications_lost: those that users were too slow for.
-    """
-
-    sessions: int = field(default=0)
-    attached: int = 0
-    refused: int = 0
-    broken: int = 0
-    requests: int = 0
-    denied: int = 0
-    failed: int = 0
-    notifications: int = 0
-    notifications_lost: int = 0

@@ -13,8 +13,9 @@ from typing import Any
 from mboxio.far.engine import ATTACH, EXPORT, LIST, SERVICE, engine, options
 from mboxio.far.frames import BadFrame
 from mboxio.gateway.allow import AllowList
+from mboxio.gateway.counts import Counts
 from mboxio.gateway.export import Export
-from mboxio.gateway.limits import Counts, Limits
+from mboxio.gateway.limits import Limits
 from mboxio.gateway.places import Place
 from mboxio.gateway.session import Session
 
@@ -52,6 +53,7 @@ class Gateway:
         self.life = int.from_bytes(os.urandom(7), "little")
         self.grpc = engine()
         self.users: Counter[str] = Counter()
+        self.elsewhere = Counts()  # who asked for what is not exported
         self.loop: asyncio.AbstractEventLoop | None = None
         self.thread: threading.Thread | None = None
         self.stopping: asyncio.Event | None = None
@@ -160,33 +162,41 @@ class Gateway:
         if not channels:
             why = f"{user} may use no channel of {name!r}"
             await self._refuse(context, export, user, codes.PERMISSION_DENIED, why)
-        if self.users.total() >= self.limits.sessions or (
-            self.users[user] >= self.limits.user_sessions
-        ):
+        if limit := self._limit_met(user):
+            export.counts.user(user).limited[limit] += 1
             why = "the gateway has as many sessions as it may"
             await self._refuse(context, export, user, codes.RESOURCE_EXHAUSTED, why)
         session = Session(export, user, self.allow, self.limits, channels)
+        counts = export.counts.user(user)
         self.users[user] += 1
-        export.counts.attached += 1
-        export.counts.sessions += 1
+        counts.attached += 1
+        counts.sessions += 1
         self.log(f"attach: {user} at {name}, {place.where}")
-        why = "the user ended it"
+        why, end = "the user ended it", "closed"
         try:
             await session.run(context, self.life, self.grpc.aio.EOF)
         except BadFrame as error:
-            export.counts.broken += 1
-            why = f"broke the protocol: {error}"
+            why, end = f"broke the protocol: {error}", "broken"
             await context.abort(codes.INVALID_ARGUMENT, why)
         except TimeoutError:
-            why = f"idle for {self.limits.idle_s:g} s"
+            why, end = f"idle for {self.limits.idle_s:g} s", "idle"
             await context.abort(codes.DEADLINE_EXCEEDED, why)
         except asyncio.CancelledError:
-            why = "the stream broke" if not self._is_stopping() else "the gateway stops"
+            why, end = "the stream broke", "lost"
+            if self._is_stopping():
+                why, end = "the gateway stops", "stopped"
             raise
         finally:
-            export.counts.sessions -= 1
+            counts.sessions -= 1
+            counts.ended[end] += 1
             self.users[user] -= 1
             self.log(f"detach: {user} at {name}: {why}")
+
+    def _limit_met(self, user: str) -> str | None:
+        """Return the limit that one more session of a user would exceed."""
+        if self.users.total() >= self.limits.sessions:
+            return "sessions"
+        return "user_sessions" if self.users[user] >= self.limits.user_sessions else None
 
     def _is_stopping(self) -> bool:
         return self.stopping is not None and self.stopping.is_set()
@@ -194,8 +204,9 @@ class Gateway:
     async def _refuse(
         self, context: Any, export: Export | None, user: str, code: Any, why: str
     ) -> None:
-        if export is not None:
-            export.counts.refused += 1
+        counts = self.elsewhere if export is None else export.counts
+        denied = code is self.grpc.StatusCode.PERMISSION_DENIED
+        counts.refusals["denied" if denied else "limit"] += 1
         self.log(f"refuse: {user}: {why}")
         await context.abort(code, why)
 

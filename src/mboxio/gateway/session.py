@@ -75,6 +75,8 @@ class Session:
         self.channels = channels
         self.notes_bytes_s = limits.notes_bytes_s
         self.desks: dict[int, Desk] = {}
+        self.counts = export.counts.user(user)
+        self.used = [export.counts.used(user, each.name) for each in channels]
         self.pending: dict[tuple[int, int], Request] = {}  # by channel and handle
         self.untold: dict[tuple[int, int], Request] = {}  # those not told as taken
         self.handed: set[tuple[int, int]] = set()  # of those, told that they were handed over
@@ -123,12 +125,12 @@ class Session:
         writing = asyncio.ensure_future(self.outlet.run())
         try:
             await self.read(context, ended)
-        finally:
-            self.export.sessions.discard(self)
         except (BadFrame, TimeoutError):  # gRPC refuses to tell him while a message is written
             self.outlet.end()
             await asyncio.wait([writing], timeout=LAST_S)
             raise
+        finally:
+            self.export.sessions.discard(self)
             writing.cancel()
             self.close()
 
@@ -169,6 +171,7 @@ class Session:
         about = self.channels[frame.channel]
         status, why = 0, ""
         if len(self.desks) >= self.limits.channels:
+            self.counts.limited["channels"] += 1
             status, why = errno.EMFILE, f"a session uses {self.limits.channels} channels at most"
         else:
             grant = self.export.grant(self.allow, self.user, about.name)
@@ -191,9 +194,12 @@ class Session:
         key = (frame.channel, frame.handle)
         if key in self.pending:
             raise BadFrame(f"handle {frame.handle} is in flight already")
-        self.export.counts.requests += 1
+        used = self.used[frame.channel]
+        used.requests += 1
+        used.taken_bytes += len(frame.data)
         try:
             if len(self.pending) >= self.limits.in_flight:
+                self.counts.limited["in_flight"] += 1
                 raise QueueFull(
                     f"a session has {self.limits.in_flight} requests in flight at most",
                     stage="queue",
@@ -203,6 +209,7 @@ class Session:
         except MailboxError as error:
             self.fail(*key, error)
             return
+        used.in_flight += 1
         self.pending[key] = self.untold[key] = request
         request.add_done_callback(functools.partial(self.over, key))
         if self.timer is None:
@@ -221,15 +228,19 @@ class Session:
         """A message is over; also after the session, when nobody is told."""
         del self.pending[key]
         self.untold.pop(key, None)
+        used = self.used[key[0]]
+        used.in_flight -= 1
         error = request.exception()
         if error is None:
-            self.outlet.put(pack(DONE, *key, request.result()))
+            reply = request.result()
+            used.told_bytes += len(reply)
+            self.outlet.put(pack(DONE, *key, reply))
         else:
             self.fail(*key, error)
 
     def fail(self, channel: int, handle: int, error: MailboxError) -> None:
         """Tell how a message ended."""
-        self.export.counts.failed += 1
+        self.used[channel].failed += 1
         status, body = body_of(error)
         self.outlet.put(pack(FAILED, channel, handle, body, status))
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import click
 
@@ -19,8 +20,6 @@ from mboxio.gateway.privileges import become, require_user
 from mboxio.gateway.server import Gateway
 
 __all__ = ["gateway"]
-
-PORT_MAX = (1 << 16) - 1
 
 
 @click.command()
@@ -85,10 +84,9 @@ PORT_MAX = (1 << 16) - 1
     help=f"A user whose machine is silent so long is lost; default: {Limits.frozen_s:g}.",
 )
 @click.option(
-    "--metrics-port",
-    type=click.IntRange(1, PORT_MAX),
-    metavar="PORT",
-    help="Serve metrics for Prometheus on this port of 127.0.0.1.",
+    "--metrics",
+    metavar="[HOST:]PORT",
+    help="Serve metrics for Prometheus there; HOST is 127.0.0.1 if left out.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what is served as one JSON object.")
 @wait_option
@@ -109,7 +107,7 @@ def gateway(
     notes_bytes_s: float,
     idle_s: float,
     frozen_s: float,
-    metrics_port: int | None,
+    metrics: str | None,
     as_json: bool,
     wait_s: float | None,
 ) -> None:
@@ -149,24 +147,22 @@ def gateway(
             allow = AllowList.everything_for(places[0].user or "")
         require_known(allow, str(allow_list), places)
         server = Gateway(exports, allow, places, limits=limits, log=_log)
-        if metrics_port is not None:
-            _serve_metrics(server, metrics_port)
-        until_interrupted(server, lambda: _told(exports, places, as_json))
+        with _metrics_of(server, metrics) as url:
+            until_interrupted(server, lambda: _told(exports, places, url, as_json))
     finally:
         for export in exports:
             export.close()
 
 
-def _serve_metrics(server: Gateway, port: int) -> None:
+def _metrics_of(server: Gateway, where: str | None) -> AbstractContextManager[str]:
+    """Serve metrics, if that was asked for, and return where."""
+    if where is None:
+        return nullcontext("")
     try:
-        from prometheus_client import CollectorRegistry, start_http_server
+        from mboxio.see.gateway_metrics import metrics_served
     except ImportError as error:
         raise click.ClickException(f"install mboxio[metrics] for this ({error})") from None
-    from mboxio.see.metrics import MailboxCollector
-
-    registry = CollectorRegistry()
-    registry.register(MailboxCollector(*(each.connection for each in server.exports.values())))
-    start_http_server(port, "127.0.0.1", registry)
+    return metrics_served(server, where)
 
 
 def _log(line: str) -> None:
@@ -174,10 +170,11 @@ def _log(line: str) -> None:
     sys.stderr.flush()
 
 
-def _told(exports: Sequence[Export], places: Sequence[Place], as_json: bool) -> str:
+def _told(exports: Sequence[Export], places: Sequence[Place], metrics: str, as_json: bool) -> str:
     found = {each.name: each.connection.address for each in exports}
     where = [each.where for each in places]
     if as_json:
-        return json_line({"exports": found, "listening": where})
+        return json_line({"exports": found, "listening": where, "metrics": metrics or None})
     shown = ", ".join(f"{address} as {name}" for name, address in found.items())
-    return printable(f"serving {shown} at {', '.join(where)}; Ctrl-C ends it")
+    also = f", metrics at {metrics}" if metrics else ""
+    return printable(f"serving {shown} at {', '.join(where)}{also}; Ctrl-C ends it")
