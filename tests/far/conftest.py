@@ -3,16 +3,19 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 
 from tests.far.support import House, keep_engine
+from tests.tools import lacks
 
 
 @pytest.fixture(scope="package", autouse=True)
 def engine_kept() -> Iterator[None]:
     """What gRPC itself opens is there before the first test, and stays."""
-    pytest.importorskip("grpc")
+    if find_spec("grpc") is None:
+        lacks("grpcio")
     with keep_engine():
         yield
 

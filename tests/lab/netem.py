@@ -10,17 +10,19 @@ import sys
 import tempfile
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mboxio
-from tests.lab.wire import FAR, Wire
+from tests.lab.wire import FAR, TUN, Wire, has_netem
 
 PORT = 7629
 DELAY_S, LOSS = 0.02, 0.01
 TIMEOUT_S = 0.25
 USER = "alice"
 INSIDE = ["unshare", "--user", "--map-root-user", "--net"]
+IMPOSSIBLE = "not possible here"
 
 
 def certify(folder: Path) -> None:
@@ -95,19 +97,29 @@ def traffic(client: mboxio.Client, in_flight: int, count: int) -> dict[str, Any]
     }
 
 
-def a_cable_is_pulled_out(wire: Wire, mute: mboxio.Client, echo: mboxio.Client) -> bool:
+def goes_silent(
+    what: str, silence: Callable[[bool], None], mute: mboxio.Client, echo: mboxio.Client
+) -> bool:
     """What is in flight ends when the gateway counts as lost; later, the same client goes on."""
     asked = [mute.submit(b"in flight", timeout_s=60.0) for _ in range(8)]
+    longest_s, meanwhile = 0.0, []
     begin_s = time.monotonic()
-    wire.cut(True)
-    ends = Counter(type(request.exception()).__name__ for request in asked)
+    silence(True)
+    while not asked[-1].wait(0.05):  # nobody waits for it but those who want its reply
+        before_s = time.monotonic()
+        meanwhile.append(echo.submit(b"meanwhile", timeout_s=0.1, queue_timeout_s=0.1))
+        longest_s = max(longest_s, time.monotonic() - before_s)
     gone_s = time.monotonic() - begin_s
-    wire.cut(False)
+    ends = Counter(type(request.exception()).__name__ for request in asked)
+    others = Counter(type(request.exception()).__name__ for request in meanwhile)
+    silence(False)
     begin_s = time.monotonic()
     reply = echo.request(b"again", queue_timeout_s=60.0)
     back_s = time.monotonic() - begin_s
-    print(f"line cut: {dict(ends)} after {gone_s:.1f} s; mended, it answers after {back_s:.1f} s")
-    return ends == {"RemoteGone": 8} and reply == b"niaga"
+    print(f"{what}: {dict(ends)} after {gone_s:.1f} s; later, it answers after {back_s:.1f} s;")
+    print(f"  meanwhile: {dict(others)}, and a submit took {longest_s * 1e3:.1f} ms at most")
+    quick = others.keys() <= {"RequestTimeout", "RemoteGone"}
+    return ends == {"RemoteGone": 8} and reply == b"niaga" and bool(meanwhile) and quick
 
 
 def near(folder: Path, scale: float) -> bool:
@@ -131,7 +143,8 @@ def near(folder: Path, scale: float) -> bool:
                 found = traffic(client, in_flight, count)
                 good &= found["ends"] == {end: count}
                 print(client.name, *(f"{name}: {value};" for name, value in found.items()))
-            good &= a_cable_is_pulled_out(wire, mute, echo)
+            good &= goes_silent("line cut", wire.cut, mute, echo)
+            good &= goes_silent("gateway frozen", wire.freeze, mute, echo)
             print(connection.stats())
     return good
 
@@ -144,9 +157,12 @@ def main(words: list[str]) -> int:
     if words[:1] != ["inside"]:
         tried = subprocess.run([*INSIDE, "ip", "link"], capture_output=True, text=True)
         if tried.returncode:
-            print(f"not possible here: {' '.join(INSIDE)}: {tried.stderr.strip()}")
+            print(f"{IMPOSSIBLE}: {' '.join(INSIDE)}: {tried.stderr.strip()}")
             return 1
         return subprocess.call([*INSIDE, sys.executable, "-m", "tests.lab.netem", "inside", *words])
+    if not has_netem() and not os.access(TUN, os.R_OK | os.W_OK):
+        print(f"{IMPOSSIBLE}: this kernel has no netem, and {TUN} cannot be opened")
+        return 1
     with tempfile.TemporaryDirectory(prefix="mboxio-netem-") as folder:
         return 0 if near(Path(folder), float(words[1]) if words[1:] else 1.0) else 1
 

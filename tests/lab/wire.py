@@ -18,9 +18,10 @@ import time
 from types import TracebackType
 from typing import Self
 
-__all__ = ["FAR", "NEAR", "Wire"]
+__all__ = ["FAR", "NEAR", "TUN", "Wire", "has_netem"]
 
 NEAR, FAR = "10.77.0.1", "10.77.0.2"
+TUN = "/dev/net/tun"
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x1, 0x1000
 MTU = 1500
@@ -33,7 +34,7 @@ def ip(*words: str) -> None:
 
 def tun() -> int:
     """Return a device through which packets of this namespace go."""
-    descriptor = os.open("/dev/net/tun", os.O_RDWR)
+    descriptor = os.open(TUN, os.O_RDWR)
     fcntl.ioctl(descriptor, TUNSETIFF, struct.pack("16sH", b"line", IFF_TUN | IFF_NO_PI))
     return descriptor
 
@@ -107,6 +108,10 @@ class Wire:
             os.close(theirs)
         up("line", NEAR)
         ours.send(b"go")
+
+    def freeze(self, is_frozen: bool) -> None:
+        """Stop the far program; False: let it go on."""
+        self.processes[0].send_signal(signal.SIGSTOP if is_frozen else signal.SIGCONT)
 
     def cut(self, is_cut: bool) -> None:
         """Lose everything from now on, as a cable does that is pulled out; False: mend it."""
