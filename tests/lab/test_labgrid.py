@@ -70,6 +70,7 @@ def run_tests(lab: Lab, user: str) -> str:
 
 
 def test_who_has_acquired_the_place_has_the_mailbox(lab: Lab) -> None:
+    assert "place board1 is not acquired" in run_tests(lab, "alice")
     lab.client("-p", "board1", "acquire")
     assert "2 passed" in run_tests(lab, "alice")
     assert "acquired by alice" in lab.client("-p", "board1", "acquire", user="bob", fails=True)
