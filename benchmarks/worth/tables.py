@@ -1,6 +1,6 @@
 """The tables of the page, all from the rows of the study."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from benchmarks.report import Rows
 from benchmarks.worth.findings import enough, gain, one
@@ -17,6 +17,7 @@ METHOD_NAMES = {
     "poll": "poll every 50 µs",
     "deposit": "on deposit, tags",
 }
+WAYS = ("irq", "ack", "deposit")
 RATIOS_SHOWN = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -76,22 +77,36 @@ def methods(rows: Sequence[Row]) -> Rows:
         "accesses/req",
         "p99 µs",
     )
-    body: Rows = []
-    for tx_done in METHODS:
-        for depth in SOME:
-            found = [one(rows, at=str(count), tx_done=tx_done, depth=depth) for count in WORKERS]
-            four = found[1]
-            body.append(
-                (
-                    METHOD_NAMES[tx_done],
-                    f"{depth}",
-                    *(thousands(each.per_second) for each in found),
-                    f"{four.interrupts:.2f}",
-                    f"{four.accesses:.1f}",
-                    micros(four.p99_us),
-                )
-            )
-    return [head, *body]
+
+    def cells(found: Sequence[Row]) -> Iterator[str]:
+        yield from (thousands(each.per_second) for each in found)
+        four = found[1]
+        yield from (f"{four.interrupts:.2f}", f"{four.accesses:.1f}", micros(four.p99_us))
+
+    return [head, *by_way_and_depth(rows, METHODS, WORKERS, cells)]
+
+
+def by_way_and_depth(
+    rows: Sequence[Row],
+    ways: Sequence[str],
+    places: Sequence[object],
+    cells: Callable[[Sequence[Row]], Iterable[str]],
+) -> Rows:
+    """Return a line for each way of TX done and each depth.
+
+    Args:
+        places: where along its cut each row of such a line was measured.
+        cells: says what stands in the line, of those rows.
+    """
+    return [
+        (
+            METHOD_NAMES[way],
+            f"{depth}",
+            *cells([one(rows, at=str(at), tx_done=way, depth=depth) for at in places]),
+        )
+        for way in ways
+        for depth in SOME
+    ]
 
 
 def distributions(rows: Sequence[Row]) -> Rows:
@@ -129,12 +144,10 @@ def arrivals(rows: Sequence[Row]) -> Rows:
     """The latency while requests come at a rate of their own."""
     shares = (0.2, 0.4, 0.6, 0.8, 0.9)
     head = ("TX done", "depth", *(f"{share:.0%}" for share in shares))
-    body: Rows = []
-    for way in ("irq", "ack", "deposit"):
-        for depth in SOME:
-            found = [one(rows, at=str(share), tx_done=way, depth=depth) for share in shares]
-            body.append((METHOD_NAMES[way], f"{depth}", *(latencies(each) for each in found)))
-    return [head, *body]
+    return [
+        head,
+        *by_way_and_depth(rows, WAYS, shares, lambda found: (latencies(each) for each in found)),
+    ]
 
 
 def latencies(row: Row) -> str:
@@ -179,13 +192,11 @@ def spinning(rows: Sequence[Row]) -> Rows:
 def stalls(rows: Sequence[Row]) -> Rows:
     """What one stalled request does to the others."""
     head = ("TX done", "depth", *(f"{count} worker{'s' * (count > 1)}" for count in WORKERS))
-    body: Rows = []
-    for way in ("irq", "ack", "deposit"):
-        for depth in SOME:
-            found = [one(rows, at=str(count), tx_done=way, depth=depth) for count in WORKERS]
-            cells = [f"{thousands(each.per_second)}, {micros(each.p99_us)}" for each in found]
-            body.append((METHOD_NAMES[way], f"{depth}", *cells))
-    return [head, *body]
+
+    def cells(found: Sequence[Row]) -> Iterator[str]:
+        yield from (f"{thousands(each.per_second)}, {micros(each.p99_us)}" for each in found)
+
+    return [head, *by_way_and_depth(rows, WAYS, WORKERS, cells)]
 
 
 def time_outs(rows: Sequence[Row]) -> Rows:
@@ -196,13 +207,11 @@ def time_outs(rows: Sequence[Row]) -> Rows:
         "from queueing: time-outs, false",
         "from the doorbell: time-outs, false",
     )
-    body: Rows = []
-    for way in ("irq", "ack"):
-        for depth in SOME:
-            found = [one(rows, at=at, tx_done=way, depth=depth) for at in ("queueing", "doorbell")]
-            cells = [f"{share(each.timed_out, each)}, {share(each.false, each)}" for each in found]
-            body.append((METHOD_NAMES[way], f"{depth}", *cells))
-    return [head, *body]
+
+    def cells(found: Sequence[Row]) -> Iterator[str]:
+        yield from (f"{share(each.timed_out, each)}, {share(each.false, each)}" for each in found)
+
+    return [head, *by_way_and_depth(rows, ("irq", "ack"), ("queueing", "doorbell"), cells)]
 
 
 def share(count: int, row: Row) -> str:
