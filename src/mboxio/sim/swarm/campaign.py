@@ -18,6 +18,8 @@ __all__ = ["Campaign", "Result"]
 
 BATCH = 4
 """Seeds that a process is given at once."""
+SUMS = ("requests", "refused", "wrong", "lost", "left")
+"""What a `Result` has the sums of, under the names of `Verdict`."""
 
 
 @dataclass
@@ -47,23 +49,22 @@ class Result:
     def add(self, verdict: Verdict) -> None:
         """Count a seed."""
         self.seeds += 1
-        self.requests += verdict.requests
-        self.refused += verdict.refused
-        self.wrong += verdict.wrong
-        self.lost += verdict.lost
-        self.left += verdict.left
-        self.ends.update(verdict.ends)
-        self.faults.update(verdict.faults)
         if verdict.problems:
             self.failures.append(verdict)
+        self._sum_up(verdict)
 
     def join(self, other: "Result") -> None:
         """Count what another process has found."""
-        for name in ("seeds", "requests", "refused", "wrong", "lost", "left", "cpu_s"):
+        self.seeds += other.seeds
+        self.cpu_s += other.cpu_s
+        self.failures.extend(other.failures)
+        self._sum_up(other)
+
+    def _sum_up(self, other: "Verdict | Result") -> None:
+        for name in SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.ends.update(other.ends)
         self.faults.update(other.faults)
-        self.failures.extend(other.failures)
 
 
 @dataclass(frozen=True, kw_only=True)
