@@ -3,17 +3,18 @@
 import threading
 from collections import deque
 from collections.abc import Callable
-from heapq import heappop, heappush
-from itertools import count
 from typing import Any
 
 from mboxio._base.clock import Clock, Parker
 from mboxio._base.states import FOREVER
 from mboxio.errors import WouldDeadlock
+from mboxio.sim.agenda import Agenda
 
 TIMER, LATE_TIMER, PARK, ADVANCE = range(4)
 """Of things due at the same instant: timers first, then late timers, then waits, last the end of
 `advance`; within a rank the one that was due first, then the one that was there first."""
+SIGNALS_EVERY = 4096
+"""Where all timers are compiled, none looks for Ctrl-C: one look for so many."""
 
 
 class _Sleeper:
@@ -25,14 +26,41 @@ class _Sleeper:
         self.stuck = False
 
 
-class _Timer(list[Any]):
-    """When it is due, its number, and whom it calls: an entry of a heap, made without a call."""
+class Timer:
+    """What happens at a time, once for each `VirtualClock.schedule`."""
 
-    __slots__ = ()
+    __slots__ = ("cancelled",)
+
+    def __init__(self) -> None:
+        self.cancelled = False
+
+    def ring(self) -> None:
+        """It is time. Everything else is blocked; it must not wait."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what happens")
 
     def cancel(self) -> None:
-        """Forget the call."""
-        self[2] = None
+        """Forget it."""
+        self.cancelled = True
+
+
+class _Calling(Timer):
+    """A timer that calls."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self.cancelled = False
+        self.callback: Callable[[], object] | None = callback
+
+    def ring(self) -> None:
+        """See `Timer.ring`."""
+        if self.callback is not None:
+            self.callback()
+
+    def cancel(self) -> None:
+        """Forget the call, and what it would have used."""
+        self.cancelled = True
+        self.callback = None
 
 
 class VirtualClock(Clock):
@@ -51,8 +79,9 @@ class VirtualClock(Clock):
     def __init__(self, start_ns: int = 0) -> None:
         self._lock = threading.Lock()
         self._now_ns = start_ns
-        self._numbers = count()
-        self._due: list[list[Any]] = [[] for _ in range(ADVANCE + 1)]
+        self._timers = Agenda()
+        self._late = Agenda()
+        self._due = (self._timers, self._late, Agenda(), Agenda())
         self._ready: deque[_Sleeper] = deque()
         self._sleepers: dict[Parker, _Sleeper] = {}
         self._joiners: dict[threading.Thread, Parker] = {}
@@ -96,7 +125,7 @@ class VirtualClock(Clock):
             if sleeper is not None:
                 self._ready.append(sleeper)
                 return
-        super().unpark(parker)
+        Clock.unpark(self, parker)
 
     def let_run(self) -> None:
         """Let every thread that is ready run until it blocks or ends; the clock stands still."""
@@ -107,7 +136,14 @@ class VirtualClock(Clock):
             self._pass_on()
             sleeper.baton.acquire()
 
-    def call_at(self, when_ns: int, callback: Callable[[], object], rank: int = TIMER) -> _Timer:
+    def schedule(self, when_ns: int, timer: Timer, rank: int = TIMER) -> None:
+        """Have a timer ring; as `call_at`, without an object for it."""
+        # Without the lock: an agenda adds in one step for all threads.
+        now_ns = self._now_ns
+        agenda = self._late if rank else self._timers
+        agenda.add(when_ns if when_ns > now_ns else now_ns, timer)
+
+    def call_at(self, when_ns: int, callback: Callable[[], object], rank: int = TIMER) -> Timer:
         """See `Clock.call_at`; the callback runs while everything else is blocked.
 
         Args:
@@ -115,11 +151,8 @@ class VirtualClock(Clock):
             callback: must not wait.
             rank: `LATE_TIMER` has it called after the other timers of the same instant.
         """
-        # Without the lock: a push is one step for all threads, and so is a number.
-        now_ns = self._now_ns
-        due_ns = when_ns if when_ns > now_ns else now_ns
-        timer = _Timer((due_ns, next(self._numbers), callback))
-        heappush(self._due[rank], timer)
+        timer = _Calling(callback)
+        self.schedule(when_ns, timer, rank)
         return timer
 
     def spawn(self, target: Callable[[], object], name: str) -> threading.Thread:
@@ -157,48 +190,55 @@ class VirtualClock(Clock):
         Returns:
             False if a timer has started a thread: the rest of the time is to be shared with it.
         """
-        timers, late = self._due[TIMER], self._due[LATE_TIMER]
+        timers, late = self._timers, self._late
+        rung = 0
         self._interrupted = True
         try:
             while True:
                 now_ns = self._now_ns
                 due = timers
-                if late and (not timers or max(late[0][0], now_ns) < max(timers[0][0], now_ns)):
+                first_ns = timers.first_ns()
+                late_ns = late.first_ns()
+                if late_ns < first_ns and now_ns < first_ns:
                     due = late
+                    first_ns = late_ns
                 # A timer may have moved the clock beyond the end: what is overdue comes first.
-                if not due or due[0][0] > (end_ns if end_ns > now_ns else now_ns):
+                if first_ns > (end_ns if end_ns > now_ns else now_ns):
                     break
-                when_ns, _, callback = heappop(due)
-                if callback is None:
+                timer = due.pop()
+                if timer.cancelled:
                     continue
-                if when_ns > now_ns:
-                    self._now_ns = when_ns
-                callback()
+                if first_ns > now_ns:
+                    self._now_ns = first_ns
+                timer.ring()
                 if self._ready or self._sleepers:
                     return False
+                rung += 1
+                if rung == SIGNALS_EVERY:
+                    rung = 0
+                    self.check_signals()
         finally:
             self._interrupted = False
         self._now_ns = max(end_ns, self._now_ns)
         return True
-
-    def _push(self, when_ns: int, rank: int, what: Any) -> None:
-        heappush(self._due[rank], (when_ns, next(self._numbers), what))
 
     def _pop(self) -> tuple[int, bool, Any] | None:
         """Take out what happens next: when, whether it is a timer, and what. None: nothing is due.
 
         What is overdue, because the clock has jumped, is due now: its rank decides.
         """
-        first = FOREVER + 1
+        first = FOREVER
         chosen = -1
         for rank, due in enumerate(self._due):
-            if due and max(due[0][0], self._now_ns) < first:
-                first = max(due[0][0], self._now_ns)
+            when_ns = due.first_ns()
+            if when_ns != FOREVER and max(when_ns, self._now_ns) < first:
+                first = max(when_ns, self._now_ns)
                 chosen = rank
         if chosen < 0:
             return None
-        when_ns, _, what = heappop(self._due[chosen])
-        return when_ns, chosen < PARK, what
+        agenda = self._due[chosen]
+        when_ns = agenda.first_ns()
+        return when_ns, chosen < PARK, agenda.pop()
 
     def _park(self, parker: Parker, until_ns: int, rank: int) -> None:
         if self._interrupted:
@@ -209,7 +249,7 @@ class VirtualClock(Clock):
         self._lock.acquire()
         self._sleepers[parker] = sleeper
         if until_ns != FOREVER:
-            self._push(max(until_ns, self._now_ns), rank, (parker, sleeper))
+            self._due[rank].add(max(until_ns, self._now_ns), (parker, sleeper))
         self._pass_on()
         sleeper.baton.acquire()
         if sleeper.stuck:
@@ -245,12 +285,12 @@ class VirtualClock(Clock):
                     del self._sleepers[parker]
                     self._now_ns = max(self._now_ns, when_ns)
                     self._ready.append(sleeper)
-            elif what is not None:
+            elif not what.cancelled:
                 self._now_ns = max(self._now_ns, when_ns)
                 self._interrupted = True
                 self._lock.release()
                 try:
-                    what()
+                    what.ring()
                 finally:
                     self._lock.acquire()
                     self._interrupted = False

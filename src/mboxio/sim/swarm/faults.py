@@ -1,13 +1,11 @@
 """What goes wrong in a run, and how often: each fault is in or out, all drawn from a seed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from random import Random
 
-__all__ = ["RATES_MAX", "Draw", "Faults"]
+from mboxio.sim.swarm.chance import Chance
 
-Draw = Callable[[], bool]
-"""Says whether a fault happens now."""
+__all__ = ["RATES_MAX", "Faults"]
 
 RATES_MAX = {
     "lost": 0.05,
@@ -106,19 +104,9 @@ class Faults:
             rates[name] = round(share * most, 6) if is_in else 0.0
         return cls(**rates)
 
-    def draws(self, seed: int) -> dict[str, Draw]:
+    def chances(self, seed: int) -> dict[str, Chance]:
         """Return what decides about each fault; leaving one out changes none of the others."""
         return {
-            name: _draw(Random(seed * len(RATES_MAX) + place), rate) if rate else never
+            name: Chance(rate, Random(seed * len(RATES_MAX) + place))
             for place, (name, rate) in enumerate(self.rates().items())
         }
-
-
-def never() -> bool:
-    """Decide that it does not happen."""
-    return False
-
-
-def _draw(random: Random, rate: float) -> Draw:
-    draw = random.random
-    return lambda: draw() < rate

@@ -2,12 +2,11 @@
 
 from collections import Counter
 from errno import EIO
-from functools import partial
 from random import Random
 
 from mboxio.driver.contracts import DriverChannel
-from mboxio.sim.clock import VirtualClock
-from mboxio.sim.swarm.faults import Draw, Faults, never
+from mboxio.sim.clock import Timer, VirtualClock
+from mboxio.sim.swarm.faults import Faults
 from mboxio.sim.world.board import Board
 from mboxio.sim.world.firmware import Firmware, Letter
 
@@ -23,6 +22,28 @@ FAR_OFF, TAG_STEP, TAGS = 1 << 40, 20_011, 1 << 16
 """How far a handle that was never given, and a tag that is not in use, lie from the real ones."""
 
 
+class Delivery(Timer):
+    """An answer that comes later.
+
+    Args:
+        firmware: whose it is.
+        letter: the answer.
+        at_ns: when it comes; the letter itself may be under way twice.
+    """
+
+    __slots__ = ("at_ns", "firmware", "letter")
+
+    def __init__(self, firmware: "FaultyFirmware", letter: Letter, at_ns: int) -> None:
+        self.cancelled = False
+        self.firmware = firmware
+        self.letter = letter
+        self.at_ns = at_ns
+
+    def ring(self) -> None:
+        """It comes."""
+        self.firmware.deliver(self.letter, self.at_ns)
+
+
 class FaultyFirmware(Firmware):
     """A `Firmware` with faults.
 
@@ -34,29 +55,27 @@ class FaultyFirmware(Firmware):
     def __init__(
         self, board: Board, clock: VirtualClock, random: Random, faults: Faults, seed: int
     ) -> None:
-        super().__init__(board, clock, random)
+        Firmware.__init__(self, board, clock, random)
         self.by_hardware = board.matching == "hardware"
         self.tells_tx_done = board.tx_done in ("irq", "poll")
         self.oversize = bytes(board.message_bytes)
         self.amount = Random(seed).random  # how late, how long
         self.counted: Counter[str] = Counter()
-        self.unanswered: dict[tuple[int, int], None] = {}  # what holds a tag: channel and handle
         self.kept: Letter | None = None
         self.silent_until_ns = 0
         self.waking = False
-        self.decide_by(faults.draws(seed))
-
-    def decide_by(self, draws: dict[str, Draw]) -> None:
-        """Have these say what happens."""
-        self.draws = draws
-        self.lost, self.late, self.double = draws["lost"], draws["late"], draws["double"]
-        self.reordered, self.wrong = draws["reordered"], draws["wrong"]
-        self.oversized, self.error = draws["oversized"], draws["error"]
-        self.dies, self.stops = draws["restart"], draws["silence"]
+        self.chances = chances = faults.chances(seed)
+        self.lost, self.late, self.double = chances["lost"], chances["late"], chances["double"]
+        self.reordered, self.wrong = chances["reordered"], chances["wrong"]
+        self.oversized, self.error = chances["oversized"], chances["error"]
+        self.dies, self.stops = chances["restart"], chances["silence"]
+        self.busy, self.lost_tx_done = chances["busy"], chances["lost_tx_done"]
+        self.cancels = chances["cancelled"]
 
     def heal(self) -> None:
         """Nothing goes wrong from now on."""
-        self.decide_by(dict.fromkeys(self.draws, never))
+        for each in self.chances.values():
+            each.stop()
 
     def happened(self, fault: str) -> None:
         """Count a fault."""
@@ -71,7 +90,7 @@ class FaultyFirmware(Firmware):
                 self.waking = True
                 self.clock.call_at(self.silent_until_ns, self.wake)
             return
-        super().take(now_ns)
+        Firmware.take(self, now_ns)
 
     def wake(self) -> None:
         """The silence is over."""
@@ -84,12 +103,12 @@ class FaultyFirmware(Firmware):
             return
         if letter.at_ns < self.silent_until_ns:
             letter.at_ns = self.silent_until_ns
-            self.clock.call_at(letter.at_ns, letter.finish)
+            self.clock.schedule(letter.at_ns, letter)
             return
-        if self.stops():
+        if self.stops.happens():
             self.happened("silence")
             self.silent_until_ns = letter.at_ns + int(self.amount() * SILENCE_MAX_NS)
-        super().finished(letter)
+        Firmware.finished(self, letter)
 
     # -- answers
 
@@ -97,38 +116,38 @@ class FaultyFirmware(Firmware):
         """See `Firmware.answer`; a good deal may go wrong."""
         if letter.status == NEVER_SEEN:
             return
-        if self.dies():
+        if self.dies.happens():
             self.happened("restart")
             self.clock.call_at(now_ns, self.die)
             return
-        if self.wrong():
+        if self.wrong.happens():
             self.lie(letter, now_ns)
-        if self.lost():
+        if self.lost.happens():
             self.happened("lost")
             return
-        if self.error() and self.by_hardware:
+        if self.error.happens() and self.by_hardware:
             self.happened("error")
             letter.status = EIO
-        if self.oversized():
+        if self.oversized.happens():
             self.happened("oversized")
             letter.data += self.oversize
-        if self.late():
+        if self.late.happens():
             self.happened("late")
             self.later(letter, now_ns, LATE_MAX_NS)
-        elif self.reordered() and self.kept is None:
+        elif self.reordered.happens() and self.kept is None:
             self.happened("reordered")
             self.kept = letter
             self.later(letter, now_ns + KEPT_NS, 0)
         else:
             self.deliver(letter, now_ns)
-        if self.double():
+        if self.double.happens():
             self.happened("double")
             self.later(letter, now_ns, DOUBLE_MAX_NS)
 
     def later(self, letter: Letter, now_ns: int, most_ns: int) -> None:
         """Answer after a while."""
         at_ns = now_ns + int(self.amount() * most_ns)
-        self.clock.call_at(at_ns, partial(self.deliver, letter, at_ns))
+        self.clock.schedule(at_ns, Delivery(self, letter, at_ns))
 
     def deliver(self, letter: Letter, now_ns: int) -> None:
         """An answer reaches the mailbox, and the one that was kept back comes after it."""
@@ -146,7 +165,9 @@ class FaultyFirmware(Firmware):
 
         A lie that names another request which is under way cannot be told from the truth: none is.
         """
-        channel, handle, data = letter.channel, letter.handle, bytes(12)
+        channel = letter.channel
+        handle = letter.handle
+        data = bytes(12)
         if self.by_hardware:
             handle += FAR_OFF if self.amount() < 0.5 else -128
             if is_known(channel, handle):
@@ -156,22 +177,33 @@ class FaultyFirmware(Firmware):
             tag = (tag + TAG_STEP) % TAGS if self.amount() < 0.9 else 0
             if is_tag_in_use(channel, tag):
                 return
-            handle, data = NEVER_GIVEN, tag.to_bytes(4, "little") + bytes(8)
+            handle = NEVER_GIVEN
+            data = tag.to_bytes(4, "little") + bytes(8)
         self.happened("wrong")
-        self.mailbox.answer(Letter(self, channel, handle, data, now_ns), now_ns)
+        self.mailbox.answer(self.letter(channel, letter.port, handle, data, now_ns), now_ns)
 
     # -- lives
 
     def die(self) -> None:
         """Be gone, for a moment or a while."""
-        raise NotImplementedError("the world says how")
+        self.mailbox.die()
 
     def restart(self) -> None:
         """See `Firmware.restart`."""
-        super().restart()
+        Firmware.restart(self)
         self.kept = None
         self.silent_until_ns = 0
-        self.unanswered.clear()
+
+    # -- whose fault a time-out was: nobody asks
+
+    def note(self, letter: Letter, took_ns: int) -> None:
+        """See `Firmware.note`."""
+
+    def ended(self, number: bytes) -> None:
+        """See `Firmware.ended`."""
+
+    def timed_out(self, number: bytes, timeout_ns: int, left: bool) -> None:
+        """See `Firmware.timed_out`."""
 
 
 def is_known(channel: DriverChannel, handle: int) -> bool:

@@ -5,7 +5,6 @@ from errno import EIO
 from mboxio.driver.contracts import DriverChannel, DriverQueue
 from mboxio.driver.controller import Busy, Outcome
 from mboxio.sim.clock import VirtualClock
-from mboxio.sim.swarm.faults import never
 from mboxio.sim.swarm.faulty import NEVER_SEEN, FaultyFirmware
 from mboxio.sim.world.board import Board
 from mboxio.sim.world.firmware import Letter, Port
@@ -24,30 +23,28 @@ class FaultyMailbox(Mailbox):
     """
 
     def __init__(self, board: Board, clock: VirtualClock, firmware: FaultyFirmware) -> None:
-        super().__init__(board, clock, firmware)
+        Mailbox.__init__(self, board, clock, firmware)
         self.faulty = firmware
-        firmware.die = self.die  # type: ignore[method-assign]
-        self.is_busy, self.loses_tx_done = firmware.draws["busy"], firmware.draws["lost_tx_done"]
         self.in_error: dict[DriverQueue, list[int]] = {}
         self.gone = False
 
     def heal(self) -> None:
         """Nothing goes wrong from now on."""
-        self.is_busy = self.loses_tx_done = never
         self.faulty.heal()
 
     def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """See `Mailbox.send`."""
         faulty = self.faulty
-        if self.is_busy():
+        if faulty.busy.happens():
             faulty.happened("busy")
             self.touch(1)
             way = faulty.amount()
             if way < 0.5:
                 return Busy("at", at_ns=self.clock.now_ns() + BUSY_NS)
             return Busy("event") if way < 0.75 else Busy("tx_done")
-        faulty.unanswered[channel.number, handle] = None
-        return super().send(channel, handle, message)
+        port: Port = channel.context
+        port.unanswered.add(handle)
+        return Mailbox.send(self, channel, handle, message)
 
     def service(self, queue: DriverQueue, why: str) -> None:
         """See `Mailbox.service`."""
@@ -55,30 +52,30 @@ class FaultyMailbox(Mailbox):
             in_error = self.in_error.pop(queue, None)
             if in_error:
                 self.tx_done(queue, in_error, EIO)
-        super().service(queue, why)
+        Mailbox.service(self, queue, why)
 
     def read(self, letter: Letter) -> None:
         """See `Mailbox.read`; a reply proves that the firmware is finished with its message."""
-        super().read(letter)
-        self.faulty.unanswered.pop((letter.channel.number, letter.handle), None)
+        Mailbox.read(self, letter)
+        letter.port.unanswered.discard(letter.handle)
 
     def leave_fifo(self, letter: Letter, now_ns: int) -> None:
         """See `Mailbox.leave_fifo`."""
         faulty = self.faulty
-        port: Port = letter.channel.queue.context
-        if self.loses_tx_done():
+        port = letter.port
+        if faulty.lost_tx_done.happens():
             faulty.happened("lost_tx_done")
             port.used -= 1
             port.without_room = -1
-        elif faulty.tells_tx_done and not faulty.by_hardware and faulty.error():
+        elif faulty.tells_tx_done and not faulty.by_hardware and faulty.error.happens():
             faulty.happened("error")
             letter.status = NEVER_SEEN
             port.used -= 1
             self.in_error.setdefault(letter.channel.queue, []).append(letter.handle)
-            faulty.unanswered.pop((letter.channel.number, letter.handle), None)
+            port.unanswered.discard(letter.handle)
             self.interrupt(now_ns)
         else:
-            super().leave_fifo(letter, now_ns)
+            Mailbox.leave_fifo(self, letter, now_ns)
 
     # -- lives
 
@@ -102,4 +99,4 @@ class FaultyMailbox(Mailbox):
     def restart(self, reason: str) -> None:
         """See `Mailbox.restart`."""
         self.in_error.clear()
-        super().restart(reason)
+        Mailbox.restart(self, reason)

@@ -98,12 +98,12 @@ def _run(scenario: Scenario, hashed: bool) -> Verdict:
             problems.insert(0, f"{world.tally.wrong} requests got the reply to another one")
         return Verdict(
             scenario=scenario,
-            requests=world.accepted,
+            requests=world.tally.accepted,
             refused=world.tally.refused,
             ends={
-                name: world.ends[state]
+                name: world.tally.ends[state]
                 for state, name in enumerate(STATE_NAMES)
-                if world.ends[state]
+                if world.tally.ends[state]
             },
             faults=dict(sorted(world.faulty.counted.items())),
             wrong=world.tally.wrong,

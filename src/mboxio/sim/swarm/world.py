@@ -1,19 +1,16 @@
 """A world with faults, which is healed in the end and has to account for everything."""
 
-from collections import Counter
 from random import Random
 
-from mboxio._base.clock import Waitable
-from mboxio._base.request import Request
 from mboxio._base.states import STATE_NAMES
 from mboxio._base.tap import Tap
+from mboxio.client.blocking import Client
 from mboxio.errors import MailboxError
-from mboxio.sim.swarm.faults import never
+from mboxio.sim.swarm.client import SwarmClient
 from mboxio.sim.swarm.faulty import LATE_MAX_NS, FaultyFirmware
 from mboxio.sim.swarm.faulty_mailbox import FaultyMailbox
 from mboxio.sim.swarm.scenario import Scenario
-from mboxio.sim.world.client import Call, SimulatedClient
-from mboxio.sim.world.firmware import NUMBER, Firmware
+from mboxio.sim.world.firmware import NUMBER_AT, NUMBER_END, Firmware, Port
 from mboxio.sim.world.mailbox import Mailbox
 from mboxio.sim.world.world import PRIME, World
 
@@ -22,31 +19,10 @@ __all__ = ["SwarmWorld"]
 SUPERVISED_NS = 5_000_000
 HELD_MAX = 64
 """So many held messages make the supervisor of the board restart the firmware."""
-CANCEL_MAX_NS = 200_000
 ALIVE_STEPS = 60
 """Milliseconds in which a request is over for certain."""
 HEAL_S = (LATE_MAX_NS + 30_000_000) / 1e9
 """Longer than anything takes: the latest reply, the longest deadline."""
-
-
-class SwarmClient(SimulatedClient):
-    """A client that counts how its requests end, and sometimes changes its mind."""
-
-    place: "SwarmWorld"
-
-    def submitted(self, call: Call, request: Request) -> None:
-        """See `SimulatedClient.submitted`."""
-        place = self.place
-        place.accepted += 1
-        if place.cancels():
-            place.faulty.happened("cancelled")
-            after_ns = int(place.faulty.amount() * CANCEL_MAX_NS)
-            self.clock.call_at(self.clock.now_ns() + after_ns, request.cancel)
-
-    def over(self, call: Call, request: Waitable) -> None:
-        """See `SimulatedClient.over`."""
-        self.place.ends[request._state] += 1
-        super().over(call, request)
 
 
 class SwarmWorld(World):
@@ -59,30 +35,35 @@ class SwarmWorld(World):
 
     def __init__(self, scenario: Scenario, *, tap: Tap | None = None) -> None:
         self.scenario = scenario
-        self.accepted = 0
-        self.ends: Counter[int] = Counter()
         self.problems: list[str] = []
         self.lost = 0  # requests that never ended
         self.left = 0  # what is held when nothing may be
         self.done_before = 0
+        self.healed = False
         super().__init__(scenario.board, scenario.load, seed=scenario.seed, tap=tap)
         self.clock.call_at(SUPERVISED_NS, self.supervise)
 
     # -- what it is made of
 
-    client_class = SwarmClient
+    firmware_class = FaultyFirmware
+    mailbox_class = FaultyMailbox
 
     def make_firmware(self, random: Random) -> Firmware:
         """See `World.make_firmware`."""
         seed = self.scenario.seed * PRIME
-        self.faulty = FaultyFirmware(self.board, self.clock, random, self.scenario.faults, seed)
-        self.cancels = self.faulty.draws["cancelled"]
+        self.faulty = self.firmware_class(
+            self.board, self.clock, random, self.scenario.faults, seed
+        )
         return self.faulty
 
     def make_mailbox(self) -> Mailbox:
         """See `World.make_mailbox`."""
-        self.faulty_mailbox = FaultyMailbox(self.board, self.clock, self.faulty)
+        self.faulty_mailbox = self.mailbox_class(self.board, self.clock, self.faulty)
         return self.faulty_mailbox
+
+    def make_caller(self, client: Client, index: int, random: Random) -> SwarmClient:
+        """See `World.make_caller`."""
+        return SwarmClient(self, self.load, client, index, random)
 
     # -- while it runs
 
@@ -96,7 +77,7 @@ class SwarmWorld(World):
         self.done_before = done
         if stuck and not self.faulty_mailbox.gone:
             self.faulty_mailbox.restart("supervisor")
-        if not self.stopped:
+        if not self.healed:
             self.clock.call_at(self.clock.now_ns() + SUPERVISED_NS, self.supervise)
 
     def count_again(self, when: str) -> None:
@@ -107,7 +88,7 @@ class SwarmWorld(World):
             self.problem(f"{when}: {self.tally.live} requests live, and stats say {live}")
         names = ("done", "failed", "timed_out", "cancelled", "closed")
         ended = {name: sum(getattr(each, name) for each in stats) for name in names}
-        known = {name: self.ends[STATE_NAMES.index(name.replace("_", " "))] for name in names}
+        known = {name: self.tally.ends[STATE_NAMES.index(name.replace("_", " "))] for name in names}
         if ended != known:
             self.problem(f"{when}: ended {known}, and stats say {ended}")
 
@@ -119,8 +100,8 @@ class SwarmWorld(World):
 
     def settle(self) -> None:
         """Heal everything, and require that every request ends and nothing is kept."""
-        self.stopped = True
-        self.cancels = never
+        self.healed = True
+        self.stop()
         self.faulty_mailbox.heal()
         self.run(HEAL_S)
         self.count_again("when healed")
@@ -139,17 +120,18 @@ class SwarmWorld(World):
     def check_held(self) -> None:
         """Before there is a proof, tags are held of exactly what was never answered."""
         held = sum(len(each.held_tags) for each in self.connection.stats().values())
-        unanswered = len(self.faulty.unanswered)
+        ports: list[Port] = [queue.context for queue in self.connection._host.queues]
+        unanswered = sum(len(each.unanswered) for each in ports)
         if held != unanswered:
             self.problem(f"{held} tags are held, and {unanswered} messages have no answer")
 
     def check_alive(self) -> None:
         """Every client gets an answer again."""
         for each in self.clients:
-            number = self.tally.begin(self.clock.now_ns())
-            self.accepted += 1
+            message = each.next_message()
+            self.tally.accepted += 1
             try:
-                request = each.client.submit(b"\0\0\0\0" + number + each.padding, timeout_s=0.05)
+                request = each.client.submit(message, timeout_s=0.05)
             except MailboxError as error:
                 self.problem(f"client {each.index} is refused when all is healed: {error}")
                 return
@@ -157,7 +139,8 @@ class SwarmWorld(World):
             for _ in range(ALIVE_STEPS):
                 if not request.over:
                     self.run(0.001)
-            self.ends[request._state] += 1
-            if request.status != "done" or request.result()[NUMBER] != number:
+            self.tally.ends[request._state] += 1
+            numbers = slice(NUMBER_AT, NUMBER_END)
+            if request.status != "done" or request.result()[numbers] != message[numbers]:
                 self.problem(f"client {each.index} gets no answer when all is healed: {request}")
                 return

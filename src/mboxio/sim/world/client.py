@@ -8,8 +8,9 @@ from mboxio._base.clock import Waitable, Wakes, Watcher
 from mboxio._base.request import Request
 from mboxio._base.states import CANCELLED, DONE, TIMED_OUT
 from mboxio.errors import MailboxError
-from mboxio.sim.world.firmware import NUMBER, Firmware
-from mboxio.sim.world.load import HEADER_BYTES, Load
+from mboxio.sim.clock import Timer
+from mboxio.sim.world.firmware import NUMBER_AT, NUMBER_END, Firmware
+from mboxio.sim.world.load import Load
 from mboxio.sim.world.loop import VirtualLoop
 from mboxio.sim.world.tally import Tally
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from mboxio.client.blocking import Client
 
 __all__ = ["Call", "Place", "SimulatedClient"]
+
+NUMBER_SHIFT = 8 * NUMBER_AT
 
 
 class Place(Protocol):
@@ -27,21 +30,18 @@ class Place(Protocol):
     tally: Tally
     sent: Callable[[], None]
     """Something was submitted."""
-    stopped: bool
-    """No request is begun any more."""
 
 
 class Call(Watcher):
     """One request, from when it was due to its end."""
 
-    __slots__ = ("begun_ns", "client", "number", "request", "too_late")
+    __slots__ = ("begun_ns", "client", "message", "request", "too_late")
 
-    def __init__(self, client: "SimulatedClient", number: bytes, begun_ns: int) -> None:
-        self.client = client
-        self.number = number
-        self.begun_ns = begun_ns
-        self.request: Request | None = None
-        self.too_late = False
+    client: "SimulatedClient"
+    message: bytes
+    begun_ns: int
+    request: Request | None
+    too_late: bool
 
     def fire(self, core: Wakes | None, waitable: Waitable) -> None:
         """It is over; see `Watcher.fire`."""
@@ -54,8 +54,8 @@ class Call(Watcher):
             self.request.cancel()
 
 
-class SimulatedClient:
-    """One client of the load.
+class SimulatedClient(Timer):
+    """One client of the load, which asks whenever it rings.
 
     Args:
         place: the world.
@@ -68,12 +68,15 @@ class SimulatedClient:
     def __init__(
         self, place: Place, load: Load, client: "Client", index: int, random: Random
     ) -> None:
-        self.place = place
-        self.client = client
-        self.index = index
+        self.cancelled = self.stopped = False
+        self.sent = place.sent
+        self.firmware = place.firmware
         self.clock = place.loop.clock
         self.tally = place.tally
-        self.padding = bytes(load.message_bytes - HEADER_BYTES)
+        self.submit = client.submit
+        self.client = client
+        self.index = index
+        self.message_bytes = load.message_bytes
         self.timeout_ns = load.timeout_ns
         self.retry_ns = round(load.retry_us * 1000)
         self.from_queueing = load.deadline == "queueing"
@@ -87,29 +90,31 @@ class SimulatedClient:
         """Ask for the first time, each client a little later than the one before."""
         for _ in range(self.window):
             self.due_ns = self.clock.now_ns() + self.pause_ns(1) % 1_000_000 + self.index
-            self.clock.call_at(self.due_ns, self.ask)
+            self.clock.schedule(self.due_ns, self)
 
-    def ask(self) -> None:
+    def ring(self) -> None:
         """Submit a request."""
-        if self.place.stopped:
+        if self.stopped:
             return
         self.begun += 1
-        now_ns = self.clock.now_ns()
+        now_ns = self.clock._now_ns
         begun_ns = now_ns
         if self.open:
             begun_ns = self.due_ns
             self.due_ns += self.pause_ns(self.begun)
-            self.clock.call_at(self.due_ns, self.ask)
-        number = self.tally.begin(begun_ns)
-        call = Call(self, number, begun_ns)
+            self.clock.schedule(self.due_ns, self)
+        call = Call.__new__(Call)
+        call.client = self
+        call.begun_ns = begun_ns
+        call.message = self.next_message()
+        call.request = None
+        call.too_late = False
         try:
-            request = self.client.submit(b"\0\0\0\0" + number + self.padding)
+            request = self.submit(call.message)
         except MailboxError as error:
-            self.refused(number, begun_ns, error)
+            self.refused(error)
         else:
-            self.tally.live += 1
-            if self.tally.live > self.tally.live_max:
-                self.tally.live_max = self.tally.live
+            self.tally.accept()
             call.request = request
             self.submitted(call, request)
             if request.over:
@@ -118,32 +123,38 @@ class SimulatedClient:
                 request._add_watcher(call)
                 if self.from_queueing:
                     self.clock.call_at(now_ns + self.timeout_ns, call.expire)
-        self.place.sent()
+        self.sent()
+
+    def next_message(self) -> bytes:
+        """Return a message with the number of the next request."""
+        return (self.tally.begin() << NUMBER_SHIFT).to_bytes(self.message_bytes, "little")
 
     def submitted(self, call: Call, request: Request) -> None:
         """A request was accepted."""
 
-    def refused(self, number: bytes, begun_ns: int, error: MailboxError) -> None:
+    def refused(self, error: MailboxError) -> None:
         """It was not accepted."""
-        self.tally.refuse(begun_ns, error)
+        self.tally.refused += 1
         if not self.open:
-            self.clock.call_at(self.clock.now_ns() + self.retry_ns, self.ask)
+            self.clock.schedule(self.clock._now_ns + self.retry_ns, self)
 
     def over(self, call: Call, request: Waitable) -> None:
         """A request ended. Under the lock, so the next one comes later."""
-        self.tally.live -= 1
-        now_ns = self.clock.now_ns()
+        tally = self.tally
         state = request._state
+        number = call.message[NUMBER_AT:NUMBER_END]
+        now_ns = self.clock._now_ns
+        tally.end(state)
         if state == DONE:
-            right = request._value[NUMBER] == call.number
-            self.tally.end(self.index, call.begun_ns, now_ns, right)
-            self.place.firmware.ended(call.number)
+            reply = request._value
+            tally.answer(self.index, now_ns - call.begun_ns, reply[NUMBER_AT:NUMBER_END] == number)
+            self.firmware.ended(number)
         elif state == TIMED_OUT or (state == CANCELLED and call.too_late):
             left = call.request is None or call.request.handed_over != "no"
-            self.tally.time_out(call.begun_ns)
-            self.place.firmware.timed_out(call.number, self.timeout_ns, left)
+            tally.timed_out += 1
+            self.firmware.timed_out(number, self.timeout_ns, left)
         else:
-            self.tally.fail(call.begun_ns, request)
-            self.place.firmware.ended(call.number)
+            tally.failed += 1
+            self.firmware.ended(number)
         if not self.open:
-            self.clock.call_at(now_ns + self.pause_ns(self.begun), self.ask)
+            self.clock.schedule(now_ns + self.pause_ns(self.begun), self)

@@ -2,22 +2,22 @@
 
 from collections import deque
 from random import Random
-from typing import Protocol
 
 from mboxio.driver.contracts import DriverChannel
-from mboxio.sim.clock import VirtualClock
+from mboxio.driver.controller import Controller
+from mboxio.sim.clock import Timer, VirtualClock
 from mboxio.sim.world.board import Board
 
-__all__ = ["Firmware", "Letter", "Port"]
+__all__ = ["NUMBER_AT", "NUMBER_END", "Firmware", "Letter", "Port", "Registers"]
 
-NUMBER = slice(4, 12)
+NUMBER_AT, NUMBER_END = 4, 12
 """Where a message carries the number of its request."""
 
 
 class Port:
     """One hardware FIFO, as its registers are."""
 
-    __slots__ = ("inbox", "taken", "used", "without_room")
+    __slots__ = ("inbox", "taken", "unanswered", "used", "without_room")
 
     def __init__(self) -> None:
         self.empty()
@@ -28,45 +28,60 @@ class Port:
         self.taken: list[int] = []  # handles whose TX done is to be told
         self.without_room = -1  # the message after which the FIFO was full
         self.inbox: list[Letter] = []  # answers that the host has not read
+        self.unanswered: set[int] = set()  # handles that no answer came to, where that is counted
 
 
-class Letter:
+class Letter(Timer):
     """A message on its way, with the time at which the next thing happens to it.
 
     The firmware's times are exact: it is another processor, and does not wait for the host.
     """
 
-    __slots__ = ("at_ns", "begun_ns", "channel", "data", "firmware", "handle", "life", "status")
+    __slots__ = (
+        "arrived",
+        "at_ns",
+        "begun_ns",
+        "channel",
+        "data",
+        "firmware",
+        "handle",
+        "life",
+        "port",
+        "status",
+    )
 
-    def __init__(
-        self, firmware: "Firmware", channel: DriverChannel, handle: int, data: bytes, at_ns: int
-    ) -> None:
-        self.firmware = firmware
-        self.channel = channel
-        self.handle = handle
-        self.data = data
-        self.at_ns = at_ns
-        self.begun_ns = 0
-        self.status = 0
-        self.life = firmware.life  # of the firmware: it answers nothing of an earlier one
+    firmware: "Firmware"
+    channel: DriverChannel
+    port: Port
+    handle: int
+    data: bytes
+    at_ns: int
+    begun_ns: int
+    status: int
+    life: int
+    """Of the firmware: it answers nothing of an earlier one."""
+    arrived: bool
 
-    def arrive(self) -> None:
-        """The firmware sees it."""
-        self.firmware.arrived(self)
+    def ring(self) -> None:
+        """The firmware sees it, and later has done what it asks for."""
+        if self.arrived:
+            self.firmware.finished(self)
+        else:
+            self.arrived = True
+            self.firmware.arrive(self)
 
-    def finish(self) -> None:
-        """The firmware has done what it asks for."""
-        self.firmware.finished(self)
 
-
-class Answering(Protocol):
+class Registers(Controller):
     """The mailbox, as the firmware uses it."""
 
     def leave_fifo(self, letter: Letter, now_ns: int) -> None:
-        """See `Mailbox.leave_fifo`."""
+        """The firmware takes a message out of its place."""
 
     def answer(self, letter: Letter, now_ns: int) -> None:
-        """See `Mailbox.answer`."""
+        """The firmware has written an answer."""
+
+    def die(self) -> None:
+        """The firmware is gone."""
 
 
 class Firmware:
@@ -80,12 +95,12 @@ class Firmware:
 
     def __init__(self, board: Board, clock: VirtualClock, random: Random) -> None:
         self.clock = clock
-        self.random = random
-        self.service = board.service
+        self.copy_ns = board.service.copy_ns
+        self.copies = board.service.copy_ns(board.message_bytes) > 0
         self.service_ns = board.service.drawn_by(random)
         self.idle = board.workers
         self.waiting: deque[Letter] = deque()
-        self.mailbox: Answering
+        self.mailbox: Registers
         self.workers = board.workers
         self.life = 1
         self.begun = 0
@@ -94,12 +109,27 @@ class Firmware:
         self.given_up: dict[bytes, int] = {}  # time-outs of the host whose requests live on here
         self.false_time_outs = 0
 
-    def arrived(self, letter: Letter) -> None:
+    def letter(
+        self, channel: DriverChannel, port: Port, handle: int, data: bytes, at_ns: int
+    ) -> Letter:
+        """Return a message that arrives at a time."""
+        letter = Letter.__new__(Letter)  # compiled, a call with arguments takes three times as long
+        letter.cancelled = letter.arrived = False
+        letter.firmware = self
+        letter.channel = channel
+        letter.port = port
+        letter.handle = handle
+        letter.data = data
+        letter.at_ns = at_ns
+        letter.begun_ns = letter.status = 0
+        letter.life = self.life
+        return letter
+
+    def arrive(self, letter: Letter) -> None:
         """A doorbell was heard."""
-        if letter.life != self.life:
-            return
-        self.waiting.append(letter)
-        self.take(letter.at_ns)
+        if letter.life == self.life:
+            self.waiting.append(letter)
+            self.take(letter.at_ns)
 
     def take(self, now_ns: int) -> None:
         """Give the workers what there is to do."""
@@ -110,11 +140,13 @@ class Firmware:
             letter.begun_ns = now_ns
             self.mailbox.leave_fifo(letter, now_ns)
             begin_ns = now_ns
-            copy_ns = self.service.copy_ns(len(letter.data))
-            if copy_ns:
-                begin_ns = self.bus_free_ns = max(now_ns, self.bus_free_ns) + copy_ns
+            if self.copies:
+                if self.bus_free_ns > now_ns:
+                    begin_ns = self.bus_free_ns
+                begin_ns += self.copy_ns(len(letter.data))
+                self.bus_free_ns = begin_ns
             letter.at_ns = begin_ns + self.service_ns(self.begun)
-            self.clock.call_at(letter.at_ns, letter.finish)
+            self.clock.schedule(letter.at_ns, letter)
 
     def finished(self, letter: Letter) -> None:
         """A worker is free again."""
@@ -122,7 +154,7 @@ class Firmware:
             return
         now_ns = letter.at_ns
         self.idle += 1
-        self.note(letter.data[NUMBER], now_ns - letter.begun_ns)
+        self.note(letter, now_ns - letter.begun_ns)
         self.answer(letter, now_ns)
         self.take(now_ns)
 
@@ -139,8 +171,9 @@ class Firmware:
 
     # -- whose fault a time-out was
 
-    def note(self, number: bytes, took_ns: int) -> None:
+    def note(self, letter: Letter, took_ns: int) -> None:
         """A request was answered."""
+        number = letter.data[NUMBER_AT:NUMBER_END]
         timeout_ns = self.given_up.pop(number, -1)
         if timeout_ns < 0:
             self.answered[number] = took_ns

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mboxio._base.states import FOREVER
 from mboxio._pump.pump import Pump
 from mboxio.driver.controller import LOOK
-from mboxio.sim.clock import VirtualClock
+from mboxio.sim.clock import Timer, VirtualClock
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
@@ -27,15 +27,14 @@ class VirtualLoop:
         pump: what it looks at.
     """
 
-    loop: "AbstractEventLoop"  # no real one
-    stale = False
-
     def __init__(self, clock: VirtualClock, pump: Pump) -> None:
+        self.loop: AbstractEventLoop  # no real one
+        self.stale = False
         self.clock = clock
         self.pump = pump
         self.jobs: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self.scheduled = self.poked = self.closed = False
-        self.timer: Any = None
+        self.timer: Timer | None = None
         self.timer_ns = FOREVER
         pump.gate.call(pump.loops.append, self)
 

@@ -1,12 +1,12 @@
 """The driver of a simulated mailbox: its registers cost virtual time, its interrupt comes late."""
 
 from mboxio.driver.contracts import DriverChannel, DriverQueue
-from mboxio.driver.controller import EVENT, LOOK, SENT, Controller, Outcome
+from mboxio.driver.controller import EVENT, LOOK, SENT, Outcome
 from mboxio.driver.correlate import Tagged
 from mboxio.errors import RemoteError
-from mboxio.sim.clock import VirtualClock
+from mboxio.sim.clock import Timer, VirtualClock
 from mboxio.sim.world.board import Board
-from mboxio.sim.world.firmware import Firmware, Letter, Port
+from mboxio.sim.world.firmware import Firmware, Letter, Port, Registers
 from mboxio.sim.world.loop import VirtualLoop
 
 __all__ = ["Mailbox"]
@@ -14,7 +14,27 @@ __all__ = ["Mailbox"]
 WORD_BYTES = 4
 
 
-class Mailbox(Controller):
+class Interrupt(Timer):
+    """The line of an interrupt: what is caused while it is up, it tells as well.
+
+    Args:
+        mailbox: whose it is.
+    """
+
+    __slots__ = ("mailbox", "pending")
+
+    def __init__(self, mailbox: "Mailbox") -> None:
+        self.cancelled = self.pending = False
+        self.mailbox = mailbox
+
+    def ring(self) -> None:
+        """The host's handler runs."""
+        self.pending = False
+        self.mailbox.interrupts += 1
+        self.mailbox.loop.look(EVENT)
+
+
+class Mailbox(Registers):
     """A controller whose far side is a `Firmware`.
 
     Args:
@@ -37,7 +57,8 @@ class Mailbox(Controller):
         self.interrupts_on_tx_done = board.tx_done == "irq"
         self.interrupts_on_reply = board.replies == "irq"
         self.by_hardware = board.matching == "hardware"
-        self.pending = False  # an interrupt is on its way
+        self.line = Interrupt(self)
+        self.depth, self.message_bytes = board.depth, board.message_bytes
         self.accesses = self.interrupts = self.doorbells = self.looks = 0
 
     # -- ops
@@ -48,29 +69,30 @@ class Mailbox(Controller):
         self.channels: list[DriverChannel] = []
         for number in range(board.queues):
             queue = self.add_queue(board.capabilities(), f"fifo{number}")
-            queue.context = Port()
+            port = queue.context = Port()
             for each in range(board.channels):
                 correlator = None if self.by_hardware else Tagged(bits=16)
                 name = str(number * board.channels + each)
-                self.channels.append(self.add_channel(name, queue, correlator=correlator))
+                self.channels.append(
+                    self.add_channel(name, queue, correlator=correlator, context=port)
+                )
         self.link(True, self.firmware.life)  # or the first restart would be no new epoch
 
     def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """Write the words of the message, then ring."""
         queue = channel.queue
-        port: Port = queue.context
+        port: Port = channel.context
         self.touch(len(message) // WORD_BYTES + 1)
         self.doorbells += 1
         port.used += 1
         if self.deposits:
             self.touch(1)  # is there room?
-            if port.used < self.board.depth:
+            if port.used < self.depth:
                 self.tx_done(queue, [handle])
             else:
                 port.without_room = handle
-        now_ns = self.clock.now_ns()
-        letter = Letter(self.firmware, channel, handle, message, now_ns + self.doorbell_ns)
-        self.clock.call_at(letter.at_ns, letter.arrive)
+        at_ns = self.clock._now_ns + self.doorbell_ns
+        self.clock.schedule(at_ns, self.firmware.letter(channel, port, handle, message, at_ns))
         return SENT
 
     def service(self, queue: DriverQueue, why: str) -> None:
@@ -94,7 +116,7 @@ class Mailbox(Controller):
         Raises:
             RemoteError: it is longer than any message.
         """
-        if len(letter.data) > self.board.message_bytes:
+        if len(letter.data) > self.message_bytes:
             raise RemoteError(f"an answer of {len(letter.data)} bytes came")
         if self.by_hardware:
             self.complete(letter.channel, letter.handle, letter.status, letter.data)
@@ -110,7 +132,7 @@ class Mailbox(Controller):
 
     def leave_fifo(self, letter: Letter, now_ns: int) -> None:
         """The firmware takes a message out of its place."""
-        port: Port = letter.channel.queue.context
+        port = letter.port
         if self.deposits:
             if port.without_room >= 0:
                 port.taken.append(port.without_room)
@@ -124,7 +146,7 @@ class Mailbox(Controller):
 
     def answer(self, letter: Letter, now_ns: int) -> None:
         """The firmware has written an answer."""
-        letter.channel.queue.context.inbox.append(letter)
+        letter.port.inbox.append(letter)
         if self.interrupts_on_reply:
             self.interrupt(now_ns)
 
@@ -132,20 +154,14 @@ class Mailbox(Controller):
         """The firmware is there in a new life, with empty FIFOs."""
         self.firmware.restart()
         for channel in self.channels:
-            channel.queue.context.empty()
+            channel.context.empty()
         self.link(True, self.firmware.life, reason)
 
     def interrupt(self, now_ns: int) -> None:
         """Raise the line, unless it is up already."""
-        if not self.pending:
-            self.pending = True
-            self.clock.call_at(now_ns + self.interrupt_ns, self.handle_interrupt)
-
-    def handle_interrupt(self) -> None:
-        """The host's handler runs."""
-        self.pending = False
-        self.interrupts += 1
-        self.loop.look(EVENT)
+        if not self.line.pending:
+            self.line.pending = True
+            self.clock.schedule(now_ns + self.interrupt_ns, self.line)
 
     def spin(self) -> None:
         """Look once, as a thread that spins."""

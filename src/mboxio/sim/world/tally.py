@@ -2,8 +2,7 @@
 
 from array import array
 
-from mboxio._base.clock import Waitable
-from mboxio.errors import MailboxError
+from mboxio._base.states import STATE_NAMES
 
 __all__ = ["Tally"]
 
@@ -18,6 +17,8 @@ class Tally:
     def __init__(self, clients: int) -> None:
         self.from_ns = 0
         self.begun = 0  # all of them: their numbers
+        self.accepted = 0
+        self.ends = [0] * len(STATE_NAMES)  # of all that were accepted, by their states
         self.requests = self.timed_out = self.failed = self.refused = self.wrong = 0
         self.live = self.live_max = 0
         self.latencies_ns = array("q")
@@ -31,27 +32,27 @@ class Tally:
         self.latencies_ns = array("q")
         self.done_by = [0] * len(self.done_by)
 
-    def begin(self, begun_ns: int) -> bytes:
+    def begin(self) -> int:
         """Return the number of the next request."""
         self.begun += 1
         self.requests += 1
-        return self.begun.to_bytes(8, "little")
+        return self.begun
 
-    def end(self, client: int, begun_ns: int, now_ns: int, right: bool) -> None:
-        """A request is done."""
+    def accept(self) -> None:
+        """A request was accepted."""
+        self.accepted += 1
+        self.live += 1
+        if self.live > self.live_max:
+            self.live_max = self.live
+
+    def end(self, state: int) -> None:
+        """It is over."""
+        self.live -= 1
+        self.ends[state] += 1
+
+    def answer(self, client: int, latency_ns: int, right: bool) -> None:
+        """It was answered."""
         if not right:
             self.wrong += 1
-        self.latencies_ns.append(now_ns - begun_ns)
+        self.latencies_ns.append(latency_ns)
         self.done_by[client] += 1
-
-    def refuse(self, begun_ns: int, error: MailboxError) -> None:
-        """A request was not accepted."""
-        self.refused += 1
-
-    def time_out(self, begun_ns: int) -> None:
-        """A request was not answered in time."""
-        self.timed_out += 1
-
-    def fail(self, begun_ns: int, request: Waitable) -> None:
-        """A request ended in another way."""
-        self.failed += 1

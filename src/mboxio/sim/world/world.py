@@ -4,6 +4,7 @@ from random import Random
 from typing import NoReturn
 
 from mboxio._base.tap import Tap
+from mboxio.client.blocking import Client
 from mboxio.client.connection import Connection
 from mboxio.sim.clock import LATE_TIMER, VirtualClock
 from mboxio.sim.world.apart import apart
@@ -57,7 +58,6 @@ class World:
         self.load = load
         self.clock = VirtualClock()
         self.tally = Tally(load.clients)
-        self.stopped = False
         self.firmware = self.make_firmware(Random(seed * PRIME))
         self.mailbox = self.make_mailbox()
         self.connection = Connection(self.mailbox, address="sim", clock=self.clock, tap=tap)
@@ -75,8 +75,6 @@ class World:
             each.start()
 
     # -- what it is made of
-
-    client_class = SimulatedClient
 
     def make_firmware(self, random: Random) -> Firmware:
         """Return the far side."""
@@ -101,7 +99,11 @@ class World:
             else (load.timeout_us if queue_us is None else queue_us) / 1e6,
         )
         client._at_home = self.loop
-        return self.client_class(self, load, client, index, random)
+        return self.make_caller(client, index, random)
+
+    def make_caller(self, client: Client, index: int, random: Random) -> SimulatedClient:
+        """Return who uses a client."""
+        return SimulatedClient(self, self.load, client, index, random)
 
     # -- running
 
@@ -198,8 +200,13 @@ class World:
 
     def close(self) -> None:
         """End everything."""
-        self.stopped = True
+        self.stop()
         self.connection.close()
+
+    def stop(self) -> None:
+        """Begin no request any more."""
+        for each in self.clients:
+            each.stopped = True
 
     def __enter__(self) -> "World":
         return self
