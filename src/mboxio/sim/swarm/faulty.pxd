@@ -15,6 +15,7 @@ cdef class Delivery(Timer):
     cdef public FaultyFirmware firmware
     cdef public Letter letter
     cdef public long long at_ns
+    cdef public bint kept
 
 
 cdef class FaultyFirmware(Firmware):
@@ -23,9 +24,10 @@ cdef class FaultyFirmware(Firmware):
     cdef public dict chances
     cdef public object counted, amount
     cdef public bytes oversize
+    cdef public set heard
     cdef public Letter kept
     cdef public long long silent_until_ns
-    cdef public bint by_hardware, tells_tx_done, waking
+    cdef public bint by_hardware, deposits, tells_tx_done, waking
 
     cpdef void heal(self) except *
     cpdef void happened(self, str fault) except *

@@ -29,19 +29,24 @@ class Delivery(Timer):
         firmware: whose it is.
         letter: the answer.
         at_ns: when it comes; the letter itself may be under way twice.
+        kept: it is kept back until then, unless another one comes before.
     """
 
-    __slots__ = ("at_ns", "firmware", "letter")
+    __slots__ = ("at_ns", "firmware", "kept", "letter")
 
-    def __init__(self, firmware: "FaultyFirmware", letter: Letter, at_ns: int) -> None:
+    def __init__(
+        self, firmware: "FaultyFirmware", letter: Letter, at_ns: int, *, kept: bool = False
+    ) -> None:
         self.cancelled = False
+        self.kept = kept
         self.firmware = firmware
         self.letter = letter
         self.at_ns = at_ns
 
     def ring(self) -> None:
         """It comes."""
-        self.firmware.deliver(self.letter, self.at_ns)
+        if not self.kept or self.firmware.kept is self.letter:
+            self.firmware.deliver(self.letter, self.at_ns)
 
 
 class FaultyFirmware(Firmware):
@@ -71,6 +76,12 @@ class FaultyFirmware(Firmware):
         self.dies, self.stops = chances["restart"], chances["silence"]
         self.busy, self.lost_tx_done = chances["busy"], chances["lost_tx_done"]
         self.cancels = chances["cancelled"]
+        self.deposits = board.tx_done == "deposit"
+        self.heard: set[bytes] = set()  # messages without an answer that were taken, by number
+        if board.matching == "order":
+            # What nobody could tell from the next reply.
+            self.double.stop()
+            self.wrong.stop()
 
     def heal(self) -> None:
         """Nothing goes wrong from now on."""
@@ -114,7 +125,7 @@ class FaultyFirmware(Firmware):
 
     def answer(self, letter: Letter, now_ns: int) -> None:
         """See `Firmware.answer`; a good deal may go wrong."""
-        if letter.status == NEVER_SEEN:
+        if letter.status == NEVER_SEEN or not letter.handle & 1:
             return
         if self.dies.happens():
             self.happened("restart")
@@ -137,7 +148,8 @@ class FaultyFirmware(Firmware):
         elif self.reordered.happens() and self.kept is None:
             self.happened("reordered")
             self.kept = letter
-            self.later(letter, now_ns + KEPT_NS, 0)
+            at_ns = now_ns + KEPT_NS
+            self.clock.schedule(at_ns, Delivery(self, letter, at_ns, kept=True))
         else:
             self.deliver(letter, now_ns)
         if self.double.happens():

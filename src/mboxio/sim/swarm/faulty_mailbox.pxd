@@ -6,7 +6,7 @@ from mboxio.sim.swarm.faulty cimport FaultyFirmware
 from mboxio.sim.world.firmware cimport Letter, Port
 from mboxio.sim.world.mailbox cimport Mailbox
 
-cdef int BUSY_NS, GONE_MAX_NS, NEVER_SEEN
+cdef int BUSY_NS, GONE_MAX_NS, NEVER_SEEN, NUMBER_AT, NUMBER_END
 
 
 cdef class FaultyMailbox(Mailbox):

@@ -7,7 +7,7 @@ from mboxio.driver.controller import Busy, Outcome
 from mboxio.sim.clock import VirtualClock
 from mboxio.sim.swarm.faulty import NEVER_SEEN, FaultyFirmware
 from mboxio.sim.world.board import Board
-from mboxio.sim.world.firmware import Letter, Port
+from mboxio.sim.world.firmware import NUMBER_AT, NUMBER_END, Letter, Port
 from mboxio.sim.world.mailbox import Mailbox
 
 __all__ = ["FaultyMailbox"]
@@ -43,7 +43,8 @@ class FaultyMailbox(Mailbox):
                 return Busy("at", at_ns=self.clock.now_ns() + BUSY_NS)
             return Busy("event") if way < 0.75 else Busy("tx_done")
         port: Port = channel.context
-        port.unanswered.add(handle)
+        if handle & 1:
+            port.unanswered.add(handle)
         return Mailbox.send(self, channel, handle, message)
 
     def service(self, queue: DriverQueue, why: str) -> None:
@@ -63,6 +64,8 @@ class FaultyMailbox(Mailbox):
         """See `Mailbox.leave_fifo`."""
         faulty = self.faulty
         port = letter.port
+        if not letter.handle & 1:
+            faulty.heard.add(letter.data[NUMBER_AT:NUMBER_END])
         if faulty.lost_tx_done.happens():
             faulty.happened("lost_tx_done")
             port.used -= 1

@@ -1,7 +1,7 @@
 """One run, described: the board, the load, the faults and how long, all drawn from a seed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ from mboxio.sim.world.board import MATCHINGS, REPLIES, TX_DONES, Board
 from mboxio.sim.world.durations import Bimodal, Constant, Copied, Duration, Exponential, Stalled
 from mboxio.sim.world.load import DEADLINES, Load
 
-__all__ = ["Scenario", "drawn"]
+__all__ = ["Scenario", "Uses", "drawn"]
 
 T = TypeVar("T")
 
@@ -24,6 +24,23 @@ SERVICES: tuple[Duration, ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class Uses:
+    """What clients do besides asking; drawn from the seed, and never made smaller.
+
+    Args:
+        one_way: the part of the messages that expects no reply, 0 to 1.
+        into: the part of the others whose reply goes into memory of the client.
+        waiters: clients that block a thread until each request is over.
+        mappers: clients that block a thread in ``map``.
+    """
+
+    one_way: float = 0.0
+    into: float = 0.0
+    waiters: int = 0
+    mappers: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """A run that can be repeated.
 
@@ -32,6 +49,7 @@ class Scenario:
         board: the board.
         load: its clients.
         faults: what goes wrong.
+        uses: what its clients do besides.
         seconds: virtual time until all is healed.
     """
 
@@ -39,6 +57,7 @@ class Scenario:
     board: Board
     load: Load
     faults: Faults
+    uses: Uses = field(default_factory=Uses)
     seconds: float = 0.1
 
     def command(self) -> str:
@@ -99,6 +118,13 @@ def drawn(
         load=load,
         faults=Faults.drawn(random),
         seconds=choice((0.1, 0.2, 0.4)),
+        uses=Uses(
+            # Where the reply says that a message has left, each one has a reply.
+            one_way=choice((0.0, 0.0, 0.2)) if board.tx_done != "ack" else 0.0,
+            into=choice((0.0, 0.0, 0.3)),
+            waiters=choice((*[0] * 17, 1, 2, 4)),
+            mappers=choice((*[0] * 18, 1, 3)),
+        ),
     )
     if faults is not None:
         found = replace(found, faults=faults)

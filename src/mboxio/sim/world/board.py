@@ -8,7 +8,7 @@ from mboxio.sim.world.durations import Constant, Duration, check_us
 __all__ = ["MATCHINGS", "REPLIES", "TX_DONES", "Board"]
 
 TX_DONES = ("irq", "poll", "ack", "deposit")
-MATCHINGS = ("hardware", "tags")
+MATCHINGS = ("hardware", "tags", "order")
 REPLIES = ("irq", "poll")
 TIMEOUT_S = 1.0
 
@@ -28,7 +28,8 @@ class Board:
             ``deposit``: at once as long as the FIFO has room, with one active message, as a client
             of the Linux framework has it.
         replies: an interrupt (``irq``) tells of them, or a look every ``poll_us`` (``poll``).
-        matching: who ties replies to requests: the ``hardware``, or ``tags`` in the messages.
+        matching: what ties replies to requests: the ``hardware``, ``tags`` in the messages, or
+            their ``order``; then each channel has one request in flight.
         reply_credits: places for replies; None if they cannot run out.
         workers: requests that the firmware works on at the same time.
         service: how long one takes.

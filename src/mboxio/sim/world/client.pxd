@@ -17,6 +17,7 @@ cdef class Call(Watcher):
     cdef public bytes message
     cdef public long long begun_ns
     cdef public Request request
+    cdef public object into
     cdef public bint too_late
 
     cpdef bint fire(self, core, waitable) except -1
@@ -33,7 +34,11 @@ cdef class SimulatedClient(Timer):
     @cython.locals(now_ns=cython.longlong, begun_ns=cython.longlong, call=Call, request=Request)
     cpdef void ring(self) except *
     cpdef bytes next_message(self)
+    cpdef Request send(self, Call call)
+    cpdef void again(self, long long at_ns) except *
+    @cython.locals(reply=bytes)
+    cpdef bint is_right(self, Call call, Request request) except -1
     cpdef void submitted(self, Call call, Request request) except *
     cpdef void refused(self, error) except *
-    @cython.locals(tally=Tally, state=int, now_ns=cython.longlong, number=bytes, reply=bytes)
+    @cython.locals(tally=Tally, state=int, now_ns=cython.longlong, number=bytes)
     cpdef void over(self, Call call, Request request) except *

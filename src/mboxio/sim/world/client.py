@@ -35,17 +35,20 @@ class Place(Protocol):
 class Call(Watcher):
     """One request, from when it was due to its end."""
 
-    __slots__ = ("begun_ns", "client", "message", "request", "too_late")
+    __slots__ = ("begun_ns", "client", "into", "message", "request", "too_late")
 
     client: "SimulatedClient"
     message: bytes
     begun_ns: int
     request: Request | None
+    into: bytearray | None
+    """Memory for the reply."""
     too_late: bool
 
     def fire(self, core: Wakes | None, waitable: Waitable) -> None:
         """It is over; see `Watcher.fire`."""
-        self.client.over(self, waitable)
+        if self.request is not None:
+            self.client.over(self, self.request)
 
     def expire(self) -> None:
         """Its time is up, counted from the submission."""
@@ -107,10 +110,10 @@ class SimulatedClient(Timer):
         call.client = self
         call.begun_ns = begun_ns
         call.message = self.next_message()
-        call.request = None
+        call.request = call.into = None
         call.too_late = False
         try:
-            request = self.submit(call.message)
+            request = self.send(call)
         except MailboxError as error:
             self.refused(error)
         else:
@@ -129,16 +132,29 @@ class SimulatedClient(Timer):
         """Return a message with the number of the next request."""
         return (self.tally.begin() << NUMBER_SHIFT).to_bytes(self.message_bytes, "little")
 
+    def send(self, call: Call) -> Request:
+        """Hand it over."""
+        return self.submit(call.message)
+
     def submitted(self, call: Call, request: Request) -> None:
         """A request was accepted."""
 
     def refused(self, error: MailboxError) -> None:
         """It was not accepted."""
         self.tally.refused += 1
-        if not self.open:
-            self.clock.schedule(self.clock._now_ns + self.retry_ns, self)
+        self.again(self.clock._now_ns + self.retry_ns)
 
-    def over(self, call: Call, request: Waitable) -> None:
+    def again(self, at_ns: int) -> None:
+        """Ask again, if that has to do with how the last request ended."""
+        if not self.open:
+            self.clock.schedule(at_ns, self)
+
+    def is_right(self, call: Call, request: Request) -> bool:
+        """Return whether a request that is done has what it asked for."""
+        reply: bytes = request._value
+        return reply[NUMBER_AT:NUMBER_END] == call.message[NUMBER_AT:NUMBER_END]
+
+    def over(self, call: Call, request: Request) -> None:
         """A request ended. Under the lock, so the next one comes later."""
         tally = self.tally
         state = request._state
@@ -146,8 +162,7 @@ class SimulatedClient(Timer):
         now_ns = self.clock._now_ns
         tally.end(state)
         if state == DONE:
-            reply = request._value
-            tally.answer(self.index, now_ns - call.begun_ns, reply[NUMBER_AT:NUMBER_END] == number)
+            tally.answer(self.index, now_ns - call.begun_ns, self.is_right(call, request))
             self.firmware.ended(number)
         elif state == TIMED_OUT or (state == CANCELLED and call.too_late):
             left = call.request is None or call.request.handed_over != "no"
@@ -156,5 +171,4 @@ class SimulatedClient(Timer):
         else:
             tally.failed += 1
             self.firmware.ended(number)
-        if not self.open:
-            self.clock.schedule(now_ns + self.pause_ns(self.begun), self)
+        self.again(now_ns + self.pause_ns(self.begun))

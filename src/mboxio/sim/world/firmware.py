@@ -160,7 +160,8 @@ class Firmware:
 
     def answer(self, letter: Letter, now_ns: int) -> None:
         """Say what came out: the message itself, which holds the number of its request."""
-        self.mailbox.answer(letter, now_ns)
+        if letter.handle & 1:  # as `expects_reply`, without the call
+            self.mailbox.answer(letter, now_ns)
 
     def restart(self) -> None:
         """Begin a new life, which knows nothing of the old one's messages."""

@@ -2,7 +2,7 @@
 
 from mboxio.driver.contracts import DriverChannel, DriverQueue
 from mboxio.driver.controller import EVENT, LOOK, SENT, Outcome
-from mboxio.driver.correlate import Tagged
+from mboxio.driver.correlate import Correlator, InOrder, Tagged
 from mboxio.errors import RemoteError
 from mboxio.sim.clock import Timer, VirtualClock
 from mboxio.sim.world.board import Board
@@ -71,12 +71,18 @@ class Mailbox(Registers):
             queue = self.add_queue(board.capabilities(), f"fifo{number}")
             port = queue.context = Port()
             for each in range(board.channels):
-                correlator = None if self.by_hardware else Tagged(bits=16)
+                correlator = self.correlator()
                 name = str(number * board.channels + each)
                 self.channels.append(
                     self.add_channel(name, queue, correlator=correlator, context=port)
                 )
         self.link(True, self.firmware.life)  # or the first restart would be no new epoch
+
+    def correlator(self) -> Correlator | None:
+        """Return what ties replies to requests, if the hardware does not."""
+        if self.by_hardware:
+            return None
+        return InOrder() if self.board.matching == "order" else Tagged(bits=16)
 
     def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
         """Write the words of the message, then ring."""

@@ -84,13 +84,13 @@ class World:
         """Return the driver."""
         return Mailbox(self.board, self.clock, self.firmware)
 
-    def make_client(self, index: int, random: Random) -> SimulatedClient:
-        """Return a client."""
+    def open_client(self, index: int) -> Client:
+        """Return the real client of a number."""
         load = self.load
         channels = self.board.queues * self.board.channels
         from_queueing = load.deadline == "queueing"
         queue_us = load.queue_timeout_us
-        client = self.connection.client(
+        return self.connection.client(
             index % channels,
             backlog=load.backlog,
             timeout_s=None if from_queueing else load.timeout_us / 1e6,
@@ -98,11 +98,11 @@ class World:
             if from_queueing
             else (load.timeout_us if queue_us is None else queue_us) / 1e6,
         )
-        client._at_home = self.loop
-        return self.make_caller(client, index, random)
 
-    def make_caller(self, client: Client, index: int, random: Random) -> SimulatedClient:
-        """Return who uses a client."""
+    def make_client(self, index: int, random: Random) -> SimulatedClient:
+        """Return a client."""
+        client = self.open_client(index)
+        client._at_home = self.loop
         return SimulatedClient(self, self.load, client, index, random)
 
     # -- running
