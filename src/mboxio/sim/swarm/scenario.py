@@ -93,7 +93,7 @@ def drawn(
         channels=choice((1, 1, 2)),
         tx_done=choice(TX_DONES),
         replies=choice((*REPLIES, "irq")),
-        matching=choice(MATCHINGS),
+        matching=choice((*MATCHINGS, *MATCHINGS[:2], *MATCHINGS[:2])),  # order: one at a time
         reply_credits=choice((None, None, depth, 2 * depth)),
         workers=choice((1, 4, 16)),
         service=choice(SERVICES),
@@ -122,8 +122,8 @@ def drawn(
             # Where the reply says that a message has left, each one has a reply.
             one_way=choice((0.0, 0.0, 0.2)) if board.tx_done != "ack" else 0.0,
             into=choice((0.0, 0.0, 0.3)),
-            waiters=choice((*[0] * 17, 1, 2, 4)),
-            mappers=choice((*[0] * 18, 1, 3)),
+            waiters=choice((*[0] * 27, 1, 2, 4)),
+            mappers=choice((*[0] * 28, 1, 3)),
         ),
     )
     if faults is not None:
