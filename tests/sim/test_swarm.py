@@ -6,15 +6,18 @@ from dataclasses import replace
 import pytest
 
 from mboxio.sim.swarm import Campaign, Faults, Scenario, Verdict, drawn, examine, run, shrink
+from mboxio.sim.swarm.client import SwarmClient
 from mboxio.sim.swarm.faults import RATES_MAX
 from mboxio.sim.swarm.faulty import FaultyFirmware
 from mboxio.sim.swarm.faulty_mailbox import FaultyMailbox
+from mboxio.sim.swarm.scenario import Uses
 from mboxio.sim.swarm.world import SwarmWorld
 from mboxio.sim.world import Board, Load
+from mboxio.sim.world.board import MATCHINGS
 from mboxio.sim.world.firmware import Letter
 
 # Of two runs with every fault on every build and Python: see `EventHash`.
-EVENTS = {3: "d4272bb993926855", 4: "e6f2bc9a9af61fee"}
+EVENTS = {3: "e508089d14bb6537", 4: "0a791e8193f60e22"}
 
 
 def brief(seed: int, faults: str = "all") -> Scenario:
@@ -49,6 +52,32 @@ def test_every_fault_happens_and_every_end_is_met() -> None:
 @pytest.mark.parametrize("seed", EVENTS)
 def test_the_same_events_everywhere(seed: int) -> None:
     assert run(brief(seed), hashed=True).events == EVENTS[seed]
+
+
+@pytest.mark.parametrize(
+    "uses",
+    [Uses(one_way=0.3), Uses(into=0.4), Uses(waiters=2), Uses(mappers=2)],
+    ids=["one-way", "into", "waiters", "mappers"],
+)
+@pytest.mark.parametrize("matching", MATCHINGS)
+def test_every_verb_under_faults(uses: Uses, matching: str) -> None:
+    one = brief(4, "lost,late,reordered,busy,cancelled")
+    verdict = run(replace(one, uses=uses, board=replace(one.board, matching=matching)))
+    assert verdict.problems == ()
+    assert verdict.ends["done"] > 20
+
+
+def test_a_write_into_memory_that_was_given_back_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Scribbling(SwarmClient):
+        def check(self, memory: bytearray) -> None:
+            memory[0] ^= 1  # as a reply that came late would
+            super().check(memory)
+
+    monkeypatch.setattr("mboxio.sim.swarm.world.SwarmClient", Scribbling)
+    found = run(replace(brief(4, "lost,late"), uses=Uses(into=0.5)))
+    assert "came into the memory of" in found.problems[0]
 
 
 def test_another_seed_gives_other_events() -> None:
