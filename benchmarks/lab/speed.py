@@ -1,0 +1,97 @@
+"""Requests through near core, gRPC, far core and a shared-memory remote, beside a bare stream."""
+
+import os
+import tempfile
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+
+import mboxio
+from benchmarks.lab.bare import Bare
+from benchmarks.lab.processes import BOARD, cpu_s, gateway, remote, started
+
+__all__ = ["main"]
+
+SIZE_BYTES = 32
+ROUNDS = 25
+ROUND_S = 0.1
+MESSAGE = bytes(SIZE_BYTES)
+
+
+def ask(client: mboxio.Client, in_flight: int, count: int) -> None:
+    """Make so many requests, each window's oldest awaited before the next is sent."""
+    if in_flight == 1:
+        for _ in range(count):
+            client.request(MESSAGE)
+        return
+    line: deque[mboxio.Request[bytes]] = deque()
+    for _ in range(count):
+        if len(line) == in_flight:
+            line.popleft().result()
+        line.append(client.submit(MESSAGE))
+    for each in line:
+        each.result()
+
+
+def rounds(ways: dict[str, Callable[[int], object]]) -> dict[str, float]:
+    """Return the time of a request in µs, of the best of the rounds that take turns."""
+    counts: dict[str, int] = {}
+    best: dict[str, float] = {}
+    for name, run in ways.items():
+        began_s = perf_counter()
+        run(200)
+        counts[name] = max(200, int(ROUND_S / (perf_counter() - began_s) * 200))
+    for _ in range(ROUNDS):
+        for name, run in ways.items():
+            began_s = perf_counter()
+            run(counts[name])
+            each_us = (perf_counter() - began_s) * 1e6 / counts[name]
+            best[name] = min(best.get(name, each_us), each_us)
+    return best
+
+
+def main() -> None:
+    """Print what 1 and 32 in flight cost."""
+    with tempfile.TemporaryDirectory(prefix="mboxio-") as folder:
+        os.environ["MBOXIO_RUNTIME_DIR"] = folder
+        plain = os.path.join(folder, "bare.sock")
+        with remote("bench", "a") as board, started("-m", "benchmarks.lab.bare", plain) as echo:
+            serving = gateway("shm:bench")
+            try:
+                report(folder, plain, {"remote": board.pid, "gateway": serving.pid}, echo.pid)
+            finally:
+                serving.kill()
+                serving.wait()
+
+
+def report(folder: str, plain: str, pids: dict[str, int], echo: int) -> None:
+    """Measure and print."""
+    address = f"grpc+unix:{folder}/gateway.sock/{BOARD}/a?timeout_s=20"
+    with mboxio.open(address) as client:
+        for in_flight in (1, 32):
+            bare = Bare(plain, in_flight, SIZE_BYTES)
+            ways: dict[str, Callable[[int], object]] = {
+                "mailbox": partial(ask, client, in_flight),
+                "bare": bare.run,
+            }
+            found = rounds(ways)
+            print(
+                f"{in_flight} in flight: {found['mailbox']:.1f} µs a request"
+                f" ({1e6 / found['mailbox']:,.0f}/s), the bare stream {found['bare']:.1f} µs"
+                f" ({1e6 / found['bare']:,.0f}/s): {found['mailbox'] / found['bare']:.2f} x"
+            )
+            costs = {**pids, "user": os.getpid()}
+            before = {name: cpu_s(pid) for name, pid in costs.items()}
+            ask(client, in_flight, 5000)
+            shown = {name: (cpu_s(pid) - before[name]) * 1e6 / 5000 for name, pid in costs.items()}
+            print("  CPU of a request:", ", ".join(f"{n} {us:.1f} µs" for n, us in shown.items()))
+            before_s = cpu_s(echo), cpu_s(os.getpid())
+            bare.run(5000)
+            far, near = cpu_s(echo) - before_s[0], cpu_s(os.getpid()) - before_s[1]
+            print(f"  of the bare stream: far {far * 200:.1f} µs, near {near * 200:.1f} µs")
+            bare.close()
+
+
+if __name__ == "__main__":
+    main()
