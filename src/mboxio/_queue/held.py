@@ -114,8 +114,10 @@ class Held(Line):
         if self.gate.tap is not None:
             self.gate.tap.see(SEEN_LEFT, channel.number, request, None, 0, now_ns)
         if request._state < DONE:
+            due_ns = min(self.next_deadline_ns, self.tick_ns)
             self.start_clock(request, now_ns)
-            self.pump.kick()  # who sleeps knows nothing of this deadline
+            if min(self.next_deadline_ns, self.tick_ns) < due_ns:
+                self.pump.kick()  # who sleeps knows nothing of this deadline
 
     # -- TX done and proofs
 
