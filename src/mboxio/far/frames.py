@@ -100,6 +100,8 @@ NAMELESS = frozenset({OPEN, SHUT, RING, CLAIM, NOTE, OPENED, CLAIMED, HANDED, TA
 LISTS = frozenset({HANDED, TAKEN})
 """Kinds that handles follow."""
 TIMED = frozenset({REQUEST, POST})
+ORDINARY = frozenset({REQUEST, POST, DONE})
+"""Kinds with a handle, any bytes and no status: nearly all frames."""
 WHOLE = frozenset({HELLO, LINK})
 """Kinds that concern all channels."""
 
@@ -129,6 +131,9 @@ class Frame(NamedTuple):
     data: bytes
 
 
+make = Frame._make
+
+
 def pack(
     kind: int,
     channel: int = 0,
@@ -153,30 +158,39 @@ def frames(message: bytes, kinds: frozenset[int], channels: int) -> Iterator[Fra
     Raises:
         BadFrame: this frame is none; those before it were.
     """
-    at, end = 0, len(message)
+    at, end, unpack, size = 0, len(message), HEAD.unpack_from, HEAD.size
     if not end:
         raise BadFrame("a message without a frame")
     while at < end:
-        if end - at < HEAD.size:
-            raise BadFrame(f"{end - at} bytes where a head of {HEAD.size} is expected")
-        kind, zero, channel, status, handle, queue_us, reply_us, length = HEAD.unpack_from(
-            message, at
-        )
-        at += HEAD.size
+        if end - at < size:
+            raise BadFrame(f"{end - at} bytes where a head of {size} is expected")
+        kind, zero, channel, status, handle, queue_us, reply_us, length = unpack(message, at)
+        at += size
         if kind not in kinds or zero:
             raise BadFrame(f"no frame of kind {kind} ({zero}) is expected")
         if length > end - at or length > FRAME_BYTES_MAX:
             raise BadFrame(f"{length} bytes are announced, and {end - at} follow")
         if channel >= channels and not (kind in WHOLE and channel == 0):
             raise BadFrame(f"there is no channel number {channel}")
-        if (kind in PLAIN and status) or (kind in SWITCHES and status not in (0, 1)):
+        if (queue_us or reply_us) and kind not in TIMED:
+            raise BadFrame(f"kind {kind} has no durations")
+        if kind not in ORDINARY:
+            check(kind, status, handle, length)
+        elif status:
             raise BadFrame(f"kind {kind} has no status {status}")
-        if (kind in NAMELESS and handle) or (kind not in TIMED and (queue_us or reply_us)):
-            raise BadFrame(f"kind {kind} has no handle or no durations")
-        if (kind in EMPTY and length) or (kind in LISTS and (length % 8 or not length)):
-            raise BadFrame(f"{length} bytes do not belong to kind {kind}")
-        yield Frame(kind, channel, status, handle, queue_us, reply_us, message[at : at + length])
+        data = message[at : at + length]
+        yield make((kind, channel, status, handle, queue_us, reply_us, data))
         at += length
+
+
+def check(kind: int, status: int, handle: int, length: int) -> None:
+    """Refuse a head that says what its kind does not, with `BadFrame`."""
+    if (kind in PLAIN and status) or (kind in SWITCHES and status not in (0, 1)):
+        raise BadFrame(f"kind {kind} has no status {status}")
+    if kind in NAMELESS and handle:
+        raise BadFrame(f"kind {kind} has no handle")
+    if (kind in EMPTY and length) or (kind in LISTS and (length % 8 or not length)):
+        raise BadFrame(f"{length} bytes do not belong to kind {kind}")
 
 
 def pack_handles(kind: int, channel: int, handles: Sequence[int]) -> bytes:
@@ -191,7 +205,9 @@ def handles(frame: Frame) -> tuple[int, ...]:
 
 def microseconds(duration_ns: int) -> int:
     """Return a duration as it travels; what has passed already is none."""
-    return min(max(duration_ns, 0) // 1000, FOR_EVER)
+    if duration_ns <= 0:
+        return 0
+    return FOR_EVER if duration_ns >= FOR_EVER * 1000 else duration_ns // 1000
 
 
 def nanoseconds(duration_us: int) -> int:

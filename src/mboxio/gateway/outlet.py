@@ -27,11 +27,11 @@ class Outlet:
         self.full: list[asyncio.Future[None]] = []
         self.ended = False
 
-    def put(self, frame: bytes) -> None:
-        """Add a frame; it never waits."""
-        self.waiting.append(frame)
-        self.waiting_bytes += len(frame)
-        if self.idle is not None and not self.idle.done():
+    def put(self, *frames: bytes) -> None:
+        """Add frames; it never waits."""
+        self.waiting.extend(frames)
+        self.waiting_bytes += sum(map(len, frames))
+        if frames and self.idle is not None and not self.idle.done():
             self.idle.set_result(None)
 
     def end(self) -> None:

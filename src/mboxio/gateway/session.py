@@ -6,16 +6,12 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mboxio._base.request import Request
+from mboxio._pump.running import running_port
 from mboxio.errors import AddressError, MailboxError, QueueFull
-from mboxio.far.failures import body_of
 from mboxio.far.frames import (
     ANSWER,
     CANCEL,
     CLAIM,
-    DONE,
-    FAILED,
-    HANDED,
     HELLO,
     LINK,
     OPEN,
@@ -24,27 +20,22 @@ from mboxio.far.frames import (
     REQUEST,
     RING,
     SHUT,
-    TAKEN,
     TO_GATEWAY,
     BadFrame,
     Frame,
     frames,
     pack,
-    pack_handles,
 )
 from mboxio.far.hello import Channel, Hello
 from mboxio.gateway.allow import AllowList
 from mboxio.gateway.desk import Desk
 from mboxio.gateway.export import Export
+from mboxio.gateway.flights import Flights
 from mboxio.gateway.limits import Limits
 from mboxio.gateway.outlet import Outlet
 
 __all__ = ["Session"]
 
-HANDED_AFTER_S = 0.001
-"""That a message left is told with its end where that comes sooner."""
-HANDED_AFTER_MAX_S = 0.02
-"""How often those are looked at that wait for a slot of the mailbox."""
 LAST_S = 0.2
 """How long the last message to a user may take who is told why his session ends."""
 
@@ -77,14 +68,9 @@ class Session:
         self.desks: dict[int, Desk] = {}
         self.counts = export.counts.user(user)
         self.used = [export.counts.used(user, each.name) for each in channels]
-        self.pending: dict[tuple[int, int], Request] = {}  # by channel and handle
-        self.untold: dict[tuple[int, int], Request] = {}  # those not told as taken
-        self.handed: set[tuple[int, int]] = set()  # of those, told that they were handed over
-        self.timer: asyncio.TimerHandle | None = None
-        self.pause_s = HANDED_AFTER_S
-        self.outlet: Outlet = Outlet(None)
-        self.busy_at = 0.0
-        self.loop = asyncio.get_running_loop()
+        self.outlet = Outlet(None)
+        home = running_port(export.connection._host.pump)
+        self.flights = Flights(self.outlet, self.used, home)
         self.takes: dict[int, Callable[[Frame], None]] = {
             OPEN: self.open,
             SHUT: self.shut,
@@ -147,6 +133,8 @@ class Session:
                 return
             for frame in frames(message, TO_GATEWAY, len(self.channels)):
                 self.takes[frame.kind](frame)
+            if self.flights.unwatched:
+                self.flights.watch()
             await self.outlet.room()
 
     # -- what the user says
@@ -191,14 +179,14 @@ class Session:
 
     def take(self, tied: bool, frame: Frame) -> None:
         """He sends a message."""
-        key = (frame.channel, frame.handle)
-        if key in self.pending:
+        flights, key = self.flights, (frame.channel, frame.handle)
+        if key in flights.requests:
             raise BadFrame(f"handle {frame.handle} is in flight already")
         used = self.used[frame.channel]
         used.requests += 1
         used.taken_bytes += len(frame.data)
         try:
-            if len(self.pending) >= self.limits.in_flight:
+            if len(flights.requests) >= self.limits.in_flight:
                 self.counts.limited["in_flight"] += 1
                 raise QueueFull(
                     f"a session has {self.limits.in_flight} requests in flight at most",
@@ -207,61 +195,15 @@ class Session:
                 )
             request = self.desk(frame).submit(frame, tied)
         except MailboxError as error:
-            self.fail(*key, error)
-            return
-        used.in_flight += 1
-        self.pending[key] = self.untold[key] = request
-        request.add_done_callback(functools.partial(self.over, key))
-        if self.timer is None:
-            self.pause_s = HANDED_AFTER_S
-            self.timer = self.loop.call_later(HANDED_AFTER_S, self.tell_handed)
+            flights.fail(key, error)
+        else:
+            flights.add(key, request)
 
     def cancel(self, frame: Frame) -> None:
         """He waits for a message no longer; it may be over by now."""
-        request = self.pending.get((frame.channel, frame.handle))
+        request = self.flights.requests.get((frame.channel, frame.handle))
         if request is not None:
             request.cancel()
-
-    # -- what he is told
-
-    def over(self, key: tuple[int, int], request: Request) -> None:
-        """A message is over; also after the session, when nobody is told."""
-        del self.pending[key]
-        self.untold.pop(key, None)
-        used = self.used[key[0]]
-        used.in_flight -= 1
-        error = request.exception()
-        if error is None:
-            reply = request.result()
-            used.told_bytes += len(reply)
-            self.outlet.put(pack(DONE, *key, reply))
-        else:
-            self.fail(*key, error)
-
-    def fail(self, channel: int, handle: int, error: MailboxError) -> None:
-        """Tell how a message ended."""
-        self.used[channel].failed += 1
-        status, body = body_of(error)
-        self.outlet.put(pack(FAILED, channel, handle, body, status))
-
-    def tell_handed(self) -> None:
-        """Tell what was handed to the mailbox since, and what left its slots, and is not over."""
-        self.timer = None
-        told: dict[tuple[int, int], list[int]] = {}
-        for key, request in list(self.untold.items()):
-            channel, handle = key
-            if request.stage == "reply":
-                told.setdefault((TAKEN, channel), []).append(handle)
-                del self.untold[key]
-            elif request.handed_over == "yes" and key not in self.handed:
-                told.setdefault((HANDED, channel), []).append(handle)
-                self.handed.add(key)
-        for (kind, channel), handles in told.items():
-            self.outlet.put(pack_handles(kind, channel, handles))
-        self.handed &= self.untold.keys()
-        if self.untold:
-            self.pause_s = HANDED_AFTER_S if told else min(2 * self.pause_s, HANDED_AFTER_MAX_S)
-            self.timer = self.loop.call_later(self.pause_s, self.tell_handed)
 
     def tell_link(self) -> None:
         """The mailbox's remote is lost, or there in another life."""
@@ -270,8 +212,7 @@ class Session:
 
     def close(self) -> None:
         """The stream is over: what he asked ends, and what may be touched stays held."""
-        if self.timer is not None:
-            self.timer.cancel()
+        self.flights.close()
         for each in self.desks.values():
             each.close()
         self.desks.clear()
