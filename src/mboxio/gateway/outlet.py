@@ -10,6 +10,8 @@ __all__ = ["Outlet"]
 
 FULL_BYTES = 4 << 20
 """With so much waiting for a user who reads slowly, nothing more is taken from him."""
+FINISH_S = 0.2
+"""How long a user whose stream ends may take to read what waits for him."""
 
 
 class Outlet:
@@ -25,20 +27,38 @@ class Outlet:
         self.waiting_bytes = 0
         self.idle: asyncio.Future[None] | None = None
         self.full: list[asyncio.Future[None]] = []
+        self.writing: asyncio.Task[None] | None = None
         self.ended = False
+
+    def start(self) -> None:
+        """Write from now on what is put."""
+        self.writing = asyncio.ensure_future(self.run())
+
+    async def finish(self) -> None:
+        """Write what waits, unless that takes long, and then nothing more.
+
+        A write that is cut off would keep gRPC from telling the user how his stream ended.
+        """
+        self.ended = True
+        self.rouse()
+        writing = self.writing
+        if writing is None:
+            return
+        await asyncio.wait([writing], timeout=FINISH_S)
+        if not writing.cancel() and not writing.cancelled():
+            writing.exception()  # of a broken stream, which reading has told of
+
+    def rouse(self) -> None:
+        """Have `run` look again."""
+        if self.idle is not None and not self.idle.done():
+            self.idle.set_result(None)
 
     def put(self, *frames: bytes) -> None:
         """Add frames; it never waits."""
         self.waiting.extend(frames)
         self.waiting_bytes += sum(map(len, frames))
-        if frames and self.idle is not None and not self.idle.done():
-            self.idle.set_result(None)
-
-    def end(self) -> None:
-        """Write no further message than the one under way."""
-        self.ended = True
-        if self.idle is not None and not self.idle.done():
-            self.idle.set_result(None)
+        if frames:
+            self.rouse()
 
     async def room(self) -> None:
         """Wait until the user has read enough for more."""
@@ -48,9 +68,9 @@ class Outlet:
             await future
 
     async def run(self) -> None:
-        """Write what is put, until `end` or cancelled. There is one writer for each stream."""
+        """Write what is put, until the end. There is one writer for each stream."""
         loop = asyncio.get_running_loop()
-        while not self.ended:
+        while self.waiting or not self.ended:
             if not self.waiting:
                 self.idle = loop.create_future()
                 await self.idle

@@ -36,9 +36,6 @@ from mboxio.gateway.outlet import Outlet
 
 __all__ = ["Session"]
 
-LAST_S = 0.2
-"""How long the last message to a user may take who is told why his session ends."""
-
 
 class Session:
     """One stream. Everything runs on the loop of the gateway.
@@ -108,17 +105,13 @@ class Session:
         )
         self.export.sessions.add(self)
         self.outlet.put(pack(HELLO, data=hello.pack()))
-        writing = asyncio.ensure_future(self.outlet.run())
+        self.outlet.start()
         try:
             await self.read(context, ended)
-        except (BadFrame, TimeoutError):  # gRPC refuses to tell him while a message is written
-            self.outlet.end()
-            await asyncio.wait([writing], timeout=LAST_S)
-            raise
         finally:
             self.export.sessions.discard(self)
-            writing.cancel()
             self.close()
+            await self.outlet.finish()
 
     async def read(self, context: Any, ended: object) -> None:
         """Take what the user says; not faster than he reads what he is told."""

@@ -4,7 +4,6 @@ from mboxio.controllers.grpc.attached import TAG_MAX, Attached
 from mboxio.controllers.grpc.dialling import DENIED, failure
 from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.contracts import DriverChannel, DriverQueue
-from mboxio.driver.controller import expects_reply
 from mboxio.driver.correlate import RemoteRequest
 from mboxio.far import frames as wire
 from mboxio.far.failures import error_of
@@ -55,9 +54,11 @@ class FarMailbox(Attached):
     def take(self, message: bytes) -> None:
         """Act on one message of the stream; raises BadFrame."""
         for frame in frames(message, wire.TO_USER, len(self.numbered)):
-            if self.greeted == (frame.kind == wire.HELLO):
+            if frame[0] == wire.DONE and self.greeted:  # nearly all
+                self.take_done(self.numbered[frame[1]], frame[3], frame[6])
+            elif self.greeted == (frame.kind == wire.HELLO):
                 raise BadFrame("a hello comes first, and once")
-            if frame.kind == wire.HELLO:
+            elif frame.kind == wire.HELLO:
                 self.greet(Hello.parse(frame.data))
             elif frame.kind == wire.LINK:
                 self.take_link(bool(frame.status), frame.data.decode(errors="replace"))
@@ -67,14 +68,10 @@ class FarMailbox(Attached):
     def take_frame(self, channel: DriverChannel, frame: Frame) -> None:
         """Act on a frame about a channel; raises BadFrame."""
         kind, handle, data = frame.kind, frame.handle, frame.data
-        if handle > TAG_MAX or len(data) > channel.message_bytes + wire.ROOM:
+        room = 0 if kind in (wire.NOTE, wire.ASKED) else wire.ROOM  # for texts and handles
+        if handle > TAG_MAX or len(data) > channel.message_bytes + room:
             raise BadFrame("a handle or a message that cannot be ours")
-        if kind == wire.DONE:
-            if expects_reply(handle):
-                self.complete(channel, handle, 0, data)
-            else:
-                self.tx_done(channel.queue, [handle])
-        elif kind in (wire.HANDED, wire.TAKEN):
+        if kind in (wire.HANDED, wire.TAKEN):
             handles = [each for each in wire.handles(frame) if each <= TAG_MAX]
             report = self.handed_over if kind == wire.HANDED else self.tx_done
             report(channel.queue, handles)
@@ -89,6 +86,15 @@ class FarMailbox(Attached):
         elif kind in (wire.OPENED, wire.CLAIMED):
             said = self.opened if kind == wire.OPENED else self.claimed
             said[channel.name] = (frame.status, data.decode(errors="replace"))
+
+    def take_done(self, channel: DriverChannel, handle: int, data: bytes) -> None:
+        """A message is over, and perhaps has a reply; raises BadFrame."""
+        if handle > TAG_MAX or len(data) > channel.message_bytes:
+            raise BadFrame("a handle or a reply that cannot be ours")
+        if handle & 1:  # see `expects_reply`
+            self.complete(channel, handle, 0, data)
+        else:
+            self.tx_done(channel.queue, [handle])
 
     def take_link(self, up: bool, why: str) -> None:
         """The far remote is lost, or there in another life."""
