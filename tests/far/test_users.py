@@ -1,6 +1,7 @@
 """Several users of one mailbox: who may do what, and that nobody is in another's way."""
 
 import errno
+import os
 import threading
 
 import pytest
@@ -254,3 +255,14 @@ def test_of_an_allow_list_the_most_exact_entry_counts():
 def test_an_allow_list_that_means_nothing_is_refused(text):
     with pytest.raises(AddressError):
         AllowList.parse(text)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_a_socket_that_is_out_of_reach_is_denied_and_not_called_missing(house):
+    house.serve(Loopback())
+    os.seteuid(65534)
+    try:
+        with pytest.raises(AccessDenied, match="uid 65534"):
+            mboxio.open(f"{house.address}/0")
+    finally:
+        os.seteuid(0)

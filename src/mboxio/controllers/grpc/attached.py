@@ -5,6 +5,7 @@ its end everything ends that was under way on it, and nothing of it reaches the 
 gateway is not trusted: what it says is checked frame by frame, and a lie ends the stream.
 """
 
+import errno
 import time
 from typing import Any
 
@@ -167,13 +168,16 @@ class Attached(Controller):
 
     def ask(
         self, channel: DriverChannel, kind: int, answer: int, said: dict[str, tuple[int, str]]
-    ) -> None:
+    ) -> bool:
         """Ask the gateway for something and wait a moment for its word; a later one is ignored.
 
         Args:
             channel: about which.
             kind, answer: of the frames.
             said: where the answer appears.
+
+        Returns:
+            Whether it said anything, or the next stream begins with the question.
 
         Raises:
             AddressError: it refuses.
@@ -187,9 +191,10 @@ class Attached(Controller):
                 status, why = said[channel.name]
                 if status:
                     raise AddressError(f"channel {channel.name!r}: {why}", errno=status)
-                return
+                return True
             assert self.bell is not None
             readable(self.bell.descriptor, min(left_s, LOOK_S))  # others may clear it
+        return self.is_cut_off()
 
     def is_cut_off(self) -> bool:
         """Return whether no answer can come; the next stream begins with all that was asked."""
@@ -233,15 +238,19 @@ class Attached(Controller):
         """Be the one who answers the remote, if nobody else is."""
         self.claims.add(channel.name)
         try:
-            self.ask(channel, wire.CLAIM, wire.CLAIMED, self.claimed)
+            if not self.ask(channel, wire.CLAIM, wire.CLAIMED, self.claimed):
+                raise AddressError(
+                    f"channel {channel.name!r}: the gateway does not say who answers the remote",
+                    errno=errno.ETIMEDOUT,
+                )
         except AddressError:
-            self.claims.discard(channel.name)
+            self.disclaim(channel)
             raise
 
     def disclaim(self, channel: DriverChannel) -> None:
         """See `Controller.disclaim`."""
         self.claims.discard(channel.name)
-        self.put(wire.CLAIM, channel)
+        self.decide(self.put, wire.CLAIM, channel)
 
     def take_news(self) -> None:
         """Act on what came. Under the lock."""

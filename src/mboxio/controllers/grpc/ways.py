@@ -1,5 +1,8 @@
 """The addresses of other machines, each with its way to the gateway."""
 
+import os
+
+from mboxio._os.whose import why
 from mboxio.controllers.grpc.dialling import Dialling
 from mboxio.controllers.grpc.driver import FarMailbox
 from mboxio.controllers.grpc.options import (
@@ -12,7 +15,7 @@ from mboxio.controllers.grpc.options import (
 )
 from mboxio.controllers.grpc.secure import SecureDialling
 from mboxio.controllers.grpc.tunnel import Tunnel
-from mboxio.errors import AddressError
+from mboxio.errors import AccessDenied, AddressError
 
 __all__ = ["OverNetwork", "OverSsh", "OverUnix"]
 
@@ -28,6 +31,15 @@ class OverUnix(FarMailbox):
         """See `FarMailbox.way`."""
         path, export = split_socket(self.name)
         where = f"grpc+unix:{path}"
+        try:
+            os.stat(path)
+        except PermissionError as error:  # gRPC would call it a gateway that is not there
+            raise AccessDenied(f"{where}: {why(error, path)}") from None
+        except OSError:
+            pass  # no gateway is there yet: dialling tells, and finds it later
+        else:
+            if not os.access(path, os.W_OK, effective_ids=True):
+                raise AccessDenied(f"{where}: its socket is for another user")
         return Dialling(f"unix:{path}", where, self.options.frozen_s), export
 
 
