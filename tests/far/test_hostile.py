@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 import mboxio
 from mboxio import RemoteGone
 from mboxio.controllers.grpc import attached
+from mboxio.controllers.grpc.options import UnixOptions
 from mboxio.controllers.grpc.stream import Ending
+from mboxio.controllers.grpc.ways import OverUnix
 from mboxio.controllers.loopback import Loopback
 from mboxio.far import frames as wire
 from mboxio.far.engine import ATTACH, EXPORT, SERVICE, engine
@@ -154,7 +156,7 @@ def test_a_user_survives_its_gateway(
     monkeypatch: pytest.MonkeyPatch, messages: list[bytes]
 ) -> None:
     monkeypatch.setattr(attached, "Stream", Line)
-    driver = House("/nowhere/g.sock").driver()
+    driver = OverUnix("/nowhere/g.sock/board", UnixOptions())
     with mboxio.Connection(driver, address="grpc+unix:") as connection:
         clients = [connection.client(each, timeout_s=20, queue_timeout_s=20) for each in "ab"]
         requests = [(n, client, client.submit(b"x")) for n, client in enumerate(clients * 2)]

@@ -1,8 +1,9 @@
 """``mboxio gateway``: mailboxes of this machine for users of others."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import click
 
@@ -134,7 +135,8 @@ def gateway(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    engine()  # whom this becomes might not reach it
+    engine()  # whom this becomes might not reach it, nor what serves metrics
+    serve_metrics = _metrics_of(metrics)
     exports: list[Export] = []
     try:
         for address, name in zip(addresses, called, strict=True):
@@ -147,22 +149,22 @@ def gateway(
             allow = AllowList.everything_for(places[0].user or "")
         require_known(allow, str(allow_list), places)
         server = Gateway(exports, allow, places, limits=limits, log=_log)
-        with _metrics_of(server, metrics) as url:
+        with serve_metrics(server) as url:
             until_interrupted(server, lambda: _told(exports, places, url, as_json))
     finally:
         for export in exports:
             export.close()
 
 
-def _metrics_of(server: Gateway, where: str | None) -> AbstractContextManager[str]:
-    """Serve metrics, if that was asked for, and return where."""
+def _metrics_of(where: str | None) -> Callable[[Gateway], AbstractContextManager[str]]:
+    """Return what serves metrics, if that was asked for, and says where."""
     if where is None:
-        return nullcontext("")
+        return lambda _: nullcontext("")
     try:
         from mboxio.see.gateway_metrics import metrics_served
     except ImportError as error:
         raise click.ClickException(f"install mboxio[metrics] for this ({error})") from None
-    return metrics_served(server, where)
+    return partial(metrics_served, where=where)
 
 
 def _log(line: str) -> None:

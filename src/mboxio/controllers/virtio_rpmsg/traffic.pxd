@@ -42,7 +42,7 @@ cdef class RpmsgTraffic(Controller):
     cpdef bint check(self, BaseChannel channel, bytes message) except -1
     @cython.locals(rings=RpmsgLink, endpoint=Endpoint, source=cython.longlong, head=int, is_host=bint)
     cpdef Outcome send(self, BaseChannel channel, long long handle, bytes message)
-    @cython.locals(armed=Armed, rings=RpmsgLink)
+    @cython.locals(armed=Armed)
     cdef bint must_ring(self, int queue) except -1
     cpdef void service(self, queue, str why) except *
     @cython.locals(done=list, returned=bint)
@@ -51,7 +51,7 @@ cdef class RpmsgTraffic(Controller):
     cdef bint reap(self, list done) except -1
     @cython.locals(rings=RpmsgLink, left=int, came=bint, message=bytes)
     cdef void drain(self) except *
-    @cython.locals(endpoint=Endpoint, channel=BaseChannel, number=cython.longlong)
+    @cython.locals(endpoint=Endpoint, channel=BaseChannel)
     cdef bint deliver(self, long long source, long long destination, bytes message) except -1
     @cython.locals(rings=RpmsgLink, sure=bint)
     cpdef bint arm(self, queue) except -1
@@ -63,8 +63,8 @@ cdef class RpmsgTraffic(Controller):
 @cython.locals(channel=BaseChannel)
 cdef int take_ordinary(Endpoint latest, int most) except -1
 @cython.locals(
-    window=Window, request=Request, asked=Endpoint, channel=BaseChannel, latest=cython.longlong, handle=cython.longlong
+    window=Window, request=Request, asked=Endpoint, channel=BaseChannel, latest=cython.longlong, handle=cython.longlong, number=cython.longlong
 )
 cdef void take_answer(
-    RpmsgTraffic traffic, long long source, long long number, bytes message
+    RpmsgTraffic traffic, long long source, long long destination, bytes message
 ) except *

@@ -152,8 +152,7 @@ class RpmsgTraffic(Controller):
         armed: Armed | None = self.armed
         if armed is not None:
             return armed.peer_armed()
-        rings: RpmsgLink = self.rings
-        return not (self.heeds_silence and rings.silenced(queue))
+        return not (self.heeds_silence and self.rings.silenced(queue))
 
     def ring_doorbell(self, queue: int) -> None:
         """Ring for a queue."""
@@ -257,8 +256,7 @@ class RpmsgTraffic(Controller):
         elif destination == NAME_SERVICE:
             self.undisturbed(self.announced, message)
         elif self.by_source and SOURCE_FIRST <= destination < SOURCE_FIRST + SOURCE_SPAN:
-            number = destination - SOURCE_FIRST + SOURCE_SPAN - self.first_source
-            take_answer(self, source, number % SOURCE_SPAN, message)
+            take_answer(self, source, destination, message)
         elif self.strays is not None:
             self.strays.counts.unknown += 1
 
@@ -317,9 +315,10 @@ def take_ordinary(latest: Endpoint | None, most: int) -> int:
     return 0 if channel.shortcut is None else channel.shortcut.take(most)
 
 
-def take_answer(traffic: RpmsgTraffic, source: int, number: int, message: bytes) -> None:
+def take_answer(traffic: RpmsgTraffic, source: int, destination: int, message: bytes) -> None:
     """Hand up the reply to a request that was sent from an address of its own."""
     window: Any = traffic.queue.window
+    number: int = (destination - SOURCE_FIRST + SOURCE_SPAN - traffic.first_source) % SOURCE_SPAN
     latest: int = ((window.next_seq + 1) << window.shift) - 1
     handle: int = latest - latest % SOURCE_SPAN + number
     if handle > latest:
