@@ -7,7 +7,7 @@ version does not know it ignores; what it needs is checked.
 import json
 import re
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from mboxio._base.texts import remote_text
 from mboxio.far.frames import VERSION, BadFrame
@@ -136,7 +136,8 @@ class Said:
     def __init__(self, found: Any, what: str) -> None:
         if not isinstance(found, dict):
             raise BadFrame(f"{what} is no object")
-        self.found, self.what = found, what
+        self.found: dict[str, Any] = found
+        self.what = what
 
     def text(self, name: str) -> str:
         """Return a text."""
@@ -161,10 +162,10 @@ class Said:
 
     def list(self, name: str, most: int) -> list[Any]:
         """Return a list that is not too long."""
-        value = self.found.get(name)
-        if not isinstance(value, list) or len(value) > most:
+        value: Any = self.found.get(name)
+        if type(value) is not list or len(cast("list[object]", value)) > most:
             raise BadFrame(f"{self.what}: {name} is no list of {most} at most")
-        return value
+        return cast("list[object]", value)
 
 
 def channel_of(said: Said) -> Channel:

@@ -18,6 +18,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from mboxio.errors import AddressError
 from mboxio.far.hello import NOTIFICATIONS, OBSERVE, REQUEST, RIGHTS
@@ -100,13 +101,16 @@ class AllowList:
             if not isinstance(channels, dict):
                 raise AddressError(f"{where}: {user!r} is outside of a [user]")
             entries[user] = {}
-            for name, words in channels.items():
+            rights = cast("dict[str, object]", channels)
+            for name, words in rights.items():
                 place = f"{where}: [{user}] {name!r}"
                 if name.count("/") != 1:
                     raise AddressError(f"{place}: write export/channel, either of them perhaps *")
-                if not isinstance(words, list) or not all(isinstance(each, str) for each in words):
+                if not isinstance(words, list) or not all(
+                    isinstance(each, str) for each in cast("list[object]", words)
+                ):
                     raise AddressError(f"{place}: write a list of texts, such as ['observe']")
-                entries[user][name] = Grant.of(words, place)
+                entries[user][name] = Grant.of(cast("list[str]", words), place)
         return cls(entries)
 
     def knows(self, user: str) -> bool:

@@ -46,9 +46,9 @@ class UserCounts:
 
     sessions: int = 0
     attached: int = 0
-    ended: Counter[str] = field(default_factory=Counter)
-    limited: Counter[str] = field(default_factory=Counter)
-    channels: dict[str, Used] = field(default_factory=dict)
+    ended: Counter[str] = field(default_factory=Counter[str])
+    limited: Counter[str] = field(default_factory=Counter[str])
+    channels: dict[str, Used] = field(default_factory=dict[str, Used])
 
 
 @dataclass
@@ -60,8 +60,8 @@ class Counts:
         users: those who attached, by name; the allow-list bounds how many.
     """
 
-    refusals: Counter[str] = field(default_factory=Counter)
-    users: dict[str, UserCounts] = field(default_factory=dict)
+    refusals: Counter[str] = field(default_factory=Counter[str])
+    users: dict[str, UserCounts] = field(default_factory=dict[str, UserCounts])
 
     def user(self, name: str) -> UserCounts:
         """Return what a user did, from now on."""

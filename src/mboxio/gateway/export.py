@@ -110,7 +110,7 @@ class Export:
         """Return the channels that a user may at least observe."""
         host = self.connection._host
         rings = type(host.controller).ring is not Controller.ring
-        found = []
+        found: list[Channel] = []
         for each in self.channels():
             grant = self.grant(allow, user, each.name)
             if grant == NOTHING or OBSERVE not in grant.rights:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mboxio._base.clock import Waitable, Wakes, Watcher
 from mboxio._base.request import Request
@@ -88,18 +88,19 @@ class Flights(Watcher):
     def tell(self) -> None:
         """Tell what is over; also after the session, when nobody hears it."""
         self.called = False  # first: what ends from now on calls again
-        over, young, frames = self.over, self.young, []
+        over, young = self.over, self.young
+        frames: list[bytes] = []
         while over:
-            request = over.popleft()
-            key = self.keys.pop(request)  # type: ignore[call-overload]
+            request: Any = over.popleft()
+            key = self.keys.pop(request)
             del self.requests[key]
             used = self.used[key[0]]
             used.in_flight -= 1
             if young.pop(key, None) is None:
                 self.untold.pop(key, None)
-            error = request.exception()  # type: ignore[attr-defined]
+            error = request.exception()
             if error is None:
-                reply = request._value
+                reply: bytes = request._value
                 used.told_bytes += len(reply)
                 frames.append(pack(DONE, key[0], key[1], reply))
             else:

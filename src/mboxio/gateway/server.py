@@ -216,7 +216,7 @@ class Gateway:
         if not self.allow.knows(user):
             why = f"nothing is exported here to {user}"
             await self._refuse(context, None, user, self.grpc.StatusCode.PERMISSION_DENIED, why)
-        found = []
+        found: list[dict[str, object]] = []
         for each in self.exports.values():
             channels = each.shown(self.allow, user, self.limits)
             if channels:

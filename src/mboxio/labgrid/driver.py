@@ -1,7 +1,7 @@
 # pyright: basic, reportMissingImports=false
 """A driver of labgrid that is connected to a mailbox as long as it is active."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attr
 from labgrid.driver.common import Driver
@@ -28,6 +28,7 @@ class MailboxDriver(Driver):
     """
 
     bindings = {"mailbox": {"Mailbox", "NetworkMailbox"}}  # noqa: RUF012
+    mailbox: ClassVar[Any]  # labgrid binds it, in each object
     timeout_s: float | None = attr.ib(
         default=None, validator=attr.validators.optional(attr.validators.instance_of((int, float)))
     )

@@ -30,7 +30,8 @@ class Mailbox(Resource):
         address: as for `mboxio.connect`, for example ``shm:board``.
     """
 
-    address: str = attr.ib(validator=check_address)
+    # What it inherits has defaults that are no arguments.
+    address: str = attr.ib(validator=check_address)  # pyright: ignore[reportGeneralTypeIssues]
 
 
 @target_factory.reg_resource
@@ -43,4 +44,5 @@ class NetworkMailbox(NetworkResource):
         address: of the gateway, for example ``grpc+ssh:lab1/board1``.
     """
 
-    address: str = attr.ib(validator=check_address)
+    # What it inherits has defaults that are no arguments.
+    address: str = attr.ib(validator=check_address)  # pyright: ignore[reportGeneralTypeIssues]

@@ -1,6 +1,6 @@
 """Metrics of a gateway for Prometheus: who uses what of it, and who is refused."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, start_http_server
@@ -92,7 +92,7 @@ def _families() -> dict[str, Family]:
 
 
 @contextmanager
-def metrics_served(gateway: Gateway, where: str) -> Iterator[str]:
+def metrics_served(gateway: Gateway, where: str) -> Generator[str]:
     """Serve the metrics of a gateway and of its mailboxes over HTTP.
 
     Args:

@@ -31,7 +31,7 @@ def show_exported(address: Address, as_json: bool, wait_s: float | None) -> None
     if not found.exports:
         click.echo(printable(f"nothing is exported to {found.user}"))
         return
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for each in found.exports:
         remote = "up" if each.up else f"lost: {each.reason}"
         about = (printable(each.name, WORD_MAX), printable(remote, WORD_MAX), str(each.sessions))

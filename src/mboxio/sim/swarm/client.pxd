@@ -9,7 +9,7 @@ cdef int DONE, NUMBER_AT, NUMBER_END
 cdef class SwarmClient(SimulatedClient):
     cdef public FaultyFirmware faulty
     cdef public Chance posts, lends
-    cdef public bytes blank
+    cdef public bytearray blank
     cdef public object untouched
     cdef public long long touched
 

@@ -46,7 +46,7 @@ class SwarmClient(SimulatedClient):
         self.faulty = place.faulty
         self.posts = Chance(uses.one_way, random)
         self.lends = Chance(uses.into, random)
-        self.blank = bytes([BLANK]) * load.message_bytes
+        self.blank = bytearray([BLANK]) * load.message_bytes
         self.untouched: deque[bytearray] = deque(maxlen=KEPT)
         self.touched = 0
 
@@ -72,7 +72,7 @@ class SwarmClient(SimulatedClient):
             # On a deposit nobody knows whether the firmware has it.
             return self.faulty.deposits or call.message[NUMBER_AT:NUMBER_END] in self.faulty.heard
         if call.into is not None:
-            right = call.into[NUMBER_AT:NUMBER_END] == call.message[NUMBER_AT:NUMBER_END]
+            right = bytes(call.into[NUMBER_AT:NUMBER_END]) == call.message[NUMBER_AT:NUMBER_END]
             return right and request._value == len(call.message)
         return SimulatedClient.is_right(self, call, request)
 
