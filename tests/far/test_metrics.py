@@ -118,7 +118,8 @@ def test_the_command_serves_them(folder: str) -> None:
         started = Python("-m", "mboxio", *words)
         try:
             url = json.loads(started.line())["metrics"]
-            with mboxio.open(f"grpc+unix:{folder}/gateway.sock/board/a", timeout_s=20) as client:
+            address = f"grpc+unix:{folder}/gateway@grpc.sock/board/a"
+            with mboxio.open(address, timeout_s=20) as client:
                 assert client.request(b"hello") == b"hello"
             assert scrape(url)["requests_total", "board", me, "a"] == 1
         finally:

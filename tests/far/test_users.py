@@ -109,14 +109,13 @@ def test_a_slow_reader_loses_messages_and_is_told(house):
         for number in range(2000):
             far.notify(0, number.to_bytes(4, "little") * 1000)
         lost = got = 0
-        while got + lost < 50:
+        while not (got and lost):
             try:
                 messages.get(20)
                 got += 1
             except MessagesLost as error:
                 lost += error.count
-        assert got
-        assert lost
+        assert got + lost <= 2000
 
 
 def test_one_user_answers_the_remote_and_a_second_is_told_why_not(house):
