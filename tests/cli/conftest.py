@@ -1,6 +1,7 @@
 """A folder for sockets, a remote in this process, and commands as processes."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -50,7 +51,13 @@ def invoke() -> Invoke:
     """Run a command in this process; its output is no terminal."""
 
     def run(*args: str, **more: object) -> Result:
-        return CliRunner().invoke(app, args, catch_exceptions=False, **more)  # type: ignore[arg-type]
+        # A command that serves minds signals to the end of its process, which is not this one's.
+        before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            return CliRunner().invoke(app, args, catch_exceptions=False, **more)  # type: ignore[arg-type]
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
     return run
 

@@ -150,7 +150,8 @@ def test_without_grpc_nothing_is_opened(folder: Path, run: Run, monkeypatch: Any
 def test_by_default_one_may_do_everything_by_a_private_socket(folder: Path, serve: Any) -> None:
     process, line = serve("loopback:", "--as", "board", "--json")
     where = str(folder / "gateway@grpc.sock")
-    assert json.loads(line) == {"exports": {"board": "loopback:"}, "listening": [where]}
+    said = {"exports": {"board": "loopback:"}, "listening": [where], "metrics": None}
+    assert json.loads(line) == said
     with mboxio.open(f"grpc+unix:{where}/board/0", timeout_s=PATIENCE_S) as client:
         assert client.request(b"hello") == b"hello"
     with pytest.raises(AccessDenied, match="is not exported here"):
