@@ -2,7 +2,6 @@
 
 import json
 import os
-import pwd
 import urllib.request
 
 import pytest
@@ -13,7 +12,7 @@ from mboxio.controllers.loopback import Loopback
 from mboxio.far.engine import engine
 from mboxio.remote import Remote
 from tests.drivers import IrqFifo
-from tests.far.processes import Python
+from tests.far.processes import Python, myself
 from tests.far.support import House
 from tests.shm.support import until
 
@@ -110,7 +109,7 @@ def test_a_user_who_breaks_the_protocol_is_counted(house: House) -> None:
 
 
 def test_the_command_serves_them(folder: str) -> None:
-    me = pwd.getpwuid(os.geteuid()).pw_name
+    me = myself()
     remote = Remote("t")
     remote.handler("a")(bytes)
     with remote:

@@ -12,7 +12,7 @@ from typing import Any
 from mboxio._base.states import FOREVER
 from mboxio._os.descriptors import readable
 from mboxio.controllers.grpc.bell import Bell
-from mboxio.controllers.grpc.dialling import DENIED, Dialling
+from mboxio.controllers.grpc.dialling import Dialling
 from mboxio.controllers.grpc.options import UnixOptions
 from mboxio.controllers.grpc.stream import Stream
 from mboxio.driver.contracts import DriverChannel
@@ -26,8 +26,6 @@ __all__ = ["Attached"]
 ANSWER_S = 1.0
 """How long the gateway may take to open a channel, or to say who answers the remote."""
 LOOK_S = 0.02
-PARKED = DENIED | {"DEADLINE_EXCEEDED", "INVALID_ARGUMENT", "UNIMPLEMENTED"}
-"""Codes after which another try would end in the same way."""
 TAG_MAX = (1 << 63) - 1
 
 

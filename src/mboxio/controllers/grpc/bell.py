@@ -3,6 +3,8 @@
 import os
 from threading import Lock
 
+from mboxio._os.descriptors import eventfd
+
 __all__ = ["Bell"]
 
 
@@ -11,7 +13,7 @@ class Bell:
 
     def __init__(self) -> None:
         self.lock = Lock()
-        self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.descriptor = eventfd()
 
     def ring(self) -> None:
         """Make it readable, if it is still there."""

@@ -46,10 +46,10 @@ class FarMailbox(Attached):
             return
         if ending is not None and stream is self.stream:
             where = self.dialling.where if self.dialling is not None else ""
-            why = str(failure(*ending, where))
-            if ending.code in PARKED or (isinstance(failure(*ending, where), PermissionError)):
-                self.parked = why
-            self.lose(why)
+            failed = failure(*ending, where)
+            if ending.code in PARKED or isinstance(failed, PermissionError):
+                self.parked = str(failed)
+            self.lose(str(failed))
 
     def take(self, message: bytes) -> None:
         """Act on one message of the stream; raises BadFrame."""
