@@ -6,18 +6,15 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-import click
-
 import mboxio
 from mboxio import _build
 from mboxio.cli.demo.acpm_firmware import LATENCY_S, PMIC, SENSED, SENSOR, WORKERS, value_of
 from mboxio.cli.demo.process import PATIENCE_S, FirmwareProcess, private_folder
-from mboxio.cli.demo.screen import Screen
+from mboxio.cli.demo.screen import Screen, show_end
 from mboxio.cli.demo.traffic import Asking, arrived, measured, ticking
 from mboxio.cli.shared.options import connected
 from mboxio.cli.shared.output import Output
 from mboxio.cli.shared.signals import Signals
-from mboxio.cli.shared.text import json_line
 from mboxio.protocols.acpm_pmic import Pmic
 
 __all__ = ["run"]
@@ -205,11 +202,7 @@ def run(as_json: bool) -> None:
         show = AcpmShow(connection, firmware, signals, screen)
         show.run()
         faults = list(broken(show))
-    if as_json:
-        click.echo(json_line({"demo": "acpm", "build": _build.name(), **found(show, faults)}))
-    if faults:
-        raise click.ClickException(f"broken: {'; '.join(faults)}")
     told = f"{show.asking.sent:,} operations, {show.asking.failed} failed, 0 mispaired, "
     told += "0 numbers held; "
     told += f"gain {show.gain:.1f}× ({monotonic() - show.began_s:.1f} s)"
-    console.print(told, style="bold green", soft_wrap=True)
+    show_end(console, as_json, "acpm", found(show, faults), told)

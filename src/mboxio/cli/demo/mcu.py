@@ -6,18 +6,15 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-import click
-
 import mboxio
 from mboxio import _build
 from mboxio.cli.demo.microcontroller import BOARDS, Microcontroller, running
 from mboxio.cli.demo.process import PATIENCE_S, private_folder
-from mboxio.cli.demo.screen import Screen
+from mboxio.cli.demo.screen import Screen, show_end
 from mboxio.cli.demo.traffic import Asking, measured, ticking
 from mboxio.cli.shared.options import connected
 from mboxio.cli.shared.output import Output
 from mboxio.cli.shared.signals import Signals
-from mboxio.cli.shared.text import json_line
 
 __all__ = ["run"]
 
@@ -210,10 +207,7 @@ def run(as_json: bool) -> None:
         show = McuShow(machine, signals, screen)
         show.run()
         faults = list(broken(show))
-    if as_json:
-        click.echo(json_line({"demo": "mcu", "build": _build.name(), **found(show, faults)}))
-    if faults:
-        raise click.ClickException(f"broken: {'; '.join(faults)}")
     told = f"{show.asking.sent:,} requests, {show.asking.failed} failed, 0 mispaired, 0 held; gain "
     told += f"{show.gain(MAPPED):.1f}× in mapped RAM, {show.gain(PROBE):.1f}× as through a probe "
-    console.print(f"{told}({monotonic() - show.began_s:.1f} s)", style="bold green", soft_wrap=True)
+    told += f"({monotonic() - show.began_s:.1f} s)"
+    show_end(console, as_json, "mcu", found(show, faults), told)

@@ -1,14 +1,20 @@
 """What the demo shows: rows that change on a terminal, finished lines elsewhere."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
+import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Row", "Screen"]
+from mboxio import _build
+from mboxio.cli.shared.text import json_line
+
+__all__ = ["Row", "Screen", "show_end"]
 
 REDRAW_S = 0.1
 NAME, TEXT, WIDTH_MAX = 9, 46, 100
@@ -109,3 +115,25 @@ class Screen:
             text.append(self.full * filled, "green" if row.done else "yellow")
             text.append(self.empty * (room - filled), "dim")
         return text.append(f" {row.note}" if row.note else "", "bold")
+
+
+def show_end(
+    console: Console, as_json: bool, demo: str, found: Mapping[str, Any], told: str
+) -> None:
+    """Show what a demo found, once all that it started has ended.
+
+    Args:
+        console: where to.
+        as_json: print it as one JSON object.
+        demo: its name.
+        found: the data; ``broken`` in it says in words what went wrong.
+        told: the last line, where nothing did.
+
+    Raises:
+        ClickException: a guarantee was broken.
+    """
+    if as_json:
+        click.echo(json_line({"demo": demo, "build": _build.name(), **found}))
+    if found["broken"]:
+        raise click.ClickException(f"broken: {'; '.join(found['broken'])}")
+    console.print(told, style="bold green", soft_wrap=True)

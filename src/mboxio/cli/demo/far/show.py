@@ -5,19 +5,16 @@ from contextlib import ExitStack
 from time import monotonic
 from typing import Any
 
-import click
-
 import mboxio
 from mboxio import _build
 from mboxio.cli.demo.far.gateway import EXPORT, READER, USER, address_of
 from mboxio.cli.demo.process import FirmwareProcess, private_folder
-from mboxio.cli.demo.screen import Screen
+from mboxio.cli.demo.screen import Screen, show_end
 from mboxio.cli.demo.traffic import PowerTraffic, measured, ticking
 from mboxio.cli.machine.gateways import listing_of
 from mboxio.cli.shared.options import connected
 from mboxio.cli.shared.output import Output
 from mboxio.cli.shared.signals import Signals
-from mboxio.cli.shared.text import json_line
 from mboxio.client.open import Address
 from mboxio.far.engine import engine
 
@@ -214,10 +211,6 @@ def run(as_json: bool) -> None:
         show = FarShow(folder, gateway, signals, screen)
         show.run()
         faults = list(broken(show))
-    if as_json:
-        click.echo(json_line({"demo": "far", "build": _build.name(), **found(show, faults)}))
-    if faults:
-        raise click.ClickException(f"broken: {'; '.join(faults)}")
     told = f"{show.user.sent:,} requests, {show.user.failed} failed, 0 mispaired, 0 held; "
     told += f"gain {show.gain:.1f}× ({monotonic() - show.began_s:.1f} s)"
-    console.print(told, style="bold green", soft_wrap=True)
+    show_end(console, as_json, "far", found(show, faults), told)
