@@ -33,6 +33,7 @@ class Outlet:
     def start(self) -> None:
         """Write from now on what is put."""
         self.writing = asyncio.ensure_future(self.run())
+        self.writing.add_done_callback(_take_note)
 
     async def finish(self) -> None:
         """Write what waits, unless that takes long, and then nothing more.
@@ -44,9 +45,10 @@ class Outlet:
         writing = self.writing
         if writing is None:
             return
-        await asyncio.wait([writing], timeout=FINISH_S)
-        if not writing.cancel() and not writing.cancelled():
-            writing.exception()  # of a broken stream, which reading has told of
+        try:
+            await asyncio.wait([writing], timeout=FINISH_S)
+        finally:  # also if this is cancelled: the stream is lost, or the gateway stops
+            writing.cancel()
 
     def rouse(self) -> None:
         """Have `run` look again."""
@@ -84,3 +86,9 @@ class Outlet:
                 for each in waiters:
                     if not each.done():
                         each.set_result(None)
+
+
+def _take_note(writing: "asyncio.Task[None]") -> None:
+    """Take note of a broken stream, so that asyncio does not: reading tells of it."""
+    if not writing.cancelled():
+        writing.exception()
