@@ -115,18 +115,24 @@ class Gateway:
         for each in self.exports.values():
             each.start()
         servers = [self._server(place) for place in self.places]
-        for server in servers:
-            await server.start()
-        self.up.set()
-        await self.stopping.wait()
-        for server in servers:
-            await server.stop(END_S)
+        try:
+            try:
+                for place, server in zip(self.places, servers, strict=True):
+                    place.bind(server, self.grpc)
+            finally:  # where one cannot listen, too: what was not started gRPC does not stop either
+                for server in servers:
+                    await server.start()
+            self.up.set()
+            await self.stopping.wait()
+        finally:
+            for server in servers:
+                await server.stop(END_S)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if others:  # of streams: what they have to let go of is let go of before the loop ends
             await asyncio.wait(others, timeout=END_S)
 
     def _server(self, place: Place) -> Any:
-        """Make the server of one place: where a user comes from is part of who he is."""
+        """Make the server of one place, by which is known who comes; it does not listen yet."""
         grpc = self.grpc
 
         async def attach(_: Any, context: Any) -> None:
@@ -143,7 +149,6 @@ class Gateway:
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(SERVICE, methods),),
         )
-        place.bind(server, grpc)
         return server
 
     # -- who comes
