@@ -24,13 +24,15 @@ echo; echo "$f:$(id -u)"'"""
 KEEP = """
 exec 3<&0 </dev/null
 "$@" 3<&- & ssh=$!
-{ read -r _ <&3; kill $ssh; rm -rf "$0"; } 2>/dev/null & watch=$!
+{ read -r _ <&3; rm -rf "$0"; kill $ssh; } 2>/dev/null & watch=$!
 exec 3<&-
 wait $ssh; code=$?
 kill $watch 2>/dev/null
 exit $code
 """
-"""Runs ssh until that ends, or this program lets go of it or dies: then nothing is left of it."""
+"""Runs ssh until that ends, or this program lets go of it or dies: then nothing is left of it.
+
+Who watches is ended as soon as ssh has, and so ends ssh last."""
 SSH_FAILED = 255
 """How ssh ends if it was ssh that failed."""
 LOOK_S = 0.01
