@@ -62,12 +62,15 @@ class Relay:
         """Write what comes of a stream until it ends, on a thread of its own."""
         self.streams += 1
         thread = threading.Thread(target=self._run, args=(stream,), daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        with self._guard:  # `join` finds no thread that does not run yet
+            self._threads.append(thread)
+            thread.start()
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until all streams have ended; True if they have."""
-        for thread in list(self._threads):
+        with self._guard:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join(timeout_s)
         return not any(thread.is_alive() for thread in self._threads)
 
