@@ -20,6 +20,8 @@ __all__ = ["AcpmChannels"]
 
 SAFETY_S = 0.2
 """How often a channel with interrupts is looked at all the same, where another mailbox tells."""
+LOOKS_PER_SLOT = 4
+"""How often a ring is looked at until no reply comes meanwhile: notifications may never end."""
 LOOK_S = 1e-3
 """When to try again if a ring that should have a place has none."""
 
@@ -128,8 +130,7 @@ class AcpmChannels(AcpmNode):
             self.connect_lane(lane, channel.queue, channel)
         lane.producer, lane.consumer = sending, receiving
         if not fresh:
-            drop_received(lane)
-            taken, waiting = left_over(self.region, lane, each)
+            taken, waiting = self.left_there(lane, each)
             if met:
                 for tag in taken:
                     self.left_behind(channel, tag)
@@ -138,6 +139,24 @@ class AcpmChannels(AcpmNode):
                 self.left_behind(channel, tag)
         if self.far is not None:
             self.far.region.flush()
+
+    def left_there(self, lane: Lane, each: AcpmChannel) -> tuple[list[int], list[int]]:
+        """Drop what was received and return what `left_over` does, both of one moment.
+
+        A reply that comes between the two would stand among those that are dropped already: its
+        message would not be held, and the reply would meet the next one of its tag. So all is read
+        again until no reply has come meanwhile. There is an end to them: nobody sends here.
+        """
+        assert self.region is not None
+        for _ in range(LOOKS_PER_SLOT * each.to_host.slots):
+            front = self.region.read(each.to_host.front, 4)
+            drop_received(lane)
+            found = left_over(self.region, lane, each)
+            if self.region.read(each.to_host.front, 4) == front:
+                break
+            if self.far is not None:
+                self.far.region.forget()
+        return found
 
 
 def is_batched(region: Region) -> bool:
