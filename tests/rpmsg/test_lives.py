@@ -8,10 +8,17 @@ import pytest
 from mboxio.client.connection import Connection
 from mboxio.controllers.virtio_rpmsg.driver import VirtioRpmsg
 from mboxio.controllers.virtio_rpmsg.options import VirtioRpmsgOptions
-from mboxio.errors import AddressError, MailboxError, QueueFull, RemoteGone, WrongMessage
+from mboxio.errors import (
+    AddressError,
+    MailboxError,
+    QueueFull,
+    RemoteError,
+    RemoteGone,
+    WrongMessage,
+)
 from mboxio.regions import Memory
 from mboxio.regions.interrupts import Interrupt
-from tests.rpmsg.firmware import Firmware, until
+from tests.rpmsg.firmware import TABLE_AT, Firmware, until
 
 NUM, ALIGN, TABLE = 4, 16, "0x100"
 
@@ -158,3 +165,61 @@ def works(client: object) -> bool:
     except MailboxError as error:
         return isinstance(error, QueueFull)  # nobody takes these messages
     return True
+
+
+class StillAtWork(Memory):
+    """Memory of a remote that is at work for a host that was killed when the next one begins.
+
+    Args:
+        firmware: which announces ``pump`` when it has let go.
+        late: before which beginnings of the host it writes into the rings all the same.
+    """
+
+    def __init__(self, memory: bytearray, firmware: Firmware, late: int) -> None:
+        super().__init__(memory)
+        self.firmware = firmware
+        self.late = late
+        self.begun = 0
+
+    def write(self, offset: int, value: int, width: int) -> None:
+        super().write(offset, value, width)
+        device = self.firmware.device
+        assert device is not None
+        if offset != TABLE_AT + device.status_at or not value & 4:
+            return
+        self.begun += 1
+        self.firmware.join()
+        if self.begun > self.late:
+            self.firmware.announce("pump", 0x400)
+        else:
+            layout = self.firmware.link.outgoing.layout
+            self.write(layout.used + 2, NUM + 3, 2)
+
+
+@pytest.mark.parametrize("late", [1, 2, 5])
+def test_a_remote_that_is_at_work_for_a_killed_host_is_given_time(
+    memory: bytearray, firmware: Firmware, late: int
+) -> None:
+    assert firmware.device is not None
+    Memory(memory).write(TABLE_AT + firmware.device.status_at, 7, 1)  # the killed host's
+    region = StillAtWork(memory, firmware, late)
+    with connected(region, announce_s=20.0) as connection:
+        connection.client("pump").post(b"x")
+        assert firmware.next() == (1024, 0x400, b"x")
+    assert region.begun == late + 1
+
+
+def test_a_remote_that_lies_without_an_excuse_is_not_believed(
+    memory: bytearray, firmware: Firmware
+) -> None:
+    with pytest.raises(RemoteError, match="used index moved"):
+        connected(StillAtWork(memory, firmware, 1), announce_s=20.0)
+
+
+def test_a_remote_that_lies_for_ever_is_not_given_more_than_its_time(
+    memory: bytearray, firmware: Firmware
+) -> None:
+    assert firmware.device is not None
+    Memory(memory).write(TABLE_AT + firmware.device.status_at, 7, 1)
+    with pytest.raises(RemoteError, match="used index moved"):
+        connected(StillAtWork(memory, firmware, 1 << 30), announce_s=0.1)

@@ -38,6 +38,7 @@ class Device:
     Attributes:
         status: offset of the status byte, in bytes; -1: there is no table.
         numbers: by which the queues are rung.
+        in_use: an earlier host left it ready: a remote may work in its rings to this moment.
     """
 
     def __init__(self, region: Region, options: VirtioRpmsgOptions) -> None:
@@ -57,6 +58,7 @@ class Device:
                 raise AddressError(f"virtio-rpmsg: a ring cannot be there: {wrong}")
         if self.pool < 0:
             self.pool = up(max(each.base + each.size_bytes for each in self.layouts), PAGE)
+        self.in_use = self.ready()
 
     @property
     def status(self) -> int:

@@ -9,6 +9,7 @@ when it is sent. Which request a reply answers, the wire does not say: see the o
 Source: Linux, drivers/rpmsg/virtio_rpmsg_bus.c (facts only).
 """
 
+import time
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -136,6 +137,23 @@ class VirtioRpmsg(RpmsgServices):
             self.unsent.append(Announcement(name, self.endpoints.by_name[name].address).pack())
         self.announce()
         self.ring_doorbell(0)  # some remotes know from nothing else that the link is up
+
+    def may_begin_again(self) -> bool:
+        """See `RpmsgServices.may_begin_again`."""
+        return self.is_host and self.device.in_use
+
+    def begin_again(self, pause_s: float) -> None:
+        """See `RpmsgServices.begin_again`.
+
+        The wire has no word by which a remote says that it let go: while it is at work for a host
+        that was killed, it writes into rings that are new already. It reads the status before its
+        next round, so the second life finds it there.
+        """
+        self.device.say(0)
+        self.ring_doorbell(0)
+        time.sleep(pause_s)
+        self.locked(self.begin, self.device)
+        self.link(True, self.life)
 
     def told(self, message: bytes) -> None:
         """A port: the mailbox below was rung."""

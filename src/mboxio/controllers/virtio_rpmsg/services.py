@@ -16,7 +16,7 @@ from mboxio.controllers.virtio_rpmsg.traffic import NO_HANDLE, RpmsgTraffic
 from mboxio.driver.controller import EVENT
 from mboxio.driver.correlate import InOrder
 from mboxio.driver.shortcut import Shortcut
-from mboxio.errors import RemoteGone
+from mboxio.errors import RemoteError, RemoteGone
 from mboxio.rpmsg.link import RpmsgLink
 from mboxio.rpmsg.message import NAME_SERVICE, Announcement
 
@@ -86,6 +86,7 @@ class RpmsgServices(RpmsgTraffic):
 
         Raises:
             RemoteGone: it was not, and which were.
+            RemoteError: the other side lied.
         """
         wanted = self.wanted if not self.wanted.isdecimal() else ""
         if wanted in self.endpoints.by_name or wanted == ANNOUNCEMENTS:
@@ -93,7 +94,14 @@ class RpmsgServices(RpmsgTraffic):
         until_s = time.monotonic() + self.options.announce_s
         pause_s = 20e-6
         while not (wanted in self.endpoints.by_name if wanted else self.endpoints.by_name):
-            self.locked(self.service, self.queue, EVENT)
+            try:
+                self.locked(self.service, self.queue, EVENT)
+            except RemoteError:
+                if not self.may_begin_again() or time.monotonic() >= until_s:
+                    raise
+                self.begin_again(pause_s)
+                pause_s = min(2 * pause_s, PAUSE_MAX_S)
+                continue
             if not self.linked:
                 raise RemoteGone("the other side went away")
             if time.monotonic() >= until_s:
@@ -109,6 +117,14 @@ class RpmsgServices(RpmsgTraffic):
             else:
                 time.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_MAX_S)
+
+    def may_begin_again(self) -> bool:
+        """Return whether a lie may be what the other side did in the rings of an earlier host."""
+        return False
+
+    def begin_again(self, pause_s: float) -> None:
+        """Give the other side time to let go of an earlier host, and begin again."""
+        raise NotImplementedError
 
     def announce(self) -> None:
         """Send announcements that wait for a buffer."""
