@@ -50,6 +50,19 @@ def test_only_lines_with_clients_interrupt() -> None:
     registers.close()
 
 
+def test_lost_registers_are_not_looked_at() -> None:
+    """Another thread may be about to replace them; a look would end in a fault of the queue."""
+    registers = Registers(interrupt=True)
+    with Connection(ExynosMailbox(region=registers)) as connection, connection.client(3):
+        host: Any = connection._host
+        host.controller.link(False, 0, "a test")
+        registers.raise_line(3)
+        assert not host.controller.arm(host.queues[0])
+        host.controller.link(True, 1)
+        assert host.controller.arm(host.queues[0])
+    registers.close()
+
+
 def test_a_polled_mailbox_masks_everything() -> None:
     registers = Registers()
     with Connection(ExynosMailbox(region=registers)) as connection, connection.client(3):

@@ -330,7 +330,7 @@ class Bcm2835(RegisterController):
         if self.fifo and (self.cheap or why is POLL or len(self.fifo) >= DEPTH):
             self.see_what_left()
 
-    def arm(self, queue: DriverQueue) -> bool:
+    def came(self) -> bool:
         """Look again where that is cheap; an interrupt that stays pending tells as well."""
         return self.cheap and not self.inbox.read().empty
 

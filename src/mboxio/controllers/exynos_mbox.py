@@ -114,8 +114,8 @@ class ExynosMailbox(RegisterController):
             if pending >> line & 1:
                 self.received(channel, (b"",))
 
-    def arm(self, queue: DriverQueue) -> bool:
-        """See `Controller.arm`."""
+    def came(self) -> bool:
+        """See `RegisterController.came`."""
         return self.listening != 0 and self.region.read(INTSR0, 4) & self.listening != 0
 
     def close(self) -> None:

@@ -144,6 +144,14 @@ class RegisterController(Controller):
         if self.irq is not None:
             self.irq.unmask()
 
+    def came(self) -> bool:
+        """Return whether something is there that no interrupt may tell of; for `arm`."""
+        return False
+
+    def arm(self, queue: DriverQueue) -> bool:
+        """See `Controller.arm`; lost registers may be replaced at this moment."""
+        return not self.is_lost() and self.came()
+
     # -- a connection that broke is made again
 
     def lost_regions(self) -> list[Region]:
