@@ -167,12 +167,10 @@ class RunningGdb(FakeGdb):
                 self.doubts -= 1
                 yield b"-"
                 return
-            self.runs = True
-            yield heard
-            if self.stops_at_once:
-                self.stops_at_once -= 1
-                self.runs = False
-                yield framed(b"T05thread:01;")
+            self.runs = not self.stops_at_once
+            self.stops_at_once -= not self.runs
+            # Together: who hears that it was let run hears that it stopped.
+            yield heard if self.runs else heard + framed(b"T05thread:01;")
             return
         answer = self.answer(question)
         again = framed(self.report) if self.reports_again else b""
