@@ -61,6 +61,7 @@ def test_demo_as_json(run: Run, name: str) -> None:
         assert set(found["per_second"]) > {"1"}
 
 
+@pytest.mark.once
 def test_demo(run: Run, own_folder: Path) -> None:
     result = run("demo")
     text = result.stdout.decode()

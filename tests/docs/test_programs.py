@@ -87,6 +87,7 @@ def test_a_raspberry_pi(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "revision 0xa02082\n48.312 degrees at 600 MHz\n"
 
 
+@pytest.mark.once
 def test_the_tests_of_a_host_program_pass(sockets: str) -> None:
     tests = str(PROGRAMS / "test_host_program.py")
     subprocess.run([sys.executable, "-m", "pytest", "-qp", "no:cacheprovider", tests], check=True)

@@ -14,6 +14,8 @@ from tests.far.processes import USER, Python, gateway
 from tests.far.support import House
 from tests.shm.support import FirmwareProcess, Program, until
 
+pytestmark = pytest.mark.once  # nothing of it is compiled
+
 LIVES = int(os.environ.get("MBOXIO_LIVES", "5"))
 # The gateway has not said yet where a message is, or it has; then only the remote could know more.
 FITTING = {("tx_done", "unknown"), ("tx_done", "yes"), ("reply", "yes"), (None, "no")}

@@ -19,6 +19,8 @@ from tests.far.support import House
 from tests.shm.support import until
 from tests.tools import tool
 
+pytestmark = pytest.mark.once  # nothing of it is compiled
+
 SSHD = "/usr/sbin/sshd"
 
 

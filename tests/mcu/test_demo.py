@@ -42,6 +42,7 @@ def machines_of(folder: Path) -> list[int]:
     return found
 
 
+@pytest.mark.once
 def test_the_demo(invoke: Invoke, own_folder: Path) -> None:  # noqa: F811
     tool(PROGRAM)
     result = invoke("demo", "mcu")
@@ -56,6 +57,7 @@ def test_the_demo(invoke: Invoke, own_folder: Path) -> None:  # noqa: F811
     assert not machines_of(own_folder)
 
 
+@pytest.mark.once
 def test_the_demo_as_json(invoke: Invoke) -> None:  # noqa: F811
     tool(PROGRAM)
     result = invoke("demo", "mcu", "--json")

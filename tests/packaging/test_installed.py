@@ -14,6 +14,8 @@ import mboxio
 from mboxio import _build
 from tests.tools import tool
 
+pytestmark = pytest.mark.once
+
 PACKAGE = Path(mboxio.__file__).parent
 ABOUT = "mboxio-0.dist-info"
 USE = "import mboxio; print(mboxio.open('loopback:').request(b'x'), mboxio._build.name())"

@@ -129,6 +129,7 @@ def board() -> Iterator[str]:
         yield remote.address
 
 
+@pytest.mark.once
 def test_what_a_run_shows(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_board=TESTS, firmware=FIRMWARE)
     result = pytester.runpytest_inprocess(

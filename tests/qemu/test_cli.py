@@ -4,6 +4,7 @@ import json
 import re
 import signal
 
+import pytest
 from click.testing import CliRunner
 
 from mboxio.cli.app import app
@@ -24,6 +25,7 @@ def test_rpi_reads_the_board() -> None:
     assert found["throttled"] is None
 
 
+@pytest.mark.once
 def test_the_demo() -> None:
     tool(PROGRAM)
     result = CliRunner().invoke(app, ["demo", "rpi"])

@@ -215,6 +215,7 @@ def test_an_image_without_declarations(image: Path) -> None:
     assert (result.stdout, result.stderr) == (f"b'x' {_build.name()}\n", "")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("suffix", [".py", ".pyc"])
 def test_from_an_archive_the_package_runs_interpreted(image: Path, suffix: str) -> None:
     assert compileall.compile_dir(image, quiet=1, legacy=True)
