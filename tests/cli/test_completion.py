@@ -90,6 +90,11 @@ def test_scripts(invoke: Invoke, shell: str) -> None:
         assert checked.returncode == 0
 
 
+def test_a_comma_in_fish(invoke: Invoke) -> None:
+    """It is part of a description, and does not end it."""
+    assert 'string split --max 1 "," $completion' in invoke("completion", "fish").stdout
+
+
 def test_a_shell_that_is_not_known(invoke: Invoke) -> None:
     assert invoke("completion", "tcsh").exit_code == 2
 

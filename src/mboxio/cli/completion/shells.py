@@ -60,8 +60,16 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
         return f"{item.type},{item.value[self.kept :]}"
 
 
+class Fish(FishComplete):
+    """Completion for fish, with whole descriptions: that of click ends one at its first comma."""
+
+    source_template = FishComplete.source_template.replace(
+        'string split ","', 'string split --max 1 ","'
+    )
+
+
 SHELLS: dict[str, type[ShellComplete]] = {
     "bash": Bash,
     "zsh": ZshComplete,
-    "fish": FishComplete,
+    "fish": Fish,
 }
