@@ -1,8 +1,11 @@
 """``mboxio doctor``: what is wrong is found, and the exit code says so."""
 
+import importlib.metadata
+import importlib.util
 import json
 import os
 import resource
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +104,18 @@ def test_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     found = examined()
     assert (found["build"].status, "stale build" in found["build"].text) == (FAIL, True)
     assert "acme-k7 cannot be loaded" in found["controller k7"].text
+
+
+def test_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of this Python, whatever the PATH."""
+    here = {"grpc": ModuleSpec("grpc", None), "pyocd": ModuleSpec("pyocd", None)}
+    versions = {"grpcio": "1.76", "pyocd": "0.46"}
+    monkeypatch.setattr(importlib.util, "find_spec", here.get)
+    monkeypatch.setattr(importlib.metadata, "version", versions.__getitem__)
+    found = examined()
+    assert {name: found[name].text for name in versions} == versions
+    assert (found["textual"].status, "mboxio monitor" in found["textual"].text) == (OK, True)
+    assert (found["click"].status, found["click"].advice) == (WARN, "pip install click")
 
 
 def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,14 +53,25 @@ EXTRAS = {
     "prompt_toolkit": "mboxio shell",
 }
 """Packages that parts of the command line use."""
+OTHERS = {
+    "grpcio": "mboxio gateway, addresses grpc:",
+    "labgrid": "mboxio.labgrid",
+    "perfetto": "mboxio timeline",
+    "prometheus_client": "mboxio.see.metrics",
+    "pyocd": "the access path pyocd:",
+    "textual": "mboxio monitor",
+}
+"""Packages that one thing uses, which says so where they are missing."""
+MODULES = {"grpcio": "grpc"}
+"""What a package is imported as, where that is another name."""
 PROGRAMS = {
     "gdb": "debugging",
     "openocd": "the access path openocd:",
-    "pyocd": "the access path pyocd:",
     "qemu-system-aarch64": "mboxio demo rpi",
     "qemu-system-arm": "mboxio demo mcu",
     "ssh": "addresses grpc+ssh:",
 }
+NOT_HERE = "not here: needed for {} and nothing else"
 
 
 @dataclass(frozen=True)
@@ -124,15 +135,17 @@ def _the_build() -> Check:
 
 
 def _packages() -> Iterator[Check]:
-    for name, use in EXTRAS.items():
-        if importlib.util.find_spec(name) is None:
+    for name, use in (EXTRAS | OTHERS).items():
+        if importlib.util.find_spec(MODULES.get(name, name)) is not None:
+            try:
+                version = importlib.metadata.version(name)
+            except importlib.metadata.PackageNotFoundError:
+                version = "of unknown version"
+            yield Check(name, OK, version)
+        elif name in EXTRAS:
             yield Check(name, WARN, f"not installed: no {use}", f"pip install {name}")
-            continue
-        try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            version = "of unknown version"
-        yield Check(name, OK, version)
+        else:
+            yield Check(name, OK, NOT_HERE.format(use))
 
 
 def _controllers() -> Iterator[Check]:
@@ -264,4 +277,4 @@ def _programs() -> Iterator[Check]:
     """Programs that some demos and access paths start or talk to; nothing else needs them."""
     for name, use in PROGRAMS.items():
         path = shutil.which(name)
-        yield Check(name, OK, shown(path) if path else f"not here: only {use} uses it")
+        yield Check(name, OK, shown(path) if path else NOT_HERE.format(use))
