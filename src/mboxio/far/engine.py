@@ -15,6 +15,7 @@ ATTACH, LIST = "Attach", "List"
 EXPORT = "mboxio-export"
 """The metadata with which a user says which mailbox he means."""
 
+INSTALL = 'pip install grpcio, or pip install ".[grpc]" in a checkout of mboxio'
 MESSAGE_BYTES_MAX = 8 << 20
 """Of one message of a stream: a batch, and one frame of the longest kind."""
 RECONNECT_MS = 100
@@ -31,7 +32,7 @@ def engine() -> ModuleType:
     try:
         import grpc
     except ImportError as error:
-        raise AddressError(f"gRPC is missing: pip install 'mboxio[grpc]' ({error})") from None
+        raise AddressError(f"gRPC is missing: {INSTALL} ({error})") from None
     return grpc
 
 
