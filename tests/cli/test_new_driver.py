@@ -70,6 +70,13 @@ def test_nothing_of_the_example_is_left(package: Path) -> None:
         assert path.is_dir() or "skeleton" not in path.read_text()
 
 
+def test_the_name_that_the_documents_show(invoke: Invoke, tmp_path: Path) -> None:
+    result = invoke("new-driver", "acme-k7", "--into", str(tmp_path))
+    assert (result.exit_code, result.stderr) == (0, "")
+    written = (tmp_path / "acme-k7" / "src" / "acme_k7" / "__init__.py").read_text()
+    assert "from acme_k7.driver import AcmeK7" in written
+
+
 def test_what_is_next_is_told(invoke: Invoke, tmp_path: Path) -> None:
     *files, last = invoke("new-driver", "vex", "--into", str(tmp_path)).stdout.splitlines()
     assert f"{tmp_path}/vex/src/vex/driver.py" in files
@@ -91,6 +98,7 @@ def test_what_is_next_is_told(invoke: Invoke, tmp_path: Path) -> None:
         ("mboxio", "'mboxio' is the name of another module"),
         ("shm", "'shm' is a name in addresses already"),
         ("uio", "'uio' is a name in addresses already"),
+        ("acme-k7-options", "the example has a class AcmeK7Options already"),
         ("chip", "'chip': the example has a class Chip already"),
     ],
 )

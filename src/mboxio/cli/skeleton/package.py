@@ -15,7 +15,8 @@ from mboxio.regions.access import SCHEMES
 
 __all__ = ["WrongName", "check_name", "write_package"]
 
-EXAMPLE = "mboxio.cli.skeleton.acme_k7"
+ITS_NAME = "acme_k7"
+EXAMPLE = f"mboxio.cli.skeleton.{ITS_NAME}"
 FILES = ("__init__.py", "driver.py", "model.py", "test_driver.py")
 NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 NAME_MAX = 40
@@ -45,7 +46,7 @@ def check_name(name: str) -> str:
     if package in known or package in ("dt", *SCHEMES):
         raise WrongName(f"{package!r} is a name in addresses already")
     kind = _class_of(package)
-    if any(re.search(rf"\b{kind}\b", text) for text in _example().values()):
+    if package != ITS_NAME and any(re.search(rf"\b{kind}\b", text) for text in _example().values()):
         raise WrongName(f"{name!r}: the example has a class {kind} already")
     return package
 
@@ -108,5 +109,5 @@ def _class_of(package: str) -> str:
 
 
 def _renamed(text: str, name: str, package: str) -> str:
-    text = text.replace(EXAMPLE, package).replace("acme_k7", package)
+    text = text.replace(EXAMPLE, package).replace(ITS_NAME, package)
     return text.replace("acme-k7", name).replace("AcmeK7", _class_of(package))
