@@ -94,14 +94,22 @@ def check_use(wheel: Path, folder: Path) -> None:
     if told[:3] != [*kind, wheel.name.split("-")[1]] or not Path(told[3]).is_relative_to(folder):
         sys.exit(f"{wheel.name}: installed, it is {' '.join(told)}")
     used_s = time.monotonic() - began_s
-    files = (path for path in (site / "mboxio").rglob("*") if path.is_file())
-    size_mb = sum(path.stat().st_size for path in files) / 1e6
+    size_mb, byte_code_mb = sizes_mb(site)
     limit_mb = INSTALLED_MB + ("aarch64" in wheel.name) * ARM_MORE_MB
     if size_mb > limit_mb:
         sys.exit(f"{wheel.name}: {size_mb:.1f} MB when installed, more than {limit_mb}")
     print(
-        f"    installed: {size_mb:.1f} MB, {installed_s:.1f} s; with both requests {used_s:.1f} s"
+        f"    installed: {size_mb:.1f} MB, byte code {byte_code_mb:.1f} MB, {installed_s:.1f} s;"
+        f" with both requests {used_s:.1f} s"
     )
+
+
+def sizes_mb(site: Path) -> tuple[float, float]:
+    """Return the size of what a wheel brought, and of the byte code that was made of it."""
+    files = [path for path in site.glob("mboxio*/**/*") if path.is_file()]
+    made = sum(path.stat().st_size for path in files if path.suffix == ".pyc")
+    brought = sum(path.stat().st_size for path in files) - made
+    return brought / 1e6, made / 1e6
 
 
 def install(wheel: Path, folder: Path) -> tuple[list[str], Path]:

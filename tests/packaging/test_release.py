@@ -50,6 +50,19 @@ def test_wheels_are_built_for_each_python_that_is_named() -> None:
     assert named <= set(re.findall(r"cp(\d+)-", built))
 
 
+def test_byte_code_is_told_apart(tmp_path: Path) -> None:
+    """An installer makes it, not the wheel; what others brought does not count either."""
+    for name, size in {
+        "mboxio/client/a.so": 2_000_000,
+        "mboxio/__pycache__/a.pyc": 500_000,
+        "mboxio-0.1.0.dist-info/RECORD": 1_000_000,
+        "click/a.py": 4_000_000,
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(bytes(size))
+    assert runpy.run_path(str(ROOT / "tools" / "check_dist.py"))["sizes_mb"](tmp_path) == (3, 0.5)
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """Return a repository of what `make release` looks at, ready to be released."""
