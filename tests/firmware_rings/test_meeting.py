@@ -12,6 +12,7 @@ from mboxio.controllers.firmware_rings.driver import FirmwareRings
 from mboxio.controllers.firmware_rings.options import RingsOptions
 from mboxio.errors import MailboxError, RemoteGone
 from mboxio.regions.region import Kind, Memory, Region
+from mboxio.regions.views.window import Window
 from mboxio.ring.layout import HOST_LIFE
 from tests.firmware_rings.model import Firmware
 
@@ -163,6 +164,64 @@ def test_memory_of_a_life_that_is_over(kind: Kind) -> None:
     region = Stepped(firmware, kind, [0], {})  # it hangs
     with pytest.raises(RemoteGone, match=r"nobody answers in 0\.05 s"):
         Connection(FirmwareRings(options=OPTIONS, region=region))
+
+
+class TwoPlaces(Stepped):
+    """RAM in which a memory of another program lies before that of the firmware."""
+
+    def __init__(self, kind: Kind) -> None:
+        ram = Memory(bytearray(2 * PLACE_BYTES))
+        places = [Window(ram, at, PLACE_BYTES) for at in (0, PLACE_BYTES)]
+        self.before, after = (Firmware(each) for each in places)
+        self.before.settle()
+        after.settle()
+        super().__init__(after, kind, [3], {})
+        self.memory, self.size_bytes = ram, ram.size_bytes
+
+
+PLACE_BYTES = 4096
+SEARCHING = RingsOptions(search=True, answer_s=0.05, timeout_s=5.0)
+
+
+@pytest.mark.parametrize("kind", [Kind.DEVICE, Kind.REMOTE])
+def test_a_search_goes_on_where_nobody_answers(kind: Kind) -> None:
+    region = TwoPlaces(kind)
+    for _ in range(2):
+        driver = FirmwareRings(options=SEARCHING, region=region)
+        with Connection(driver) as connection:
+            client = connection.client(0)
+            assert client.request(b"0-0") == b"0-0"
+            assert driver.place.offset == PLACE_BYTES
+            with pytest.raises(MailboxError, match=r"uses the rings .* already"):
+                Connection(FirmwareRings(options=SEARCHING, region=region))
+            region.firmware.reset()
+            region.firmware.settle()
+            connection.remote_restarted()
+            assert client.request(b"0-1", queue_timeout_s=20.0) == b"0-1"
+
+
+@pytest.mark.parametrize("kind", [Kind.DEVICE, Kind.REMOTE])
+def test_a_new_life_elsewhere(kind: Kind) -> None:
+    """As where a bootloader has rings, and the program that it starts has others."""
+    region = TwoPlaces(kind)
+    region.firmware, later = region.before, region.firmware
+    later.memory.write(0, 0, 4)
+    with Connection(FirmwareRings(options=SEARCHING, region=region)) as connection:
+        client = connection.client(0)
+        assert client.request(b"0-0") == b"0-0"
+        region.firmware = later
+        later.reset()
+        later.settle()
+        connection.remote_restarted()
+        assert client.request(b"0-1", queue_timeout_s=20.0) == b"0-1"
+        assert later.heard
+
+
+def test_nobody_answers_anywhere() -> None:
+    region = TwoPlaces(Kind.DEVICE)
+    region.pace = [0]
+    with pytest.raises(RemoteGone, match="a memory is there at offset 0x1000 and nobody answers"):
+        Connection(FirmwareRings(options=SEARCHING, region=region))
 
 
 @pytest.mark.parametrize("content", [b"\0", b"\xff", b"MBX1"])

@@ -57,6 +57,7 @@ class RingsLife(RingController):
         self.region: Region | None = region
         self.bell = Bell()
         self.claims = Claims(options.shared)
+        self.claimed = -1  # at which offset the rings are that nobody else may use
         self.connect: Callable[[str], Any] | None = None
         self.first: DriverQueue | None = None
         self.linked = False
@@ -79,9 +80,19 @@ class RingsLife(RingController):
         require_ordered_memory(self.region)
         self.place = Place(self.region, self.options)
         self.place.find()
-        self.claims.add(self.region, self.place.offset + HOST_LIFE, 4, "the rings")
+        self.take_over(self.place.offset)
         self.bell = bell_of(self.options, self.region, self.connect, self.told)
         self.bell.open()
+
+    def take_over(self, offset: int) -> None:
+        """Keep other hosts from the rings at this offset, in place of those that we had before."""
+        if offset != self.claimed:
+            assert self.region is not None
+            before, self.claims = self.claims, Claims(self.options.shared)
+            before.close()
+            self.claimed = -1
+            self.claims.add(self.region, offset + HOST_LIFE, 4, "the rings")
+            self.claimed = offset
 
     def told(self, message: bytes) -> None:
         """A port: the mailbox below was rung."""
@@ -93,7 +104,7 @@ class RingsLife(RingController):
         """Find the rings, and wait until the firmware answers. Without the lock, while lost.
 
         Args:
-            patience_s: how long, in seconds; None: as the options say.
+            patience_s: how long, in seconds, at each place; None: as the options say.
 
         Raises:
             RemoteGone: there are none, or nobody answers.
@@ -112,6 +123,9 @@ class RingsLife(RingController):
             if self.stopped.is_set():
                 raise RemoteGone("rings: the connection was closed")
             if time.monotonic() >= until_s:
+                if self.place.pass_over():
+                    until_s = time.monotonic() + patience_s
+                    continue
                 raise RemoteGone(
                     f"rings: a memory is there at offset {self.place.offset:#x} and nobody answers"
                     f" in {patience_s:g} s: the firmware does not run, or is of an earlier mboxio"
@@ -125,6 +139,7 @@ class RingsLife(RingController):
             RemoteGone: there are no rings.
         """
         memory, layout = self.place.find()
+        self.take_over(self.place.offset)
         meeting = Meeting(memory)
         self.knocks.append(meeting.life)
         meeting.knock()
@@ -184,7 +199,7 @@ class RingsLife(RingController):
             return
         if found is not region:
             self.region = found
-            self.place = Place(found, self.options)
+            self.place, self.claimed = Place(found, self.options), -1
             if region is not self.given:
                 region.close()
         if found.lost:

@@ -32,6 +32,7 @@ class Place:
         self.region = region
         self.options = options
         self.offset = -1 if options.search else options.base
+        self.silent: list[int] = []  # where nobody answered; what lies there is of somebody else
         if options.elf:
             self.offset = self.offset_of(symbol(options.elf, SYMBOL))
 
@@ -87,5 +88,26 @@ class Place:
         if not self.options.search:
             return
         for offset in places(self.region, MAGIC.to_bytes(4, "little"), step=STEP_BYTES):
-            if offset != last and offset <= self.region.size_bytes - TABLE:
+            if offset not in (last, *self.silent) and offset <= self.region.size_bytes - TABLE:
                 yield offset
+
+    def pass_over(self) -> bool:
+        """Look elsewhere than where it was found: nobody answers there.
+
+        Such a memory may be of a program that was there before, or of a bootloader.
+
+        Returns:
+            Whether there is one elsewhere; if not, all count again.
+        """
+        if not self.options.search:
+            return False
+        passed = self.offset
+        self.silent.append(passed)
+        self.offset = -1
+        try:
+            self.find()
+        except RemoteGone:
+            self.silent.clear()
+            self.offset = passed
+            return False
+        return True
