@@ -2,7 +2,8 @@
 
 ``python -m tests.probes.bitbang SOCKET FILE`` serves one OpenOCD at a socket that it makes, with a
 chip whose memory is the file. The states are those of IEEE 1149.1, the registers behind them those
-of a JTAG-DP (ARM IHI 0031); the letters are described in OpenOCD's doc/manual/jtag/drivers.
+of a JTAG-DP (ARM IHI 0031); the letters are described in OpenOCD's doc/manual/jtag/drivers. When
+OpenOCD has gone it prints whether its processor was told to halt.
 """
 
 import socket
@@ -104,4 +105,6 @@ def serve(path: str, tap: Tap) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], Tap(DebugPort(Chip(Path(sys.argv[2])))))
+    chip = Chip(Path(sys.argv[2]))
+    serve(sys.argv[1], Tap(DebugPort(chip)))
+    print("halted" if chip.halts() else "never halted", flush=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import mmap
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import mboxio
 from mboxio.errors import AddressError, RemoteError, RemoteGone
 from mboxio.regions import Region, open_region
 from mboxio.regions.probes.openocd import OpenOcd
+from tests.hardening.support import until
 from tests.probes.chip import RAM
 from tests.tools import tool
 
@@ -24,16 +26,17 @@ adapter driver remote_bitbang
 remote_bitbang port 0
 remote_bitbang host {folder}/pins
 transport select jtag
-tcl_port 0
+tcl_port {port}
 telnet_port disabled
 gdb_port disabled
 bindto 127.0.0.1
 jtag newtap mcu cpu -irlen 4 -expected-id 0x4ba00477
 dap create mcu.dap -chain-position mcu.cpu
-target create mcu.ram mem_ap -dap mcu.dap -ap-num 0
+target create mcu.ram {target}
 {more}
 init
 """
+MEMORY = "mem_ap -dap mcu.dap -ap-num 0"
 SECOND = "target create mcu.none mem_ap -dap mcu.dap -ap-num 1"
 
 
@@ -72,10 +75,19 @@ def line_with(process: "subprocess.Popen[str]", needle: str) -> str:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, more: str = "") -> Iterator[Server]:
-    """Start an OpenOCD with a chip behind it; both end by their own process ids."""
+def serving(folder: Path, more: str = "", target: str = MEMORY, port: int = 0) -> Iterator[Server]:
+    """Start an OpenOCD with a chip behind it; both end by their own process ids.
+
+    Args:
+        folder: for its files; the memory of the chip, ``ram``, is kept if it is there.
+        more: further commands.
+        target: what the chip is for OpenOCD.
+        port: for Tcl; 0: any.
+    """
     path = tool("openocd")
-    with (folder / "ram").open("w+b") as file, contextlib.ExitStack() as stack:
+    (folder / "pins").unlink(missing_ok=True)
+    (folder / "ram").touch()
+    with (folder / "ram").open("r+b") as file, contextlib.ExitStack() as stack:
         file.truncate(SIZE)
         memory = mmap.mmap(file.fileno(), 0)
         pins = subprocess.Popen(
@@ -86,17 +98,20 @@ def serving(folder: Path, more: str = "") -> Iterator[Server]:
         )
         stack.callback(end, pins)
         line_with(pins, "ready")
-        (folder / "openocd.cfg").write_text(CONFIGURATION.format(folder=folder, more=more))
-        process = subprocess.Popen(
-            [path, "-f", str(folder / "openocd.cfg")],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            bufsize=1,
+        (folder / "openocd.cfg").write_text(
+            CONFIGURATION.format(folder=folder, more=more, target=target, port=port)
         )
+        with (folder / "openocd.log").open("w") as log:  # it tells all that it is asked
+            process = subprocess.Popen(
+                [path, "-f", str(folder / "openocd.cfg")], stdout=log, stderr=log, text=True
+            )
         stack.callback(end, process)
-        line = line_with(process, "for tcl connections")
-        yield Server(process, pins, int(line.split("port")[1].split()[0]), memory)
+        listens = re.compile(r"port (\d+) for tcl connections")
+        said = (folder / "openocd.log").read_text
+        until(lambda: listens.search(said()) is not None or process.poll() is not None)
+        found = listens.search(said())
+        assert found is not None, said()
+        yield Server(process, pins, int(found[1]), memory)
         memory.close()
 
 
