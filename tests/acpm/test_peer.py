@@ -23,10 +23,10 @@ SIZE = 0x1000
 
 
 class Server:
-    """Listens as ``peer:x`` and answers hosts as the test says."""
+    """Listens as ``peer:x``, or another name, and answers hosts as the test says."""
 
-    def __init__(self) -> None:
-        self.listening, self.lock = listen("x", "peer")
+    def __init__(self, name: str = "x") -> None:
+        self.listening, self.lock = listen(name, "peer")
         self.path = self.listening.getsockname()
         self.links: list[socket.socket] = []
 

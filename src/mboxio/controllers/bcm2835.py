@@ -161,6 +161,7 @@ class Bcm2835(RegisterController):
         self.fifo: deque[tuple[Any, int]] = deque()  # what may still be in MAIL1: queue, handle
         self.sizes: dict[int, int] = {}  # bytes of the message in each buffer
         self.stale = 0
+        self.pool_ended = False  # its memory was of a process that died
         self.property: Any = None
         self.numbered: list[Any] = []
 
@@ -221,6 +222,9 @@ class Bcm2835(RegisterController):
         self.read, self.write = Read.at(region), Write.at(region)
         self.inbox, self.outbox = ReadStatus.at(region), WriteStatus.at(region)
         self.config = Config.at(region)
+        if self.pool is not None and self.pool_ended:
+            self.pool.region = self.renew("pool", self.pool.region)
+            self.pool_ended = False
         self.fifo.clear()
         self.drain_stale()
         if self.irq is not None:
@@ -232,6 +236,11 @@ class Bcm2835(RegisterController):
         if self.pool is not None and self.pool.region.lost and self.pool.region not in lost:
             lost.append(self.pool.region)
         return lost
+
+    def replace(self, fresh: Region) -> None:
+        """See `RegisterController.replace`; who handed over the registers may have the buffers."""
+        super().replace(fresh)
+        self.pool_ended = True
 
     def open_pool(self) -> Pool:
         """Open the memory for buffers; the VideoCore sees it through its uncached alias."""
@@ -267,6 +276,7 @@ class Bcm2835(RegisterController):
 
     def close(self) -> None:
         """Switch the interrupt off and let go of the regions."""
+        self.reaching.join()  # which has registers closed and others opened
         try:
             if self.irq is not None and self.numbered:
                 self.config.write()

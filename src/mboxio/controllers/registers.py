@@ -194,6 +194,27 @@ class RegisterController(Controller):
             self.region.close()
         self.region, self.fresh = fresh, None
 
+    def renew(self, option: str, before: Region) -> Region:
+        """Return what another region is from now on, which may have ended with the registers.
+
+        Raises:
+            RemoteGone: it is not there yet.
+            RemoteError: what is there now cannot be used.
+        """
+        found = before.again()
+        if found is None:
+            raise RemoteGone(f"{option}= is not handed over yet")
+        if found is before:
+            return before
+        self.opened.append(found)
+        if found.size_bytes < before.size_bytes:
+            raise RemoteError(f"{option}= had {before.size_bytes} bytes, now {found.size_bytes}")
+        self.claims.add(found, 0, found.size_bytes, f"the {option}")
+        if before in self.opened:  # else it is the caller's
+            self.opened.remove(before)
+            before.close()
+        return found
+
     def come_back(self) -> None:
         """Report the new life. Under the lock."""
         if not self.is_closed() and not self.lost_regions():
