@@ -136,9 +136,9 @@ recovery: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled MBOXIO_ACPM_KILLS=100 MBOXIO_RPMSG_KILLS=100 $(BIN)/pytest -k killed \
 	    tests/acpm/test_recovery.py tests/rpmsg/test_served.py
 	MBOXIO_EXPECT_BUILD=compiled MBOXIO_LIVES=500 $(BIN)/pytest --override-ini=timeout=3600 \
-	    -k "firmware_dies or change" tests/firmware_rings/test_lives.py
+	    -k "firmware_dies or change" tests/firmware_rings/test_lives.py tests/mcu/test_controller.py
 	MBOXIO_EXPECT_BUILD=compiled MBOXIO_LIVES=1500 $(BIN)/pytest --override-ini=timeout=3600 \
-	    -k host_dies tests/firmware_rings/test_lives.py
+	    -k host_dies tests/firmware_rings/test_lives.py tests/mcu/test_controller.py
 
 # A hundred thousand signals at random on each build; `test` does it for a moment.
 interrupts:
