@@ -10,7 +10,6 @@ import mboxio
 from mboxio import (
     AccessDenied,
     AddressError,
-    MailboxError,
     MessagesLost,
     QueueFull,
     RemoteGone,
@@ -59,18 +58,6 @@ def test_who_is_not_on_the_list_learns_nothing_and_does_not_try_again(house, all
         mboxio.connect(address, wait_s=20)
     assert [each.split(":")[0] for each in house.lines] == ["refuse"]
     assert gate.stats()["board"].users == {}
-
-
-def test_a_user_who_is_struck_off_the_list_is_not_let_in_again(house):
-    house.serve(Loopback())
-    with mboxio.open(f"{house.address}/0", timeout_s=20) as client:
-        assert client.request(b"hello") == b"hello"
-        house.close()
-        house.serve(Loopback(), "")
-        assert isinstance(client.submit(b"meets the end").exception(), RemoteGone)
-        with pytest.raises(MailboxError, match="not exported"):
-            client.request(b"hello", queue_timeout_s=0.5)
-        assert sum(each.startswith("refuse") for each in house.lines) == 1
 
 
 def test_a_read_only_export_takes_nothing_from_anybody(house):

@@ -232,8 +232,10 @@ class Endpoint(Waited):
             raise stopped(channel, queue.fault)
         if request._tied and channel.order.out_of_step:
             raise refusals.out_of_step(channel)
-        if self._gate.lost and not waits:
-            raise refusals.gone(channel, self._host.life.lost_reason)
+        if self._gate.lost:
+            life = self._host.life
+            if not waits or life.denied:
+                raise refusals.gone(channel, life.lost_reason, life.kind)
         if now_ns >= queue.next_deadline_ns:
             queue.on_time(now_ns)  # it may free a place, and perhaps no thread minds the time
             self._gate.settle()

@@ -13,8 +13,9 @@ from mboxio._host.pace import RetryPace
 from mboxio._queue.backlog import BY_SUBMIT
 from mboxio._queue.channel import Channel
 from mboxio._queue.queue import Queue
+from mboxio._queue.refusals import HOW
 from mboxio.driver.controller import Controller
-from mboxio.errors import RemoteGone
+from mboxio.errors import AccessDenied, MailboxError, RemoteGone
 
 __all__ = ["Life"]
 
@@ -93,8 +94,14 @@ class Life:
         self.number = 0  # of lives that ended
         self.epoch = -1  # of the driver's; -1 while the remote is lost
         self.lost_reason = ""
+        self.kind: type[MailboxError] = RemoteGone  # of what ends with a life
         self.pace = RetryPace()
         self.trying = False
+
+    @property
+    def denied(self) -> bool:
+        """Whether the remote refuses this user: waiting for its next life is in vain."""
+        return self.kind is AccessDenied
 
     # -- what the driver reports, under the lock
 
@@ -117,6 +124,7 @@ class Life:
                 self.tell_ports(False)
             return
         self.gate.lost = False
+        self.kind = RemoteGone
         new = self.epoch != epoch
         self.epoch = epoch
         if lost:
@@ -126,6 +134,15 @@ class Life:
         self.start_queues()
         if lost or died:
             self.tell_ports(True)
+
+    def take_denied(self, reason: str) -> None:
+        """The remote refuses this user, and no try will change that: whoever waits ends, too."""
+        if self.host.closed:
+            return
+        self.kind = AccessDenied
+        if self.gate.lost:
+            self.end(reason)
+        self.take_link(False, -1, reason)
 
     def take_gone(self, reason: str) -> None:
         """A driver met the end of what it reaches the remote by; it may watch something new."""
@@ -150,20 +167,21 @@ class Life:
                 self.fail(request, reason)
             for client in list(queue.line):
                 for request in list(client._backlog.line):
-                    if request._queued_by == BY_SUBMIT:  # callers that wait stay for the next life
+                    # Callers that wait stay for the next life, if there can be one.
+                    if request._queued_by == BY_SUBMIT or self.denied:
                         self.fail(request, reason)
             queue.forget_all("epoch")
         for channel in self.host.channels.values():
             channel.asked = 0
             channel.resync("epoch")
-            gone = RemoteGone(f"channel {channel.name!r}: the remote is gone: {reason}")
+            gone = self.kind(f"channel {channel.name!r}: {HOW[self.kind]}: {reason}")
             for subscription in channel.subscriptions:
                 subscription.put(gone)
 
     def fail(self, request: Request, reason: str) -> None:
-        """End one request because the remote is gone."""
+        """End one request with the life of the remote."""
         channel: Channel = request._owner._channel
-        channel.fail(request, channel.error(RemoteGone, request, f"the remote is gone: {reason}"))
+        channel.fail(request, channel.error(self.kind, request, f"{HOW[self.kind]}: {reason}"))
 
     def start_queues(self) -> None:
         """Let every queue go on: the new life has not lied yet."""

@@ -4,9 +4,22 @@ import errno
 
 from mboxio._queue.reasons import OUT_OF_STEP
 from mboxio.driver.base_channel import BaseChannel
-from mboxio.errors import AddressError, ClosedError, OutOfStep, RemoteGone
+from mboxio.errors import (
+    AccessDenied,
+    AddressError,
+    ClosedError,
+    MailboxError,
+    OutOfStep,
+    RemoteGone,
+)
 
-__all__ = ["closed", "gone", "listen_only", "out_of_step", "untied"]
+__all__ = ["HOW", "closed", "gone", "listen_only", "out_of_step", "untied"]
+
+HOW: dict[type[MailboxError], str] = {
+    RemoteGone: "the remote is gone",
+    AccessDenied: "the remote refuses this user",
+}
+"""What the ends of a life say, by their class."""
 
 
 def closed(channel: BaseChannel) -> ClosedError:
@@ -40,10 +53,10 @@ def out_of_step(channel: BaseChannel) -> OutOfStep:
     )
 
 
-def gone(channel: BaseChannel, reason: str) -> RemoteGone:
-    """The remote is not there, and the caller does not wait for it."""
-    return RemoteGone(
-        f"channel {channel.name!r}: the remote is gone ({reason})",
+def gone(channel: BaseChannel, reason: str, kind: type[MailboxError]) -> MailboxError:
+    """The remote is not there, and the caller does not wait for it, or would in vain."""
+    return kind(
+        f"channel {channel.name!r}: {HOW[kind]} ({reason})",
         channel=channel.name,
         handed_over="no",
     )

@@ -101,6 +101,9 @@ class DriverLife(Protocol):
     def take_link(self, up: bool, epoch: int, reason: str) -> None:
         """See `Controller.link`."""
 
+    def take_denied(self, reason: str) -> None:
+        """See `Controller.denied`."""
+
 
 class DriverHost(Protocol):
     """The connection that a driver is attached to."""

@@ -136,6 +136,14 @@ class Services:
         """
         self.host.gate.call(self.host.life.take_link, up, epoch, reason)
 
+    def denied(self, reason: str) -> None:
+        """Report that the remote refuses this user, and that no try will change that.
+
+        It is lost as after ``link(False, -1, reason)``, but everything ends with `AccessDenied`,
+        also what waits for the next life, and whatever is asked from now on.
+        """
+        self.host.gate.call(self.host.life.take_denied, reason)
+
     def left_behind(
         self, channel: DriverChannel, tag: int, lent: Callable[[int], Lent] | None = None
     ) -> None:

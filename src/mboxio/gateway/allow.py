@@ -51,6 +51,10 @@ class Grant:
             rights.add(OBSERVE)
         return cls(frozenset(rights), frozenset(dangers))
 
+    def covers(self, other: "Grant") -> bool:
+        """Return whether it allows all that another does."""
+        return self.rights >= other.rights and self.dangers >= other.dangers
+
     def read_only(self) -> "Grant":
         """Return it without the right to send anything."""
         return Grant(self.rights - {REQUEST})

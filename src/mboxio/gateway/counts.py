@@ -39,7 +39,8 @@ class UserCounts:
         sessions: that he has now.
         attached: sessions that began.
         ended: those that are over: ``closed``, ``lost`` (the stream broke), ``broken`` (he broke
-            the protocol), ``idle`` or ``stopped`` (the gateway was).
+            the protocol), ``denied`` (the allow-list changed), ``idle`` or ``stopped``
+            (the gateway was).
         limited: how often he met a limit, by its name in `Limits`.
         channels: by name.
     """

@@ -30,6 +30,9 @@ class Listener(Protocol):
     def tell_link(self) -> None:
         """The remote is lost, or there."""
 
+    def compare(self, allow: AllowList) -> None:
+        """Another allow-list counts from now on."""
+
 
 class Export:
     """A connection that users elsewhere share, each channel of it under one name.

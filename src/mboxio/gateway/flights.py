@@ -50,6 +50,7 @@ class Flights(Watcher):
         self.untold: dict[Key, Request] = {}  # the older ones, but those told as taken
         self.handed: set[Key] = set()  # of those, told that they were handed over
         self.timer: asyncio.TimerHandle | None = None
+        self.closed = False
         self.pause_s = HANDED_AFTER_S
 
     def add(self, key: Key, request: Request) -> None:
@@ -86,7 +87,7 @@ class Flights(Watcher):
     # -- what the user is told
 
     def tell(self) -> None:
-        """Tell what is over; also after the session, when nobody hears it."""
+        """Tell what is over; after the session it is only counted."""
         self.called = False  # first: what ends from now on calls again
         over, young = self.over, self.young
         frames: list[bytes] = []
@@ -105,7 +106,8 @@ class Flights(Watcher):
                 frames.append(pack(DONE, key[0], key[1], reply))
             else:
                 frames.append(self.failure(key, error))
-        self.outlet.put(*frames)
+        if not self.closed:
+            self.outlet.put(*frames)
 
     def fail(self, key: Key, error: MailboxError) -> None:
         """Tell that a message was refused."""
@@ -143,6 +145,7 @@ class Flights(Watcher):
             self.timer = self.loop.call_later(self.pause_s, self.tell_handed)
 
     def close(self) -> None:
-        """Nothing is told any more."""
+        """Nothing is told any more: the end of the stream says why all that is in flight ends."""
+        self.closed = True
         if self.timer is not None:
             self.timer.cancel()

@@ -86,6 +86,14 @@ class Gateway:
         for place in self.places:
             place.give_up()
 
+    def renew(self, allow: AllowList) -> None:
+        """Use another allow-list from now on. On any thread.
+
+        Sessions end at once whose users may do less by it than when they came.
+        """
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self._renew, allow)
+
     def stats(self) -> dict[str, Counts]:
         """Return what was counted, by export."""
         return {name: each.counts for name, each in self.exports.items()}
@@ -108,6 +116,12 @@ class Gateway:
             self.failure = error
         finally:
             self.up.set()
+
+    def _renew(self, allow: AllowList) -> None:
+        self.allow = allow
+        for export in self.exports.values():
+            for session in list(export.sessions):
+                session.compare(allow)
 
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -190,6 +204,9 @@ class Gateway:
             why, end = "the stream broke", "lost"
             if self._is_stopping():
                 why, end = "the gateway stops", "stopped"
+            elif session.denied:
+                why, end = session.denied, "denied"
+                await context.abort(codes.PERMISSION_DENIED, why)
             raise
         finally:
             counts.sessions -= 1

@@ -63,6 +63,8 @@ class Session:
         self.channels = channels
         self.notes_bytes_s = limits.notes_bytes_s
         self.desks: dict[int, Desk] = {}
+        self.denied = ""
+        self.serving: asyncio.Task[object] | None = None
         self.counts = export.counts.user(user)
         self.used = [export.counts.used(user, each.name) for each in channels]
         self.outlet = Outlet(None)
@@ -90,7 +92,9 @@ class Session:
         Raises:
             BadFrame: he broke the protocol.
             TimeoutError: he was idle for too long.
+            CancelledError: the stream broke, or he is `denied` what he was allowed.
         """
+        self.serving = asyncio.current_task()
         self.outlet.write = context.write
         up, reason = self.export.link()
         hello = Hello(
@@ -202,6 +206,19 @@ class Session:
         """The mailbox's remote is lost, or there in another life."""
         up, reason = self.export.link()
         self.outlet.put(pack(LINK, 0, self.export.epoch, reason.encode()[:400], int(up)))
+
+    def compare(self, allow: AllowList) -> None:
+        """Another list counts from now on: a session ends whose user may do less by it.
+
+        One that goes on keeps what it was told that it may; he has to come again to do more.
+        """
+        export, user = self.export, self.user
+        for name in (each.name for each in self.channels):
+            before = export.grant(self.allow, user, name)
+            if not self.denied and not export.grant(allow, user, name).covers(before):
+                self.denied = f"{user} may not do any more what he might on {export.name}/{name}"
+                assert self.serving is not None
+                self.serving.cancel()
 
     def close(self) -> None:
         """The stream is over: what he asked ends, and what may be touched stays held."""

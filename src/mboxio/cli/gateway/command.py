@@ -7,7 +7,7 @@ from functools import partial
 
 import click
 
-from mboxio import connect
+from mboxio import AddressError, connect
 from mboxio.cli.gateway.arguments import names_of, port_of, require_known, socket_of
 from mboxio.cli.shared.options import allowed, wait_option
 from mboxio.cli.shared.serving import until_interrupted
@@ -36,7 +36,8 @@ __all__ = ["gateway"]
     "--allow-list",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Who may do what. Without it, only whoever runs this may, by the private socket.",
+    help="Who may do what; read again at SIGHUP. Without it, only whoever runs this may, by the"
+    " private socket.",
 )
 @click.option("--read-only", is_flag=True, help="Nobody sends anything, whatever the list says.")
 @click.option(
@@ -117,7 +118,8 @@ def gateway(
     It serves until Ctrl-C. Users come by a Unix socket in the folder of your remotes (from
     elsewhere with ssh, as grpc+ssh:HOST/NAME), or with --listen and certificates, as
     grpc:HOST/NAME. What the allow-list does not allow is denied. One line on stderr says who came,
-    left or was refused.
+    left or was refused. At SIGHUP the list is read again: who may do less than before is cut off
+    at once, and a list with a mistake in it changes nothing.
     """
     called = names_of(addresses, names)
     if allow_list is None and (sockets or listen is not None):
@@ -150,10 +152,22 @@ def gateway(
         require_known(allow, str(allow_list), places)
         server = Gateway(exports, allow, places, limits=limits, log=_log)
         with serve_metrics(server) as url:
-            until_interrupted(server, lambda: _told(exports, places, url, as_json))
+            renew = partial(_renew, server, allow_list) if allow_list is not None else None
+            until_interrupted(server, lambda: _told(exports, places, url, as_json), renew)
     finally:
         for export in exports:
             export.close()
+
+
+def _renew(server: Gateway, file: str) -> None:
+    """Read the allow-list again, or keep the old one."""
+    try:
+        allow = AllowList.read(file)
+    except AddressError as error:
+        _log(f"allow-list: the one before stays in force: {error}")
+    else:
+        server.renew(allow)
+        _log(f"allow-list: {file} is in force as it is now")
 
 
 def _metrics_of(where: str | None) -> Callable[[Gateway], AbstractContextManager[str]]:

@@ -22,16 +22,21 @@ class Serves(Protocol):
         """Serve no longer."""
 
 
-def until_interrupted(server: Serves, told: Callable[[], str]) -> None:
+def until_interrupted(
+    server: Serves, told: Callable[[], str], renew: Callable[[], None] | None = None
+) -> None:
     """Serve until Ctrl-C or SIGTERM; neither cuts the end short.
 
     Args:
         server: is started, and stopped in the end.
         told: returns the line that is printed once it serves.
+        renew: is called at each SIGHUP, which otherwise ends the program.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.start()
+        if renew is not None:
+            signal.signal(signal.SIGHUP, lambda *_: renew())
         click.echo(told())
         sys.stdout.flush()
         while True:

@@ -17,7 +17,7 @@ from mboxio.controllers.grpc.options import UnixOptions
 from mboxio.controllers.grpc.stream import Stream
 from mboxio.driver.contracts import DriverChannel
 from mboxio.driver.controller import ACCEPTED, SENT, Controller, Outcome, expects_reply
-from mboxio.errors import AddressError, RemoteGone
+from mboxio.errors import AccessDenied, AddressError, MailboxError, RemoteGone
 from mboxio.far import frames as wire
 from mboxio.far.frames import microseconds, pack
 
@@ -54,7 +54,7 @@ class Attached(Controller):
         self.opened: dict[str, tuple[int, str]] = {}
         self.claimed: dict[str, tuple[int, str]] = {}
         self.greeted = False
-        self.parked = ""
+        self.parked: MailboxError | None = None  # why no other stream is tried
         self.epoch = 0
 
     def way(self) -> tuple[Dialling, str]:
@@ -87,8 +87,10 @@ class Attached(Controller):
             raise self.dialling.failed(*stream.ending)
         self.watch(self.bell.descriptor)
         self.decide(self.take_news)
-        if self.parked or not self.greeted:
-            raise RemoteGone(f"{self.dialling.where}: {self.parked or 'it says no hello'}")
+        if self.parked is not None:
+            raise self.parked.fresh()
+        if not self.greeted:
+            raise RemoteGone(f"{self.dialling.where}: it says no hello")
 
     def dial(self) -> Stream:
         """Begin another stream."""
@@ -102,7 +104,7 @@ class Attached(Controller):
 
     def reconnect(self) -> bool:
         """See `Controller.reconnect`."""
-        if self.parked or self.dialling is None:
+        if self.parked is not None or self.dialling is None:
             return False
         stream = self.stream
         if stream is not None and stream.ending is None:
@@ -120,7 +122,10 @@ class Attached(Controller):
             self.stream.hang_up()
             self.stream = None
         self.greeted = False
-        self.link(False, -1, why)
+        if isinstance(self.parked, AccessDenied):
+            self.denied(why)
+        else:
+            self.link(False, -1, why)
 
     def close(self) -> None:
         """Hang up."""

@@ -48,7 +48,7 @@ class FarMailbox(Attached):
             where = self.dialling.where if self.dialling is not None else ""
             failed = failure(*ending, where)
             if ending.code in PARKED or isinstance(failed, PermissionError):
-                self.parked = str(failed)
+                self.parked = failed
             self.lose(str(failed))
 
     def take(self, message: bytes) -> None:
