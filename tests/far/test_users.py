@@ -252,3 +252,13 @@ def test_a_socket_that_is_out_of_reach_is_denied_and_not_called_missing(house):
             mboxio.open(f"{house.address}/0")
     finally:
         os.seteuid(0)
+
+
+def test_who_hangs_up_is_logged_as_that(house):
+    gate = house.serve(Loopback())
+    for _ in range(20):
+        with mboxio.open(f"{house.address}/0", timeout_s=20) as client:
+            client.submit(b"nobody waits for the reply")
+    user = gate.stats()["board"].user("alice")
+    until(lambda: user.sessions == 0, "all have gone")
+    assert user.ended == {"closed": 20}

@@ -131,8 +131,7 @@ class Attached(Controller):
         """Hang up."""
         stream, self.stream = self.stream, None
         if stream is not None:
-            stream.hang_up()
-            stream.join()
+            stream.end()
         if self.dialling is not None:
             self.dialling.close()
         if self.bell is not None:

@@ -14,6 +14,8 @@ from mboxio.far.engine import ATTACH, EXPORT, SERVICE
 __all__ = ["Ending", "Stream"]
 
 JOIN_S = 2.0
+AGREE_S = 0.5
+"""How long the gateway may take to end its side; one that counts a user as lost logs that."""
 
 
 class Ending(NamedTuple):
@@ -63,6 +65,14 @@ class Stream:
         call = self.call
         if call is not None:
             call.cancel()
+
+    def end(self) -> None:
+        """End the stream, by agreement if the gateway has said anything and agrees soon."""
+        if self.read and self.ending is None and threading.current_thread() not in self.threads:
+            self.out.put(None)
+            self.thread.join(AGREE_S)
+        self.hang_up()
+        self.join()
 
     def join(self) -> None:
         """Wait until its threads have ended."""
