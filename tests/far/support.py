@@ -47,14 +47,18 @@ class House:
         place: Place | None = None,
         **more: Any,
     ) -> Gateway:
-        """Export one mailbox as ``board``, by the socket or at another place."""
+        """Export one mailbox as ``board``, by the socket or at another place; ``more`` by name."""
         if isinstance(controller, str):
             connection = mboxio.connect(controller)
         else:
             connection = mboxio.Connection(controller, address="fake:")
+        others = more.pop("more", {}).items()
         read_only = more.pop("read_only", False)
         self.gateway = Gateway(
-            [Export("board", connection, read_only=read_only)],
+            [
+                Export("board", connection, read_only=read_only),
+                *(Export(name, mboxio.Connection(each, address="fake:")) for name, each in others),
+            ],
             AllowList.parse(allow),
             [place or LocalPlace(self.path, user)],
             limits=Limits(**more),

@@ -56,11 +56,12 @@ class Desk:
         number: of the channel, for the user.
         name: of the channel.
         grant: what the user may do.
-        backlog: how many messages may wait here for the mailbox.
     """
 
+    client: AsyncClient  # once it is open
+
     def __init__(
-        self, session: Speaker, export: Export, number: int, name: str, grant: Grant, backlog: int
+        self, session: Speaker, export: Export, number: int, name: str, grant: Grant
     ) -> None:
         self.session = session
         self.export = export
@@ -70,15 +71,42 @@ class Desk:
         self.used = export.counts.used(session.user, name)
         self.may_send = REQUEST in grant.rights
         self.predicate = export.predicate(name)
-        self.client: AsyncClient = export.connection.async_client(name, backlog=backlog)
-        self.client._settle_in()
+        self.clients: list[AsyncClient] = []  # to give back; of the thread of the export
         self.answering: AsyncClient | None = None
         self.asked: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
         self.questions = 0
         self.telling: asyncio.Task[None] | None = None
-        if NOTIFICATIONS in grant.rights and self.client._channel.can_receive:
+
+    async def open(self, backlog: int) -> None:
+        """Use the channel from now on; raises what its driver says.
+
+        Args:
+            backlog: how many messages may wait here for the mailbox.
+        """
+        self.client = await self.export.apart(self.take_client, backlog)
+        self.client._settle_in()
+        if NOTIFICATIONS in self.grant.rights and self.client._channel.can_receive:
             subscription = self.client.subscribe(NOTES_WAITING)
             self.telling = asyncio.ensure_future(self.tell(subscription))
+
+    def take_client(self, backlog: int) -> AsyncClient:
+        """Have a client of the mailbox, even if nobody waits for it any more. On that thread."""
+        client = self.export.connection.async_client(self.name, backlog=backlog)
+        self.clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """Use the channel no longer: what is in flight ends here, and is held as ever."""
+        self.disclaim()
+        if self.telling is not None:
+            self.telling.cancel()
+        self.export.aside.submit(self.give_back, self.clients)
+
+    def give_back(self, clients: list[AsyncClient]) -> None:
+        """Let go of clients. On the thread of the export."""
+        for each in list(clients):
+            each.close()
+            self.clients.remove(each)
 
     # -- from the user
 
@@ -140,7 +168,7 @@ class Desk:
 
     # -- what the remote asks
 
-    def claim(self, frame: Frame) -> None:
+    async def claim(self, frame: Frame) -> None:
         """Have the user answer what the remote asks here, or no longer."""
         holder = self.export.claims.get(self.name)
         if not frame.status:
@@ -152,14 +180,19 @@ class Desk:
         elif holder is not None and holder is not self:
             status, why = errno.EBUSY, "somebody else answers what the remote asks here"
         elif holder is None:
+            self.export.claims[self.name] = self
             try:
-                self.answering = self.export.connection.async_client(self.name)
-                self.answering.on_request(self.ask, limit=ASKED_MAX)
-                self.export.claims[self.name] = self
+                self.answering = await self.export.apart(self.take_client, 0)
+                self.answering._settle_in()  # the user is asked on this loop
+                await self.export.apart(self.take_claim, self.answering)
             except AddressError as error:
                 self.disclaim()
                 status, why = errno.EBUSY, str(error)
         self.session.outlet.put(pack(CLAIMED, self.number, data=why.encode(), status=status))
+
+    def take_claim(self, answering: AsyncClient) -> None:
+        """Be the one who answers. On the thread of the export."""
+        answering.on_request(self.ask, limit=ASKED_MAX)
 
     async def ask(self, message: bytes) -> bytes:
         """Have the user answer one question of the remote."""
@@ -187,18 +220,11 @@ class Desk:
         if self.export.claims.get(self.name) is self:
             del self.export.claims[self.name]
         if self.answering is not None:
-            self.answering.close()
+            self.export.aside.submit(self.give_back, [self.answering])
             self.answering = None
         for each in list(self.asked.values()):
             if not each.done():
                 each.set_result((errno.EPIPE, b"the user has gone"))
-
-    def close(self) -> None:
-        """Use the channel no longer: what is in flight ends here, and is held as ever."""
-        self.disclaim()
-        if self.telling is not None:
-            self.telling.cancel()
-        self.client.close()
 
 
 @lru_cache(64)  # most requests of a user have the same

@@ -1,8 +1,10 @@
 """One mailbox of this machine as it is exported: its channels, its link, who answers its remote."""
 
 import asyncio
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mboxio.client.asynchronous import AsyncClient
 from mboxio.client.connection import Connection
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from mboxio._queue.channel import Channel as CoreChannel
 
 __all__ = ["Export"]
+
+T = TypeVar("T")
 
 LEAST_DEPTH = 32
 """A user may have this many messages under way to a shallow mailbox: they wait at the gateway."""
@@ -60,16 +64,19 @@ class Export:
         self.epoch = 1
         self.loop: asyncio.AbstractEventLoop | None = None
         self.watching: AsyncClient | None = None
+        # A driver may take a moment to open, claim or close a channel: one after the other, here.
+        self.aside = ThreadPoolExecutor(1, thread_name_prefix=f"mboxio gateway {name}")
 
     # -- its link
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Notice from now on whether the remote is there. On the loop that serves users."""
         self.loop = asyncio.get_running_loop()
         first = next(iter(self.channels()), None)
         if first is not None:
             ports = Ports(link=self.link_changed)
-            self.watching = self.connection.async_client(first.name, ports=ports)
+            opened = partial(self.connection.async_client, first.name, ports=ports)
+            self.watching = await self.apart(opened)
             self.watching._settle_in()
 
     def link_changed(self, up: bool) -> None:
@@ -88,8 +95,18 @@ class Export:
         host = self.connection._host
         return not host.gate.lost, host.life.lost_reason if host.gate.lost else ""
 
+    async def apart(self, function: Callable[..., T], *args: object) -> T:
+        """Return ``function(*args)``, called on the thread of this mailbox.
+
+        Users of other mailboxes do not wait for that. If this is cancelled, the call may still
+        come, before those that follow.
+        """
+        assert self.loop is not None
+        return await self.loop.run_in_executor(self.aside, function, *args)
+
     def close(self) -> None:
         """Let go of the mailbox."""
+        self.aside.shutdown()
         self.connection.close()
 
     # -- its channels

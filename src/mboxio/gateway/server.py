@@ -127,7 +127,7 @@ class Gateway:
         self.loop = asyncio.get_running_loop()
         self.stopping = asyncio.Event()
         for each in self.exports.values():
-            each.start()
+            await each.start()
         servers = [self._server(place) for place in self.places]
         try:
             try:

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from mboxio._pump.running import running_port
@@ -70,7 +70,7 @@ class Session:
         self.outlet = Outlet(None)
         home = running_port(export.connection._host.pump)
         self.flights = Flights(self.outlet, self.used, home)
-        self.takes: dict[int, Callable[[Frame], None]] = {
+        self.takes: dict[int, Callable[[Frame], Awaitable[None] | None]] = {
             OPEN: self.open,
             SHUT: self.shut,
             REQUEST: functools.partial(self.take, True),
@@ -129,7 +129,10 @@ class Session:
             if message is ended:
                 return
             for frame in frames(message, TO_GATEWAY, len(self.channels)):
-                self.takes[frame.kind](frame)
+                slow = self.takes[frame.kind](frame)
+                if slow is not None:
+                    self.flights.watch()
+                    await slow
             if self.flights.unwatched:
                 self.flights.watch()
             await self.outlet.room()
@@ -143,13 +146,14 @@ class Session:
             raise AddressError(f"channel {frame.channel} is not open", handed_over="no")
         return found
 
-    def at_desk(self, act: Callable[[Desk, Frame], None], frame: Frame) -> None:
+    def at_desk(
+        self, act: Callable[[Desk, Frame], Awaitable[None] | None], frame: Frame
+    ) -> Awaitable[None] | None:
         """He wants something of a channel that needs no answer where it is not open."""
         found = self.desks.get(frame.channel)
-        if found is not None:
-            act(found, frame)
+        return act(found, frame) if found is not None else None
 
-    def open(self, frame: Frame) -> None:
+    async def open(self, frame: Frame) -> None:
         """He uses a channel from now on."""
         if frame.channel in self.desks:
             raise BadFrame(f"channel {frame.channel} is open already")
@@ -160,12 +164,13 @@ class Session:
             status, why = errno.EMFILE, f"a session uses {self.limits.channels} channels at most"
         else:
             grant = self.export.grant(self.allow, self.user, about.name)
+            desk = Desk(self, self.export, frame.channel, about.name, grant)
+            self.desks[frame.channel] = desk  # closed with the session, even now
             try:
-                desk = Desk(self, self.export, frame.channel, about.name, grant, about.depth)
+                await desk.open(about.depth)
             except (MailboxError, OSError) as error:  # whatever the driver says of its channel
+                del self.desks[frame.channel]
                 status, why = error.errno or errno.EIO, str(error)
-            else:
-                self.desks[frame.channel] = desk
         self.outlet.put(pack(OPENED, frame.channel, 0, why.encode()[:400], status))
 
     def shut(self, frame: Frame) -> None:
