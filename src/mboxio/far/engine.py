@@ -6,7 +6,7 @@ It needs ``grpcio``: ``pip install 'mboxio[grpc]'``.
 import os
 from types import ModuleType
 
-from mboxio.errors import AddressError
+from mboxio.errors import AddressError, ForkedError
 
 __all__ = ["ATTACH", "EXPORT", "LIST", "SERVICE", "engine", "options"]
 
@@ -18,6 +18,7 @@ EXPORT = "mboxio-export"
 INSTALL = 'pip install grpcio, or pip install ".[grpc]" in a checkout of mboxio'
 MESSAGE_BYTES_MAX = 8 << 20
 """Of one message of a stream: a batch, and one frame of the longest kind."""
+_USED_BY: dict[str, int] = {}
 RECONNECT_MS = 100
 CONNECT_MS = 5000
 
@@ -27,12 +28,18 @@ def engine() -> ModuleType:
 
     Raises:
         AddressError: it is not installed.
+        ForkedError: it was used before this process was forked: what it does then is chance.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # or it writes of failed handshakes to stderr
     try:
         import grpc
     except ImportError as error:
         raise AddressError(f"gRPC is missing: {INSTALL} ({error})") from None
+    if _USED_BY.setdefault("pid", os.getpid()) != os.getpid():
+        raise ForkedError(
+            "gRPC was used before this process was forked: use it in a new process, such as those"
+            " of multiprocessing's 'spawn'"
+        )
     return grpc
 
 
