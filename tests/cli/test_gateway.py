@@ -176,7 +176,7 @@ def test_a_second_gateway_leaves_the_first_one_alone(folder: Path, serve: Any, r
 
 
 def test_a_port_within_this_machine_is_for_anybody(folder: Path, serve: Any) -> None:
-    place = ("--listen", "localhost:0", "--insecure", "--allow-list", "anybody.toml")
+    place = ("--listen", "127.0.0.2:0", "--insecure", "--allow-list", "anybody.toml")
     process, line = serve("loopback:", "--read-only", "--json", *place)
     (where,) = json.loads(line)["listening"]
     with mboxio.open(f"grpc:{where}/loopback/0?insecure=yes") as client:

@@ -1,12 +1,13 @@
 """Where gateways listen, and the certificates that both sides of a port show."""
 
+import ipaddress
 import re
 from pathlib import Path
 
 from mboxio._os.whose import why
 from mboxio.errors import AddressError
 
-__all__ = ["PORT", "SOCKET", "Certificates", "read_certificates", "split_host"]
+__all__ = ["PORT", "SOCKET", "Certificates", "is_loopback", "read_certificates", "split_host"]
 
 SOCKET = "gateway@grpc.sock"
 """Of a gateway, in the folder of its user's remotes; no name of a remote has an @."""
@@ -32,6 +33,14 @@ def split_host(text: str, least: int = 1) -> tuple[str, int] | None:
         return None
     port = PORT if found[2] is None else int(found[2])
     return (found[1], port) if least <= port <= PORT_MAX else None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host, as `split_host` has it, is reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def read_certificates(ca: str, key: str, cert: str) -> Certificates:

@@ -1,7 +1,6 @@
 """Where a gateway listens, and who comes by that way."""
 
 import fcntl
-import ipaddress
 import os
 import pwd
 import socket
@@ -12,10 +11,10 @@ from typing import Any
 
 from mboxio._os.whose import why
 from mboxio.errors import AddressError
-from mboxio.far.hosts import SOCKET, read_certificates, split_host
+from mboxio.far.hosts import SOCKET, is_loopback, read_certificates, split_host
 from mboxio.local.folder import runtime_folder
 
-__all__ = ["InsecurePlace", "LocalPlace", "Place", "TlsPlace", "is_loopback", "own_socket"]
+__all__ = ["InsecurePlace", "LocalPlace", "Place", "TlsPlace", "own_socket"]
 
 SOCKET_BYTES_MAX = 107
 
@@ -162,14 +161,6 @@ class InsecurePlace(Port):
     def bind(self, server: Any, grpc: Any) -> None:
         """See `Place.bind`."""
         self.take(server.add_insecure_port)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def own_socket() -> LocalPlace:

@@ -16,10 +16,9 @@ from mboxio.controllers.grpc.options import (
 from mboxio.controllers.grpc.secure import SecureDialling
 from mboxio.controllers.grpc.tunnel import Tunnel
 from mboxio.errors import AccessDenied, AddressError
+from mboxio.far.hosts import is_loopback
 
 __all__ = ["OverNetwork", "OverSsh", "OverUnix"]
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class OverUnix(FarMailbox):
@@ -55,7 +54,7 @@ class OverNetwork(FarMailbox):
         host, port, export = split_port(self.name)
         where = f"grpc:{host}:{port}"
         if options.insecure:
-            if host not in LOOPBACK:
+            if not is_loopback(host):
                 raise AddressError(f"{where}: insecure=yes stays within this machine")
             if options.ca or options.cert or options.key:
                 raise AddressError(
