@@ -28,7 +28,7 @@ GROUP ?= dev
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .PHONY: test venv build demo test-compiled test-once test-each test-pure test-pythons build-linux test-linux \
-    build-i386 build-arm64 i386 arm64 fuzz recovery interrupts hostile swarm deadlines netem check lint types docs format clean bench study study-real wheels release sanitize sanitize-threads
+    build-i386 build-arm64 i386 arm64 fuzz recovery interrupts hostile swarm deadlines netem lives check lint types docs format clean bench study study-real wheels release sanitize sanitize-threads
 .NOTPARALLEL:
 
 test: test-compiled test-pure
@@ -160,6 +160,11 @@ swarm: $(BUILT)
 # A gateway behind a line that delays packets and loses some, in network namespaces of its own.
 netem: $(BUILT)
 	MBOXIO_EXPECT_BUILD=compiled $(BIN)/python -m tests.lab.netem $(ARGS)
+
+# A gateway that is killed a hundred times and frozen ten times with requests in flight, and how soon they end;
+# `test` does it a few times. make lives ARGS=20
+lives: $(BUILT)
+	MBOXIO_EXPECT_BUILD=compiled $(BIN)/python -m tests.lab.lives $(ARGS)
 
 # How late deadlines come in each hostile situation, and what the host keeps: figures of this machine.
 deadlines: $(BUILT)

@@ -12,13 +12,12 @@ import mboxio
 from mboxio import MailboxError, RemoteGone, RequestTimeout
 from tests.far.processes import USER, Python, gateway
 from tests.far.support import House
+from tests.lab.lives import IN_FLIGHT, lives
 from tests.shm.support import FirmwareProcess, Program, until
 
 pytestmark = pytest.mark.once  # nothing of it is compiled
 
-LIVES = int(os.environ.get("MBOXIO_LIVES", "5"))
-# The gateway has not said yet where a message is, or it has; then only the remote could know more.
-FITTING = {("tx_done", "unknown"), ("tx_done", "yes"), ("reply", "yes"), (None, "no")}
+LIVES = int(os.environ.get("MBOXIO_LIVES", "3"))
 CHANNELS = {"a": (32, 64)}
 DEFAULTS: dict[str, Any] = {"timeout_s": 20.0, "queue_timeout_s": 20.0}
 
@@ -70,34 +69,23 @@ def nothing_is_held(client: Any) -> None:
     assert (stats.held_slots, stats.held_credits, stats.held_tags) == (0, 0, ())
 
 
-def test_many_lives_of_a_gateway(programs, firmware, address):
+@pytest.mark.parametrize(("what", "count"), [("killed", LIVES), ("frozen", 2)])
+def test_many_lives_of_a_gateway(folder, what, count):
+    found = lives(what, count, frozen_s=0.6)
+    assert not found.faults
+    assert sum(found.ends.values()) == len(found.ended_s) == count * IN_FLIGHT
+
+
+def test_who_finds_the_gateway_gone_asks_the_next_one(programs, firmware, address):
+    """While nobody asks nobody looks, but a message never goes into a stream that has ended."""
     programs.append(gateway())
     with mboxio.open(address, **DEFAULTS) as client:
-        for life in range(LIVES):
-            check(client)
-            requests = [client.submit(numbered(n)) for n in range(32)]
-            programs[-1].kill()
-            for number, request in enumerate(requests):
-                error = request.exception()
-                if error is None:
-                    assert request.result() == numbered(number)[::-1]
-                else:
-                    assert type(error) is RemoteGone, life
-                    assert (error.stage, error.handed_over) in FITTING
-            programs.append(gateway())
-            check(client)
-            nothing_is_held(client)
-
-
-def test_a_frozen_gateway_is_noticed_and_taken_up_again(programs, firmware, address):
-    programs.append(serving := gateway())
-    with mboxio.open(address, **DEFAULTS) as client:
         check(client)
-        serving.freeze()
-        requests = [client.submit(numbered(n)) for n in range(4)]
-        for each in requests:
-            assert isinstance(each.exception(), RemoteGone)
-        serving.thaw()
+        programs[-1].kill()
+        driver: Any = client._host.controller
+        ended = driver.stream
+        until(lambda: ended.ending is not None, "the stream ends")
+        programs.append(gateway())
         check(client)
         nothing_is_held(client)
 
@@ -126,10 +114,15 @@ def test_a_frozen_remote_is_told_by_the_clock_beside_it(programs, firmware, addr
     with mboxio.open(address, **DEFAULTS) as client:
         check(client)
         firmware.freeze()
-        with pytest.raises(RequestTimeout) as caught:
-            client.request(b"lost", timeout_s=0.3)
-        assert (caught.value.stage, caught.value.handed_over) == ("tx_done", "yes")
-        assert "shm:t" in str(caught.value), "the gateway's error is the one that says more"
+
+        def is_told() -> bool:
+            with pytest.raises(RequestTimeout) as caught:
+                client.request(b"lost", timeout_s=0.8)
+            assert (caught.value.stage, caught.value.handed_over) == ("tx_done", "yes")
+            return "shm:t" in str(caught.value)
+
+        # On a machine with much to do our own clock may be first.
+        until(is_told, "the gateway's error is the one that says more")
         firmware.thaw()
         check(client)
         nothing_is_held(client)

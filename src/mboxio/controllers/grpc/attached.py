@@ -16,7 +16,7 @@ from mboxio.controllers.grpc.dialling import Dialling
 from mboxio.controllers.grpc.options import UnixOptions
 from mboxio.controllers.grpc.stream import Stream
 from mboxio.driver.contracts import DriverChannel
-from mboxio.driver.controller import ACCEPTED, SENT, Controller, Outcome, expects_reply
+from mboxio.driver.controller import ACCEPTED, SENT, Busy, Controller, Outcome, expects_reply
 from mboxio.errors import AccessDenied, AddressError, MailboxError, RemoteGone
 from mboxio.far import frames as wire
 from mboxio.far.frames import microseconds, pack
@@ -207,6 +207,8 @@ class Attached(Controller):
         stream, number = self.stream, self.numbers.get(channel.name)
         if stream is None or number is None or not self.greeted:
             return ACCEPTED  # the end of this life is about to be known, and then of the message
+        if stream.ending is not None:
+            return Busy("event")  # its bell has news; what is kept here can go to the next gateway
         request = channel.queue.window.find(handle)
         queue_ns, reply_ns = request._queue_timeout_ns, request._timeout_ns
         if request._deadline_ns != FOREVER:  # it has waited in this machine's queue already
