@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["BOARD", "Started", "cpu_s", "gateway", "remote", "started"]
+__all__ = ["BOARD", "Started", "cpu_s", "end", "gateway", "remote", "started", "tell", "told"]
 
 BOARD = "board"
 """What the gateway calls the mailbox."""
@@ -33,18 +33,35 @@ def started(*command: Any) -> Iterator[Started]:
     try:
         yield process
     finally:
-        process.kill()
-        process.wait()
+        end(process)
+
+
+def end(process: Started) -> None:
+    """Kill it, and let go of its pipes."""
+    process.kill()
+    process.communicate()
 
 
 def start(*command: Any) -> Started:
     """Run a Python with these arguments, and wait until it has said a line."""
     words = [sys.executable, *map(str, command)]
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    if not process.stdout.readline():
+    if not told(process):
         raise RuntimeError(f"it did not start: {' '.join(words)}")
     return process
+
+
+def tell(process: Started, line: str) -> None:
+    """Give it a line."""
+    assert process.stdin is not None
+    process.stdin.write(f"{line}\n".encode())
+    process.stdin.flush()
+
+
+def told(process: Started) -> str:
+    """Wait for its next line."""
+    assert process.stdout is not None
+    return process.stdout.readline().decode()
 
 
 def remote(name: str, *channels: str) -> Any:

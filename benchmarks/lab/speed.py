@@ -9,7 +9,8 @@ from time import perf_counter
 
 import mboxio
 from benchmarks.lab.bare import Bare
-from benchmarks.lab.processes import BOARD, cpu_s, gateway, remote, started
+from benchmarks.lab.processes import BOARD, cpu_s, end, gateway, remote, started
+from mboxio.far.hosts import SOCKET
 
 __all__ = ["main"]
 
@@ -61,13 +62,12 @@ def main() -> None:
             try:
                 report(folder, plain, {"remote": board.pid, "gateway": serving.pid}, echo.pid)
             finally:
-                serving.kill()
-                serving.wait()
+                end(serving)
 
 
 def report(folder: str, plain: str, pids: dict[str, int], echo: int) -> None:
     """Measure and print."""
-    address = f"grpc+unix:{folder}/gateway.sock/{BOARD}/a?timeout_s=20"
+    address = f"grpc+unix:{folder}/{SOCKET}/{BOARD}/a?timeout_s=20"
     with mboxio.open(address) as client:
         for in_flight in (1, 32):
             bare = Bare(plain, in_flight, SIZE_BYTES)
