@@ -90,6 +90,25 @@ def test_who_finds_the_gateway_gone_asks_the_next_one(programs, firmware, addres
         nothing_is_held(client)
 
 
+def test_what_waits_here_was_not_handed_over(programs, firmware, address):
+    programs.append(gateway())
+    with mboxio.open(address, backlog=4, **DEFAULTS) as client:
+        check(client)
+        firmware.freeze()
+        left = [client.submit(b"keep %d" % n) for n in range(32)]
+        waits = [client.submit(b"keep waiting") for _ in range(4)]
+        programs[-1].kill()
+        for each in left + waits:
+            error = each.exception()
+            assert isinstance(error, RemoteGone)
+            assert (error.handed_over == "no") == (each in waits)
+        firmware.thaw()
+        programs.append(gateway())
+        check(client)
+        assert b"keep waiting" not in firmware.do("kept", "a")
+        nothing_is_held(client)
+
+
 def test_a_remote_behind_the_gateway_dies_and_returns_on_the_same_stream(
     programs, firmware, address
 ):
