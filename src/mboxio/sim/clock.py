@@ -72,6 +72,9 @@ class VirtualClock(Clock):
     A program of one thread has its timers called by `advance` itself, in the same order and at a
     fraction of the cost: simulations run so.
 
+    What a timer raises comes out of the call in which its thread let time pass, and everything
+    can go on. A thread that was ending lets the next one run first.
+
     Args:
         start_ns: what the clock shows first.
     """
@@ -104,7 +107,11 @@ class VirtualClock(Clock):
         self._now_ns += ns
 
     def advance(self, ns: int) -> None:
-        """Let time pass: everything due until then, its end included, happens first."""
+        """Let time pass: everything due until then, its end included, happens first.
+
+        A timer may have moved the clock beyond the end with `jump`: what was due after the end
+        stays overdue, or who cannot keep up would never come back.
+        """
         end_ns = self._now_ns + ns
         if self._interrupted or self._sleepers or self._ready or not self._run_timers(end_ns):
             self._park(Parker(), end_ns, ADVANCE)
@@ -199,11 +206,10 @@ class VirtualClock(Clock):
                 due = timers
                 first_ns = timers.first_ns()
                 late_ns = late.first_ns()
-                if late_ns < first_ns and now_ns < first_ns:
+                if late_ns < first_ns and (now_ns < first_ns or end_ns < first_ns):
                     due = late
                     first_ns = late_ns
-                # A timer may have moved the clock beyond the end: what is overdue comes first.
-                if first_ns > (end_ns if end_ns > now_ns else now_ns):
+                if first_ns > end_ns:
                     break
                 timer = due.pop()
                 if timer.cancelled:
@@ -225,20 +231,20 @@ class VirtualClock(Clock):
     def _pop(self) -> tuple[int, bool, Any] | None:
         """Take out what happens next: when, whether it is a timer, and what. None: nothing is due.
 
-        What is overdue, because the clock has jumped, is due now: its rank decides.
+        What is overdue, because the clock has jumped, is due now: timers come first, then late
+        ones. But a wait whose end was due before them does not stand behind what came later.
         """
-        first = FOREVER
-        chosen = -1
-        for rank, due in enumerate(self._due):
-            when_ns = due.first_ns()
-            if when_ns != FOREVER and max(when_ns, self._now_ns) < first:
-                first = max(when_ns, self._now_ns)
-                chosen = rank
-        if chosen < 0:
-            return None
-        agenda = self._due[chosen]
+        timer_ns, late_ns, park_ns, advance_ns = (due.first_ns() for due in self._due)
+        wait_ns = min(park_ns, advance_ns)
+        if wait_ns < timer_ns and wait_ns < late_ns:
+            rank = PARK if park_ns <= advance_ns else ADVANCE
+        elif late_ns < timer_ns and (self._now_ns < timer_ns or wait_ns < timer_ns):
+            rank = LATE_TIMER
+        else:
+            rank = TIMER
+        agenda = self._due[rank]
         when_ns = agenda.first_ns()
-        return when_ns, chosen < PARK, agenda.pop()
+        return None if when_ns == FOREVER else (when_ns, rank < PARK, agenda.pop())
 
     def _park(self, parker: Parker, until_ns: int, rank: int) -> None:
         if self._interrupted:
@@ -249,51 +255,71 @@ class VirtualClock(Clock):
         self._lock.acquire()
         self._sleepers[parker] = sleeper
         if until_ns != FOREVER:
-            self._due[rank].add(max(until_ns, self._now_ns), (parker, sleeper))
-        self._pass_on()
-        sleeper.baton.acquire()
+            # The end of `advance` may be over by now; that of a wait is not before it began.
+            due_ns = until_ns if rank == ADVANCE else max(until_ns, self._now_ns)
+            self._due[rank].add(due_ns, (parker, sleeper))
+        try:
+            self._pass_on()
+            sleeper.baton.acquire()
+        except BaseException:
+            self._forget(parker, sleeper)
+            raise
         if sleeper.stuck:
             raise RuntimeError("every thread is blocked and nothing is due: this is a deadlock")
 
+    def _forget(self, parker: Parker, sleeper: _Sleeper) -> None:
+        """A thread does not sleep after all; a wake-up that it had already is not lost."""
+        with self._lock:
+            if self._sleepers.get(parker) is sleeper:
+                del self._sleepers[parker]
+            elif sleeper in self._ready:
+                self._ready.remove(sleeper)
+                Clock.unpark(self, parker)
+
     def _leave(self, thread: threading.Thread) -> None:
-        """A spawned thread ends."""
+        """A spawned thread ends. Called again, it lets the next one run again."""
         self._lock.acquire()
         self._ended.add(thread)
         parker = self._joiners.pop(thread, None)
         sleeper = self._sleepers.pop(parker, None) if parker is not None else None
         if sleeper is not None:
             self._ready.append(sleeper)
-        self._pass_on()
+        try:
+            self._pass_on()
+        except BaseException:
+            self._leave(thread)
+            raise
 
     def _pass_on(self) -> None:
-        """Choose who runs next, moving the clock if nobody can. Gives the lock back."""
-        while not self._ready:
-            due = self._pop()
-            if due is None:
-                # A deadlock is reported where a test sees it: to the one that waits longest.
-                stuck = next(iter(self._sleepers), None)
-                if stuck is None:
-                    break
-                sleeper = self._sleepers.pop(stuck)
-                sleeper.stuck = True
-                self._ready.append(sleeper)
-                break
-            when_ns, is_timer, what = due
-            if not is_timer:
-                parker, sleeper = what
-                if self._sleepers.get(parker) is sleeper:
-                    del self._sleepers[parker]
-                    self._now_ns = max(self._now_ns, when_ns)
+        """Choose who runs next, moving the clock if nobody can. Gives the lock back, always."""
+        try:
+            while not self._ready:
+                due = self._pop()
+                if due is None:
+                    # A deadlock is reported where a test sees it: to the one that waits longest.
+                    stuck = next(iter(self._sleepers), None)
+                    if stuck is None:
+                        return
+                    sleeper = self._sleepers.pop(stuck)
+                    sleeper.stuck = True
                     self._ready.append(sleeper)
-            elif not what.cancelled:
-                self._now_ns = max(self._now_ns, when_ns)
-                self._interrupted = True
-                self._lock.release()
-                try:
-                    what.ring()
-                finally:
-                    self._lock.acquire()
-                    self._interrupted = False
-        if self._ready:
+                    break
+                when_ns, is_timer, what = due
+                if not is_timer:
+                    parker, sleeper = what
+                    if self._sleepers.get(parker) is sleeper:
+                        del self._sleepers[parker]
+                        self._now_ns = max(self._now_ns, when_ns)
+                        self._ready.append(sleeper)
+                elif not what.cancelled:
+                    self._now_ns = max(self._now_ns, when_ns)
+                    self._interrupted = True
+                    self._lock.release()
+                    try:
+                        what.ring()
+                    finally:
+                        self._lock.acquire()
+                        self._interrupted = False
             self._ready.popleft().baton.release()
-        self._lock.release()
+        finally:
+            self._lock.release()
