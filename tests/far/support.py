@@ -27,6 +27,14 @@ def keep_engine() -> Iterator[None]:
         channel.close()
 
 
+def end_met(client: Any) -> Any:
+    """Return how a request ends that is the first to meet the end of a gateway."""
+    try:
+        return client.submit(b"meets the end").exception()
+    except mboxio.MailboxError as error:  # it noticed before it was accepted
+        return error
+
+
 class House:
     """A gateway in this process with one socket for alice.
 

@@ -15,7 +15,7 @@ from mboxio import AccessDenied, AddressError, RemoteGone
 from mboxio.controllers.grpc.tunnel import SSH_VARIABLE
 from mboxio.controllers.loopback import Loopback
 from tests.far.processes import USER, Python
-from tests.far.support import House
+from tests.far.support import House, end_met
 from tests.shm.support import until
 from tests.tools import tool
 
@@ -121,7 +121,7 @@ def test_a_connection_of_ssh_that_is_lost_is_made_again(sshd: Sshd, socket_there
         assert client.request(b"hello") == b"hello"
         driver: Any = client._host.controller
         os.killpg(driver.dialling.process.pid, signal.SIGKILL)
-        assert isinstance(client.submit(b"meets the end").exception(), RemoteGone)
+        assert isinstance(end_met(client), RemoteGone)
         assert client.request(b"again", queue_timeout_s=20) == b"again"
     assert not left(sshd)
 

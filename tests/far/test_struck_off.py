@@ -14,7 +14,7 @@ from mboxio.controllers.loopback import Loopback
 from mboxio.gateway.allow import AllowList
 from tests.drivers import IrqFifo
 from tests.far.processes import Python, gateway, myself
-from tests.far.support import ALL, House
+from tests.far.support import ALL, House, end_met
 from tests.shm.support import FirmwareProcess, until
 
 DAY = 86400.0
@@ -83,7 +83,7 @@ def test_who_was_struck_off_while_the_gateway_was_down_is_told_when_it_is_back(h
         assert client.request(b"hello") == b"hello"
         house.close()
         house.serve(Loopback(), "")
-        ends = [client.submit(b"meets the end").exception()]  # it may be the first to notice
+        ends = [end_met(client)]  # it may be the first to notice
         if isinstance(ends[0], mboxio.RemoteGone):
             with pytest.raises(AccessDenied) as caught:
                 client.request(b"hello")

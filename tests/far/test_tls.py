@@ -14,7 +14,7 @@ from mboxio.controllers.loopback import Loopback
 from mboxio.gateway.places import TlsPlace
 from mboxio.gateway.server import Gateway
 from tests.far.certificates import Authority
-from tests.far.support import House
+from tests.far.support import House, end_met
 from tests.shm.support import until
 
 HERE = "IP:127.0.0.1,DNS:localhost"
@@ -102,11 +102,11 @@ def test_a_lost_gateway_is_found_again_and_one_that_denies_is_not(house: House, 
     with mboxio.open(f"grpc:{place}/board/0?{lab.options()}", timeout_s=20) as client:
         assert client.request(b"hello") == b"hello"
         house.close()
-        assert isinstance(client.submit(b"meets the end").exception(), RemoteGone)
+        assert isinstance(end_met(client), RemoteGone)
         house.serve(Loopback(), place=lab.place(place))
         assert client.request(b"again", queue_timeout_s=20) == b"again"
         house.close()
-        assert isinstance(client.submit(b"meets the end").exception(), RemoteGone)
+        assert isinstance(end_met(client), RemoteGone)
         house.serve(Loopback(), "", place=lab.place(place))
         with pytest.raises(MailboxError, match="not exported here to alice"):
             client.request(b"denied", queue_timeout_s=0.5)
