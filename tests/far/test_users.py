@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,11 @@ from mboxio import (
     WrongMessage,
 )
 from mboxio.controllers.loopback import Loopback
+from mboxio.far.batch import BATCH_BYTES
 from mboxio.gateway.allow import AllowList, Grant
 from mboxio.gateway.dangers import PREDICATES, dangers_of, property_tags
+from mboxio.gateway.desk import NOTES_WAITING
+from mboxio.gateway.outlet import FULL_BYTES
 from tests.far.support import ALL, House
 from tests.shm.support import until
 
@@ -104,6 +108,32 @@ def test_a_slow_reader_loses_messages_and_is_told(house):
             except MessagesLost as error:
                 lost += error.count
         assert got + lost <= 2000
+
+
+def test_what_waits_for_a_user_who_never_looks_is_bounded_and_the_rest_is_counted(house):
+    far = Loopback(options=Loopback.Options(message_bytes=4096))
+    gate = house.serve(far, notes_bytes_s=1e12)
+    with mboxio.open(f"{house.address}/0", timeout_s=20) as client:
+        (session,) = gate.exports["board"].sessions
+        stream: Any = vars(client._host.controller)["stream"]
+
+        def waiting() -> int:
+            return stream.read - stream.taken
+
+        count = 0
+        while session.outlet.waiting_bytes < FULL_BYTES:  # what lies in between is full
+            far.notify(0, bytes(4096))
+            count += 1
+        until(lambda: waiting() > FULL_BYTES, "the user's side is full")
+        for _ in range(4000):
+            far.notify(0, bytes(4096))
+        count += 4000
+        assert waiting() <= FULL_BYTES + 2 * BATCH_BYTES
+        assert session.outlet.waiting_bytes <= FULL_BYTES + 2 * BATCH_BYTES
+        assert client.request(b"now") == b"now"
+        used = gate.stats()["board"].used("alice", "0")
+        until(lambda: used.notifications + used.notifications_lost == count, "all are told of")
+        assert used.notifications_lost >= 4000 - NOTES_WAITING
 
 
 def test_one_user_answers_the_remote_and_a_second_is_told_why_not(house):

@@ -40,7 +40,7 @@ class FarMailbox(Attached):
         ending = stream.ending  # first: the last news comes before it
         try:
             while stream.news:
-                self.take(stream.news.popleft())
+                self.take(stream.take())
         except BadFrame as error:
             self.lose(f"the gateway broke the protocol: {error}")
             return

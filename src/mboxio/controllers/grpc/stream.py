@@ -13,6 +13,8 @@ from mboxio.far.engine import ATTACH, EXPORT, SERVICE
 
 __all__ = ["Ending", "Stream"]
 
+FULL_BYTES = 4 << 20
+"""With so much news that nobody has looked at, the gateway has to wait, and count what it drops."""
 JOIN_S = 2.0
 AGREE_S = 0.5
 """How long the gateway may take to end its side; one that counts a user as lost logs that."""
@@ -47,12 +49,22 @@ class Stream:
         self.bell = bell
         self.out: SimpleQueue[bytes | None] = SimpleQueue()
         self.news: deque[bytes] = deque()
-        self.read = 0
+        self.read = self.taken = 0  # bytes; each is written by one side
+        self.room = threading.Semaphore(0)
         self.ending: Ending | None = None
         self.call: Any = None
         self.given_up = False
         self.thread = threading.Thread(target=self._read, name="mboxio grpc", daemon=True)
         self.threads = [self.thread]  # and those of gRPC that work for this stream
+
+    def take(self) -> bytes:
+        """Return the oldest news; there is some. The thread reads on where it waits for that."""
+        message = self.news.popleft()
+        before = self.taken
+        self.taken += len(message)
+        if self.read - before > FULL_BYTES:  # after that: the thread looks at both in between
+            self.room.release()
+        return message
 
     def start(self) -> None:
         """Dial, on a thread."""
@@ -62,6 +74,7 @@ class Stream:
         """End the stream. It does not wait for that."""
         self.given_up = True
         self.out.put(None)
+        self.room.release()
         call = self.call
         if call is not None:
             call.cancel()
@@ -110,8 +123,10 @@ class Stream:
         try:
             for message in call:
                 news.append(message)
-                self.read += 1
+                self.read += len(message)
                 ring()
+                while self.read - self.taken > FULL_BYTES and not self.given_up:
+                    self.room.acquire()
         except self.dialling.grpc.RpcError as error:
             code: Any = getattr(error, "code", lambda: None)()
             details: Any = getattr(error, "details", lambda: None)()
