@@ -128,7 +128,6 @@ class Line:
     """A stream without an engine: tests say what the gateway says."""
 
     def __init__(self, *_: object) -> None:
-        self.out = self
         self.sent: list[wire.Frame] = []
         self.news: deque[bytes] = deque()
         self.ending: Ending | None = None
@@ -148,8 +147,13 @@ class Line:
         """End."""
         self.ending = self.ending or Ending("CANCELLED", "hung up")
 
-    def join(self) -> None:
-        """No thread is there."""
+    def end(self) -> None:
+        """End; no thread is there."""
+        self.hang_up()
+
+    def take(self) -> bytes:
+        """Return the oldest news."""
+        return self.news.popleft()
 
 
 @SMALL

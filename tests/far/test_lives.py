@@ -198,7 +198,7 @@ def test_gateways_come_and_go_while_nobody_asks(house: House):
         until(lambda: "attach" in house.lines[-1], "the user comes back")
         gate = house.gateway
         assert gate is not None
-        until(lambda: gate.exports["board"].connection._host.channels["0"].users > 1, "")
+        until(lambda: gate.exports["board"].connection._host.channels["0"].subscriptions, "")
         again.notify(0, b"hello")
         assert messages.get(20) == b"hello"
 
