@@ -151,7 +151,7 @@ class Attached(Controller):
         if kind == wire.CLAIM:
             more["status"] = int(channel.name in self.claims)
         if self.greeted and self.stream is not None and number is not None:
-            self.stream.out.put(pack(kind, number, **more))
+            self.stream.put(pack(kind, number, **more))
 
     def start(self, channel: DriverChannel) -> None:
         """Use a channel from now on: what the remote says then is heard."""
@@ -214,7 +214,7 @@ class Attached(Controller):
         if request._deadline_ns != FOREVER:  # it has waited in this machine's queue already
             queue_ns = request._deadline_ns - self.now_ns()
         kind = wire.REQUEST if expects_reply(handle) else wire.POST
-        stream.out.put(
+        stream.put(
             pack(kind, number, handle, message, 0, microseconds(queue_ns), microseconds(reply_ns))
         )
         return ACCEPTED

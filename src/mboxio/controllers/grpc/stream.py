@@ -3,12 +3,12 @@
 import threading
 from collections import deque
 from collections.abc import Iterator
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from mboxio.controllers.grpc.bell import Bell
 from mboxio.controllers.grpc.dialling import Dialling
-from mboxio.far.batch import BATCH_BYTES
+from mboxio.far.batch import batch
 from mboxio.far.engine import ATTACH, EXPORT, SERVICE
 
 __all__ = ["Ending", "Stream"]
@@ -47,10 +47,13 @@ class Stream:
         self.dialling = dialling
         self.export = export
         self.bell = bell
-        self.out: SimpleQueue[bytes | None] = SimpleQueue()
+        self.out: deque[bytes] = deque()
+        self.wake: SimpleQueue[None] = SimpleQueue()  # for whoever writes
+        self.is_idle = False  # who writes
+        self.ended = False  # nothing more is put
         self.news: deque[bytes] = deque()
         self.read = self.taken = 0  # bytes; each is written by one side
-        self.room = threading.Semaphore(0)
+        self.room: SimpleQueue[None] = SimpleQueue()
         self.ending: Ending | None = None
         self.call: Any = None
         self.given_up = False
@@ -63,8 +66,15 @@ class Stream:
         before = self.taken
         self.taken += len(message)
         if self.read - before > FULL_BYTES:  # after that: the thread looks at both in between
-            self.room.release()
+            self.room.put(None)
         return message
+
+    def put(self, frame: bytes) -> None:
+        """Send a frame; it never waits. One thread at a time."""
+        self.out.append(frame)
+        if self.is_idle:
+            self.is_idle = False
+            self.wake.put(None)
 
     def start(self) -> None:
         """Dial, on a thread."""
@@ -73,8 +83,8 @@ class Stream:
     def hang_up(self) -> None:
         """End the stream. It does not wait for that."""
         self.given_up = True
-        self.out.put(None)
-        self.room.release()
+        self.stop_writing()
+        self.room.put(None)
         call = self.call
         if call is not None:
             call.cancel()
@@ -82,10 +92,15 @@ class Stream:
     def end(self) -> None:
         """End the stream, by agreement if the gateway has said anything and agrees soon."""
         if self.read and self.ending is None and threading.current_thread() not in self.threads:
-            self.out.put(None)
+            self.stop_writing()
             self.thread.join(AGREE_S)
         self.hang_up()
         self.join()
+
+    def stop_writing(self) -> None:
+        """End this side of the stream when what waits is written."""
+        self.ended = True
+        self.wake.put(None)
 
     def join(self) -> None:
         """Wait until its threads have ended."""
@@ -111,7 +126,7 @@ class Stream:
         except Exception as error:  # of gRPC, or of what it was given
             ending = Ending("UNKNOWN", f"{type(error).__name__}: {error}")
         finally:
-            self.out.put(None)
+            self.stop_writing()
             self.ending = ending
             self.bell.ring()
             if channel is not None:
@@ -126,7 +141,7 @@ class Stream:
                 self.read += len(message)
                 ring()
                 while self.read - self.taken > FULL_BYTES and not self.given_up:
-                    self.room.acquire()
+                    self.room.get()
         except self.dialling.grpc.RpcError as error:
             code: Any = getattr(error, "code", lambda: None)()
             details: Any = getattr(error, "details", lambda: None)()
@@ -141,16 +156,12 @@ class Stream:
         """Yield what is sent, as much as waits each time; gRPC asks when the last is written."""
         out = self.out
         self._note_thread()
-        while (frame := out.get()) is not None:
-            waiting, size = [frame], len(frame)
-            while size < BATCH_BYTES:
-                try:
-                    more = out.get_nowait()
-                except Empty:
-                    break
-                if more is None:
-                    out.put(None)  # for the next turn
-                    break
-                waiting.append(more)
-                size += len(more)
-            yield b"".join(waiting)
+        while True:
+            self.is_idle = True
+            if not out and not self.ended:  # in this order: who puts looks whether it is idle
+                self.wake.get()
+            self.is_idle = False
+            if out:
+                yield batch(out)
+            elif self.ended:
+                return
