@@ -38,8 +38,9 @@ venv: $(DEPS)
 build: $(BUILT)
 
 # With this tree's build if there is one. Else, for a first look, with the least that it takes, compiled
-# quickly: that lies in folders of its own, runs from there, and is never measured. RPMsg has a demo of its own.
-demo: NOT_SHOWN := mboxio.controllers.virtio_rpmsg mboxio.remote.rpmsg mboxio.rpmsg mboxio.virtio
+# quickly: that lies in folders of its own, runs from there, and is never measured. RPMsg and simulations have
+# commands of their own.
+demo: NOT_SHOWN := mboxio.controllers.virtio_rpmsg mboxio.remote.rpmsg mboxio.rpmsg mboxio.sim mboxio.virtio
 demo:
 ifneq ($(wildcard $(BUILT)),)
 	@$(MAKE) --no-print-directory build
