@@ -6,9 +6,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from setuptools._distutils.filelist import FileList
 
 from tests.docs.pages import FENCE, LINK, PAGES, ROOT
 from tests.tools import tool
@@ -48,6 +50,24 @@ def test_wheels_are_built_for_each_python_that_is_named() -> None:
     built = " ".join(PYPROJECT["tool"]["cibuildwheel"]["build"])
     assert named
     assert named <= set(re.findall(r"cp(\d+)-", built))
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="only a checkout knows what belongs to it")
+def test_the_sources_of_a_release_are_all_of_a_checkout() -> None:
+    """Those outside of the package by MANIFEST.in, the others as the package's own."""
+    found = subprocess.run(
+        [tool("git"), "ls-files"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.splitlines()
+    listed = FileList()
+    listed.set_allfiles(found)
+    for line in (ROOT / "MANIFEST.in").read_text().splitlines():
+        if line and not line.startswith("#"):
+            listed.process_template_line(line)
+    data = PYPROJECT["tool"]["setuptools"]["package-data"]["*"]
+    own = [f"src/*{each}" for each in ("*.py", *data)]
+    own += ["LICENSE", "MANIFEST.in", "pyproject.toml", "setup.py"]
+    forgotten = {*found} - {*listed.files}
+    assert not [name for name in forgotten if not any(fnmatch(name, each) for each in own)]
 
 
 def test_byte_code_is_told_apart(tmp_path: Path) -> None:
