@@ -25,7 +25,7 @@ HOT = {
         *("RingShortcut_fill", "RingShortcut_is_ordinary", "RingShortcut_vacancies"),
         *("RingShortcut_look", "RingShortcut_put", "RingShortcut_submit", "RingShortcut_take"),
         *ORDINARY,
-        *("again", "renew"),
+        *("RingShortcut_handles", "acquired", "again", "released", "renew"),
     ),
     "controllers/virtio_rpmsg/shortcut": (
         *("RpmsgShortcut_asked_by", "RpmsgShortcut_came_back", "RpmsgShortcut_fill"),
@@ -37,7 +37,11 @@ HOT = {
     "_base/recycled": ("recycle", "spare"),
     "_queue/held": ("Held_free",),
 }
-CASE, MOST = "submit + result, 32 in flight", 1_900
+MOST = {
+    "submit + result, 32 in flight": 1_600,
+    "map, window 32": 1_000,
+    "request, 1 in flight": 1_550,
+}
 """Some more than was measured with Python 3.11; without its short way a request takes 3,000."""
 BURSTS = 40
 
@@ -70,9 +74,6 @@ def test_a_request_takes_no_more_instructions_than_before() -> None:
     valgrind = tool("valgrind")
     tool("cc")
     build_c()
-    # Where the remote gets no CPU for long, the host wakes before the replies are there, and waits.
-    for _ in range(3):
-        counts = profile.parts(valgrind, (CASE,), BURSTS)[CASE]
-        if sum(counts.values()) <= MOST:
-            break
-    assert sum(counts.values()) <= MOST, counts
+    parts = profile.parts(valgrind, tuple(MOST), BURSTS)
+    counts = {case: sum(of.values()) for case, of in parts.items()}
+    assert not {case for case, most in MOST.items() if counts[case] > most}, parts
