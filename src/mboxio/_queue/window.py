@@ -50,11 +50,15 @@ class Window:
     def nonce(self) -> int:
         """Return random bits at their place in a handle."""
         if self.drawn == len(self.random):
-            self.random = urandom(NONCES_DRAWN_BYTES)
-            self.drawn = 0
+            self.draw()
         low, high = self.random[self.drawn], self.random[self.drawn + 1]
         self.drawn += 2
         return (high << 8 | low) & ~1  # the lowest bit says whether a reply is expected
+
+    def draw(self) -> None:
+        """Draw random bits for the next handles."""
+        self.random = urandom(NONCES_DRAWN_BYTES)
+        self.drawn = 0
 
     def find(self, handle: int) -> Request | None:
         """Return the request with this handle while anything of it is held, else None."""

@@ -6,7 +6,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
 from mboxio._base.gate cimport Gate
-from mboxio._base.native cimport pause
+from mboxio._base.native cimport Mutex, pause
 from mboxio._base.recycled cimport again, fresh, spare
 from mboxio._base.request cimport Owner, Request
 from mboxio.controllers.ordinary cimport FOREVER, SEEN_REQUEST, OrdinaryShortcut
@@ -29,12 +29,31 @@ from mboxio.ring.contract import REPLY, REQUEST
 
 __all__ = ["RingShortcut"]
 
+cdef extern from "pythread.h":
+    unsigned long PyThread_get_thread_ident()
+
 cdef enum:  # known to the compiler
     AS_REQUEST = 2
     AS_REPLY = 3
 
 if (AS_REQUEST, AS_REPLY) != (REQUEST, REPLY):
     raise AssertionError("the short way of a request has numbers of its own for what slots hold")
+
+
+cdef inline bint acquired(Mutex lock) noexcept:
+    """As `Mutex.try_acquire`, which a call away costs more than it does."""
+    if lock.owner:
+        return False
+    lock.owner = PyThread_get_thread_ident()
+    return True
+
+
+cdef inline void released(Mutex lock) noexcept:
+    """As `Mutex.release`."""
+    if lock._waiting:
+        lock.release()
+    else:
+        lock.owner = 0
 
 
 @cython.final
@@ -70,8 +89,19 @@ cdef class RingShortcut(OrdinaryShortcut):
         return not (self.lane.owes | self.channel.stamps) and self.nothing_disturbs(owner)
 
     cdef inline Py_ssize_t vacancies(self) noexcept:
-        """As `places`, where there are random bits for fewer handles: `Window.add` draws them."""
-        return min(self.places(), (PyBytes_GET_SIZE(self.window.random) - self.window.drawn) >> 1)
+        """As `places`, where there are random bits for fewer handles."""
+        return min(self.places(), self.handles())
+
+    cdef inline Py_ssize_t handles(self) noexcept:
+        """Return for how many handles there are random bits."""
+        return (PyBytes_GET_SIZE(self.window.random) - self.window.drawn) >> 1
+
+    cdef bint has_place(self) except -1:
+        """Draw random bits if these are what is missing; return whether there is a place now."""
+        if self.handles() > 0:
+            return False
+        self.window.draw()
+        return self.places() > 0
 
     cdef inline bint put(self, Request request, Owner owner, bytes data, long long timeout_ns,
                          long long deadline_ns) noexcept:
@@ -95,10 +125,9 @@ cdef class RingShortcut(OrdinaryShortcut):
         cdef long long now_ns, deadline_ns
         if request is None:
             request = fresh()  # first: the collector may run here, and anything in it
-        if (
-            not self.is_ordinary(owner) or self.vacancies() <= 0
-            or not self.fits(PyBytes_GET_SIZE(data))
-        ):
+        if self.vacancies() <= 0 and not self.has_place():
+            return None
+        if not self.is_ordinary(owner) or not self.fits(PyBytes_GET_SIZE(data)):
             return None
         now_ns = self.now_ns()
         if now_ns >= self.queue.next_deadline_ns:
@@ -119,13 +148,16 @@ cdef class RingShortcut(OrdinaryShortcut):
         cdef Request request
         cdef object message
         cdef long long now_ns, deadline_ns
+        most = min(most, len(messages) - at)
+        if self.handles() < min(most, self.places()):
+            self.window.draw()  # first: what is left would make two batches of this one
         if not self.is_ordinary(owner):
             return 0
         now_ns = self.now_ns()
         if now_ns >= self.queue.next_deadline_ns:
             return 0
         deadline_ns = FOREVER if timeout_ns == FOREVER else now_ns + timeout_ns
-        most = min(most, len(messages) - at, self.vacancies())
+        most = min(most, self.vacancies())
         while sent < most:
             message = messages[at + sent]
             request = again(line, (place + sent) & mask)
@@ -183,7 +215,7 @@ cdef class RingShortcut(OrdinaryShortcut):
             return 0
         for looks in range(1, LOOKS + 1):
             if mboxio_load(ring.peer) != ring.mine:
-                if not gate.lock.try_acquire():
+                if not acquired(gate.lock):
                     return 0
                 try:
                     waiting = mboxio_pending(ring)
@@ -195,7 +227,7 @@ cdef class RingShortcut(OrdinaryShortcut):
                     if gate.eventful:  # as `Gate.leave` asks: most replies set nothing off
                         gate.leave()
                     else:
-                        gate.lock.release()
+                        released(gate.lock)
                 return looks if request.over else 0
             if looks == 1 and self.armed.shares_cpu():
                 return 0  # looking on would keep the remote from answering
