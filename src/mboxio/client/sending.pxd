@@ -3,7 +3,6 @@ import cython
 from mboxio._base.request cimport Request
 from mboxio._base.timeouts cimport nanoseconds
 from mboxio._host.endpoint cimport Endpoint
-from mboxio._pump.pump cimport Pump
 from mboxio._queue.channel cimport Channel
 from mboxio.driver.shortcut cimport Shortcut
 
@@ -13,9 +12,7 @@ cdef object DEFAULT
 
 
 cdef class Sender(Endpoint):
-    @cython.locals(
-        channel=Channel, pump=Pump, request=Request, shortly=Request, left=bint, now_ns=cython.longlong
-    )
+    @cython.locals(channel=Channel, request=Request, shortly=bint, left=bint, now_ns=cython.longlong)
     cpdef _carry_out(self, data, bint tied, timeout_s, queue_timeout_s, into)
     cdef bint _accept(self, Request request, bint waits) except -1
     @cython.locals(channel=Channel, shortcut=Shortcut)

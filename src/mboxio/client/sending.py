@@ -8,7 +8,6 @@ from mboxio._base.request import Lent, Request
 from mboxio._base.states import FOREVER, HANDED_OVER
 from mboxio._base.timeouts import DEFAULT, nanoseconds
 from mboxio._host.endpoint import Endpoint
-from mboxio._pump.pump import Pump
 from mboxio._queue.channel import Channel
 from mboxio.driver.shortcut import Shortcut
 
@@ -115,26 +114,24 @@ class Sender(Endpoint):
         into: "Buffer | None",
     ) -> Any:
         """Send and wait; a request that its caller does not wait for any more is cancelled."""
-        pump: Pump = self._pump
         channel: Channel = self._channel
-        shortly = None
+        request = None
         if tied and queue_timeout_s is DEFAULT and into is None:
-            shortly = Sender._shortly(self, data, timeout_s)
-        if shortly is not None:
-            request = shortly
-        else:
+            request = Sender._shortly(self, data, timeout_s)
+        shortly = request is not None
+        if request is None:
             self._gate.may_wait()  # first: a wait that is refused leaves nothing in flight
             request = Endpoint._draft(self, data, tied, timeout_s, queue_timeout_s, into)
         try:
-            if shortly is None:
+            if not shortly:
                 Sender._accept(self, request, True)
-            elif pump.catch(request, channel.shortcut):
+            elif self._pump.catch(request, channel.shortcut):
                 return request._value
             if not request.over:
                 left = request._handed == HANDED_OVER and request._deadline_ns != FOREVER
                 # Not read again: the clock may be a system call, and the wait begins right here.
                 now_ns = request._deadline_ns - request._timeout_ns if left else 0
-                pump.drive(request, FOREVER, now_ns)
+                self._pump.drive(request, FOREVER, now_ns)
             return request.result()
         finally:
             if not request.over and request._under_way():  # interrupted: it is the verb's
