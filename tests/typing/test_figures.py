@@ -26,7 +26,7 @@ CORE = """
 
 ANY_PARAMETERS_MAX = 1.9
 """Percent of all parameters of the package whose type is a bare ``Any``."""
-TYPED_IN_CORE_MIN = 98.7
+TYPED_IN_CORE_MIN = 98.8
 """Percent of the expressions there of whose type mypy knows something."""
 TYPED_MIN = 97.2
 """The same, of the whole package."""

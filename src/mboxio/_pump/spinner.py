@@ -8,7 +8,7 @@ from mboxio._base.states import FOREVER
 from mboxio._pump.turns import Turns
 from mboxio._queue.above import Living
 from mboxio._queue.queue import Queue
-from mboxio.driver.controller import LOOK, Controller
+from mboxio.driver.controller import LOOK, Controller, Probe
 from mboxio.driver.shortcut import Shortcut
 
 LOOKS_PER_TURN = 32
@@ -49,7 +49,7 @@ class Spinner(Turns):
         is a full turn: other queues and the time must not cost the spinner anything.
         """
         queue: Any = waitable._owner._queue
-        probe: Any = queue.probe if isinstance(queue, Queue) else None
+        probe: Probe | None = queue.probe if isinstance(queue, Queue) else None
         spins = probe is not None and self.spin_now_ns > 0
         only_replies = waitable._tied
         near = False
