@@ -32,7 +32,7 @@ class Server(threading.Thread):
         super().__init__(name="vhost-user")
         self.listening = listening
         self.services = Services(256)
-        self.services.declare("rpmsg-raw", address=0x400)
+        self.services.service("rpmsg-raw", address=0x400)
         self.messages = 0
 
     def run(self) -> None:

@@ -30,7 +30,7 @@ class FrontEnd:
         self.ours, theirs = socket.socketpair()
         self.backend = VhostUser(theirs)
         services = Services(NUM)
-        services.declare("echo", address=0x400)
+        services.service("echo", address=0x400)
         self.processor = Processor(services, self.backend)
         self.memory = os.memfd_create("guest")
         os.truncate(self.memory, SIZE)

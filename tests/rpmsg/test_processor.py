@@ -19,7 +19,7 @@ from .host import READY
 
 def test_nothing_is_touched_before_the_host_is_ready() -> None:
     back = Back(begin=False)
-    back.services.declare("echo")
+    back.services.service("echo")
     before = bytes(back.region.buffer())
     for status in (0, 1, 3):
         back.region.write(back.host.status_at, status, 1)
@@ -38,9 +38,9 @@ def test_nothing_is_touched_before_the_host_is_ready() -> None:
 
 def test_services_answer_from_their_addresses() -> None:
     back = Back()
-    back.services.declare("echo")
-    back.services.declare("upper", bytes.upper, address=30)
-    hidden = back.services.declare("hidden", lambda message: message[::-1], announced=False)
+    back.services.service("echo")
+    back.services.service("upper", bytes.upper, address=30)
+    hidden = back.services.service("hidden", lambda message: message[::-1], announced=False)
     back.step()
     assert back.host.services == {"echo": 1024, "upper": 30}
     assert back.ask("echo", b"one") == [b"one"]
@@ -58,7 +58,7 @@ def test_a_service_comes_late_and_goes() -> None:
     back = Back()
     back.step()
     assert back.host.services == {}
-    late = back.services.declare("late")
+    late = back.services.service("late")
     assert back.end.stirs()
     assert not back.end.arm()
     back.step()
@@ -69,19 +69,19 @@ def test_a_service_comes_late_and_goes() -> None:
     assert back.host.gone == ["late"]
     assert back.ask(1024, b"x") == []
     assert back.stats.unknown == 1
-    back.services.declare("late")
+    back.services.service("late")
     back.step()
     assert back.ask("late", b"y") == [b"y"]
 
 
 def test_a_service_that_goes_and_comes_at_once_is_a_new_one() -> None:
     back = Back()
-    first = back.services.declare("echo", latency_s=1e-3)
+    first = back.services.service("echo", latency_s=1e-3)
     back.step()
     back.host.send("echo", b"owed")
     back.step()
     first.withdraw()
-    back.services.declare("echo", address=2000)
+    back.services.service("echo", address=2000)
     back.step(5 * MS)
     assert back.host.gone == ["echo"]
     assert back.host.services == {"echo": 2000}
@@ -93,7 +93,7 @@ def test_a_service_that_goes_and_comes_at_once_is_a_new_one() -> None:
 def test_announcements_and_answers_wait_for_buffers() -> None:
     back = Back()
     for number in range(10):
-        back.services.declare(f"service-{number}")
+        back.services.service(f"service-{number}")
     back.end.serve(0)
     assert back.host.link.pending() == 4
     assert back.stats.announcements == 4
@@ -116,7 +116,7 @@ def test_announcements_and_answers_wait_for_buffers() -> None:
 
 def test_a_host_that_reads_nothing_is_not_read_either() -> None:
     back = Back()
-    back.services.declare("echo")
+    back.services.service("echo")
     back.step()
     sent = 0
     for _ in range(200):
@@ -135,7 +135,7 @@ def test_a_host_that_reads_nothing_is_not_read_either() -> None:
 
 def test_firmware_that_only_tries_to_send_drops_answers() -> None:
     back = Back()
-    back.services.declare("echo")
+    back.services.service("echo")
     back.step()
     back.processor.outbox.dropping = True
     for number in range(6):
@@ -148,7 +148,7 @@ def test_firmware_that_only_tries_to_send_drops_answers() -> None:
 
 def test_answers_to_the_first_source_are_those_of_openamp() -> None:
     back = Back()
-    back.services.declare("first", answers="first")
+    back.services.service("first", answers="first")
     back.step()
     assert back.ask("first", b"a", 7) == [b"a"]
     assert back.ask("first", b"b", 8) == []
@@ -165,8 +165,8 @@ def test_answers_to_the_first_source_are_those_of_openamp() -> None:
 def test_the_host_resets(looks: bool) -> None:
     """Everything is dropped and announced again, also if the reset itself was not seen."""
     back = Back()
-    back.services.declare("echo")
-    back.services.declare("slow", latency_s=1e-3)
+    back.services.service("echo")
+    back.services.service("slow", latency_s=1e-3)
     back.step()
     back.host.send("slow", b"owed")
     back.step()
@@ -188,7 +188,7 @@ def test_the_host_resets(looks: bool) -> None:
 
 def test_latency_and_workers() -> None:
     back = Back()
-    back.services.declare("slow", latency_s=1e-3, workers=2)
+    back.services.service("slow", latency_s=1e-3, workers=2)
     back.step()
     for number in range(4):
         assert back.host.send("slow", b"%d" % number)
@@ -207,7 +207,7 @@ def test_a_handler_that_fails_or_answers_nothing(caplog: pytest.LogCaptureFixtur
         return {b"none": None, b"array": bytearray(b"fine"), b"long": bytes(49)}[message]
 
     back = Back()
-    back.services.declare("odd", handler)
+    back.services.service("odd", handler)
     back.step()
     for message, answers in {b"none": [], b"what": [], b"long": [], b"array": [b"fine"]}.items():
         assert back.ask("odd", message) == answers
@@ -218,7 +218,7 @@ def test_a_handler_that_fails_or_answers_nothing(caplog: pytest.LogCaptureFixtur
 
 def test_unsolicited_messages_go_to_who_spoke_last() -> None:
     back = Back()
-    back.services.declare("sensor", lambda _: None)
+    back.services.service("sensor", lambda _: None)
     back.step()
     assert not back.processor.notify("sensor", b"nobody spoke")
     assert not back.processor.notify("other", b"no such service")
@@ -235,7 +235,7 @@ def test_unsolicited_messages_go_to_who_spoke_last() -> None:
 
 def test_a_host_that_announces_is_known_before_it_speaks() -> None:
     back = Back()
-    back.services.declare("sensor")
+    back.services.service("sensor")
     back.step()
     back.host.send(NAME_SERVICE, Announcement("sensor", 0x700).pack(), 0x700)
     back.step()
@@ -261,7 +261,7 @@ def test_a_host_that_announces_is_known_before_it_speaks() -> None:
 )
 def test_faults(faults: Faults, answers: list[bytes] | None) -> None:
     back = Back()
-    back.services.declare("echo")
+    back.services.service("echo")
     back.services.faults = faults
     back.step()
     if answers is None:
@@ -298,7 +298,7 @@ def test_faults(faults: Faults, answers: list[bytes] | None) -> None:
 )
 def test_lies_on_the_rings(queue: int, field: str, value: int, told: str) -> None:
     back = Back()
-    back.services.declare("echo")
+    back.services.service("echo")
     back.step()
     assert back.ask("echo", b"x") == [b"x"]
     if field == "filled":  # of a buffer that the host did lend
@@ -321,7 +321,7 @@ def test_lies_on_the_rings(queue: int, field: str, value: int, told: str) -> Non
 
 def test_lies_in_messages() -> None:
     back = Back()
-    back.services.declare("echo")
+    back.services.service("echo")
     back.step()
     assert back.processor.put(1024, 0x999, b"to nobody")
     assert back.processor.put(5, NAME_SERVICE, b"\xff" * 40)
@@ -344,7 +344,7 @@ def test_lies_in_messages() -> None:
 
 def test_leaked_buffers_come_back_at_the_end() -> None:
     back = Back()
-    back.services.declare("echo")
+    back.services.service("echo")
     back.step()
     back.processor.leaking = True
     sent = 0
@@ -360,7 +360,7 @@ def test_leaked_buffers_come_back_at_the_end() -> None:
 
 def test_silence() -> None:
     back = Back()
-    back.services.declare("echo")
+    back.services.service("echo")
     back.step()
     back.processor.silent = True
     assert back.ask("echo", b"x") == []
@@ -379,7 +379,7 @@ def test_a_lying_host_is_told_of_once_and_comes_back_by_a_reset(
     offset: int, value: int, width: int
 ) -> None:
     back = Back()
-    back.services.declare("echo")
+    back.services.service("echo")
     back.step()
     ring = back.host.link.outgoing
     back.host.send("echo", b"x")
@@ -472,24 +472,24 @@ def test_impossible_layouts(options: dict[str, int], why: str) -> None:
 
 def test_services_that_cannot_be() -> None:
     services = Services()
-    services.declare("one", address=5)
+    services.service("one", address=5)
     for arguments, why in [
         (("one",), "there already"),
         (("two words",), "printable ASCII"),
         (("x" * 32,), "1 to 31"),
     ]:
         with pytest.raises(ValueError, match=why):
-            services.declare(*arguments)
+            services.service(*arguments)
     for address in (5, 53, 0, -1, 1 << 32):
         with pytest.raises(ValueError, match="address"):
-            services.declare("two", address=address)
+            services.service("two", address=address)
     with pytest.raises(ValueError, match="answers is 'all'"):
-        services.declare("two", answers="all")  # type: ignore[arg-type]
+        services.service("two", answers="all")  # type: ignore[arg-type]
 
     async def later(message: bytes) -> bytes:
         return message
 
     with pytest.raises(TypeError, match="async"):
-        services.declare("two", later)  # type: ignore[arg-type]
+        services.service("two", later)  # type: ignore[arg-type]
     with pytest.raises(AddressError, match="no service 'two'; there are: one"):
         services.find("two")

@@ -30,7 +30,7 @@ class Lives(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), latency_s=st.sampled_from(LATENCIES_S))
     def comes(self, name: str, latency_s: float) -> None:
         if name not in self.present:
-            self.present[name] = self.back.services.declare(
+            self.present[name] = self.back.services.service(
                 name, lambda message: message[::-1], latency_s=latency_s
             )
 

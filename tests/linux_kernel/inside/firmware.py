@@ -65,7 +65,7 @@ class Firmware(HostSide):
         self.services = Services(LAYOUT.num)
         for number in range(ECHO_COUNT):
             name = f"echo-{number}" if number else "rpmsg-raw"
-            self.services.declare(name, address=ECHO_FIRST + number, announced=not number)
+            self.services.service(name, address=ECHO_FIRST + number, announced=not number)
         self.running = False
         self.lives = 0
         self.numbers: list[int] = []

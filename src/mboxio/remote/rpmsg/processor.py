@@ -4,7 +4,7 @@ Whoever has the memory and the doorbell is a `HostSide`, makes a `Processor` wit
 `serve` whenever the host rang, and at `next_ns` if that comes first::
 
     services = Services()
-    services.declare("rpmsg-raw", handler)
+    services.service("rpmsg-raw", handler)
     processor = Processor(services, host)
     while True:
         processor.serve(monotonic_ns())          # RemoteError: the host lied; see `Processor.serve`

@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from mboxio.errors import AddressError
 from mboxio.local.sockets import socket_path
 from mboxio.regions import Memory
-from mboxio.remote.channel import Handler
 from mboxio.remote.rpmsg.layout import RpmsgLayout
 from mboxio.remote.rpmsg.misbehaving import RpmsgMisbehaving
 from mboxio.remote.rpmsg.region_end import RpmsgEnd
-from mboxio.remote.rpmsg.services import Answers, RpmsgService, Services
+from mboxio.remote.rpmsg.services import RpmsgService, Services
 from mboxio.remote.serving.regions import FileServer, PeerServer
 from mboxio.ring import Armed
 from mboxio.rpmsg.message import HEADER_BYTES
@@ -51,6 +50,9 @@ class RpmsgRemote(RpmsgMisbehaving):
         spin_s: longest time to look at the rings before sleeping, in seconds. Left out,
             it is 50 µs, and 0 on a single CPU.
 
+    Attributes:
+        service: adds a service, see `Services.service`.
+
     Raises:
         AddressError: no such address is possible.
         ValueError: a number is out of range.
@@ -72,47 +74,11 @@ class RpmsgRemote(RpmsgMisbehaving):
         elif scheme != "file" or not self.name:
             raise AddressError(f"{address!r} cannot be served: write peer:NAME or file:PATH")
         self.layout = RpmsgLayout(num, align, buffer_bytes, at)
-        super().__init__(address, Services(num, buffer_bytes - HEADER_BYTES), spin_s)
+        services = Services(num, buffer_bytes - HEADER_BYTES)
+        super().__init__(address, services, spin_s)
+        self.service = services.service
         self.boot = 0
         self._trace = ""
-
-    def service(
-        self,
-        name: str,
-        handler: Handler = bytes,
-        *,
-        address: int | None = None,
-        announced: bool = True,
-        answers: Answers = "source",
-        latency_s: float = 0.0,
-        workers: int = 1,
-    ) -> RpmsgService:
-        """Add a service; hosts that are connected are told. It goes with its ``withdraw()``.
-
-        Args:
-            name: 1 to 31 printable ASCII letters without a space.
-            handler: makes each answer from a message; what it raises is logged, and nobody is
-                answered then, as with None. An echo if left out.
-            address: of its endpoint; left out, the lowest free one from 1024 on.
-            announced: tell hosts; without it they have to know the address.
-            answers: ``source``: to the source of each message; ``first``: to the first one of this
-                life, as OpenAMP's endpoints do.
-            latency_s: how long the simulated firmware is busy with one message, in seconds.
-            workers: how many messages it works on at the same time.
-
-        Raises:
-            ValueError: it is there already, or a name, an address or a number is not possible.
-            TypeError: the handler is async or a generator.
-        """
-        return self._services.declare(
-            name,
-            handler,
-            address=address,
-            announced=announced,
-            answers=answers,
-            latency_s=latency_s,
-            workers=workers,
-        )
 
     # -- of the processor's own accord
 

@@ -17,7 +17,7 @@ Answers = Literal["source", "first"]
 
 
 class RpmsgService(RemoteChannel):
-    """One service; made by `Services.declare`.
+    """One service; made by `Services.service`.
 
     Args:
         name: what is announced.
@@ -78,7 +78,7 @@ class Services:
         self._present: dict[str, RpmsgService] = {}
         self._numbered: list[RpmsgService] = []
 
-    def declare(
+    def service(
         self,
         name: str,
         handler: Handler = bytes,
@@ -89,7 +89,7 @@ class Services:
         latency_s: float = 0.0,
         workers: int = 1,
     ) -> RpmsgService:
-        """Add a service; hosts that are connected are told at once.
+        """Add a service; hosts that are connected are told. It goes with its ``withdraw()``.
 
         Args:
             name: 1 to 31 printable ASCII letters without a space.
@@ -97,7 +97,8 @@ class Services:
                 answered then, as with None. An echo if left out.
             address: of its endpoint; left out, the lowest free one from 1024 on.
             announced: tell hosts; without it they have to know the address.
-            answers: to whom they go.
+            answers: ``source``: to the source of each message; ``first``: to the first one of this
+                life, as OpenAMP's endpoints do.
             latency_s: how long the simulated firmware is busy with one message, in seconds.
             workers: how many messages it works on at the same time.
 
