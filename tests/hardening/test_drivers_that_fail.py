@@ -1,14 +1,16 @@
 """A driver's op that raises or answers nonsense ends its request and hurts nobody else."""
 
 import os
+import struct
 import threading
 from typing import Any
 
 import pytest
 
-from mboxio import Connection, DriverError, Outcome, Tagged
+from mboxio import Connection, DriverError, Outcome, RemoteGone, Tagged
 from mboxio._limits.sparing import AT_ONCE
 from mboxio.controllers.loopback import Loopback
+from mboxio.regions import Memory
 from tests.race.manual import Manual
 from tests.tools import fork
 
@@ -179,3 +181,23 @@ def test_a_remote_that_asks_without_end_cannot_flood_the_log(
             assert answered.wait(PATIENCE_S)
     told = [each for each in caplog.records if "the handler of" in each.message]
     assert AT_ONCE <= len(told) < 2 * AT_ONCE
+
+
+class Looks(Loopback):
+    """A driver that fails to open while one of its calls looks at memory."""
+
+    def open(self) -> None:
+        self.region = Memory(bytearray(8))
+        words = struct.iter_unpack("I", self.region.buffer())  # it exports, as compiled rings do
+        try:
+            raise ValueError(next(words))
+        except ValueError:
+            raise RemoteGone("nobody is there") from None
+
+    def close(self) -> None:
+        self.region.close()
+
+
+def test_memory_at_which_a_failed_opening_looked_is_let_go() -> None:
+    with pytest.raises(RemoteGone, match="nobody is there"):
+        Connection(Looks())

@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+import mboxio
 from mboxio.errors import AddressError, RemoteError, RemoteGone
 from mboxio.regions import Region, open_region
 from mboxio.remote.rpmsg import RpmsgRemote
@@ -114,6 +115,14 @@ def test_services_over_both_access_paths(sockets: str, tmp_path: Path, scheme: s
             remote.notify("late", b"x")
         remote.trace("again\n")
         assert host.region.read_block(TRACE_AT, 10) == b"up\nagain\n\0"
+
+
+@pytest.mark.parametrize("scheme", ["peer", "file"])
+def test_a_remote_that_finds_no_host_says_so(sockets: str, tmp_path: Path, scheme: str) -> None:
+    """And lets go of the memory, at which its compiled rings have looked."""
+    where = "peer:board" if scheme == "peer" else f"file:{tmp_path}/memory.bin"
+    with served(where), pytest.raises(RemoteGone, match="host is not ready"):
+        mboxio.connect(f"virtio-rpmsg:?at={where}&role=remote")
 
 
 @pytest.mark.parametrize("scheme", ["peer", "file"])

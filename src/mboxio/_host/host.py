@@ -36,6 +36,16 @@ if TYPE_CHECKING:
 _LIVE: "weakref.WeakSet[Host]" = weakref.WeakSet()
 
 
+def _forget_locals(error: BaseException) -> None:
+    """Clear the calls that failed: what they kept may be views of memory that is to be let go."""
+    import traceback  # rarely needed, and not small
+
+    told: BaseException | None = error
+    while told is not None:
+        traceback.clear_frames(told.__traceback__)
+        told = told.__context__
+
+
 def named(channels: dict[str, Channel], name: str) -> Channel | None:
     """Return the channel of a name or number; None: there is none."""
     found = channels.get(name)
@@ -84,8 +94,9 @@ class Host:
             self.add_tap(tap)
         try:
             controller.open()
-        except BaseException:
+        except BaseException as error:
             self.closed = True  # first: a finalizer has nothing left to do
+            _forget_locals(error)
             controller.close()
             self.gate.call(self.pump.close)
             self.gate.close()
