@@ -197,11 +197,15 @@ class StillAtWork(Memory):
 
 
 @pytest.mark.parametrize("late", [1, 2, 5])
-def test_a_remote_that_is_at_work_for_a_killed_host_is_given_time(
-    memory: bytearray, firmware: Firmware, late: int
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_remote_that_is_at_work_for_an_earlier_host_is_given_time(
+    memory: bytearray, firmware: Firmware, late: int, killed: bool
 ) -> None:
+    """One that looks at the status now and then may miss that a host went."""
     assert firmware.device is not None
-    Memory(memory).write(TABLE_AT + firmware.device.status_at, 7, 1)  # the killed host's
+    connected(Memory(memory)).close()
+    if killed:
+        Memory(memory).write(TABLE_AT + firmware.device.status_at, 7, 1)
     region = StillAtWork(memory, firmware, late)
     with connected(region, announce_s=20.0) as connection:
         connection.client("pump").post(b"x")

@@ -38,7 +38,8 @@ class Device:
     Attributes:
         status: offset of the status byte, in bytes; -1: there is no table.
         numbers: by which the queues are rung.
-        in_use: an earlier host left it ready: a remote may work in its rings to this moment.
+        in_use: an earlier host left it ready, or left its buffers in ring 0: a remote may work in
+            the rings to this moment.
     """
 
     def __init__(self, region: Region, options: VirtioRpmsgOptions) -> None:
@@ -58,7 +59,8 @@ class Device:
                 raise AddressError(f"virtio-rpmsg: a ring cannot be there: {wrong}")
         if self.pool < 0:
             self.pool = up(max(each.base + each.size_bytes for each in self.layouts), PAGE)
-        self.in_use = self.ready()
+        first = self.layouts[0]
+        self.in_use = self.ready() or region.read(first.available + 2, 2) != 0
 
     @property
     def status(self) -> int:
