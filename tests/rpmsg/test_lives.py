@@ -213,6 +213,16 @@ def test_a_remote_that_is_at_work_for_an_earlier_host_is_given_time(
     assert region.begun == late + 1
 
 
+def test_a_remote_has_time_to_see_that_the_earlier_host_went(
+    memory: bytearray, firmware: Firmware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected(Memory(memory)).close()
+    seen: list[int] = []
+    monkeypatch.setattr("time.sleep", lambda _: seen.append(firmware.status))
+    connected(Memory(memory)).close()
+    assert seen[:1] == [0]
+
+
 def test_a_remote_that_lies_without_an_excuse_is_not_believed(
     memory: bytearray, firmware: Firmware
 ) -> None:

@@ -33,6 +33,8 @@ __all__ = ["VirtioRpmsg"]
 SAFETY_S = 0.2
 """How often the rings are looked at all the same where something tells: rings may be lost."""
 LOOK_S = 1e-3
+LET_GO_S = 10e-3
+"""How long the status says that the host went, for a remote that only looks now and then."""
 
 
 class VirtioRpmsg(RpmsgServices):
@@ -85,6 +87,9 @@ class VirtioRpmsg(RpmsgServices):
         self.claims.add(self.region, index + 2, 2, "rings")  # the index that only this side writes
         self.queue = self.add_queue(self.capabilities(device), "rings")
         self.declare_known()
+        if self.is_host and device.in_use and device.status >= 0:
+            device.say(0)
+            time.sleep(LET_GO_S)
         self.locked(self.begin, device)
         self.up = True
         self.link(True, self.life)
