@@ -204,7 +204,7 @@ class Endpoint(Waited):
             self._pump.look_now(now_ns, self._pump.hint())  # some programs do nothing else
             if queue.fault is not None:
                 raise stopped(self._channel, queue.fault)
-            if self._gate.lost:
+            if self._host.lost:
                 self._refuse_lost(waits)
             else:
                 reason = NO_SLOT if queue.line else queue.place(request, self._channel, now_ns)

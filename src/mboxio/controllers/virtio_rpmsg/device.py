@@ -59,8 +59,8 @@ class Device:
                 raise AddressError(f"virtio-rpmsg: a ring cannot be there: {wrong}")
         if self.pool < 0:
             self.pool = up(max(each.base + each.size_bytes for each in self.layouts), PAGE)
-        first = self.layouts[0]
-        self.in_use = self.ready() or region.read(first.available + 2, 2) != 0
+        lent = words_of(region).load16(self.layouts[0].available + 2)
+        self.in_use = self.ready() or lent != 0
 
     @property
     def status(self) -> int:
