@@ -204,9 +204,8 @@ class Endpoint(Waited):
             self._pump.look_now(now_ns, self._pump.hint())  # some programs do nothing else
             if queue.fault is not None:
                 raise stopped(self._channel, queue.fault)
-            if self._host.lost:
-                self._refuse_lost(waits)
-            else:
+            self._require_remote(waits)
+            if not self._gate.lost:
                 reason = NO_SLOT if queue.line else queue.place(request, self._channel, now_ns)
         if reason == PLACED:
             return
@@ -234,16 +233,15 @@ class Endpoint(Waited):
             raise stopped(channel, queue.fault)
         if request._tied and channel.order.out_of_step:
             raise refusals.out_of_step(channel)
-        if self._gate.lost:
-            self._refuse_lost(waits)
+        self._require_remote(waits)
         if now_ns >= queue.next_deadline_ns:
             queue.on_time(now_ns)  # it may free a place, and perhaps no thread minds the time
             self._gate.settle()
 
-    def _refuse_lost(self, waits: bool) -> None:
+    def _require_remote(self, waits: bool) -> None:
         """Say that the remote is lost, unless it may come back while the caller waits."""
         life = self._host.life
-        if not waits or life.denied:
+        if self._gate.lost and (not waits or life.denied):
             raise refusals.gone(self._channel, life.lost_reason, life.kind)
 
     def _prepare(self, request: Request) -> None:
