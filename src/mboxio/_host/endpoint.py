@@ -204,7 +204,7 @@ class Endpoint(Waited):
             self._pump.look_now(now_ns, self._pump.hint())  # some programs do nothing else
             if queue.fault is not None:
                 raise stopped(self._channel, queue.fault)
-            self._require_remote(waits)
+            self._host.life.require(self._channel, waits)
             if not self._gate.lost:
                 reason = NO_SLOT if queue.line else queue.place(request, self._channel, now_ns)
         if reason == PLACED:
@@ -233,16 +233,10 @@ class Endpoint(Waited):
             raise stopped(channel, queue.fault)
         if request._tied and channel.order.out_of_step:
             raise refusals.out_of_step(channel)
-        self._require_remote(waits)
+        self._host.life.require(channel, waits)
         if now_ns >= queue.next_deadline_ns:
             queue.on_time(now_ns)  # it may free a place, and perhaps no thread minds the time
             self._gate.settle()
-
-    def _require_remote(self, waits: bool) -> None:
-        """Say that the remote is lost, unless it may come back while the caller waits."""
-        life = self._host.life
-        if self._gate.lost and (not waits or life.denied):
-            raise refusals.gone(self._channel, life.lost_reason, life.kind)
 
     def _prepare(self, request: Request) -> None:
         """See `Owner._prepare`."""

@@ -10,6 +10,7 @@ from mboxio._base.request import Request
 from mboxio._base.states import FOREVER
 from mboxio._base.tap import SEEN_LINK, Tap
 from mboxio._host.pace import RetryPace
+from mboxio._queue import refusals
 from mboxio._queue.backlog import BY_SUBMIT
 from mboxio._queue.channel import Channel
 from mboxio._queue.queue import Queue
@@ -102,6 +103,15 @@ class Life:
     def denied(self) -> bool:
         """Whether the remote refuses this user: waiting for its next life is in vain."""
         return self.kind is AccessDenied
+
+    def require(self, channel: Channel, waits: bool) -> None:
+        """Raise that the remote is lost, unless it may come back while the caller waits.
+
+        Raises:
+            RemoteGone, AccessDenied: it is lost, for everybody or for this user.
+        """
+        if self.gate.lost and (not waits or self.denied):
+            raise refusals.gone(channel, self.lost_reason, self.kind)
 
     # -- what the driver reports, under the lock
 
