@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mboxio._base.clock import Clock, Parker
@@ -61,6 +61,29 @@ class _Calling(Timer):
         """Forget the call, and what it would have used."""
         self.cancelled = True
         self.callback = None
+
+
+def take_next(due: Sequence[Agenda], now_ns: int) -> tuple[int, bool, Any] | None:
+    """Take out what happens next: when, whether it is a timer, and what. None: nothing is due.
+
+    What is overdue, because the clock has jumped, is due now: timers come first, then late ones.
+    But a wait whose end was due before them does not stand behind what came later.
+
+    Args:
+        due: what is due, by rank.
+        now_ns: what the clock shows.
+    """
+    timer_ns, late_ns, park_ns, advance_ns = (each.first_ns() for each in due)
+    wait_ns = min(park_ns, advance_ns)
+    if wait_ns < timer_ns and wait_ns < late_ns:
+        rank = PARK if park_ns <= advance_ns else ADVANCE
+    elif late_ns < timer_ns and (now_ns < timer_ns or wait_ns < timer_ns):
+        rank = LATE_TIMER
+    else:
+        rank = TIMER
+    agenda = due[rank]
+    when_ns = agenda.first_ns()
+    return None if when_ns == FOREVER else (when_ns, rank < PARK, agenda.pop())
 
 
 class VirtualClock(Clock):
@@ -228,24 +251,6 @@ class VirtualClock(Clock):
         self._now_ns = max(end_ns, self._now_ns)
         return True
 
-    def _pop(self) -> tuple[int, bool, Any] | None:
-        """Take out what happens next: when, whether it is a timer, and what. None: nothing is due.
-
-        What is overdue, because the clock has jumped, is due now: timers come first, then late
-        ones. But a wait whose end was due before them does not stand behind what came later.
-        """
-        timer_ns, late_ns, park_ns, advance_ns = (due.first_ns() for due in self._due)
-        wait_ns = min(park_ns, advance_ns)
-        if wait_ns < timer_ns and wait_ns < late_ns:
-            rank = PARK if park_ns <= advance_ns else ADVANCE
-        elif late_ns < timer_ns and (self._now_ns < timer_ns or wait_ns < timer_ns):
-            rank = LATE_TIMER
-        else:
-            rank = TIMER
-        agenda = self._due[rank]
-        when_ns = agenda.first_ns()
-        return None if when_ns == FOREVER else (when_ns, rank < PARK, agenda.pop())
-
     def _park(self, parker: Parker, until_ns: int, rank: int) -> None:
         if self._interrupted:
             raise WouldDeadlock("a timer of the virtual clock must not wait")
@@ -294,7 +299,7 @@ class VirtualClock(Clock):
         """Choose who runs next, moving the clock if nobody can. Gives the lock back, always."""
         try:
             while not self._ready:
-                due = self._pop()
+                due = take_next(self._due, self._now_ns)
                 if due is None:
                     # A deadlock is reported where a test sees it: to the one that waits longest.
                     stuck = next(iter(self._sleepers), None)
