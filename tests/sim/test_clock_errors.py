@@ -65,26 +65,3 @@ def test_a_thread_that_ends_where_timers_raise_lets_the_next_one_run() -> None:
     clock.join(short, 1.0)
     assert not short.is_alive()
     finish()
-
-
-@pytest.mark.parametrize("others", [False, True])
-def test_who_cannot_keep_up_comes_to_the_end_all_the_same(others: bool) -> None:
-    clock, finish = VirtualClock(), None
-    if others:
-        clock, _, finish = crowded()
-    rung: list[int] = []
-
-    def timer() -> None:
-        rung.append(clock.now_ns())
-        clock.jump(7)
-        if len(rung) < 100:
-            clock.call_at(clock.now_ns() - 3, timer)
-
-    clock.call_at(5, timer)
-    clock.advance(20 - clock.now_ns())
-    assert rung == [5, 12, 19]
-    assert clock.now_ns() == 26
-    clock.park(Parker(), 30)
-    assert rung == [5, 12, 19, 26]
-    if finish is not None:
-        finish()

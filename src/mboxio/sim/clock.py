@@ -66,24 +66,24 @@ class _Calling(Timer):
 def take_next(due: Sequence[Agenda], now_ns: int) -> tuple[int, bool, Any] | None:
     """Take out what happens next: when, whether it is a timer, and what. None: nothing is due.
 
-    What is overdue, because the clock has jumped, is due now: timers come first, then late ones.
-    But a wait whose end was due before them does not stand behind what came later.
+    What is overdue, because the clock has jumped, is due now: its rank decides.
 
     Args:
         due: what is due, by rank.
         now_ns: what the clock shows.
     """
-    timer_ns, late_ns, park_ns, advance_ns = (each.first_ns() for each in due)
-    wait_ns = min(park_ns, advance_ns)
-    if wait_ns < timer_ns and wait_ns < late_ns:
-        rank = PARK if park_ns <= advance_ns else ADVANCE
-    elif late_ns < timer_ns and (now_ns < timer_ns or wait_ns < timer_ns):
-        rank = LATE_TIMER
-    else:
-        rank = TIMER
-    agenda = due[rank]
+    first = FOREVER
+    chosen = -1
+    for rank, each in enumerate(due):
+        when_ns = each.first_ns()
+        if when_ns != FOREVER and max(when_ns, now_ns) < first:
+            first = max(when_ns, now_ns)
+            chosen = rank
+    if chosen < 0:
+        return None
+    agenda = due[chosen]
     when_ns = agenda.first_ns()
-    return None if when_ns == FOREVER else (when_ns, rank < PARK, agenda.pop())
+    return when_ns, chosen < PARK, agenda.pop()
 
 
 class VirtualClock(Clock):
@@ -132,8 +132,8 @@ class VirtualClock(Clock):
     def advance(self, ns: int) -> None:
         """Let time pass: everything due until then, its end included, happens first.
 
-        A timer may have moved the clock beyond the end with `jump`: what was due after the end
-        stays overdue, or who cannot keep up would never come back.
+        A timer may move the clock beyond the end with `jump`: what is overdue then happens, too,
+        as in an interrupt that is late. So if there is always more, this never comes back.
         """
         end_ns = self._now_ns + ns
         if self._interrupted or self._sleepers or self._ready or not self._run_timers(end_ns):
@@ -229,10 +229,11 @@ class VirtualClock(Clock):
                 due = timers
                 first_ns = timers.first_ns()
                 late_ns = late.first_ns()
-                if late_ns < first_ns and (now_ns < first_ns or end_ns < first_ns):
+                if late_ns < first_ns and now_ns < first_ns:
                     due = late
                     first_ns = late_ns
-                if first_ns > end_ns:
+                # A timer may have moved the clock beyond the end: what is overdue comes first.
+                if first_ns > (end_ns if end_ns > now_ns else now_ns):
                     break
                 timer = due.pop()
                 if timer.cancelled:
@@ -260,9 +261,7 @@ class VirtualClock(Clock):
         self._lock.acquire()
         self._sleepers[parker] = sleeper
         if until_ns != FOREVER:
-            # The end of `advance` may be over by now; that of a wait is not before it began.
-            due_ns = until_ns if rank == ADVANCE else max(until_ns, self._now_ns)
-            self._due[rank].add(due_ns, (parker, sleeper))
+            self._due[rank].add(max(until_ns, self._now_ns), (parker, sleeper))
         try:
             self._pass_on()
             sleeper.baton.acquire()

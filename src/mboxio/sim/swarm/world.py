@@ -1,8 +1,10 @@
 """A world with faults, which is healed in the end and has to account for everything."""
 
+from functools import partial
 from random import Random
 
-from mboxio._base.states import STATE_NAMES
+from mboxio._base.clock import Parker
+from mboxio._base.states import FOREVER, STATE_NAMES
 from mboxio._base.tap import Tap
 from mboxio.errors import MailboxError
 from mboxio.sim.swarm.client import SwarmClient
@@ -81,6 +83,16 @@ class SwarmWorld(World):
             each.start()
 
     # -- running
+
+    def run(self, seconds: float) -> None:
+        """See `World.run`; the end is a timer there, which may ring in any of the threads."""
+        if not self.threads:
+            World.run(self, seconds)
+            return
+        parker = Parker()
+        end_ns = self.clock.now_ns() + round(seconds * 1e9)
+        self.clock.call_at(end_ns, partial(self.clock.unpark, parker))
+        self.clock.park(parker, FOREVER)
 
     def stop(self) -> None:
         """See `World.stop`."""

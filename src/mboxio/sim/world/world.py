@@ -1,6 +1,7 @@
 """The world: board, firmware and clients on one clock, and what is measured there."""
 
 from random import Random
+from typing import NoReturn
 
 from mboxio._base.tap import Tap
 from mboxio.client.blocking import Client
@@ -21,6 +22,10 @@ __all__ = ["World", "simulate"]
 SPIN_MIN_NS = 100
 """A look takes this long at least: a model of free accesses must not spin for ever."""
 PRIME = 1_000_003
+
+
+class Over(BaseException):
+    """The end of a run, out of the timers of the clock."""
 
 
 class World:
@@ -107,7 +112,19 @@ class World:
 
         A host that cannot keep up would never come to the end: then what is overdue stays so.
         """
-        self.clock.advance(round(seconds * 1e9))
+        end_ns = self.clock.now_ns() + round(seconds * 1e9)
+        # Of what is overdue, the first comes first: this, before what was due after the end.
+        end = self.clock.call_at(end_ns, self.end)
+        try:
+            self.clock.advance(end_ns - self.clock.now_ns())
+        except Over:
+            pass
+        finally:
+            end.cancel()
+
+    def end(self) -> NoReturn:
+        """The time of `run` is over."""
+        raise Over
 
     def warm_up(self, seconds: float) -> None:
         """Let time pass, and measure from then on."""
