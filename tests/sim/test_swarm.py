@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from mboxio.sim.swarm import Campaign, Faults, Scenario, Verdict, drawn, examine, run, shrink
+from mboxio.sim.swarm import Campaign, Faults, Scenario, Uses, Verdict, drawn, examine, run, shrink
 from mboxio.sim.swarm.client import SwarmClient
 from mboxio.sim.swarm.faults import RATES_MAX
 from mboxio.sim.swarm.faulty import FaultyFirmware
 from mboxio.sim.swarm.faulty_mailbox import FaultyMailbox
-from mboxio.sim.swarm.scenario import Uses
 from mboxio.sim.swarm.world import SwarmWorld
 from mboxio.sim.world import Board, Load
 from mboxio.sim.world.board import MATCHINGS
@@ -86,11 +85,15 @@ def test_another_seed_gives_other_events() -> None:
 
 
 def test_what_a_command_says_changes_nothing_else() -> None:
-    said = drawn(7, faults=Faults(lost=0.5), clients=2, seconds=0.25)
-    assert said.board == drawn(7).board
+    uses = Uses.parse("into,waiters=2")
+    said = drawn(7, faults=Faults(lost=0.5), uses=uses, matching="order", clients=2, seconds=0.25)
+    assert replace(said.board, matching=drawn(7).board.matching) == drawn(7).board
     assert replace(said.load, clients=drawn(7).load.clients) == drawn(7).load
-    assert said.command() == "mboxio sim --seed 7 --faults lost=0.5 --clients 2 --seconds 0.25"
-    assert Faults.parse(str(said.faults)) == said.faults
+    assert said.command() == (
+        "mboxio sim --seed 7 --faults lost=0.5 --uses into=0.3,waiters=2"
+        " --matching order --clients 2 --seconds 0.25"
+    )
+    assert (Faults.parse(str(said.faults)), Uses.parse(str(uses))) == (said.faults, uses)
 
 
 # -- what the oracle would say of a core that is wrong

@@ -1,30 +1,42 @@
 """``mboxio sim``: what a board would do, and whether the core survives boards with faults."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from mboxio.cli.commands.bench import Numbers
 from mboxio.cli.sim.boards import DEPTHS, compare
 from mboxio.cli.sim.seeds import examine_seeds
-from mboxio.sim.swarm import Campaign, Faults
+from mboxio.sim.swarm import Campaign, Faults, Uses
+from mboxio.sim.world.board import MATCHINGS
 
 __all__ = ["sim"]
 
-OF_BOARDS, OF_SEEDS = ("depths", "svg"), ("seeds", "requests", "faults", "clients", "jobs")
+OF_BOARDS, OF_SEEDS = (
+    ("depths", "svg"),
+    ("seeds", "requests", "faults", "uses", "matching", "clients", "jobs"),
+)
 
 
-class FaultsType(click.ParamType[Faults]):
-    """Faults and their rates."""
+class Named(click.ParamType[Any]):
+    """Names with numbers.
 
-    name = "fault=rate,..."
+    Args:
+        kind: what they are; its ``parse`` takes the text.
+        name: what the help calls them.
+    """
+
+    def __init__(self, kind: type[Faults] | type[Uses], name: str) -> None:
+        self.kind = kind
+        self.name = name
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Faults:
+    ) -> Faults | Uses:
         """See `click.ParamType`."""
         try:
-            return Faults.parse(str(value))
+            return self.kind.parse(str(value))
         except ValueError as error:
             self.fail(str(error))
 
@@ -43,7 +55,17 @@ class FaultsType(click.ParamType[Faults]):
 @click.option(
     "--requests", type=click.IntRange(min=1), help="As many seeds as these requests take."
 )
-@click.option("--faults", type=FaultsType(), help="In place of what the seeds say; all, none.")
+@click.option(
+    "--faults",
+    type=Named(Faults, "fault=rate,..."),
+    help="In place of what the seeds say; all, none.",
+)
+@click.option(
+    "--uses",
+    type=Named(Uses, "use=number,..."),
+    help="Of one_way, into, waiters, mappers; all, none.",
+)
+@click.option("--matching", type=click.Choice(MATCHINGS), help="How replies are tied to requests.")
 @click.option("--clients", type=click.IntRange(min=1), help="In place of what the seeds say.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one per processor.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
@@ -58,6 +80,8 @@ def sim(
     seeds: int | None,
     requests: int | None,
     faults: Faults | None,
+    uses: Uses | None,
+    matching: str | None,
     clients: int | None,
     jobs: int | None,
     as_json: bool,
@@ -87,6 +111,8 @@ def sim(
         seeds=seeds or (1 if requests is None else None),
         requests=requests,
         faults=faults,
+        uses=uses,
+        matching=matching,
         clients=clients,
         seconds=seconds,
         jobs=jobs or 0,

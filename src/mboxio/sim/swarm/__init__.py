@@ -5,12 +5,14 @@ from mboxio.sim.swarm.faults import Faults
 from mboxio.sim.swarm.oracle import Verdict, examine, run
 from mboxio.sim.swarm.scenario import Scenario, drawn
 from mboxio.sim.swarm.shrink import shrink
+from mboxio.sim.swarm.uses import Uses
 
 __all__ = [
     "Campaign",
     "Faults",
     "Result",
     "Scenario",
+    "Uses",
     "Verdict",
     "drawn",
     "examine",

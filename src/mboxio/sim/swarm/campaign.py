@@ -13,6 +13,7 @@ from time import process_time
 from mboxio.sim.swarm.faults import Faults
 from mboxio.sim.swarm.oracle import Verdict, examine
 from mboxio.sim.swarm.scenario import drawn
+from mboxio.sim.swarm.uses import Uses
 
 __all__ = ["Campaign", "Result"]
 
@@ -75,7 +76,7 @@ class Campaign:
         first: the first seed.
         seeds: how many; None: until there are enough requests.
         requests: how many are enough; None: the seeds say it.
-        faults, clients, seconds: see `drawn`.
+        faults, uses, matching, clients, seconds: see `drawn`.
         jobs: how many processes; 0: one for each processor.
     """
 
@@ -83,6 +84,8 @@ class Campaign:
     seeds: int | None = None
     requests: int | None = None
     faults: Faults | None = None
+    uses: Uses | None = None
+    matching: str | None = None
     clients: int | None = None
     seconds: float | None = None
     jobs: int = 0
@@ -148,9 +151,15 @@ class Campaign:
         found = Result()
         begun_s = process_time()
         for seed in seeds:
-            found.add(
-                examine(drawn(seed, faults=self.faults, clients=self.clients, seconds=self.seconds))
+            scenario = drawn(
+                seed,
+                faults=self.faults,
+                uses=self.uses,
+                matching=self.matching,
+                clients=self.clients,
+                seconds=self.seconds,
             )
+            found.add(examine(scenario))
         found.cpu_s = process_time() - begun_s
         return found
 

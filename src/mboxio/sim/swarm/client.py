@@ -8,7 +8,7 @@ from mboxio._base.request import Request
 from mboxio._base.states import DONE
 from mboxio.sim.swarm.chance import Chance
 from mboxio.sim.swarm.faulty import FaultyFirmware
-from mboxio.sim.swarm.scenario import Uses
+from mboxio.sim.swarm.uses import Uses
 from mboxio.sim.world.client import Call, Place, SimulatedClient
 from mboxio.sim.world.firmware import NUMBER_AT, NUMBER_END
 from mboxio.sim.world.load import Load

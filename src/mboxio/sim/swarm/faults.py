@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from random import Random
 
 from mboxio.sim.swarm.chance import Chance
+from mboxio.sim.swarm.options import parsed, spelled
 
 __all__ = ["RATES_MAX", "Faults"]
 
@@ -70,8 +71,7 @@ class Faults:
 
     def __str__(self) -> str:
         """Return them as `parse` takes them: ``lost=0.02,busy=0.1``, or ``none``."""
-        told = (f"{name}={rate}" for name, rate in self.rates().items() if rate)
-        return ",".join(told) or "none"
+        return spelled(self.rates())
 
     @classmethod
     def parse(cls, text: str) -> "Faults":
@@ -82,18 +82,7 @@ class Faults:
         Raises:
             ValueError: there is no such fault, or it is no rate.
         """
-        if text == "all":
-            return cls(**RATES_MAX)
-        rates: dict[str, float] = {}
-        for each in text.split(",") if text and text != "none" else ():
-            name, equals, value = each.strip().partition("=")
-            if name not in RATES_MAX:
-                raise ValueError(f"no fault {name!r}; there are: {', '.join(RATES_MAX)}")
-            try:
-                rates[name] = float(value) if equals else RATES_MAX[name]
-            except ValueError:
-                raise ValueError(f"{each.strip()}: {value!r} is no rate, 0 to 1") from None
-        return cls(**rates)
+        return cls(**parsed(text, RATES_MAX, "fault"))
 
     @classmethod
     def drawn(cls, random: Random) -> "Faults":

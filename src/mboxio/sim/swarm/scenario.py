@@ -6,11 +6,12 @@ from random import Random
 from typing import TypeVar
 
 from mboxio.sim.swarm.faults import Faults
+from mboxio.sim.swarm.uses import Uses
 from mboxio.sim.world.board import MATCHINGS, REPLIES, TX_DONES, Board
 from mboxio.sim.world.durations import Bimodal, Constant, Copied, Duration, Exponential, Stalled
 from mboxio.sim.world.load import DEADLINES, Load
 
-__all__ = ["Scenario", "Uses", "drawn"]
+__all__ = ["Scenario", "drawn"]
 
 T = TypeVar("T")
 
@@ -21,23 +22,6 @@ SERVICES: tuple[Duration, ...] = (
     Copied(1.0, 20.0),
     Stalled(Exponential(10.0), 500, 3000.0),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Uses:
-    """What clients do besides asking; drawn from the seed, and never made smaller.
-
-    Args:
-        one_way: the part of the messages that expects no reply, 0 to 1.
-        into: the part of the others whose reply goes into memory of the client.
-        waiters: clients that block a thread until each request is over.
-        mappers: clients that block a thread in ``map``.
-    """
-
-    one_way: float = 0.0
-    into: float = 0.0
-    waiters: int = 0
-    mappers: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +47,9 @@ class Scenario:
     def command(self) -> str:
         """Return the command that runs it again; the seed says the rest."""
         return (
-            f"mboxio sim --seed {self.seed} --faults {self.faults}"
-            f" --clients {self.load.clients} --seconds {self.seconds:.6g}"
+            f"mboxio sim --seed {self.seed} --faults {self.faults} --uses {self.uses}"
+            f" --matching {self.board.matching} --clients {self.load.clients}"
+            f" --seconds {self.seconds:.6g}"
         )
 
 
@@ -72,6 +57,8 @@ def drawn(
     seed: int,
     *,
     faults: Faults | None = None,
+    uses: Uses | None = None,
+    matching: str | None = None,
     clients: int | None = None,
     seconds: float | None = None,
 ) -> Scenario:
@@ -79,7 +66,8 @@ def drawn(
 
     Args:
         seed: from which it is drawn.
-        faults, clients, seconds: take these in place of what the seed says; nothing else changes.
+        faults, uses, matching, clients, seconds: take these in place of what the seed says;
+            nothing else changes, but messages without a reply need a board that can do with them.
     """
     random = Random(seed)
 
@@ -118,16 +106,17 @@ def drawn(
         load=load,
         faults=Faults.drawn(random),
         seconds=choice((0.1, 0.2, 0.4)),
-        uses=Uses(
-            # Where the reply says that a message has left, each one has a reply.
-            one_way=choice((0.0, 0.0, 0.2)) if board.tx_done != "ack" else 0.0,
-            into=choice((0.0, 0.0, 0.3)),
-            waiters=choice((*[0] * 27, 1, 2, 4)),
-            mappers=choice((*[0] * 28, 1, 3)),
-        ),
+        uses=Uses.drawn(random),
     )
     if faults is not None:
         found = replace(found, faults=faults)
+    if uses is not None:
+        found = replace(found, uses=uses)
+    if board.tx_done == "ack":
+        # Where the reply says that a message has left, each one has a reply.
+        found = replace(found, uses=replace(found.uses, one_way=0.0))
+    if matching is not None:
+        found = replace(found, board=replace(board, matching=matching))
     if clients is not None:
-        found = replace(found, load=replace(found.load, clients=clients))
+        found = replace(found, load=replace(load, clients=clients))
     return found if seconds is None else replace(found, seconds=seconds)

@@ -1,9 +1,10 @@
-"""Makes a run that fails small: with fewer faults and clients, and shorter."""
+"""Makes a run that fails small: with fewer faults, uses and clients, and shorter."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from mboxio.sim.swarm.scenario import Scenario
+from mboxio.sim.world.board import MATCHINGS
 
 __all__ = ["shrink"]
 
@@ -31,6 +32,12 @@ def steps(scenario: Scenario) -> Iterator[Scenario]:
     for name, rate in scenario.faults.rates().items():
         if rate:
             yield replace(scenario, faults=replace(scenario.faults, **{name: 0.0}))
+    for name, number in scenario.uses.numbers().items():
+        for less in (0, 1)[: 2 if number > 1 else int(number > 0)]:
+            yield replace(scenario, uses=replace(scenario.uses, **{name: less}))
+    board = scenario.board
+    for matching in MATCHINGS[: MATCHINGS.index(board.matching)]:
+        yield replace(scenario, board=replace(board, matching=matching))
     clients = scenario.load.clients
     for fewer in dict.fromkeys((1, clients // 2, clients - 1)):
         if 0 < fewer < clients:
