@@ -36,7 +36,7 @@ def until_interrupted(
     try:
         server.start()
         if renew is not None:
-            signal.signal(signal.SIGHUP, lambda *_: renew())
+            signal.signal(signal.SIGHUP, lambda number, frame: renew())
         click.echo(told())
         sys.stdout.flush()
         while True:
