@@ -249,6 +249,29 @@ def test_what_killed_programs_left_is_cleared_away(folder: Path) -> None:
         made.close()
 
 
+def test_it_listens_before_it_can_be_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is refused at a socket takes its program for dead, and deletes it."""
+    rename = os.rename
+    reached: list[str] = []
+
+    def reach_and_rename(before: str, after: str) -> None:
+        assert not os.path.exists(after)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            link.connect(before)
+        reached.append(after)
+        rename(before, after)
+
+    folder.mkdir(mode=0o700)
+    monkeypatch.setattr(os, "rename", reach_and_rename)
+    made = Live()
+    assert reached == [made.path]
+    assert os.listdir(folder) == [os.path.basename(made.path)]
+    made.close()
+    for thread in threading.enumerate():
+        if thread.name.startswith("mboxio live"):
+            thread.join()
+
+
 def test_a_child_shows_itself_and_not_its_parent(live: Live, folder: Path) -> None:
     with connect("loopback:") as connection:
         reader = Reader()

@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 import weakref
+from contextlib import suppress
 from glob import escape, glob
 
 from mboxio._base.gate import complain
@@ -71,6 +72,7 @@ class Live:
 
     def __init__(self) -> None:
         self.path = os.path.join(runtime_folder(), f"{PREFIX}{os.getpid()}")
+        unready = os.path.join(runtime_folder(), f".{PREFIX}{os.getpid()}")
         self.pid = os.getpid()
         self._places: weakref.WeakSet[Tappable] = weakref.WeakSet()
         self._watched: dict[Recorder, Wanted] = {}
@@ -79,10 +81,12 @@ class Live:
         self._closing = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            if os.path.exists(self.path):  # of a process that had this number before
-                os.unlink(self.path)
-            self._listener.bind(self.path)
+            # Under its name it listens already: who is refused takes the program for dead.
+            with suppress(FileNotFoundError):
+                os.unlink(unready)
+            self._listener.bind(unready)
             self._listener.listen(WAITING_MAX)
+            os.rename(unready, self.path)
         except BaseException:
             self._listener.close()
             raise
