@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -49,24 +50,34 @@ def keeps_back(work: Method) -> Method:
     return keeping_back
 
 
+def plant(monkeypatch: pytest.MonkeyPatch, place: str, method: str, planted: Any) -> None:
+    """Put a class with a fault in the place of one that may be compiled."""
+    where, _, name = place.rpartition(".")
+    module, _, owner = where.rpartition(".")
+    holder: Any = import_module(where) if owner.islower() else getattr(import_module(module), owner)
+    base = getattr(holder, name)
+    faulty = type(base.__name__, (base,), {method: planted(getattr(base, method))})
+    monkeypatch.setattr(holder, name, faulty)
+
+
 @pytest.mark.parametrize(
-    ("use", "owner", "method", "planted"),
+    ("use", "place", "method", "planted"),
     [
-        ("into", SwarmClient, "check", scribbles),
-        ("one_way", FaultyMailbox, "leave_fifo", forgets),
-        ("waiters", Waiter, "live", sleeps),
-        ("mappers", Mapper, "work", keeps_back),
+        ("into", "mboxio.sim.swarm.world.SwarmClient", "check", scribbles),
+        ("one_way", "mboxio.sim.swarm.world.SwarmWorld.mailbox_class", "leave_fifo", forgets),
+        ("waiters", "mboxio.sim.swarm.world.Waiter", "live", sleeps),
+        ("mappers", "mboxio.sim.swarm.world.Mapper", "work", keeps_back),
     ],
 )
 def test_what_is_left_is_the_use_that_fails(
     use: str,
-    owner: type,
+    place: str,
     method: str,
     planted: Callable[[Method], Method],
     monkeypatch: pytest.MonkeyPatch,
     invoke: Invoke,
 ) -> None:
-    monkeypatch.setattr(owner, method, planted(getattr(owner, method)))
+    plant(monkeypatch, place, method, planted)
     uses = Uses.parse("one_way,into" if use in ("one_way", "into") else f"into,{use}")
     faults = Faults.parse("lost=0.2,late")
     first = drawn(4, faults=faults, uses=uses, matching="order", clients=4, seconds=0.01)
@@ -82,14 +93,15 @@ def test_what_is_left_is_the_use_that_fails(
 
 
 def test_a_fault_of_boards_in_order_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    tell = FaultyMailbox.read
+    def miscounts(read: Method) -> Method:
+        def mistaken(self: FaultyMailbox, letter: Any) -> None:
+            read(self, letter)
+            if self.board.matching == "order":
+                letter.port.unanswered.add(-1)
 
-    def mistaken(self: FaultyMailbox, letter: Any) -> None:
-        tell(self, letter)
-        if self.board.matching == "order":
-            letter.port.unanswered.add(-1)
+        return mistaken
 
-    monkeypatch.setattr(FaultyMailbox, "read", mistaken)
+    plant(monkeypatch, "mboxio.sim.swarm.world.SwarmWorld.mailbox_class", "read", miscounts)
     first = drawn(4, faults=Faults(), uses=Uses(), matching="order", clients=4, seconds=0.002)
     small = shrink(first, lambda smaller: bool(run(smaller).problems))
     assert "--matching order" in small.command()
