@@ -65,7 +65,12 @@ class Named(click.ParamType[Any]):
     type=Named(Uses, "use=number,..."),
     help="Of one_way, into, waiters, mappers; all, none.",
 )
-@click.option("--matching", type=click.Choice(MATCHINGS), help="How replies are tied to requests.")
+@click.option(
+    "--matching",
+    type=click.Choice(MATCHINGS),
+    metavar="WAY",
+    help="How replies are tied to requests: hardware, tags or order.",
+)
 @click.option("--clients", type=click.IntRange(min=1), help="In place of what the seeds say.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes; default: one per processor.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
