@@ -3,6 +3,7 @@
 import os
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -82,6 +83,35 @@ def test_a_waiter_does_not_look_on_where_the_remote_needs_its_cpu(
         assert (probe.looks == 1) is near
         # What was never tried says nothing about how well it goes.
         assert (pump.spin_now_ns == pump.spin_ns) is near
+        remote.silence(False)
+
+
+class Delaying(Counting):
+    """The thread that looks loses its CPU for longer than its request may take."""
+
+    def news(self, only_replies: bool) -> bool:
+        super().news(only_replies)
+        if self.looks == 2:
+            until_s = time.monotonic() + 0.03
+            while time.monotonic() < until_s:
+                os.sched_yield()
+        return False
+
+
+@spins
+def test_a_request_that_timed_out_under_its_looks_is_no_reason_to_look_longer(
+    remote: Remote,
+) -> None:
+    with mboxio.open("shm:t", timeout_s=0.02) as client:
+        assert client.request(b"x") == b"x"
+        remote.silence()
+        pump = client._host.pump
+        pump.spin_now_ns = pump.spin_ns
+        client._queue.probe = probe = Delaying(near=False)
+        with pytest.raises(RequestTimeout):
+            client.request(b"late")
+        assert probe.looks > 1
+        assert pump.spin_now_ns < pump.spin_ns
         remote.silence(False)
 
 

@@ -8,6 +8,7 @@ from mboxio.driver.shortcut cimport Shortcut
 
 cdef int LOOKS_PER_TURN
 cdef str LOOK
+cdef int DONE
 cdef long long FOREVER
 
 

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from mboxio._base.request import Request
-from mboxio._base.states import FOREVER
+from mboxio._base.states import DONE, FOREVER
 from mboxio._pump.turns import Turns
 from mboxio._queue.above import Living
 from mboxio._queue.queue import Queue
@@ -98,7 +98,7 @@ class Spinner(Turns):
                 self.gate.leave()
         # Where the remote was near, it has not spun and so has learned nothing.
         if self.spin_ns and not near:  # grow slowly where it paid, halve where it did not
-            if waitable.over:
+            if waitable._state == DONE:  # not timed out, which a busy CPU does within a few looks
                 self.look_longer()
             else:
                 self.spin_now_ns = max(self.spin_ns // 32, self.spin_now_ns // 2)
