@@ -48,6 +48,7 @@ def test_all_that_is_under_way_ends_with_it_at_once(house: House) -> None:
                 await client.request(b"again")
 
     asyncio.run(run())
+    until(lambda: len(house.lines) == 2, "the gateway notes what it has ended")
     assert [each.split(":")[0] for each in house.lines] == ["attach", "detach"]
     assert gate.stats()["board"].user("alice").ended == {"denied": 1}
 

@@ -64,12 +64,16 @@ def run_prompt(session: Session) -> None:
         with patch_stdout():
             while True:
                 try:
-                    commands.run(session, asked.prompt(lambda: _prompt(session)))
-                except (EOFError, commands.Leave):
+                    line = asked.prompt(lambda: _prompt(session))
+                except EOFError:
                     return
                 except KeyboardInterrupt:
                     continue  # the line is given up
-                except Cancelled:
+                try:
+                    commands.run(session, line)
+                except commands.Leave:
+                    return
+                except (Cancelled, KeyboardInterrupt):
                     session.say("cancelled")
                 except click.ClickException as error:
                     session.say(printable(error.format_message()))

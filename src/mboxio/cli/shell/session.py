@@ -97,14 +97,15 @@ class Session:
 
     def request(self, data: bytes) -> bytes:
         """Send a request and return the reply; Ctrl-C cancels it."""
-        return self._wait(self.client().submit(data, timeout_s=timeout(self.timeout_s)))
+        return self._wait(self.client().submit, data)
 
     def send(self, data: bytes) -> None:
         """Send a one-way message, and wait until it is taken; Ctrl-C cancels it."""
-        self._wait(self.client().post(data, timeout_s=timeout(self.timeout_s)))
+        self._wait(self.client().post, data)
 
-    def _wait(self, request: Request[bytes]) -> bytes:
-        with Signals() as signals:
+    def _wait(self, begin: Callable[..., Request[bytes]], data: bytes) -> bytes:
+        with Signals() as signals:  # first: a Ctrl-C right after the beginning cancels too
+            request = begin(data, timeout_s=timeout(self.timeout_s))
             while not request.wait(LOOK_S):
                 if signals.number:
                     request.cancel()
