@@ -25,7 +25,7 @@ HOT = {
         *("RingShortcut_fill", "RingShortcut_is_ordinary", "RingShortcut_vacancies"),
         *("RingShortcut_look", "RingShortcut_put", "RingShortcut_submit", "RingShortcut_take"),
         *ORDINARY,
-        *("RingShortcut_handles", "acquired", "again", "released", "renew"),
+        *("Mutex_give", "Mutex_take", "RingShortcut_handles", "again", "renew"),
     ),
     "controllers/virtio_rpmsg/shortcut": (
         *("RpmsgShortcut_asked_by", "RpmsgShortcut_came_back", "RpmsgShortcut_fill"),
@@ -33,6 +33,7 @@ HOT = {
         *("RpmsgShortcut_look", "RpmsgShortcut_vacancies"),
         *("RpmsgShortcut_submit", "RpmsgShortcut_take"),
         *ORDINARY,
+        "Mutex_take",
     ),
     "_base/recycled": ("recycle", "spare"),
     "_queue/held": ("Held_free",),

@@ -15,6 +15,7 @@ cdef extern from *:
 
 cdef extern from "pythread.h":
     ctypedef void* PyThread_type_lock
+    unsigned long PyThread_get_thread_ident() nogil
 
 
 cdef inline long long monotonic_ns() noexcept nogil:
@@ -40,6 +41,21 @@ cdef class Mutex:
     cdef readonly unsigned long owner
     cpdef acquire(self)
     cdef wait(self)
+    cdef void wake(self) noexcept
+
+    cdef inline bint take(self) noexcept:
+        """As `try_acquire`, without a call: that costs more than what it does."""
+        if self.owner:
+            return False
+        self.owner = PyThread_get_thread_ident()
+        return True
+
+    cdef inline void give(self) noexcept:
+        """As `release`, without a call where nobody waits."""
+        self.owner = 0
+        if self._waiting:
+            self.wake()
+
     cpdef bint try_acquire(self) noexcept
     cpdef void release(self) noexcept
     cpdef bint mine(self) noexcept

@@ -36,7 +36,6 @@ cdef extern from "pythread.h":
     void PyThread_free_lock(PyThread_type_lock) nogil
     int PyThread_acquire_lock(PyThread_type_lock, int) nogil
     void PyThread_release_lock(PyThread_type_lock) nogil
-    unsigned long PyThread_get_thread_ident() nogil
 
 
 cdef class Monotonic:
@@ -110,19 +109,17 @@ cdef class Mutex:
                 self.owner = 0
 
     cpdef bint try_acquire(self) noexcept:
-        if self.owner:
-            return False
-        self.owner = PyThread_get_thread_ident()
-        return True
+        return self.take()
 
     cpdef void release(self) noexcept:
-        self.owner = 0
-        if self._waiting:
-            if self._starved:
-                self.owner = RESERVED
-            if not self._rung:
-                self._rung = True
-                PyThread_release_lock(self._bell)
+        self.give()
+
+    cdef void wake(self) noexcept:
+        if self._starved:
+            self.owner = RESERVED
+        if not self._rung:
+            self._rung = True
+            PyThread_release_lock(self._bell)
 
     cpdef bint mine(self) noexcept:
         return self.owner == PyThread_get_thread_ident()

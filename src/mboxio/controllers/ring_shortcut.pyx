@@ -6,7 +6,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t
 
 from mboxio._base.gate cimport Gate
-from mboxio._base.native cimport Mutex, pause
+from mboxio._base.native cimport pause
 from mboxio._base.recycled cimport again, fresh, spare
 from mboxio._base.request cimport Owner, Request
 from mboxio.controllers.ordinary cimport FOREVER, SEEN_REQUEST, OrdinaryShortcut
@@ -29,31 +29,12 @@ from mboxio.ring.contract import REPLY, REQUEST
 
 __all__ = ["RingShortcut"]
 
-cdef extern from "pythread.h":
-    unsigned long PyThread_get_thread_ident()
-
 cdef enum:  # known to the compiler
     AS_REQUEST = 2
     AS_REPLY = 3
 
 if (AS_REQUEST, AS_REPLY) != (REQUEST, REPLY):
     raise AssertionError("the short way of a request has numbers of its own for what slots hold")
-
-
-cdef inline bint acquired(Mutex lock) noexcept:
-    """As `Mutex.try_acquire`, which a call away costs more than it does."""
-    if lock.owner:
-        return False
-    lock.owner = PyThread_get_thread_ident()
-    return True
-
-
-cdef inline void released(Mutex lock) noexcept:
-    """As `Mutex.release`."""
-    if lock._waiting:
-        lock.release()
-    else:
-        lock.owner = 0
 
 
 @cython.final
@@ -215,7 +196,7 @@ cdef class RingShortcut(OrdinaryShortcut):
             return 0
         for looks in range(1, LOOKS + 1):
             if mboxio_load(ring.peer) != ring.mine:
-                if not acquired(gate.lock):
+                if not gate.lock.take():
                     return 0
                 try:
                     waiting = mboxio_pending(ring)
@@ -227,7 +208,7 @@ cdef class RingShortcut(OrdinaryShortcut):
                     if gate.eventful:  # as `Gate.leave` asks: most replies set nothing off
                         gate.leave()
                     else:
-                        released(gate.lock)
+                        gate.lock.give()
                 return looks if request.over else 0
             if looks == 1 and self.armed.shares_cpu():
                 return 0  # looking on would keep the remote from answering

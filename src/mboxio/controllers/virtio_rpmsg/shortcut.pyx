@@ -325,7 +325,7 @@ cdef class RpmsgShortcut(OrdinaryShortcut):
             return 0
         for looks in range(1, LOOKS + 1):
             if mboxio_observe16(self.base + ring.used + 2) != ring.seen:
-                if not gate.lock.try_acquire():
+                if not gate.lock.take():
                     return 0
                 try:
                     if self.take(BATCH) and self.armed.needs_doorbell():
