@@ -1,0 +1,101 @@
+"""The firmware of the page on microcontrollers: a blinker's author copies it as it stands there."""
+
+import re
+import subprocess
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+import mboxio
+from mboxio import RemoteGone
+from mboxio.cli.demo.microcontroller import Microcontroller
+from tests.mcu.machine import EXAMPLE, running
+from tests.shm.support import until
+from tests.tools import HEADER_FOLDER, tool
+
+pytestmark = pytest.mark.once
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "microcontroller.md"
+PATIENCE_S = 30.0
+RAM = "@0x20000000+0x10000"
+
+
+def program() -> str:
+    """Return the blocks of the page in one file, for the board of QEMU."""
+    text = PAGE.read_text()
+    memory, served = (
+        dedent(each) for each in re.findall(r"^ *```c\n(.*?)^ *```$", text, re.M | re.S)
+    )
+    (laid_out,) = re.findall(r"^3\. .*: `(mboxio_lay_out.*;)`$", text, re.M)
+    return f"""
+#include BOARD
+{memory}
+void on_tick(void) {{}}
+void on_bell(void) {{}}
+
+int main(void)
+{{
+    board_start();
+    {laid_out}
+    for (;;) {{
+{served}
+    }}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "main.c").write_text(program())
+    made = subprocess.run(
+        [
+            *(tool("arm-none-eabi-gcc"), "-mcpu=cortex-m3", "-mthumb", "-Os", "-std=c11"),
+            *("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"),
+            *("-ffreestanding", "-nostdlib", f"-I{EXAMPLE}", f"-I{HEADER_FOLDER}", f"-L{EXAMPLE}"),
+            *('-DBOARD="boards/mps2-an385.h"', folder / "main.c", EXAMPLE / "cortex_m.c"),
+            *("-T", EXAMPLE / "boards" / "mps2-an385.ld", "-lgcc", "-o", folder / "firmware.elf"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    return folder / "firmware.elf"
+
+
+def address(machine: Microcontroller, firmware: Path, more: str = "") -> str:
+    return f"rings:/led?at={machine.access}{RAM}&elf={firmware}&timeout_s={PATIENCE_S}{more}"
+
+
+def test_it_answers_over_a_probe(firmware: Path) -> None:
+    with (
+        running(firmware=str(firmware)) as machine,
+        mboxio.open(address(machine, firmware), wait_s=PATIENCE_S) as client,
+    ):
+        assert client.depth == 8
+        pending = [client.submit(b"on %d" % each) for each in range(8)]
+        assert [each.result() for each in pending] == [b"on %d" % each for each in range(8)]
+
+
+def test_its_reset_ends_what_waits_and_the_next_life_answers(firmware: Path) -> None:
+    """Starting zeroes this memory, and with it all that told one life from another."""
+    with (
+        running(firmware=str(firmware)) as machine,
+        mboxio.open(address(machine, firmware), wait_s=PATIENCE_S) as client,
+    ):
+        assert client.request(b"on") == b"on"
+        machine.tell("stop")
+        waits = client.submit(b"off")
+        machine.reset()
+        machine.tell("cont")
+        with pytest.raises(RemoteGone):
+            waits.result()
+
+        def answers() -> bool:
+            try:
+                return client.request(b"on") == b"on"
+            except RemoteGone:
+                return False
+
+        until(answers, "the next life is met")
