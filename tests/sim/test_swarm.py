@@ -120,7 +120,7 @@ def test_a_reply_to_another_request_is_found_and_made_small(
     assert found.wrong > 0
     assert "got the reply to another one" in found.problems[0]
     small = shrink(scenario, lambda smaller: run(smaller).wrong > 0)
-    assert [name for name, rate in small.faults.rates().items() if rate] == ["wrong"]
+    assert [name for name, rate in small.faults.numbers().items() if rate] == ["wrong"]
     assert small.load.clients < 16
     assert small.seconds < 0.004
     assert run(small).wrong > 0
@@ -138,7 +138,7 @@ def test_what_is_left_behind_is_found_and_made_small(monkeypatch: pytest.MonkeyP
     found = first_failure(range(5), "lost,double,error")
     assert found.left > 0
     small = shrink(found.scenario, lambda smaller: run(smaller).left > 0)
-    assert [name for name, rate in small.faults.rates().items() if rate] == ["lost"]
+    assert [name for name, rate in small.faults.numbers().items() if rate] == ["lost"]
 
 
 def test_a_run_that_differs_from_itself_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from mboxio.cli.commands.bench import Numbers
 from mboxio.cli.sim.boards import DEPTHS, compare
 from mboxio.cli.sim.seeds import examine_seeds
 from mboxio.sim.swarm import Campaign, Faults, Uses
+from mboxio.sim.swarm.options import Options
 from mboxio.sim.world.board import MATCHINGS
 
 __all__ = ["sim"]
@@ -27,13 +28,13 @@ class Named(click.ParamType[Any]):
         name: what the help calls them.
     """
 
-    def __init__(self, kind: type[Faults] | type[Uses], name: str) -> None:
+    def __init__(self, kind: type[Options], name: str) -> None:
         self.kind = kind
         self.name = name
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Faults | Uses:
+    ) -> Options:
         """See `click.ParamType`."""
         try:
             return self.kind.parse(str(value))

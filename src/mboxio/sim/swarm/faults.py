@@ -1,10 +1,10 @@
 """What goes wrong in a run, and how often: each fault is in or out, all drawn from a seed."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from random import Random
 
 from mboxio.sim.swarm.chance import Chance
-from mboxio.sim.swarm.options import parsed, spelled
+from mboxio.sim.swarm.options import Options
 
 __all__ = ["RATES_MAX", "Faults"]
 
@@ -26,7 +26,7 @@ RATES_MAX = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Faults:
+class Faults(Options):
     """Rates from 0 to 1: of the replies, of the messages, or of the requests.
 
     Args:
@@ -47,6 +47,9 @@ class Faults:
         ValueError: a rate is not 0 to 1.
     """
 
+    MOST = RATES_MAX
+    WHAT = "fault"
+
     lost: float = 0.0
     late: float = 0.0
     double: float = 0.0
@@ -61,28 +64,9 @@ class Faults:
     cancelled: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, rate in self.rates().items():
+        for name, rate in self.numbers().items():
             if not 0 <= rate <= 1:
                 raise ValueError(f"{name}={rate}: it is a rate, 0 to 1")
-
-    def rates(self) -> dict[str, float]:
-        """Return each rate by its name."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
-
-    def __str__(self) -> str:
-        """Return them as `parse` takes them: ``lost=0.02,busy=0.1``, or ``none``."""
-        return spelled(self.rates())
-
-    @classmethod
-    def parse(cls, text: str) -> "Faults":
-        """Return the faults of a text: ``none``, ``all``, or ``lost=0.02,busy``.
-
-        A name without a rate has the highest that is drawn.
-
-        Raises:
-            ValueError: there is no such fault, or it is no rate.
-        """
-        return cls(**parsed(text, RATES_MAX, "fault"))
 
     @classmethod
     def drawn(cls, random: Random) -> "Faults":
@@ -97,5 +81,5 @@ class Faults:
         """Return what decides about each fault; leaving one out changes none of the others."""
         return {
             name: Chance(rate, Random(seed * len(RATES_MAX) + place))
-            for place, (name, rate) in enumerate(self.rates().items())
+            for place, (name, rate) in enumerate(self.numbers().items())
         }

@@ -1,10 +1,10 @@
 """One run, described: the board, the load, the faults and how long, all drawn from a seed."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
-from typing import TypeVar
 
+from mboxio.sim.swarm import options
 from mboxio.sim.swarm.faults import Faults
 from mboxio.sim.swarm.uses import Uses
 from mboxio.sim.world.board import MATCHINGS, REPLIES, TX_DONES, Board
@@ -12,8 +12,6 @@ from mboxio.sim.world.durations import Bimodal, Constant, Copied, Duration, Expo
 from mboxio.sim.world.load import DEADLINES, Load
 
 __all__ = ["Scenario", "drawn"]
-
-T = TypeVar("T")
 
 SERVICES: tuple[Duration, ...] = (
     Constant(5.0),
@@ -71,9 +69,7 @@ def drawn(
     """
     random = Random(seed)
 
-    def choice(among: Sequence[T]) -> T:
-        return among[int(random.random() * len(among))]
-
+    choice = partial(options.choice, random)
     depth = choice((1, 2, 4, 16, 64))
     board = Board(
         depth=depth,

@@ -29,7 +29,7 @@ def shrink(scenario: Scenario, fails: Callable[[Scenario], bool]) -> Scenario:
 
 def steps(scenario: Scenario) -> Iterator[Scenario]:
     """Yield what is smaller by one step, the biggest steps first; all can be said in a command."""
-    for name, rate in scenario.faults.rates().items():
+    for name, rate in scenario.faults.numbers().items():
         if rate:
             yield replace(scenario, faults=replace(scenario.faults, **{name: 0.0}))
     for name, number in scenario.uses.numbers().items():

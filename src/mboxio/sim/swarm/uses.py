@@ -1,10 +1,9 @@
 """What the clients of a seed do besides asking."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from random import Random
-from typing import Any
 
-from mboxio.sim.swarm.options import parsed, spelled
+from mboxio.sim.swarm.options import Options, choice
 
 __all__ = ["USES_MAX", "Uses"]
 
@@ -13,7 +12,7 @@ USES_MAX: dict[str, float] = {"one_way": 0.2, "into": 0.3, "waiters": 4, "mapper
 
 
 @dataclass(frozen=True, kw_only=True)
-class Uses:
+class Uses(Options):
     """What clients do besides asking.
 
     Args:
@@ -26,6 +25,9 @@ class Uses:
         ValueError: a part is not 0 to 1, or a number is negative.
     """
 
+    MOST = USES_MAX
+    WHAT = "use"
+
     one_way: float = 0.0
     into: float = 0.0
     waiters: int = 0
@@ -37,36 +39,12 @@ class Uses:
         if self.waiters < 0 or self.mappers < 0:
             raise ValueError(f"{self}: there are 0 waiters and mappers at least")
 
-    def numbers(self) -> dict[str, Any]:
-        """Return each use by its name."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        """Return them as `parse` takes them: ``into=0.3,waiters=2``, or ``none``."""
-        return spelled(self.numbers())
-
-    @classmethod
-    def parse(cls, text: str) -> "Uses":
-        """Return the uses of a text: ``none``, ``all``, or ``into=0.3,waiters``.
-
-        A name without a number has the highest that is drawn.
-
-        Raises:
-            ValueError: there is no such use, or its number is out of range.
-        """
-        numbers: dict[str, Any] = dict(parsed(text, USES_MAX, "use"))
-        return cls(**numbers)
-
     @classmethod
     def drawn(cls, random: Random) -> "Uses":
         """Return uses of which most seeds have few: a thread that blocks takes its time."""
-
-        def choice(*among: Any) -> Any:
-            return among[int(random.random() * len(among))]
-
         return cls(
-            one_way=choice(0.0, 0.0, 0.2),
-            into=choice(0.0, 0.0, 0.3),
-            waiters=choice(*[0] * 27, 1, 2, 4),
-            mappers=choice(*[0] * 28, 1, 3),
+            one_way=choice(random, (0.0, 0.0, 0.2)),
+            into=choice(random, (0.0, 0.0, 0.3)),
+            waiters=choice(random, (*[0] * 27, 1, 2, 4)),
+            mappers=choice(random, (*[0] * 28, 1, 3)),
         )
