@@ -189,10 +189,14 @@ class RegisterController(Controller):
         """Use another region for the registers from now on; the old one is of a life that ended."""
         self.claims.add(fresh, *self.own_bytes, "the registers")
         self.opened.append(fresh)
-        if self.region in self.opened:  # else it is the caller's
-            self.opened.remove(self.region)
-            self.region.close()
+        self.done_with(self.region)
         self.region, self.fresh = fresh, None
+
+    def done_with(self, before: Region) -> None:
+        """Close a region that another one has replaced, unless it is the caller's."""
+        if before in self.opened:
+            self.opened.remove(before)
+            before.close()
 
     def renew(self, option: str, before: Region) -> Region:
         """Return what another region is from now on, which may have ended with the registers.
@@ -210,9 +214,7 @@ class RegisterController(Controller):
         if found.size_bytes < before.size_bytes:
             raise RemoteError(f"{option}= had {before.size_bytes} bytes, now {found.size_bytes}")
         self.claims.add(found, 0, found.size_bytes, f"the {option}")
-        if before in self.opened:  # else it is the caller's
-            self.opened.remove(before)
-            before.close()
+        self.done_with(before)
         return found
 
     def come_back(self) -> None:
