@@ -143,10 +143,6 @@ class VirtioRpmsg(RpmsgServices):
         self.announce()
         self.ring_doorbell(0)  # some remotes know from nothing else that the link is up
 
-    def may_begin_again(self) -> bool:
-        """See `RpmsgServices.may_begin_again`."""
-        return self.is_host and self.device.in_use
-
     def begin_again(self, pause_s: float) -> None:
         """See `RpmsgServices.begin_again`.
 

@@ -97,7 +97,9 @@ class RpmsgServices(RpmsgTraffic):
             try:
                 self.locked(self.service, self.queue, EVENT)
             except RemoteError:
-                if not self.may_begin_again() or time.monotonic() >= until_s:
+                # It may be what the other side did in the rings of an earlier host.
+                may_begin_again = self.is_host and self.device.in_use
+                if not may_begin_again or time.monotonic() >= until_s:
                     raise
                 self.begin_again(pause_s)
                 pause_s = min(2 * pause_s, PAUSE_MAX_S)
@@ -117,10 +119,6 @@ class RpmsgServices(RpmsgTraffic):
             else:
                 time.sleep(pause_s)
             pause_s = min(2 * pause_s, PAUSE_MAX_S)
-
-    def may_begin_again(self) -> bool:
-        """Return whether a lie may be what the other side did in the rings of an earlier host."""
-        return False
 
     def begin_again(self, pause_s: float) -> None:
         """Give the other side time to let go of an earlier host, and begin again."""
