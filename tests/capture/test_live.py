@@ -43,6 +43,10 @@ def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     yield made
     made.close()
     made.close()
+    its_threads_end()
+
+
+def its_threads_end() -> None:
     for thread in threading.enumerate():
         if thread.name.startswith("mboxio live"):
             thread.join()
@@ -267,9 +271,7 @@ def test_it_listens_before_it_can_be_found(folder: Path, monkeypatch: pytest.Mon
     assert reached == [made.path]
     assert os.listdir(folder) == [os.path.basename(made.path)]
     made.close()
-    for thread in threading.enumerate():
-        if thread.name.startswith("mboxio live"):
-            thread.join()
+    its_threads_end()
 
 
 def test_a_child_shows_itself_and_not_its_parent(live: Live, folder: Path) -> None:

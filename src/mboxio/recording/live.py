@@ -71,9 +71,9 @@ class Live:
     """
 
     def __init__(self) -> None:
-        self.path = os.path.join(runtime_folder(), f"{PREFIX}{os.getpid()}")
-        unready = os.path.join(runtime_folder(), f".{PREFIX}{os.getpid()}")
         self.pid = os.getpid()
+        folder, name = runtime_folder(), f"{PREFIX}{self.pid}"
+        self.path, unready = os.path.join(folder, name), os.path.join(folder, f".{name}")
         self._places: weakref.WeakSet[Tappable] = weakref.WeakSet()
         self._watched: dict[Recorder, Wanted] = {}
         self._links: set[socket.socket] = set()
