@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mboxio._base import states
 from mboxio._base.clock import Waitable, Wakes, Watcher
 from mboxio._base.request import Request
 from mboxio.errors import MailboxError
@@ -76,13 +77,18 @@ class Flights(Watcher):
                 self.fire(self.home.gate, each)
             else:
                 each._add_watcher(self)
+        self.home.pump.look_now(self.home.gate.clock.now_ns())
 
     def fire(self, core: Wakes, waitable: Waitable) -> None:
         """See `Watcher.fire`."""
         self.over.append(waitable)
         if not self.called:
             self.called = True
-            self.home.post(self.tell)  # once for all that end until then
+            self.home.queue_up(self)  # once for all that end until then
+
+    def deliver(self) -> None:
+        """See `LoopPort.queue_up`."""
+        self.tell()
 
     # -- what the user is told
 
@@ -99,15 +105,17 @@ class Flights(Watcher):
             used.in_flight -= 1
             if young.pop(key, None) is None:
                 self.untold.pop(key, None)
-            error = request.exception()
-            if error is None:
+            if request._state == states.DONE:
                 reply: bytes = request._value
                 used.told_bytes += len(reply)
                 frames.append(pack(DONE, key[0], key[1], reply))
             else:
-                frames.append(self.failure(key, error))
+                frames.append(self.failure(key, request.exception()))
         if not self.closed:
             self.outlet.put(*frames)
+        if not self.requests and self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
     def fail(self, key: Key, error: MailboxError) -> None:
         """Tell that a message was refused."""
