@@ -2,8 +2,10 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,6 @@ pytestmark = pytest.mark.once
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "microcontroller.md"
 PATIENCE_S = 30.0
-RAM = "@0x20000000+0x10000"
 
 
 def program() -> str:
@@ -64,38 +65,55 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "firmware.elf"
 
 
-def address(machine: Microcontroller, firmware: Path, more: str = "") -> str:
-    return f"rings:/led?at={machine.access}{RAM}&elf={firmware}&timeout_s={PATIENCE_S}{more}"
+@pytest.fixture
+def machine(firmware: Path) -> Iterator[Microcontroller]:
+    with running(firmware=str(firmware)) as started:
+        yield started
 
 
-def test_it_answers_over_a_probe(firmware: Path) -> None:
-    with (
-        running(firmware=str(firmware)) as machine,
-        mboxio.open(address(machine, firmware), wait_s=PATIENCE_S) as client,
-    ):
-        assert client.depth == 8
-        pending = [client.submit(b"on %d" % each) for each in range(8)]
+def by_probe(machine: Microcontroller) -> str:
+    """Say how a debug probe reaches the memory of a processor that runs."""
+    return machine.access
+
+
+def by_stub(machine: Microcontroller) -> str:
+    """Have the GDB stub of QEMU listen; it stops the processor for each look."""
+    path = f"{machine.folder}/gdb"
+    line = f"gdbserver unix:{path},server=on,wait=off"
+    machine.tell("human-monitor-command", **{"command-line": line})
+    return f"gdb:{path},run=yes"
+
+
+@pytest.fixture(params=[by_probe, by_stub])
+def client(request: Any, machine: Microcontroller, firmware: Path) -> Iterator[mboxio.Client]:
+    at = f"{request.param(machine)}@0x20000000%2B0x10000"
+    address = f"rings:/led?at={at}&elf={firmware}&timeout_s={PATIENCE_S}"
+    with mboxio.open(address, wait_s=PATIENCE_S) as opened:
+        yield opened
+
+
+def test_it_answers(client: mboxio.Client) -> None:
+    for _ in range(3):
+        pending = [client.submit(b"on %d" % each) for each in range(client.depth)]
         assert [each.result() for each in pending] == [b"on %d" % each for each in range(8)]
 
 
-def test_its_reset_ends_what_waits_and_the_next_life_answers(firmware: Path) -> None:
+def test_its_reset_ends_what_waits_and_the_next_life_answers(
+    machine: Microcontroller, client: mboxio.Client
+) -> None:
     """Starting zeroes this memory, and with it all that told one life from another."""
-    with (
-        running(firmware=str(firmware)) as machine,
-        mboxio.open(address(machine, firmware), wait_s=PATIENCE_S) as client,
-    ):
-        assert client.request(b"on") == b"on"
-        machine.tell("stop")
-        waits = client.submit(b"off")
-        machine.reset()
-        machine.tell("cont")
-        with pytest.raises(RemoteGone):
-            waits.result()
+    assert client.request(b"on") == b"on"
+    machine.tell("stop")
+    waits = client.submit(b"off")
+    machine.reset()
+    machine.tell("cont")
+    with pytest.raises(RemoteGone):
+        waits.result()
 
-        def answers() -> bool:
-            try:
-                return client.request(b"on") == b"on"
-            except RemoteGone:
-                return False
+    def answers() -> bool:
+        try:
+            return client.request(b"on") == b"on"
+        except RemoteGone:
+            return False
 
-        until(answers, "the next life is met")
+    until(answers, "the next life is met")
