@@ -7,11 +7,12 @@ import pytest
 
 from mboxio import errors
 from mboxio.client.connection import Connection
+from mboxio.controllers.virtio_rpmsg.device import Device
 from mboxio.controllers.virtio_rpmsg.driver import VirtioRpmsg
 from mboxio.controllers.virtio_rpmsg.endpoints import ENDPOINTS_MAX
 from mboxio.controllers.virtio_rpmsg.options import VirtioRpmsgOptions
 from mboxio.regions import Memory
-from tests.rpmsg.firmware import Firmware, until
+from tests.rpmsg.firmware import PATIENCE_S, Firmware, until
 
 NUM, ALIGN = 8, 16
 OFFSETS = (0x0, 0x1000)
@@ -74,6 +75,36 @@ def heard(connection: Connection, name: str, address: int = -1) -> None:
         return found >= 0 and address in (-1, found)
 
     until(known, f"{name} is not announced")
+
+
+@pytest.mark.parametrize("layout", [TABLE], ids=["table"])
+def test_a_remote_waits_for_a_host_that_comes_later(
+    opened: Opened, firmware: Firmware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the connection that it has, which it may not get twice."""
+    looked = threading.Event()
+    read_table = Device.read_table
+
+    def look(device: Device) -> None:
+        looked.set()
+        read_table(device)
+
+    monkeypatch.setattr(Device, "read_table", look)
+    remotes: list[Connection] = []
+    waiting = threading.Thread(
+        target=lambda: remotes.append(opened("remote", services="echo", announce_s=PATIENCE_S))
+    )
+    waiting.start()
+    try:
+        assert looked.wait(PATIENCE_S)
+        host = opened()
+    finally:
+        waiting.join()
+    heard(host, "echo")
+    with remotes[0].client("echo") as device:
+        asked = device.subscribe()
+        host.client("echo").send(b"hello", timeout_s=PATIENCE_S)
+        assert asked.get(PATIENCE_S) == b"hello"
 
 
 def test_both_roles_speak(opened: Opened, firmware: Firmware) -> None:

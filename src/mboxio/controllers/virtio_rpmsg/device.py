@@ -132,8 +132,7 @@ class Device:
         """
         words = words_of(self.region)
         if self.options.role == "remote":
-            if not self.ready():
-                raise RemoteGone("the host is not ready: its driver has not set the status")
+            self.require_host()
             first, second = (RemoteRing(words, each) for each in self.layouts)
             return RemoteLink(first, second, Windows(Window(self.options.address, words)))
         pool_address = self.options.address + self.pool
@@ -148,6 +147,11 @@ class Device:
         self.describe()
         self.say(ACKNOWLEDGED | DRIVER | READY)
         return link
+
+    def require_host(self) -> None:
+        """Raise RemoteGone if the host is not ready."""
+        if not self.ready():
+            raise RemoteGone("the host is not ready: its driver has not set the status")
 
     def describe(self) -> None:
         """Tell the remote where we put the rings, and what was agreed."""

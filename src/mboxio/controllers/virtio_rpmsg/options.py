@@ -34,7 +34,8 @@ class VirtioRpmsgOptions:
             the firmware echoes.
         heed_silence: do not ring where the other side asks for silence. Some ask for it and wait
             for rings all the same.
-        announce_s: how long a service that is asked for may take to be announced, in seconds.
+        announce_s: how long a service that is asked for may take to be announced, and a remote's
+            host to be ready, in seconds.
         poll_s: how often to look where nothing tells, while something is in flight, in seconds.
         idle_poll_s: and while nothing is.
         timeout_s: default deadline of a request, in seconds.
