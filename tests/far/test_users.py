@@ -14,9 +14,9 @@ from mboxio import (
     MessagesLost,
     QueueFull,
     RemoteGone,
-    RequestTimeout,
     WrongMessage,
 )
+from mboxio._base.states import FOREVER
 from mboxio.controllers.loopback import Loopback
 from mboxio.far.batch import BATCH_BYTES
 from mboxio.gateway.allow import AllowList, Grant
@@ -194,13 +194,19 @@ def test_requests_of_a_session_are_limited(house):
         assert [each.result() for each in requests] == [b"0", b"1", b"2"]
 
 
-def test_an_idle_session_ends_and_is_not_begun_again(house):
-    house.serve(Loopback(), idle_s=0.2)
+def test_an_idle_session_ends_and_the_next_message_begins_another(house):
+    gate = house.serve(Loopback(), idle_s=0.2)
     with mboxio.open(f"{house.address}/0", timeout_s=20) as client:
-        assert client.request(b"hello") == b"hello"
-        until(lambda: "idle" in house.lines[-1], "it ends")
-        with pytest.raises((RemoteGone, RequestTimeout), match="idle"):
-            client.request(b"hello", queue_timeout_s=0.3)
+        messages = client.subscribe()
+        for times in (1, 2):
+            assert client.request(b"hello") == b"hello"
+            until(lambda: "idle" in house.lines[-1], "it ends")
+            with pytest.raises(RemoteGone, match="idle"):
+                messages.get(20)
+            # Nothing is asked, so nobody looks for the gateway.
+            assert client._pump.reconnect_ns == FOREVER
+            assert gate.stats()["board"].user("alice").ended["idle"] == times
+        assert client.request(b"hello", queue_timeout_s=20) == b"hello"
 
 
 def test_messages_that_run_code_are_refused_unless_they_are_named(house, monkeypatch):

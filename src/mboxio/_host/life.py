@@ -115,8 +115,11 @@ class Life:
 
     # -- what the driver reports, under the lock
 
-    def take_link(self, up: bool, epoch: int, reason: str) -> None:
-        """The remote is there, or it is lost; both ends of a life end all that is in flight."""
+    def take_link(self, up: bool, epoch: int, reason: str, sought: bool = True) -> None:
+        """The remote is there, or it is lost; both ends of a life end all that is in flight.
+
+        A lost one is looked for if it is ``sought``, else with the next message.
+        """
         if self.host.closed:
             return
         lost = self.gate.lost
@@ -130,7 +133,8 @@ class Life:
             self.epoch = -1
             if not lost:  # a driver may say so at every look, and each try is followed by one
                 self.tell(self.gate.tap)
-                self.want()
+                if sought:
+                    self.want()
                 self.tell_ports(False)
             return
         self.gate.lost = False

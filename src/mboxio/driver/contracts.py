@@ -98,7 +98,7 @@ class DriverLife(Protocol):
 
     lost_reason: str
 
-    def take_link(self, up: bool, epoch: int, reason: str) -> None:
+    def take_link(self, up: bool, epoch: int, reason: str, sought: bool = True) -> None:
         """See `Controller.link`."""
 
     def take_denied(self, reason: str) -> None:

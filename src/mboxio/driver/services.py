@@ -129,12 +129,15 @@ class Services:
         """Report that unsolicited messages are lost at this place of their order."""
         self.host.gate.call(channel.take_missed, count)
 
-    def link(self, up: bool, epoch: int, reason: str = "") -> None:
+    def link(self, up: bool, epoch: int, reason: str = "", sought: bool = True) -> None:
         """Report that the remote is there in this epoch, or that it is lost (``up`` False).
 
         Losing the link and a new epoch are proofs of death: everything in flight ends.
+
+        Args:
+            sought: a lost remote is looked for from now on; else when somebody sends a message.
         """
-        self.host.gate.call(self.host.life.take_link, up, epoch, reason)
+        self.host.gate.call(self.host.life.take_link, up, epoch, reason, sought)
 
     def denied(self, reason: str) -> None:
         """Report that the remote refuses this user, and that no try will change that.

@@ -55,6 +55,7 @@ class Attached(Controller):
         self.claimed: dict[str, tuple[int, str]] = {}
         self.greeted = False
         self.parked: MailboxError | None = None  # why no other stream is tried
+        self.rests = False  # the gateway ended an idle session: the next message begins another
         self.epoch = 0
 
     def way(self) -> tuple[Dialling, str]:
@@ -96,7 +97,7 @@ class Attached(Controller):
         """Begin another stream."""
         assert self.dialling is not None
         assert self.bell is not None
-        self.greeted = False
+        self.greeted = self.rests = False
         self.dialled_s = time.monotonic()
         self.stream = Stream(self.dialling, self.export, self.bell)
         self.stream.start()
@@ -125,7 +126,7 @@ class Attached(Controller):
         if isinstance(self.parked, AccessDenied):
             self.denied(why)
         else:
-            self.link(False, -1, why)
+            self.link(False, -1, why, not self.rests)
 
     def close(self) -> None:
         """Hang up."""

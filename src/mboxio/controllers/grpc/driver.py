@@ -12,8 +12,10 @@ from mboxio.far.hello import NOTIFICATIONS, REQUEST, Channel, Hello
 
 __all__ = ["FarMailbox"]
 
-PARKED = DENIED | {"DEADLINE_EXCEEDED", "INVALID_ARGUMENT", "UNIMPLEMENTED"}
+PARKED = DENIED | {"INVALID_ARGUMENT", "UNIMPLEMENTED"}
 """Codes after which another try would end in the same way."""
+IDLE = "DEADLINE_EXCEEDED"
+"""The code that ends a session in which nothing was asked for long."""
 
 
 class FarMailbox(Attached):
@@ -49,6 +51,7 @@ class FarMailbox(Attached):
             failed = failure(*ending, where)
             if ending.code in PARKED or isinstance(failed, PermissionError):
                 self.parked = failed
+            self.rests = ending.code == IDLE
             self.lose(str(failed))
 
     def take(self, message: bytes) -> None:
