@@ -130,7 +130,7 @@ def test_what_is_left_behind_is_found_and_made_small(monkeypatch: pytest.MonkeyP
     """The end of a life frees nothing, because the core never hears of it."""
 
     class Secretive(FaultyMailbox):
-        def link(self, up: bool, epoch: int, reason: str = "") -> None:
+        def link(self, up: bool, epoch: int, reason: str = "", sought: bool = True) -> None:
             if not reason:
                 super().link(up, epoch)
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from threading import get_ident
-from typing import Any
+from typing import Any, Protocol
 
 from mboxio._base.clock import Waitable, Wakes, Watcher
 from mboxio._base.deputies import deputise, left_for_caller
@@ -78,7 +78,12 @@ class Job:
             task.add_done_callback(self.port.task_over)
 
 
-Delivery = Arrival | Job
+class Delivery(Protocol):
+    """What a port has to do on its loop."""
+
+    def deliver(self) -> None:
+        """Do it; no code of the user's."""
+        ...
 
 
 class LoopPort:

@@ -10,8 +10,7 @@ the other: whatever is not as it is written here is a `BadFrame`, and ends the s
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mboxio._base.states import FOREVER
@@ -132,8 +131,7 @@ class Frame(NamedTuple):
     data: bytes
 
 
-make: Callable[[tuple[int, int, int, int, int, int, bytes]], Frame] = partial(tuple.__new__, Frame)
-"""As `Frame._make`, in a third of its time."""
+make = Frame._make
 
 
 def pack(

@@ -45,7 +45,7 @@ class Flights(Watcher):
         self.requests: dict[Key, Request] = {}
         self.keys: dict[Request, Key] = {}
         self.unwatched: list[Request] = []  # taken since `watch`
-        self.over: deque[Waitable] = deque()
+        self.over: deque[Any] = deque()
         self.called = False  # `tell` will be
         self.young: dict[Key, Request] = {}  # taken since the timer
         self.untold: dict[Key, Request] = {}  # the older ones, but those told as taken
@@ -87,8 +87,16 @@ class Flights(Watcher):
             self.home.queue_up(self)  # once for all that end until then
 
     def deliver(self) -> None:
-        """See `LoopPort.queue_up`."""
-        self.tell()
+        """See `LoopPort.queue_up`.
+
+        That the far remote is lost is told on the next round of the loop. Errors wait for that, or
+        the user's next message would go to a remote that is believed to be there.
+        """
+        if any(each._state != states.DONE for each in self.over):
+            if not self.loop.is_closed():
+                self.loop.call_soon(self.tell)
+        else:
+            self.tell()
 
     # -- what the user is told
 
