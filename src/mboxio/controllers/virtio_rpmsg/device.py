@@ -1,5 +1,6 @@
 """The RPMsg device in a memory: where its rings, buffers and status are, and a link over them."""
 
+import time
 from pathlib import Path
 
 from mboxio.controllers.virtio_rpmsg.options import VirtioRpmsgOptions, numbers
@@ -16,11 +17,12 @@ from mboxio.virtio.layout import SplitLayout
 from mboxio.virtio.ring import HostRing, RemoteRing
 from mboxio.virtio.words import Window, Windows
 
-__all__ = ["Device"]
+__all__ = ["Device", "device_in_time"]
 
 ACKNOWLEDGED, DRIVER, READY, NEEDS_RESET = 1, 2, 4, 0x40
 PAGE = 4096
 AGREED_AT = 16
+LOOK_S = 0.01
 
 
 class Device:
@@ -176,6 +178,26 @@ class Device:
             return True
         status = self.region.read(self.status, 1)
         return bool(status & READY) and not status & NEEDS_RESET
+
+
+def device_in_time(region: Region, options: VirtioRpmsgOptions) -> Device:
+    """Return the device; a remote waits for its host, as hosts do for services.
+
+    Giving up and opening again would not do: who serves this memory may take the end of a
+    connection for the end of its remote. Raises as `Device`.
+    """
+    is_host = options.role == "host"
+    until_s = time.monotonic() + options.announce_s
+    while True:
+        try:
+            device = Device(region, options)
+            if not is_host:
+                device.require_host()
+            return device
+        except RemoteGone:
+            if is_host or region.lost or time.monotonic() >= until_s:
+                raise
+        time.sleep(LOOK_S)
 
 
 def up(offset: int, align: int) -> int:

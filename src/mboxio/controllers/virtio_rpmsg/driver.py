@@ -15,13 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 from mboxio.controllers.reaching import Reaching
-from mboxio.controllers.virtio_rpmsg.device import Device
+from mboxio.controllers.virtio_rpmsg.device import Device, device_in_time
 from mboxio.controllers.virtio_rpmsg.options import VirtioRpmsgOptions
-from mboxio.controllers.virtio_rpmsg.services import (
-    ANNOUNCEMENTS,
-    PAUSE_MAX_S,
-    RpmsgServices,
-)
+from mboxio.controllers.virtio_rpmsg.services import ANNOUNCEMENTS, RpmsgServices
 from mboxio.controllers.virtio_rpmsg.traffic import HANDLES, NO_HANDLE, LinkProbe
 from mboxio.driver.capabilities import Capabilities, TxDone
 from mboxio.driver.controller import EVENT, Probe
@@ -84,7 +80,7 @@ class VirtioRpmsg(RpmsgServices):
         if self.region is None:
             self.region = open_region(self.options.at)
         require_ordered_memory(self.region)
-        device = self.device_in_time()
+        device = device_in_time(self.region, self.options)
         self.bells.open(self.connect, self.told)
         layout = device.layouts[1 if self.is_host else 0]
         index = layout.available if self.is_host else layout.used
@@ -100,24 +96,6 @@ class VirtioRpmsg(RpmsgServices):
         self.await_services()
         if self.strays is None:
             self.strays = self.add_channel(ANNOUNCEMENTS, self.queue, can_send=False)
-
-    def device_in_time(self) -> Device:
-        """Return the device; a remote waits for its host, as hosts do for services.
-
-        Giving up and opening again would not do: who serves this memory may take the end of a
-        connection for the end of its remote.
-        """
-        until_s = time.monotonic() + self.options.announce_s
-        while True:
-            try:
-                device = Device(self.region, self.options)
-                if not self.is_host:
-                    device.require_host()
-                return device
-            except RemoteGone:
-                if self.is_host or self.region.lost or time.monotonic() >= until_s:
-                    raise
-            time.sleep(PAUSE_MAX_S)
 
     def capabilities(self, device: Device) -> Capabilities:
         """Say what the queue can do."""
