@@ -121,19 +121,20 @@ def test_what_waits_for_a_user_who_never_looks_is_bounded_and_the_rest_is_counte
             return stream.read - stream.taken
 
         count = 0
-        while session.outlet.waiting_bytes < FULL_BYTES:  # what lies in between is full
+        while session.outlet.waiting_bytes < FULL_BYTES or waiting() <= FULL_BYTES:
             far.notify(0, bytes(4096))
             count += 1
-        until(lambda: waiting() > FULL_BYTES, "the user's side is full")
+        used = gate.stats()["board"].used("alice", "0")
+        told = used.notifications
         for _ in range(4000):
             far.notify(0, bytes(4096))
         count += 4000
+        told = used.notifications - told  # both sides are full, and gRPC between them may not be
         assert waiting() <= FULL_BYTES + 2 * BATCH_BYTES
         assert session.outlet.waiting_bytes <= FULL_BYTES + 2 * BATCH_BYTES
         assert client.request(b"now") == b"now"
-        used = gate.stats()["board"].used("alice", "0")
         until(lambda: used.notifications + used.notifications_lost == count, "all are told of")
-        assert used.notifications_lost >= 4000 - NOTES_WAITING
+        assert used.notifications_lost >= 4000 - NOTES_WAITING - told > 0
 
 
 def test_one_user_answers_the_remote_and_a_second_is_told_why_not(house):
