@@ -49,6 +49,7 @@ class Guest:
         environment: of the script.
         parameters: of the kernel.
         timeout_s: how long the guest may take, in seconds.
+        job: what is ``/run/job`` in there; made by `run`. None: a folder that goes with the run.
     """
 
     kernel: Path
@@ -56,13 +57,14 @@ class Guest:
     environment: dict[str, str]
     parameters: Sequence[str] = field(default=())
     timeout_s: float = 150.0
+    job: Path | None = None
 
     @contextmanager
     def run(self) -> Iterator[Result]:
         """Run it to its end, or kill it; nothing of it is left afterwards."""
         with tempfile.TemporaryDirectory(prefix="mboxio-guest-") as name:
             folder = Path(name)
-            job = folder / "job"
+            job = self.job or folder / "job"
             job.mkdir()
             variables = {"HOME": "/run", "TMPDIR": "/run/tmp", **self.environment}
             exports = [f"export {key}={shlex.quote(value)}" for key, value in variables.items()]
