@@ -305,6 +305,14 @@ def test_what_cannot_be_opened_says_why(
     assert not chip.halts()
 
 
+def test_no_probe_at_all(chip: Chip, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROBE_CLASSES.keys() - {"ours"}:  # which would look for them on USB
+        monkeypatch.delitem(PROBE_CLASSES, name)
+    InProcess.ports.clear()
+    with pytest.raises(RemoteGone, match="no debug probe is connected: pyocd list"):
+        open_region(f"pyocd:{WINDOW}")
+
+
 def test_one_of_several_probes(chip: Chip) -> None:
     InProcess.ports["other"] = DebugPort(chip)
     with pytest.raises(AddressError, match=r"several probes match 'ours:o'; there are: one, other"):

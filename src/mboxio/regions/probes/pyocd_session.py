@@ -81,7 +81,8 @@ def attach(where: str, options: Mapping[str, object]) -> Session:
     try:
         probes = helper.get_all_connected_probes(blocking=False, unique_id=where or None)
         if not probes:
-            raise RemoteGone(f"no debug probe {remote_text(where)!r} is connected: pyocd list")
+            asked = f" {remote_text(where)!r}" if where else ""
+            raise RemoteGone(f"no debug probe{asked} is connected: pyocd list")
         if len(probes) > 1:
             names = remote_text(", ".join(probe.unique_id for probe in probes))
             raise AddressError(f"pyocd: several probes match {where!r}; there are: {names}")
