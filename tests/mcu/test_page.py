@@ -1,7 +1,6 @@
 """The firmware of the page on microcontrollers: a blinker's author copies it as it stands there."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -12,9 +11,8 @@ import pytest
 import mboxio
 from mboxio import RemoteGone
 from mboxio.cli.demo.microcontroller import Microcontroller
-from tests.mcu.machine import EXAMPLE, running
+from tests.mcu.machine import build, running
 from tests.shm.support import until
-from tests.tools import HEADER_FOLDER, tool
 
 pytestmark = pytest.mark.once
 
@@ -50,19 +48,8 @@ int main(void)
 def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
     (folder / "main.c").write_text(program())
-    made = subprocess.run(
-        [
-            *(tool("arm-none-eabi-gcc"), "-mcpu=cortex-m3", "-mthumb", "-Os", "-std=c11"),
-            *("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"),
-            *("-ffreestanding", "-nostdlib", f"-I{EXAMPLE}", f"-I{HEADER_FOLDER}", f"-L{EXAMPLE}"),
-            *('-DBOARD="boards/mps2-an385.h"', folder / "main.c", EXAMPLE / "cortex_m.c"),
-            *("-T", EXAMPLE / "boards" / "mps2-an385.ld", "-lgcc", "-o", folder / "firmware.elf"),
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert made.returncode == 0, made.stderr
-    return folder / "firmware.elf"
+    build(folder, f"ARM_SOURCES={folder}/main.c cortex_m.c", "BOARDS=mps2-an385")
+    return folder / "mps2-an385.elf"
 
 
 @pytest.fixture
