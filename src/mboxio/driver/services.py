@@ -89,7 +89,11 @@ class Services:
         """
         try:
             # A copy: from inside an op this is acted on later, and the driver goes on meanwhile.
-            done = handles if isinstance(handles, int) else [handle_of(each) for each in handles]
+            done = (
+                handles
+                if isinstance(handles, int)
+                else [each if type(each) is int else handle_of(each) for each in handles]
+            )
         except Misreported as error:
             self.host.gate.call(queue.take_fault, error)
         else:
@@ -108,7 +112,9 @@ class Services:
             status: 0, or the remote's error number; then ``reply`` may hold a text.
         """
         try:
-            number, message = handle_of(handle), message_of(channel, reply)
+            number = handle if type(handle) is int else handle_of(handle)
+            known = type(reply) is bytes and len(reply) <= channel.message_bytes
+            message = reply if known else message_of(channel, reply)
         except Misreported as error:
             self.host.gate.call(channel.queue.take_fault, error)
         else:

@@ -14,7 +14,7 @@ class Used:
         requests: messages taken from him.
         denied: those that he may not send.
         failed: those that ended with an error, refused ones among them.
-        in_flight: those that are not over.
+        over: those that are.
         taken_bytes: of those messages.
         told_bytes: of replies and unsolicited messages.
         notifications: unsolicited messages passed on.
@@ -24,11 +24,16 @@ class Used:
     requests: int = 0
     denied: int = 0
     failed: int = 0
-    in_flight: int = 0
+    over: int = 0
     taken_bytes: int = 0
     told_bytes: int = 0
     notifications: int = 0
     notifications_lost: int = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Messages that are not over."""
+        return self.requests - self.over
 
 
 @dataclass

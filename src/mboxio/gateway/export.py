@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from mboxio.client.asynchronous import AsyncClient
 from mboxio.client.connection import Connection
@@ -18,6 +18,7 @@ from mboxio.gateway.dangers import predicate_of
 from mboxio.gateway.limits import Limits
 
 if TYPE_CHECKING:
+    from mboxio._host.host import Host
     from mboxio._queue.channel import Channel as CoreChannel
 
 __all__ = ["Export"]
@@ -26,6 +27,20 @@ T = TypeVar("T")
 
 LEAST_DEPTH = 32
 """A user may have this many messages under way to a shallow mailbox: they wait at the gateway."""
+
+
+class Link(NamedTuple):
+    """What is known of the remote.
+
+    Args:
+        up: it is there.
+        epoch: in its life of this number.
+        reason: why it is not there.
+    """
+
+    up: bool
+    epoch: int
+    reason: str
 
 
 class Listener(Protocol):
@@ -61,7 +76,6 @@ class Export:
         self.counts = Counts()
         self.sessions: set[Listener] = set()
         self.claims: dict[str, object] = {}
-        self.epoch = 1
         self.loop: asyncio.AbstractEventLoop | None = None
         self.watching: AsyncClient | None = None
         # A driver may take a moment to open, claim or close a channel: one after the other, here.
@@ -82,18 +96,22 @@ class Export:
     def link_changed(self, up: bool) -> None:
         """The remote is lost, or back in another life. On any thread."""
         if self.loop is not None and not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self.tell, up)
+            self.loop.call_soon_threadsafe(self.tell)
 
-    def tell(self, up: bool) -> None:
-        """Tell all sessions; what had been asked of that life has ended before."""
-        self.epoch += up
+    def tell(self) -> None:
+        """Tell all sessions that do not know it yet."""
         for each in list(self.sessions):
             each.tell_link()
 
-    def link(self) -> tuple[bool, str]:
-        """Return whether the remote is there, and why not."""
+    def link(self) -> Link:
+        """Return whether the remote is there, and in which life."""
         host = self.connection._host
-        return not host.gate.lost, host.life.lost_reason if host.gate.lost else ""
+        found: Link = host.gate.run(_link_of, host)
+        return found
+
+    def lives(self) -> int:
+        """Return how many lives of the remote are over."""
+        return self.connection._host.life.number
 
     async def apart(self, function: Callable[..., T], *args: object) -> T:
         """Return ``function(*args)``, called on the thread of this mailbox.
@@ -152,3 +170,9 @@ class Export:
     def predicate(self, channel: str):  # type: ignore[no-untyped-def]
         """Return what looks for dangers in messages of a channel, or None."""
         return predicate_of(self.connection.address, channel)
+
+
+def _link_of(host: "Host") -> Link:
+    """See `Export.link`. Under the lock."""
+    life = host.life
+    return Link(not host.gate.lost, life.number + 1, life.lost_reason if host.gate.lost else "")

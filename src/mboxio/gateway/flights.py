@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mboxio._base import states
@@ -35,36 +35,44 @@ class Flights(Watcher):
         outlet: the way to the user.
         used: what the user did, by channel.
         home: the loop's side of the connection.
+        tell_lives: tells that the remote's life has ended, if it has.
     """
 
-    def __init__(self, outlet: Outlet, used: Sequence[Used], home: "LoopPort") -> None:
+    def __init__(
+        self,
+        outlet: Outlet,
+        used: Sequence[Used],
+        home: "LoopPort",
+        tell_lives: Callable[[], None],
+    ) -> None:
         self.outlet = outlet
         self.used = used
         self.home = home
+        self.tell_lives = tell_lives
         self.loop = asyncio.get_running_loop()
         self.requests: dict[Key, Request] = {}
         self.keys: dict[Request, Key] = {}
         self.unwatched: list[Request] = []  # taken since `watch`
         self.over: deque[Any] = deque()
         self.called = False  # `tell` will be
-        self.young: dict[Key, Request] = {}  # taken since the timer
-        self.untold: dict[Key, Request] = {}  # the older ones, but those told as taken
-        self.handed: set[Key] = set()  # of those, told that they were handed over
+        self.fresh = False  # something was added since the timer fired
+        self.old: list[Key] = []  # what was in flight then, but what is told as taken
+        self.said: dict[Key, int] = {}  # what was told last of those
         self.timer: asyncio.TimerHandle | None = None
         self.closed = False
         self.pause_s = HANDED_AFTER_S
 
     def add(self, key: Key, request: Request) -> None:
         """A message is in flight, and `watch` will be called."""
-        self.requests[key] = self.young[key] = request
+        self.requests[key] = request
         self.keys[request] = key
         self.unwatched.append(request)
-        self.used[key[0]].in_flight += 1
 
     def watch(self) -> None:
         """Tell the ends of what was added."""
         self.home.gate.call(self.watch_each, self.unwatched)
         self.unwatched = []
+        self.fresh = True
         self.home.set_timer()  # the loop minds their deadlines
         if self.timer is None:
             self.pause_s = HANDED_AFTER_S
@@ -87,36 +95,33 @@ class Flights(Watcher):
             self.home.queue_up(self)  # once for all that end until then
 
     def deliver(self) -> None:
-        """See `LoopPort.queue_up`.
-
-        That the far remote is lost is told on the next round of the loop. Errors wait for that, or
-        the user's next message would go to a remote that is believed to be there.
-        """
-        if any(each._state != states.DONE for each in self.over):
-            if not self.loop.is_closed():
-                self.loop.call_soon(self.tell)
-        else:
-            self.tell()
+        """See `LoopPort.queue_up`."""
+        self.tell()
 
     # -- what the user is told
 
     def tell(self) -> None:
-        """Tell what is over; after the session it is only counted."""
+        """Tell what is over; after the session it is only counted.
+
+        The end of a life comes before the errors with which it ended what was in flight, or the
+        user's next message would go to a remote that is believed to be there; and before what the
+        next life answers to messages that were on their way here.
+        """
         self.called = False  # first: what ends from now on calls again
-        over, young = self.over, self.young
+        if not self.closed:
+            self.tell_lives()
+        over, done = self.over, states.DONE
         frames: list[bytes] = []
         while over:
             request: Any = over.popleft()
-            key = self.keys.pop(request)
+            key = channel, handle = self.keys.pop(request)
             del self.requests[key]
-            used = self.used[key[0]]
-            used.in_flight -= 1
-            if young.pop(key, None) is None:
-                self.untold.pop(key, None)
-            if request._state == states.DONE:
+            if request._state == done:
                 reply: bytes = request._value
+                used = self.used[channel]
+                used.over += 1
                 used.told_bytes += len(reply)
-                frames.append(pack(DONE, key[0], key[1], reply))
+                frames.append(pack(DONE, channel, handle, reply))
             else:
                 frames.append(self.failure(key, request.exception()))
         if not self.closed:
@@ -124,6 +129,8 @@ class Flights(Watcher):
         if not self.requests and self.timer is not None:
             self.timer.cancel()
             self.timer = None
+            self.old.clear()
+            self.said.clear()
 
     def fail(self, key: Key, error: MailboxError) -> None:
         """Tell that a message was refused."""
@@ -131,34 +138,35 @@ class Flights(Watcher):
 
     def failure(self, key: Key, error: MailboxError) -> bytes:
         """Return the frame that tells how a message ended."""
-        self.used[key[0]].failed += 1
+        used = self.used[key[0]]
+        used.over += 1
+        used.failed += 1
         status, body = body_of(error)
         return pack(FAILED, *key, body, status)
 
     def tell_handed(self) -> None:
         """Tell what was handed to the mailbox for a while, and what left its slots there."""
         told: dict[tuple[int, int], list[int]] = {}
-        for key, request in list(self.untold.items()):
-            channel, handle = key
-            if request.stage == "reply":
-                told.setdefault((TAKEN, channel), []).append(handle)
-                del self.untold[key]
-            elif request.handed_over == "yes" and key not in self.handed:
-                told.setdefault((HANDED, channel), []).append(handle)
-                self.handed.add(key)
+        requests, said = self.requests, self.said
+        for key in self.old:
+            request = requests.get(key)
+            if request is None:
+                continue
+            handed = HANDED if request.handed_over == "yes" else 0
+            kind = TAKEN if request.stage == "reply" else handed
+            if kind and said.get(key) != kind:
+                said[key] = kind
+                told.setdefault((kind, key[0]), []).append(key[1])
         self.outlet.put(
             *(pack_handles(kind, channel, handles) for (kind, channel), handles in told.items())
         )
-        self.handed &= self.untold.keys()
-        if self.young or told:
-            self.pause_s = HANDED_AFTER_S
-        else:
-            self.pause_s = min(2 * self.pause_s, HANDED_AFTER_MAX_S)
-        self.untold |= self.young
-        self.young.clear()
-        self.timer = None
-        if self.untold:
-            self.timer = self.loop.call_later(self.pause_s, self.tell_handed)
+        self.said = {key: kind for key, kind in said.items() if key in requests}
+        self.old = [key for key in requests if said.get(key) != TAKEN]
+        fresh, self.fresh = self.fresh, False
+        self.pause_s = (
+            HANDED_AFTER_S if fresh or told else min(2 * self.pause_s, HANDED_AFTER_MAX_S)
+        )
+        self.timer = self.loop.call_later(self.pause_s, self.tell_handed) if self.old else None
 
     def close(self) -> None:
         """Nothing is told any more: the end of the stream says why all that is in flight ends."""

@@ -242,8 +242,8 @@ class Gateway:
         for each in self.exports.values():
             channels = each.shown(self.allow, user, self.limits)
             if channels:
-                up, reason = each.link()
-                about: dict[str, object] = {"name": each.name, "up": up, "reason": reason}
+                link = each.link()
+                about: dict[str, object] = {"name": each.name, "up": link.up, "reason": link.reason}
                 about["sessions"] = each.counts.sessions
                 found.append({**about, "channels": [asdict(channel) for channel in channels]})
         return json.dumps({"user": user, "exports": found}).encode()

@@ -64,12 +64,13 @@ class Session:
         self.notes_bytes_s = limits.notes_bytes_s
         self.desks: dict[int, Desk] = {}
         self.denied = ""
+        self.told = export.link()
         self.serving: asyncio.Task[object] | None = None
         self.counts = export.counts.user(user)
         self.used = [export.counts.used(user, each.name) for each in channels]
         self.outlet = Outlet(None)
         home = running_port(export.connection._host.pump)
-        self.flights = Flights(self.outlet, self.used, home)
+        self.flights = Flights(self.outlet, self.used, home, self.tell_lives)
         self.takes: dict[int, Callable[[Frame], Awaitable[None] | None]] = {
             OPEN: self.open,
             SHUT: self.shut,
@@ -96,15 +97,15 @@ class Session:
         """
         self.serving = asyncio.current_task()
         self.outlet.write = context.write
-        up, reason = self.export.link()
+        link = self.told = self.export.link()
         hello = Hello(
             life=life,
             user=self.user,
             address=self.export.connection.address,
             epoch_source=self.export.epoch_source(),
-            up=up,
-            epoch=self.export.epoch,
-            reason=reason,
+            up=link.up,
+            epoch=link.epoch,
+            reason=link.reason,
             channels=tuple(self.channels),
         )
         self.export.sessions.add(self)
@@ -181,12 +182,13 @@ class Session:
 
     def take(self, tied: bool, frame: Frame) -> None:
         """He sends a message."""
-        flights, key = self.flights, (frame.channel, frame.handle)
+        _, number, _, handle, _, _, data = frame
+        flights, key = self.flights, (number, handle)
         if key in flights.requests:
-            raise BadFrame(f"handle {frame.handle} is in flight already")
-        used = self.used[frame.channel]
+            raise BadFrame(f"handle {handle} is in flight already")
+        used = self.used[number]
         used.requests += 1
-        used.taken_bytes += len(frame.data)
+        used.taken_bytes += len(data)
         try:
             if len(flights.requests) >= self.limits.in_flight:
                 self.counts.limited["in_flight"] += 1
@@ -208,9 +210,16 @@ class Session:
             request.cancel()
 
     def tell_link(self) -> None:
-        """The mailbox's remote is lost, or there in another life."""
-        up, reason = self.export.link()
-        self.outlet.put(pack(LINK, 0, self.export.epoch, reason.encode()[:400], int(up)))
+        """The mailbox's remote is lost, or there in another life; told once."""
+        link = self.export.link()
+        if link != self.told:
+            self.told = link
+            self.outlet.put(pack(LINK, 0, link.epoch, link.reason.encode()[:400], int(link.up)))
+
+    def tell_lives(self) -> None:
+        """Tell the end of a life, if it is not told, before what comes after it."""
+        if self.export.lives() >= self.told.epoch:
+            self.tell_link()
 
     def compare(self, allow: AllowList) -> None:
         """Another list counts from now on: a session ends whose user may do less by it.
