@@ -30,7 +30,7 @@
 import errno as _errno
 from typing import Any
 
-from mboxio._base.texts import printable
+from mboxio._base.texts import LINE_MAX, printable
 
 __all__ = [
     "AccessDenied",
@@ -89,7 +89,9 @@ class MailboxError(Exception):
         request: int | None = None,
         **details: object,
     ) -> None:
-        super().__init__(printable(message))
+        if len(message) > LINE_MAX or not message.isprintable():
+            message = printable(message)
+        super().__init__(message)
         self.errno = self.default_errno if errno is None else errno
         self.stage = stage
         self.handed_over = handed_over

@@ -30,7 +30,7 @@ cdef class Endpoint(Waited):
     @cython.locals(gate=Gate, channel=Channel, queue=Queue, now_ns=cython.longlong, accepted=bint)
     cpdef bint _hand_in(self, Request request, bint waits) except -1
     cdef bint _leave(self, Request request, bint accepted) except -1
-    @cython.locals(queue=Queue, reason=int, wait_ns=cython.longlong)
+    @cython.locals(gate=Gate, queue=Queue, reason=int, wait_ns=cython.longlong)
     cdef void _look_or_queue(self, Request request, bint waits, long long now_ns) except *
     cpdef bint _find_home(self) except -1
     @cython.locals(channel=Channel, queue=Queue)

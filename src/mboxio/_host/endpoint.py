@@ -204,8 +204,10 @@ class Endpoint(Waited):
             self._pump.look_now(now_ns, self._pump.hint())  # some programs do nothing else
             if queue.fault is not None:
                 raise stopped(self._channel, queue.fault)
-            self._host.life.require(self._channel, waits)
-            if not self._gate.lost:
+            gate: Gate = self._gate
+            if gate.lost:  # the look has found the remote dead
+                self._host.life.require(self._channel, waits)
+            else:
                 reason = NO_SLOT if queue.line else queue.place(request, self._channel, now_ns)
         if reason == PLACED:
             return
@@ -233,7 +235,8 @@ class Endpoint(Waited):
             raise stopped(channel, queue.fault)
         if request._tied and channel.order.out_of_step:
             raise refusals.out_of_step(channel)
-        self._host.life.require(channel, waits)
+        if self._gate.lost:
+            self._host.life.require(channel, waits)
         if now_ns >= queue.next_deadline_ns:
             queue.on_time(now_ns)  # it may free a place, and perhaps no thread minds the time
             self._gate.settle()

@@ -29,5 +29,5 @@ cdef class Turns(Sleepers):
     cpdef long long look_for(self, str why) except -1
     cpdef bint look_now(self, long long now_ns, str why=*) except -1
     cpdef bint rearm(self) except -1
-    @cython.locals(queue=Queue, due=cython.longlong, busy=bint)
+    @cython.locals(queue=Queue, due=cython.longlong, pause_ns=cython.longlong, busy=bint, used=bint)
     cpdef long long due_ns(self, long long now_ns=*) except? -1

@@ -31,4 +31,6 @@ cdef class Ends(BaseChannel):
     cpdef bint prove_older(self, Request request) except -1
     cpdef bint fail(self, Request request, error) except -1
     cpdef void withdraw(self, Request request, int event, error) except *
+    @cython.locals(request=Request, held=list)
+    cpdef list held(self)
     cpdef bint unexpect(self, Request request) except -1

@@ -182,5 +182,8 @@ class Ends(BaseChannel):
 
     def held(self) -> list[Request]:
         """Return the requests of this channel that are over and still hold something."""
-        in_flight = self.queue.in_flight()
-        return [each for each in in_flight if each._owner._channel is self and each._state > DONE]
+        held: list[Request] = []
+        for request in self.queue.in_flight():
+            if request._state > DONE and request._owner._channel is self:
+                held.append(request)
+        return held

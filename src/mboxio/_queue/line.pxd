@@ -4,6 +4,7 @@ from mboxio.driver.base_channel cimport BaseChannel
 from mboxio._base.clock cimport Clock
 from mboxio._base.gate cimport Gate
 from mboxio._base.request cimport Request
+from mboxio._queue.backlog cimport Backlog
 
 cdef int BY_HANDLER, BY_SUBMIT, NO_SLOT, NOT_NOW, PLACED
 cdef long long FOREVER
@@ -19,8 +20,9 @@ cdef class Line:
 
     cpdef int place(self, Request request, BaseChannel channel, long long now_ns) except -1
     cpdef bint mark_dirty(self) except -1
-    @cython.locals(queued_by=int)
+    @cython.locals(backlog=Backlog)
     cpdef stand_in_line(self, client, Request request, int queued_by)
+    @cython.locals(backlog=Backlog)
     cpdef bint leave_line(self, Request request) except -1
-    @cython.locals(queued_by=int, reason=int, passed=Py_ssize_t)
+    @cython.locals(backlog=Backlog, first=Request, queued_by=int, reason=int, passed=Py_ssize_t)
     cpdef refill(self)

@@ -52,9 +52,10 @@ class Line:
 
     def stand_in_line(self, client: InLine, request: Request, queued_by: int) -> None:
         """Put a request at the end of its client's line, and the client into the turn."""
-        if not client._backlog.line:
+        backlog: Backlog = client._backlog
+        if not backlog.line:
             self.line.append(client)
-        client._backlog.append(request, queued_by)
+        backlog.append(request, queued_by)
         if queued_by == BY_SUBMIT:
             client._attend(1)
         if request._deadline_ns < self.next_deadline_ns:
@@ -67,8 +68,9 @@ class Line:
         if request._queued_by:
             if request._queued_by == BY_SUBMIT:
                 client._attend(-1)
-            client._backlog.remove(request)
-            if not client._backlog.line:
+            backlog: Backlog = client._backlog
+            backlog.remove(request)
+            if not backlog.line:
                 self.line.remove(client)
             self.mark_dirty()  # the one behind it may need less than it did
 
@@ -92,9 +94,11 @@ class Line:
         passed = 0  # clients in a row that could not go: after one round no client can
         while self.line and passed < len(self.line):
             client = self.line.pop(0)
-            queued_by = client._backlog.line[0]._queued_by
-            request = client._backlog.pop()
-            if client._backlog.line:
+            backlog: Backlog = client._backlog
+            first: Request = backlog.line[0]
+            queued_by = first._queued_by
+            request = backlog.pop()
+            if backlog.line:
                 self.line.append(client)  # before `place`, which may raise
             try:
                 reason = self.place(request, client._channel, now_ns)
@@ -106,9 +110,9 @@ class Line:
                     client._attend(-1)
                 passed = 0
                 continue
-            if client._backlog.line:
+            if backlog.line:
                 self.line.pop()
-            client._backlog.put_back(request, queued_by)
+            backlog.put_back(request, queued_by)
             if reason in (NO_SLOT, NOT_NOW):  # true of every client: it keeps its turn
                 self.line.insert(0, client)
                 return

@@ -27,4 +27,5 @@ cdef class Queue(Held):
     @cython.locals(due=cython.longlong)
     cpdef long long due_ns(self) except? -1
     cpdef bint on_time(self, long long now_ns) except -1
+    @cython.locals(request=Request, channel=BaseChannel, waiting=list, bound=cython.longlong)
     cpdef expire(self, long long now_ns)

@@ -252,13 +252,16 @@ class Queue(Held):
         for request in self.in_flight():
             if now_ns >= request._deadline_ns:
                 request._deadline_ns = FOREVER  # it may stay in the window, and is due once
-                request._owner._channel.overdue(request)
+                channel: BaseChannel = request._owner._channel
+                channel.overdue(request)
             elif request._deadline_ns < bound:
                 bound = request._deadline_ns
         for client in list(self.line):  # copies: an overdue request leaves both lines
-            for request in list(client._backlog.line):
+            waiting = list(client._backlog.line)
+            for request in waiting:
                 if now_ns >= request._deadline_ns:
-                    request._owner._channel.overdue(request)
+                    channel = request._owner._channel
+                    channel.overdue(request)
                 elif request._deadline_ns < bound:
                     bound = request._deadline_ns
         self.next_deadline_ns = bound  # a lower bound: what ended since costs one look in vain

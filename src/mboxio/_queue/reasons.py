@@ -57,9 +57,8 @@ def number_in_queue(request: Request) -> int | None:
     return (request.handle >> shift) + 1
 
 
-def place_of(channel: BaseChannel, request: Request) -> str:
-    """Say where something happened: address, channel and request."""
-    number = number_in_queue(request)
+def place_of(channel: BaseChannel, number: int | None) -> str:
+    """Say where something happened: address, channel and which message of its queue."""
     where = f"{channel.address}, channel {channel.name!r}"
     return f"{where}, request {number}" if number else where
 
@@ -84,17 +83,18 @@ def ending(
     """
     state = AWAITING if answered else request._state
     left = request._handed
+    number = number_in_queue(request)
     stage = "queue" if left == PENDING and not answered else STAGES.get(state)
     handed = HANDED_OVER_NAMES[left]
     waiting = ""
     if stage and not answered:
         waiting = f" (waiting for {_STUCK[stage]}; handed over: {handed})"
     return kind(
-        f"{place_of(channel, request)}: {text}{waiting}",
+        f"{place_of(channel, number)}: {text}{waiting}",
         stage=stage,
         handed_over=handed,
         channel=channel.name,
-        request=number_in_queue(request),
+        request=number,
         **more,
     )
 
@@ -108,12 +108,13 @@ def after(request: Request) -> str:
 
 def driver_raised(channel: BaseChannel, request: Request, error: BaseException) -> MailboxError:
     """Turn what a driver or port raised on the way out into the request's error."""
+    number = number_in_queue(request)
     if not isinstance(error, MailboxError):
         cause = error
-        error = DriverError(f"{place_of(channel, request)}: the driver could not send: {cause!r}")
+        error = DriverError(f"{place_of(channel, number)}: the driver could not send: {cause!r}")
         error.__cause__ = cause
     error.channel = channel.name
-    error.request = number_in_queue(request)
+    error.request = number
     error.stage = "tx_done"
     error.handed_over = HANDED_OVER_NAMES[request._handed]
     return error
@@ -163,20 +164,21 @@ def queue_full(channel: Crowded, backlog_limit: int, reason: str) -> QueueFull:
         reason: what the queue lacks.
     """
     queue = channel.queue
-    held = held_tags(channel.held(), channel.ties)
-    named = f"held after their requests ended: {held or 'none'}"
+    over = channel.held()
+    held = held_tags(over, channel.ties) if over else []
     if backlog_limit:
         reason = "backlog"
-    tags = f"all tags are in use; {named}"
-    if channel.correlator.in_order:
-        tags = "replies come in order, and the one before is not there yet (see InOrder)"
-    detail = {
-        "slots": f"all {queue.depth} slots are in use",
-        "credits": f"all {queue.credits} reply credits are in use; {named}",
-        "tags": tags,
-        "hardware": "the hardware takes no message now",
-        "backlog": f"the queue and the backlog of {backlog_limit} are full",
-    }[reason]
+        detail = f"the queue and the backlog of {backlog_limit} are full"
+    elif reason == "slots":
+        detail = f"all {queue.depth} slots are in use"
+    elif reason == "hardware":
+        detail = "the hardware takes no message now"
+    elif channel.correlator.in_order and reason == "tags":
+        detail = "replies come in order, and the one before is not there yet (see InOrder)"
+    else:
+        what = f"{queue.credits} reply credits" if reason == "credits" else "tags"
+        named = f"held after their requests ended: {held or 'none'}"
+        detail = f"all {what} are in use; {named}"
     return QueueFull(
         f"channel {channel.name!r}: {detail}",
         # Two numbers, as in the two mechanisms of the Linux kernel.

@@ -32,4 +32,5 @@ cdef class Window:
     @cython.locals(request=Request)
     cpdef lend(self, long long handle, memory)
     cpdef end_loan(self, long long handle)
+    @cython.locals(request=Request, found=list, seq=cython.longlong)
     cpdef list live(self)

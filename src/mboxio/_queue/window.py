@@ -135,12 +135,11 @@ class Window:
 
     def live(self) -> list[Request]:
         """Return every request that holds something, oldest first."""
-        found = [request for request in self.table if request is not None]
-        found.extend(self.aside.values())
-        found.sort(key=_by_handle)  # the number stands above the random bits
+        found = list(self.aside.values())  # they moved there in their order, before all others
+        for seq in range(self.next_seq, self.next_seq + self.mask + 1):  # the oldest place first
+            if len(found) == self.used:
+                break
+            request = self.table[seq & self.mask]
+            if request is not None:
+                found.append(request)
         return found
-
-
-def _by_handle(request: Request) -> int:
-    handle: int = request.handle
-    return handle

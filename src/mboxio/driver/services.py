@@ -74,7 +74,11 @@ class Services:
         A driver that knows what a message is may hand up a ``RemoteRequest(tag, message)``.
         """
         try:
-            batch = [reported(channel, message) for message in each_of(messages)]
+            longest = channel.message_bytes
+            batch = [
+                each if type(each) is bytes and len(each) <= longest else reported(channel, each)
+                for each in (messages if type(messages) is list else each_of(messages))
+            ]
         except Misreported as error:
             self.host.gate.call(channel.queue.take_fault, error)
         else:
@@ -113,8 +117,9 @@ class Services:
         """
         try:
             number = handle if type(handle) is int else handle_of(handle)
-            known = type(reply) is bytes and len(reply) <= channel.message_bytes
-            message = reply if known else message_of(channel, reply)
+            message = reply
+            if type(reply) is not bytes or len(reply) > channel.message_bytes:
+                message = message_of(channel, reply)
         except Misreported as error:
             self.host.gate.call(channel.queue.take_fault, error)
         else:
