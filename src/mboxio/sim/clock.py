@@ -2,8 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 from mboxio._base.clock import Clock, Parker
 from mboxio._base.states import FOREVER
@@ -48,9 +47,7 @@ class _Calling(Timer):
 
     __slots__ = ("callback",)
 
-    def __init__(self, callback: Callable[[], object]) -> None:
-        self.cancelled = False
-        self.callback: Callable[[], object] | None = callback
+    callback: Callable[[], object] | None
 
     def ring(self) -> None:
         """See `Timer.ring`."""
@@ -63,8 +60,8 @@ class _Calling(Timer):
         self.callback = None
 
 
-def take_next(due: Sequence[Agenda], now_ns: int) -> tuple[int, bool, Any] | None:
-    """Take out what happens next: when, whether it is a timer, and what. None: nothing is due.
+def next_rank(due: tuple[Agenda, ...], now_ns: int) -> int:
+    """Return the rank of what happens next, or -1 if nothing is due.
 
     What is overdue, because the clock has jumped, is due now: its rank decides.
 
@@ -72,18 +69,17 @@ def take_next(due: Sequence[Agenda], now_ns: int) -> tuple[int, bool, Any] | Non
         due: what is due, by rank.
         now_ns: what the clock shows.
     """
-    first = FOREVER
+    first_ns = FOREVER
     chosen = -1
-    for rank, each in enumerate(due):
-        when_ns = each.first_ns()
-        if when_ns != FOREVER and max(when_ns, now_ns) < first:
-            first = max(when_ns, now_ns)
+    for rank in range(len(due)):
+        agenda = due[rank]
+        when_ns = agenda.first_ns()
+        if when_ns < now_ns:
+            when_ns = now_ns
+        if when_ns < first_ns:
+            first_ns = when_ns
             chosen = rank
-    if chosen < 0:
-        return None
-    agenda = due[chosen]
-    when_ns = agenda.first_ns()
-    return when_ns, chosen < PARK, agenda.pop()
+    return chosen
 
 
 class VirtualClock(Clock):
@@ -181,7 +177,9 @@ class VirtualClock(Clock):
             callback: must not wait.
             rank: `LATE_TIMER` has it called after the other timers of the same instant.
         """
-        timer = _Calling(callback)
+        timer = _Calling.__new__(_Calling)  # as in `Firmware.letter`
+        timer.cancelled = False
+        timer.callback = callback
         self.schedule(when_ns, timer, rank)
         return timer
 
@@ -298,8 +296,8 @@ class VirtualClock(Clock):
         """Choose who runs next, moving the clock if nobody can. Gives the lock back, always."""
         try:
             while not self._ready:
-                due = take_next(self._due, self._now_ns)
-                if due is None:
+                rank = next_rank(self._due, self._now_ns)
+                if rank < 0:
                     # A deadlock is reported where a test sees it: to the one that waits longest.
                     stuck = next(iter(self._sleepers), None)
                     if stuck is None:
@@ -308,22 +306,38 @@ class VirtualClock(Clock):
                     sleeper.stuck = True
                     self._ready.append(sleeper)
                     break
-                when_ns, is_timer, what = due
-                if not is_timer:
-                    parker, sleeper = what
-                    if self._sleepers.get(parker) is sleeper:
-                        del self._sleepers[parker]
-                        self._now_ns = max(self._now_ns, when_ns)
-                        self._ready.append(sleeper)
-                elif not what.cancelled:
-                    self._now_ns = max(self._now_ns, when_ns)
+                if rank < PARK:
                     self._interrupted = True
                     self._lock.release()
                     try:
-                        what.ring()
+                        ring_timers(self, rank)
                     finally:
                         self._lock.acquire()
                         self._interrupted = False
+                    continue
+                agenda = self._due[rank]
+                when_ns = agenda.first_ns()
+                parker, sleeper = agenda.pop()
+                if self._sleepers.get(parker) is sleeper:
+                    del self._sleepers[parker]
+                    if when_ns > self._now_ns:
+                        self._now_ns = when_ns
+                    self._ready.append(sleeper)
             self._ready.popleft().baton.release()
         finally:
             self._lock.release()
+
+
+def ring_timers(clock: VirtualClock, rank: int) -> None:
+    """Have timers ring until a thread is ready, or something else is next."""
+    while 0 <= rank < PARK:
+        agenda = clock._due[rank]
+        when_ns = agenda.first_ns()
+        timer: Timer = agenda.pop()
+        if not timer.cancelled:
+            if when_ns > clock._now_ns:
+                clock._now_ns = when_ns
+            timer.ring()
+            if clock._ready:
+                return
+        rank = next_rank(clock._due, clock._now_ns)

@@ -21,6 +21,11 @@ cdef class Call(Watcher):
     cdef public bint too_late
 
     cpdef bint fire(self, core, waitable) except -1
+    cpdef void expire(self) except *
+
+
+cdef class Expiry(Timer):
+    cdef public Call call
 
 
 cdef class SimulatedClient(Timer):

@@ -57,6 +57,24 @@ class Call(Watcher):
             self.request.cancel()
 
 
+class Expiry(Timer):
+    """When the time of a call is up, counted from the submission.
+
+    Args:
+        call: the call.
+    """
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Call) -> None:
+        self.cancelled = False
+        self.call = call
+
+    def ring(self) -> None:
+        """See `Timer.ring`."""
+        self.call.expire()
+
+
 class SimulatedClient(Timer):
     """One client of the load, which asks whenever it rings.
 
@@ -125,7 +143,7 @@ class SimulatedClient(Timer):
             else:
                 request._add_watcher(call)
                 if self.from_queueing:
-                    self.clock.call_at(now_ns + self.timeout_ns, call.expire)
+                    self.clock.schedule(now_ns + self.timeout_ns, Expiry(call))
         self.sent()
 
     def next_message(self) -> bytes:

@@ -40,6 +40,7 @@ cdef class Firmware:
     cdef public long long idle, workers, life, begun, bus_free_ns, false_time_outs
     cdef public dict answered, given_up
 
+    @cython.locals(letter=Letter)
     cpdef Letter letter(self, BaseChannel channel, Port port, long long handle, bytes data, long long at_ns)
     cpdef void arrive(self, Letter letter) except *
     @cython.locals(letter=Letter, begin_ns=cython.longlong)

@@ -17,6 +17,34 @@ if TYPE_CHECKING:
 __all__ = ["VirtualLoop"]
 
 
+class Run(Timer):
+    """The loop runs next.
+
+    Args:
+        loop: the loop.
+    """
+
+    __slots__ = ("loop",)
+
+    def __init__(self, loop: "VirtualLoop") -> None:
+        self.cancelled = False
+        self.loop = loop
+
+    def ring(self) -> None:
+        """See `Timer.ring`."""
+        self.loop.run()
+
+
+class Deadline(Run):
+    """Time is up for something that the loop looks after."""
+
+    __slots__ = ()
+
+    def ring(self) -> None:
+        """See `Timer.ring`."""
+        self.loop.on_time()
+
+
 class VirtualLoop:
     """The loop's side of a pump, as `LoopPort` is for asyncio, and the home of its clients.
 
@@ -34,6 +62,7 @@ class VirtualLoop:
         self.pump = pump
         self.jobs: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self.scheduled = self.poked = self.closed = False
+        self.next_run = Run(self)
         self.timer: Timer | None = None
         self.timer_ns = FOREVER
         pump.gate.call(pump.loops.append, self)
@@ -70,7 +99,7 @@ class VirtualLoop:
 
     def kick(self) -> None:
         """Run next."""
-        self.clock.call_at(self.clock.now_ns(), self.run)
+        self.clock.schedule(self.clock.now_ns(), self.next_run)
 
     def run(self) -> None:
         """Do what was left for the loop."""
@@ -100,7 +129,8 @@ class VirtualLoop:
             if self.timer is not None:
                 self.timer.cancel()
             self.timer_ns = due_ns
-            self.timer = self.clock.call_at(due_ns, self.on_time)
+            self.timer = Deadline(self)
+            self.clock.schedule(due_ns, self.timer)
 
     def on_time(self) -> None:
         """Time is up, or an earlier bound of it."""
