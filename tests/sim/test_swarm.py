@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from mboxio.errors import MailboxError, OutOfStep
 from mboxio.sim.swarm import Campaign, Faults, Scenario, Uses, Verdict, drawn, examine, run, shrink
 from mboxio.sim.swarm.client import SwarmClient
 from mboxio.sim.swarm.faults import RATES_MAX
@@ -64,6 +65,33 @@ def test_every_verb_under_faults(uses: Uses, matching: str) -> None:
     verdict = run(replace(one, uses=uses, board=replace(one.board, matching=matching)))
     assert verdict.problems == ()
     assert verdict.ends["done"] > 20
+
+
+def test_out_of_step_lasts_from_a_lost_reply_until_the_proof(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused_in_step: list[bool] = []
+    left_out_of_step: list[bool] = []
+
+    class Counting(SwarmClient):
+        def refused(self, error: MailboxError) -> None:
+            if isinstance(error, OutOfStep):
+                answered = not self.client._channel.context.unanswered
+                refused_in_step.append(answered or not self.client._channel.order.out_of_step)
+            SwarmClient.refused(self, error)
+
+    class Proving(FaultyMailbox):
+        def restart(self, reason: str) -> None:
+            FaultyMailbox.restart(self, reason)
+            left_out_of_step.extend(each.order.out_of_step for each in self.channels)
+
+    monkeypatch.setattr("mboxio.sim.swarm.world.SwarmClient", Counting)
+    monkeypatch.setattr(SwarmWorld, "mailbox_class", Proving)
+    one = brief(4, "lost=0.05")
+    board = replace(one.board, matching="order", tx_done="irq", channels=1, queues=1)
+    assert run(replace(one, board=board, uses=Uses())).problems == ()
+    assert refused_in_step and not any(refused_in_step)
+    assert left_out_of_step and not any(left_out_of_step)
 
 
 def test_a_write_into_memory_that_was_given_back_is_found(
