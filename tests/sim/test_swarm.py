@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -83,15 +84,18 @@ def test_out_of_step_lasts_from_a_lost_reply_until_the_proof(
     class Proving(FaultyMailbox):
         def restart(self, reason: str) -> None:
             FaultyMailbox.restart(self, reason)
-            left_out_of_step.extend(each.order.out_of_step for each in self.channels)
+            channels: list[Any] = list(self.channels)
+            left_out_of_step.extend(each.order.out_of_step for each in channels)
 
     monkeypatch.setattr("mboxio.sim.swarm.world.SwarmClient", Counting)
     monkeypatch.setattr(SwarmWorld, "mailbox_class", Proving)
     one = brief(4, "lost=0.05")
     board = replace(one.board, matching="order", tx_done="irq", channels=1, queues=1)
     assert run(replace(one, board=board, uses=Uses())).problems == ()
-    assert refused_in_step and not any(refused_in_step)
-    assert left_out_of_step and not any(left_out_of_step)
+    assert refused_in_step
+    assert not any(refused_in_step)
+    assert left_out_of_step
+    assert not any(left_out_of_step)
 
 
 def test_a_write_into_memory_that_was_given_back_is_found(
