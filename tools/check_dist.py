@@ -74,11 +74,14 @@ def check_contents(wheel: Path) -> None:
         compiled = [name for name in file.namelist() if name.endswith(".so")]
         debug = [name for name in compiled if b".debug_info" in file.read(name)]
         strange = [name for name in file.namelist() if name.endswith((".c", ".o", ".pyc"))]
+        told = [name for name in compiled if f"{Path.home()}/".encode() in file.read(name)]
     size_mb = wheel.stat().st_size / 1e6
     if size_mb > WHEEL_MB:
         sys.exit(f"{wheel.name} has {size_mb:.1f} MB, more than {WHEEL_MB}")
     if debug or strange:
         sys.exit(f"{wheel.name}: with debug information: {debug}; not needed: {strange}")
+    if told:
+        sys.exit(f"{wheel.name} names folders of this machine: {told}")
     if bool(compiled) == ("none-any" in wheel.name) or "-linux_" in wheel.name:
         sys.exit(f"{wheel.name} is not what its name says: {len(compiled)} compiled modules")
     print(f"{wheel.name}: {size_mb:.2f} MB, {len(compiled)} compiled modules")

@@ -28,8 +28,11 @@ rm -rf "$tree"
 mv "$work/new" "$tree"
 cd "$tree"
 
+# A Python that was built with its library apart would have its folder on this machine searched for it.
+link="${CC:-gcc} -shared"
+
 wheel() { # wheel PYTHON FOLDER
-    "$tools/python" -m pip --disable-pip-version-check --quiet --python "$1" \
+    LDSHARED=$link "$tools/python" -m pip --disable-pip-version-check --quiet --python "$1" \
         wheel --no-build-isolation --no-deps --wheel-dir "$2" .
 }
 
@@ -44,7 +47,7 @@ for each in "${pythons[@]}"; do
     [ -x "$own/bin/python" ] || "$each" -m venv --without-pip "$own"
     "$tools/python" -m pip --disable-pip-version-check --quiet --python "$own/bin/python" \
         install --group build
-    "$own/bin/python" setup.py --quiet build
+    LDSHARED=$link "$own/bin/python" setup.py --quiet build
     wheel "$own/bin/python" "$work/raw"
 done
 
