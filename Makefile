@@ -195,7 +195,7 @@ bench: $(BUILT) $(BENCH)
 # emulated ARM where its tools are, and each file tried where it lands.
 wheels:
 	$(MAKE) VENV=$(RELEASE) GROUP=release venv
-	if command -v aarch64-linux-gnu-gcc qemu-aarch64-static; then \
+	if command -v aarch64-linux-gnu-gcc && command -v qemu-aarch64-static; then \
 	    $(MAKE) VENV=$(RELEASE) GROUP=release build/arm64/.deps; fi
 	tools/wheels.sh $(RELEASE)/bin $(PYTHON)
 	$(RELEASE)/bin/python tools/check_dist.py dist
