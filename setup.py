@@ -79,8 +79,8 @@ WARNINGS = [
 # Python's own flags ask for debug information, five times the size of the rest, and only debuggers
 # and C++ unwind through the modules. A build with CFLAGS of its own, like the sanitizers', decides.
 SMALL = [] if "CFLAGS" in os.environ else ["-g0", "-fno-asynchronous-unwind-tables"]
-# Memory that is read-only after loading ends with a page, of 64 KiB on ARM, up to which each file is
-# filled with zeros. What calls go through, which are bound when they come, stays writable with it, too.
+# Memory that is read-only after loading ends with a page, of 64 KiB on ARM, up to which zeros fill
+# each file. What calls go through stays writable with it, too: they are bound when they come.
 LINKED_SMALL = ["-Wl,--strip-all", "-Wl,-z,noseparate-code", "-Wl,-z,norelro"]
 LINK = re.compile(r"(!?)(\[(?:[^\[\]]|\[[^\]]*\])*\])\((?![a-z]+:|#)([^)\s]+)\)")
 

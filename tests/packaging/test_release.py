@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -81,6 +82,23 @@ def test_byte_code_is_told_apart(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(bytes(size))
     assert runpy.run_path(str(ROOT / "tools" / "check_dist.py"))["sizes_mb"](tmp_path) == (3, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (str(Path.home() / "python" / "lib").encode(), "names folders of this machine"),
+        (b".debug_info", "with debug information"),
+    ],
+)
+def test_a_wheel_that_knows_its_builder_is_refused(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    wheel = tmp_path / "mboxio-0-cp311-cp311-manylinux_2_17_x86_64.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("mboxio/a.so", content)
+    with pytest.raises(SystemExit, match=told):
+        runpy.run_path(str(ROOT / "tools" / "check_dist.py"))["check_contents"](wheel)
 
 
 @pytest.fixture
