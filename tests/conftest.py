@@ -72,10 +72,8 @@ class _Held:
     mappings: frozenset[str]
 
     @classmethod
-    def now(cls, mappings: frozenset[str] | None = None) -> "_Held":
-        if mappings is None:
-            mappings = _mappings()
-        return cls(frozenset(threading.enumerate()), frozenset(_descriptors()), mappings)
+    def now(cls) -> "_Held":
+        return cls(frozenset(threading.enumerate()), frozenset(_descriptors()), _mappings())
 
     def more_than(self, before: "_Held") -> list[str]:
         return [
@@ -85,13 +83,24 @@ class _Held:
         ]
 
 
+_known: tuple[int, frozenset[str]] = (-1, frozenset())
+
+
 def _mappings() -> frozenset[str]:
-    with open("/proc/self/maps", "rb", buffering=0) as maps:
-        text = maps.read()
-    if b"/memfd:" not in text and b"/dev/shm/" not in text:
-        return frozenset()
-    lines = text.decode(errors="surrogateescape").splitlines()
-    return frozenset(line for line in lines if "/memfd:" in line or "/dev/shm/" in line)
+    """Return the shared mappings. Linux takes a millisecond to write all there are.
+
+    So they are read where the pages are others that are not this process's own to write, as no
+    shared mapping is: memory from malloc comes and goes with each test, the others hardly ever do.
+    """
+    global _known
+    with open("/proc/self/statm", "rb", buffering=0) as file:
+        size, _, _, _, _, data, _ = map(int, file.read().split())
+    if size - data != _known[0]:
+        with open("/proc/self/maps", "rb", buffering=0) as file:
+            text = file.read().decode(errors="surrogateescape")
+        shared = (line for line in text.splitlines() if "/memfd:" in line or "/dev/shm/" in line)
+        _known = size - data, frozenset(shared)
+    return _known[1]
 
 
 def _descriptors() -> Iterator[str]:
@@ -104,21 +113,16 @@ def _descriptors() -> Iterator[str]:
             yield f"{number} ({target})"
 
 
+def pytest_collection() -> None:
+    """Nothing of what is collected goes away, and asserts are rewritten into thousands of objects."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """What was collected stays and is most of what there is: garbage is looked for elsewhere."""
     gc.collect()
     gc.freeze()
-
-
-# Linux takes a millisecond to write the mappings, so they are not read again before each test:
-# between two tests only fixtures of modules, packages and sessions make any.
-_mappings_before: frozenset[str] | None = None
-
-
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> None:
-    global _mappings_before
-    if fixturedef.scope != "function":
-        _mappings_before = None
+    gc.enable()
 
 
 # asyncio.run cancels what is still running before it returns, so it is asked there.
@@ -184,9 +188,7 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
     A test that failed is not held to it: its traceback keeps things alive.
     """
-    global _mappings_before
-    before = _Held.now(_mappings_before)
-    _mappings_before = None
+    before = _Held.now()
     _tasks_left.clear()
     _forget_what_was_logged()
     yield
@@ -200,7 +202,6 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
             thread.join(timeout=1)
         now = _Held.now()
         left = now.more_than(before)
-    _mappings_before = now.mappings
     left += _tasks_left
     if left:
         pytest.fail("left behind: " + "; ".join(left))
