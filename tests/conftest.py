@@ -16,12 +16,18 @@ import pytest
 
 import mboxio
 from mboxio import _build
+from tests.tools import examples
 
 SOURCE = Path(__file__).parent.parent / "src" / "mboxio"
 
-hypothesis.settings.register_profile("local", deadline=None, print_blob=True)
-hypothesis.settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
-hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+hypothesis.settings.register_profile(
+    "all",
+    deadline=None,
+    print_blob=True,
+    max_examples=examples(100),
+    derandomize=bool(os.environ.get("CI")),
+)
+hypothesis.settings.load_profile("all")
 
 
 def pytest_configure() -> None:
@@ -114,7 +120,7 @@ def _descriptors() -> Iterator[str]:
 
 
 def pytest_collection() -> None:
-    """Nothing of what is collected goes away, and asserts are rewritten into thousands of objects."""
+    """Nothing that is collected goes away, and rewriting asserts makes thousands of objects."""
     gc.disable()
 
 

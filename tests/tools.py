@@ -6,11 +6,12 @@ import shutil
 import subprocess
 import warnings
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 import mboxio.ring
+from mboxio import _build
 
 HEADER_FOLDER = Path(mboxio.ring.__file__).parent
 STRICT = ("-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wcast-align", "-Werror")
@@ -44,6 +45,19 @@ def fork() -> int:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         return os.fork()
+
+
+def examples(most: int) -> int:
+    """Return how many examples Hypothesis tries: all with a release's build, a quarter with others.
+
+    The code is the same, and what another compiler or Python breaks is no matter of a rare example.
+    """
+    return most if _build.optimized() else most // 4
+
+
+def seeds(most: int) -> list[Any]:
+    """Return the numbers of random cases: a quarter is for each build, the others run once."""
+    return [pytest.param(it, marks=pytest.mark.once) if it % 4 else it for it in range(most)]
 
 
 def without_preloads() -> dict[str, str]:

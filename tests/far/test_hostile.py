@@ -20,13 +20,16 @@ from mboxio.far.frames import FOR_EVER, frames, pack
 from mboxio.far.hello import Channel, Hello
 from tests.far.support import House
 from tests.shm.support import until
+from tests.tools import examples
 
 pytestmark = pytest.mark.once  # nothing of it is compiled
 
 HANDLES = st.sampled_from([0, 1, 2, 3, 5, 7, 9, 1 << 62, (1 << 64) - 1])
 TEXTS = st.sampled_from([b"", b"x", b"\x05\x03\x01no", bytes(8), bytes([1, *bytes(7)]), bytes(70)])
 SMALL = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

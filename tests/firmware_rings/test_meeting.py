@@ -15,6 +15,7 @@ from mboxio.regions.region import Kind, Memory, Region
 from mboxio.regions.views.window import Window
 from mboxio.ring.layout import HOST_LIFE
 from tests.firmware_rings.model import Firmware
+from tests.tools import examples
 
 RESET, DIE = -1, -2
 STEPS = st.one_of(st.integers(0, 12), st.just(RESET))
@@ -110,7 +111,7 @@ def converse(region: Stepped, number: int, options: RingsOptions = OPTIONS) -> b
 
 
 @pytest.mark.parametrize("kind", [Kind.DEVICE, Kind.REMOTE])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     pace=st.lists(st.integers(1, 9), min_size=1, max_size=6),
     plans=st.lists(SCHEDULES, min_size=1, max_size=4),

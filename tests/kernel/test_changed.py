@@ -9,6 +9,7 @@ import pytest
 from tests.kernel.model import Model
 from tests.kernel.replay import mismatch_of
 from tests.kernel.test_traces import TRUTH
+from tests.tools import seeds
 
 SEEDS = 200
 STATUSES = [0, 0, "EIO", "EBUSY", "ETIME", "EINVAL"]
@@ -95,6 +96,6 @@ def expected(seed: int) -> Any:
     return trace
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(SEEDS))
 def test_a_changed_script(seed: int) -> None:
     assert mismatch_of(expected(seed)) is None

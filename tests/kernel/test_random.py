@@ -8,6 +8,7 @@ from tests.kernel.model import Model
 from tests.kernel.replay import mismatch_of
 from tests.kernel.scripts import Script
 from tests.kernel.test_traces import TRUTH
+from tests.tools import seeds
 
 SEEDS = 300
 
@@ -39,7 +40,7 @@ def expected(seed: int) -> Any:
     return trace
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(SEEDS))
 def test_a_random_script(seed: int) -> None:
     assert mismatch_of(expected(seed)) is None
 

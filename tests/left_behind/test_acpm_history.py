@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mboxio.controllers.acpm.leftovers import NEVER, NO_TAG, unanswered
+from tests.tools import examples
 
 TAGS = 63
 
@@ -44,7 +45,7 @@ class History:
     ),
 )
 @example(slots=64, steps=[(37, 37, 0), (32, 26, 1)])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_what_is_open_is_found_and_what_is_over_is_not(
     slots: int, steps: list[tuple[int, int, int]]
 ) -> None:

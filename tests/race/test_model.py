@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 
 from mboxio import Busy, Connection, MailboxError, QueueFull, RemoteGone, Tagged
 from mboxio.sim import VirtualClock
+from tests.tools import examples
 
 from .manual import Manual
 
@@ -327,5 +328,7 @@ class Mailbox(RuleBasedStateMachine):
             assert request.over
 
 
-Mailbox.TestCase.settings = settings(max_examples=250, stateful_step_count=80, deadline=None)
+Mailbox.TestCase.settings = settings(
+    max_examples=examples(250), stateful_step_count=80, deadline=None
+)
 TestMailbox = Mailbox.TestCase

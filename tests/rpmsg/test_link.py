@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from mboxio.errors import MessageTooLong, RemoteError
 from mboxio.rpmsg.message import HEADER_BYTES
 from tests.rpmsg.support import ACCESSES, ADDRESS, Pair
+from tests.tools import examples
 
 NUM, BUFFER_BYTES = 4, 64
 ROOM = BUFFER_BYTES - HEADER_BYTES
@@ -109,7 +110,7 @@ class BothSides(RuleBasedStateMachine):
 
 
 TestBothSides = BothSides.TestCase
-TestBothSides.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestBothSides.settings = settings(max_examples=examples(60), stateful_step_count=60, deadline=None)
 
 
 def begin_at(pair: Pair, index: int) -> None:
@@ -202,7 +203,7 @@ def test_lengths_that_lie(access: Any) -> None:
 
 
 @given(seed=st.integers(0, 1 << 32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_whatever_is_scribbled(seed: int) -> None:
     """Any word of the memory may change at any time: nothing is read outside, nothing hangs."""
     random = Random(seed)

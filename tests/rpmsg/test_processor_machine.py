@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mboxio.remote.rpmsg.services import RpmsgService
+from tests.tools import examples
 
 from .back import HOST, MS, Back
 
@@ -131,4 +132,4 @@ class Lives(RuleBasedStateMachine):
 
 
 TestLives = Lives.TestCase
-TestLives.settings = settings(max_examples=60, stateful_step_count=40)
+TestLives.settings = settings(max_examples=examples(60), stateful_step_count=40)

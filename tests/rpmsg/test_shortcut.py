@@ -15,6 +15,7 @@ from mboxio.regions.interrupts import Doorbell, Interrupt
 from mboxio.ring import REQUEST, armed
 from tests.rpmsg.firmware import Firmware
 from tests.shm.test_shortcut import BYTES, DEPTH, TwoWorlds, World, needs_shortcuts
+from tests.tools import examples
 
 ALIGN, AT, ARMED = 16, (0x0, 0x1000), (0x3000, 0x3040)
 ADDRESS, THEIRS = 0x400, 0x20
@@ -131,7 +132,9 @@ class BySource(LinkWorld):
 def machine(kind: type[World]) -> Any:
     """Return the test of all steps in two worlds of a kind."""
     made: Any = type(f"Two{kind.__name__}s", (TwoWorlds,), {"world": kind})
-    made.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+    made.TestCase.settings = settings(
+        max_examples=examples(60), stateful_step_count=40, deadline=None
+    )
     return needs_shortcuts(made.TestCase)
 
 

@@ -14,6 +14,7 @@ from mboxio.controllers.rtt.options import RttOptions
 from mboxio.errors import MailboxError
 from mboxio.sim import VirtualClock
 from tests.rtt.target import ADDRESS, NormalRam, Ram, Target, region_of
+from tests.tools import examples
 
 each_kind = pytest.mark.parametrize("kind", ["normal", "bytes", "words"])
 
@@ -33,7 +34,7 @@ def connect(
     gap=st.sampled_from([0, 1, 2, 3, 5]),
     kind=st.sampled_from(["normal", "bytes"]),
 )
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_bytes_go_both_ways_and_touch_nothing_else(
     data: st.DataObject, size: int, gap: int, kind: str
 ) -> None:
@@ -120,7 +121,7 @@ def test_a_new_life_is_told_by_our_own_offset_and_found_elsewhere(kind: str) -> 
 
 
 @given(data=st.data(), kind=st.sampled_from(["normal", "bytes", "words"]))
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_a_hostile_target_is_an_error_and_nothing_else(data: st.DataObject, kind: str) -> None:
     target = Target((24, 16), (16, 24))
     connection, driver, _ = connect(target, kind, framing="cobs", message_bytes=32)

@@ -18,6 +18,7 @@ from mboxio.regions.region import Memory
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, armed, consumer, producer
 from mboxio.ring.layout import HOST_ARMED, REMOTE_ARMED, ChannelSpec, plan
 from mboxio.sim import VirtualClock
+from tests.tools import examples
 
 needs_shortcuts = pytest.mark.skipif(not COMPILED, reason="the pure build has no short way")
 DEPTH = 4
@@ -363,7 +364,9 @@ class TwoWorlds(RuleBasedStateMachine):
         self.nobody_sees_a_difference()
 
 
-TwoWorlds.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TwoWorlds.TestCase.settings = settings(
+    max_examples=examples(60), stateful_step_count=40, deadline=None
+)
 TestTwoWorlds = needs_shortcuts(TwoWorlds.TestCase)
 
 
