@@ -79,9 +79,6 @@ WARNINGS = [
 # Python's own flags ask for debug information, five times the size of the rest, and only debuggers
 # and C++ unwind through the modules. A build with CFLAGS of its own, like the sanitizers', decides.
 SMALL = [] if "CFLAGS" in os.environ else ["-g0", "-fno-asynchronous-unwind-tables"]
-# Memory that is read-only after loading ends with a page, of 64 KiB on ARM, up to which zeros fill
-# each file. What calls go through stays writable with it, too: they are bound when they come.
-LINKED_SMALL = ["-Wl,--strip-all", "-Wl,-z,noseparate-code", "-Wl,-z,norelro"]
 LINK = re.compile(r"(!?)(\[(?:[^\[\]]|\[[^\]]*\])*\])\((?![a-z]+:|#)([^)\s]+)\)")
 
 _build = SimpleNamespace(**runpy.run_path(str(PACKAGE / "_build.py")))
@@ -113,7 +110,7 @@ def extensions() -> list[Extension]:
                 *(["-w"] if OPTIMIZE == "-O0" else WARNINGS),
                 *SMALL,
             ],
-            extra_link_args=LINKED_SMALL if SMALL else [],
+            extra_link_args=["-Wl,--strip-all", "-Wl,-z,noseparate-code"] if SMALL else [],
         )
         for name, file in {**_build.modules(str(PACKAGE)), SHARED: "_cython.c"}.items()
         if wanted(name)
