@@ -77,7 +77,7 @@ class Services:
             longest = channel.message_bytes
             batch = [
                 each if type(each) is bytes and len(each) <= longest else reported(channel, each)
-                for each in (messages if type(messages) is list else each_of(messages))
+                for each in each_of(messages)
             ]
         except Misreported as error:
             self.host.gate.call(channel.queue.take_fault, error)
