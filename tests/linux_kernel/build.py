@@ -116,7 +116,8 @@ def compile_kernel(sources: Path, output: Path) -> Path:
     make: list[str] = ["make", "-s", "-C", str(sources), "ARCH=um", f"O={output}"]
     configuration = f"KCONFIG_ALLCONFIG={FOLDER / 'kernel.config'}"
     subprocess.run([*make, configuration, "allnoconfig"], check=True)
-    subprocess.run([*make, "-j2", "linux"], check=True)
+    quickly = "KCFLAGS=-O1 -w"  # it takes the compiler a sixth less
+    subprocess.run([*make, quickly, "-j2", "linux"], check=True)
     subprocess.run(["strip", output / "linux"], check=True)
     return output / "linux"
 

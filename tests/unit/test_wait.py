@@ -296,6 +296,9 @@ def test_tries_in_vain_leave_nothing_behind(late: type[Late]) -> None:
         assert [each.let_go for each in late.made] == [True] * 5 + [False]
 
 
+# A socket that Python has just made, and not yet handed out, is closed with this warning.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.filterwarnings("ignore:.* <socket:pytest.PytestUnraisableExceptionWarning")
 def test_ctrl_c_ends_the_wait_at_once() -> None:
     timer = later(lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
