@@ -158,33 +158,33 @@ def frames(message: bytes, kinds: frozenset[int], channels: int) -> Iterator[Fra
     Raises:
         BadFrame: this frame is none; those before it were.
     """
-    at, end, unpack, size, most = 0, len(message), HEAD.unpack_from, HEAD.size, FRAME_BYTES_MAX
+    at, end, unpack, size = 0, len(message), HEAD.unpack_from, HEAD.size
     if not end:
         raise BadFrame("a message without a frame")
-    ordinary = kinds & ORDINARY
     while at < end:
         if end - at < size:
             raise BadFrame(f"{end - at} bytes where a head of {size} is expected")
         kind, zero, channel, status, handle, queue_us, reply_us, length = unpack(message, at)
         at += size
-        after = at + length
-        if after > end or length > most:
+        if kind not in kinds or zero:
+            raise BadFrame(f"no frame of kind {kind} ({zero}) is expected")
+        if length > end - at or length > FRAME_BYTES_MAX:
             raise BadFrame(f"{length} bytes are announced, and {end - at} follow")
-        odd = zero or status or channel >= channels or ((queue_us or reply_us) and kind == DONE)
-        if odd or kind not in ordinary:
-            if kind not in kinds or zero:
-                raise BadFrame(f"no frame of kind {kind} ({zero}) is expected")
-            if channel >= channels and not (kind in WHOLE and channel == 0):
-                raise BadFrame(f"there is no channel number {channel}")
-            check(kind, status, handle, length, queue_us or reply_us)
-        yield make((kind, channel, status, handle, queue_us, reply_us, message[at:after]))
-        at = after
+        if channel >= channels and not (kind in WHOLE and channel == 0):
+            raise BadFrame(f"there is no channel number {channel}")
+        if (queue_us or reply_us) and kind not in TIMED:
+            raise BadFrame(f"kind {kind} has no durations")
+        if kind not in ORDINARY:
+            check(kind, status, handle, length)
+        elif status:
+            raise BadFrame(f"kind {kind} has no status {status}")
+        data = message[at : at + length]
+        yield make((kind, channel, status, handle, queue_us, reply_us, data))
+        at += length
 
 
-def check(kind: int, status: int, handle: int, length: int, duration_us: int) -> None:
+def check(kind: int, status: int, handle: int, length: int) -> None:
     """Refuse a head that says what its kind does not, with `BadFrame`."""
-    if duration_us and kind not in TIMED:
-        raise BadFrame(f"kind {kind} has no durations")
     if (kind in PLAIN and status) or (kind in SWITCHES and status not in (0, 1)):
         raise BadFrame(f"kind {kind} has no status {status}")
     if kind in NAMELESS and handle:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mboxio._host.host import Host
     from mboxio._queue.channel import Channel as CoreChannel
 
-__all__ = ["Export"]
+__all__ = ["Export", "Link"]
 
 T = TypeVar("T")
 

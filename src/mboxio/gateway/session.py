@@ -29,7 +29,7 @@ from mboxio.far.frames import (
 from mboxio.far.hello import Channel, Hello
 from mboxio.gateway.allow import AllowList
 from mboxio.gateway.desk import Desk
-from mboxio.gateway.export import Export
+from mboxio.gateway.export import Export, Link
 from mboxio.gateway.flights import Flights
 from mboxio.gateway.limits import Limits
 from mboxio.gateway.outlet import Outlet
@@ -48,6 +48,8 @@ class Session:
         channels: what he was told that there is.
     """
 
+    told: Link  # from the hello on
+
     def __init__(
         self,
         export: Export,
@@ -64,7 +66,6 @@ class Session:
         self.notes_bytes_s = limits.notes_bytes_s
         self.desks: dict[int, Desk] = {}
         self.denied = ""
-        self.told = export.link()
         self.serving: asyncio.Task[object] | None = None
         self.counts = export.counts.user(user)
         self.used = [export.counts.used(user, each.name) for each in channels]
@@ -182,13 +183,12 @@ class Session:
 
     def take(self, tied: bool, frame: Frame) -> None:
         """He sends a message."""
-        _, number, _, handle, _, _, data = frame
-        flights, key = self.flights, (number, handle)
+        flights, key = self.flights, (frame.channel, frame.handle)
         if key in flights.requests:
-            raise BadFrame(f"handle {handle} is in flight already")
-        used = self.used[number]
+            raise BadFrame(f"handle {frame.handle} is in flight already")
+        used = self.used[frame.channel]
         used.requests += 1
-        used.taken_bytes += len(data)
+        used.taken_bytes += len(frame.data)
         try:
             if len(flights.requests) >= self.limits.in_flight:
                 self.counts.limited["in_flight"] += 1

@@ -215,9 +215,9 @@ class Attached(Controller):
         if request._deadline_ns != FOREVER:  # it has waited in this machine's queue already
             queue_ns = request._deadline_ns - self.now_ns()
         kind = wire.REQUEST if expects_reply(handle) else wire.POST
-        reply_us = microseconds(reply_ns)
-        queue_us = reply_us if queue_ns == reply_ns else microseconds(queue_ns)
-        stream.put(pack(kind, number, handle, message, 0, queue_us, reply_us))
+        stream.put(
+            pack(kind, number, handle, message, 0, microseconds(queue_ns), microseconds(reply_ns))
+        )
         return ACCEPTED
 
     def reply(

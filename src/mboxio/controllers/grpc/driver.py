@@ -56,17 +56,9 @@ class FarMailbox(Attached):
 
     def take(self, message: bytes) -> None:
         """Act on one message of the stream; raises BadFrame."""
-        done, complete = wire.DONE, self.complete
         for frame in frames(message, wire.TO_USER, len(self.numbered)):
-            kind, number, _, handle, _, _, data = frame
-            if kind == done and self.greeted:  # nearly all
-                channel = self.numbered[number]
-                if handle > TAG_MAX or len(data) > channel.message_bytes:
-                    raise BadFrame("a handle or a reply that cannot be ours")
-                if handle & 1:  # see `expects_reply`
-                    complete(channel, handle, 0, data)
-                else:
-                    self.tx_done(channel.queue, (handle,))
+            if frame[0] == wire.DONE and self.greeted:  # nearly all
+                self.take_done(self.numbered[frame[1]], frame[3], frame[6])
             elif self.greeted == (frame.kind == wire.HELLO):
                 raise BadFrame("a hello comes first, and once")
             elif frame.kind == wire.HELLO:
@@ -97,6 +89,15 @@ class FarMailbox(Attached):
         elif kind in (wire.OPENED, wire.CLAIMED):
             said = self.opened if kind == wire.OPENED else self.claimed
             said[channel.name] = (frame.status, data.decode(errors="replace"))
+
+    def take_done(self, channel: DriverChannel, handle: int, data: bytes) -> None:
+        """A message is over, and perhaps has a reply; raises BadFrame."""
+        if handle > TAG_MAX or len(data) > channel.message_bytes:
+            raise BadFrame("a handle or a reply that cannot be ours")
+        if handle & 1:  # see `expects_reply`
+            self.complete(channel, handle, 0, data)
+        else:
+            self.tx_done(channel.queue, [handle])
 
     def take_link(self, up: bool, why: str) -> None:
         """The far remote is lost, or there in another life."""
