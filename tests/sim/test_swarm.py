@@ -91,8 +91,10 @@ def test_out_of_step_lasts_from_a_lost_reply_until_the_proof(
     monkeypatch.setattr(SwarmWorld, "mailbox_class", Proving)
     one = brief(4, "lost=0.05")
     board = replace(one.board, matching="order", tx_done="irq", channels=1, queues=1)
-    assert run(replace(one, board=board, uses=Uses())).problems == ()
+    verdict = run(replace(one, board=board, uses=Uses()))
+    assert verdict.problems == ()
     assert refused_in_step
+    assert verdict.refused["OutOfStep"] == len(refused_in_step)
     assert not any(refused_in_step)
     assert left_out_of_step
     assert not any(left_out_of_step)

@@ -82,7 +82,8 @@ def lines(found: Result) -> list[str]:
         f"{found.seeds:,} seeds, {found.requests:,} requests, {cost_us:.1f} µs of CPU each, "
         f"{_build.name()} build",
         f"wrong {found.wrong}, lost {found.lost}, left behind {found.left}",
-        f"ends: {counted(found.ends)}; refused {found.refused:,}",
+        f"ends: {counted(found.ends)}",
+        f"refused: {counted(found.refused) or 'none'}",
         f"faults: {counted(found.faults) or 'none'}",
     ]
 

@@ -19,7 +19,7 @@ __all__ = ["Campaign", "Result"]
 
 BATCH = 4
 """Seeds that a process is given at once."""
-SUMS = ("requests", "refused", "wrong", "lost", "left")
+SUMS = ("requests", "wrong", "lost", "left")
 """What a `Result` has the sums of, under the names of `Verdict`."""
 
 
@@ -30,18 +30,18 @@ class Result:
     Args:
         seeds: how many were run, some of them twice.
         requests: how many were accepted, those of second runs left out.
-        refused, wrong, lost, left: see `Verdict`; of all seeds together.
-        ends, faults: how many ended how, and how many faults happened.
+        wrong, lost, left: see `Verdict`; of all seeds together.
+        refused, ends, faults: likewise.
         cpu_s: processor time that all of it took.
         failures: the seeds with problems.
     """
 
     seeds: int = 0
     requests: int = 0
-    refused: int = 0
     wrong: int = 0
     lost: int = 0
     left: int = 0
+    refused: Counter[str] = field(default_factory=Counter[str])
     ends: Counter[str] = field(default_factory=Counter[str])
     faults: Counter[str] = field(default_factory=Counter[str])
     cpu_s: float = 0.0
@@ -64,6 +64,7 @@ class Result:
     def _sum_up(self, other: "Verdict | Result") -> None:
         for name in SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.refused.update(other.refused)
         self.ends.update(other.ends)
         self.faults.update(other.faults)
 

@@ -53,7 +53,7 @@ class Verdict:
     Args:
         scenario: the run.
         requests: how many were accepted.
-        refused: how many were not.
+        refused: how many were not, by the exceptions that said so.
         ends: how many ended how.
         faults: how many happened of which.
         wrong: requests that got the reply to another one.
@@ -65,7 +65,7 @@ class Verdict:
 
     scenario: Scenario
     requests: int
-    refused: int
+    refused: dict[str, int]
     ends: dict[str, int]
     faults: dict[str, int]
     wrong: int
@@ -99,7 +99,7 @@ def _run(scenario: Scenario, hashed: bool) -> Verdict:
         return Verdict(
             scenario=scenario,
             requests=world.tally.accepted,
-            refused=world.tally.refused,
+            refused=dict(sorted(world.tally.refused.items())),
             ends={
                 name: world.tally.ends[state]
                 for state, name in enumerate(STATE_NAMES)

@@ -159,7 +159,7 @@ class SimulatedClient(Timer):
 
     def refused(self, error: MailboxError) -> None:
         """It was not accepted."""
-        self.tally.refused += 1
+        self.tally.refused[type(error).__name__] += 1
         self.again(self.clock._now_ns + self.retry_ns)
 
     def again(self, at_ns: int) -> None:

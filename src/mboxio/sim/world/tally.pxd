@@ -1,7 +1,7 @@
 cdef class Tally:
     cdef public list ends, done_by
-    cdef public object latencies_ns
-    cdef public long long from_ns, begun, accepted, requests, timed_out, failed, refused, wrong
+    cdef public object latencies_ns, refused
+    cdef public long long from_ns, begun, accepted, requests, timed_out, failed, wrong
     cdef public long long live, live_max
 
     cpdef long long begin(self) noexcept

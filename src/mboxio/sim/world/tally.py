@@ -1,6 +1,7 @@
 """The counts of a simulation while it runs."""
 
 from array import array
+from collections import Counter
 
 from mboxio._base.states import STATE_NAMES
 
@@ -19,7 +20,8 @@ class Tally:
         self.begun = 0  # all of them: their numbers
         self.accepted = 0
         self.ends = [0] * len(STATE_NAMES)  # of all that were accepted, by their states
-        self.requests = self.timed_out = self.failed = self.refused = self.wrong = 0
+        self.requests = self.timed_out = self.failed = self.wrong = 0
+        self.refused: Counter[str] = Counter()  # by their exceptions
         self.live = self.live_max = 0
         self.latencies_ns = array("q")
         self.done_by = [0] * clients
@@ -27,7 +29,8 @@ class Tally:
     def restart(self, now_ns: int) -> None:
         """Count from now on. Who got a wrong reply before is not forgotten."""
         self.from_ns = now_ns
-        self.requests = self.timed_out = self.failed = self.refused = 0
+        self.requests = self.timed_out = self.failed = 0
+        self.refused.clear()
         self.live_max = self.live
         self.latencies_ns = array("q")
         self.done_by = [0] * len(self.done_by)

@@ -180,7 +180,7 @@ class World:
             timed_out=tally.timed_out,
             false_time_outs=self.firmware.false_time_outs,
             failed=tally.failed,
-            refused=tally.refused,
+            refused=tally.refused.total(),
             wrong=tally.wrong,
             per_second=done / seconds if seconds else 0.0,
             p50_us=percentile(ordered, 0.5),
