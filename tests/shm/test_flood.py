@@ -15,7 +15,7 @@ from mboxio._base.completion import Completion
 from mboxio._base.request import Owner
 from mboxio._pump.ears import Ears
 from mboxio._pump.sleepers import DEAF_MAX_NS, EVENTS_PER_DOUBT, USELESS_MAX
-from mboxio.driver.controller import EVENT
+from mboxio.driver.controller import EVENT, LOOK
 from mboxio.local.sockets import DOORBELL
 from mboxio.regions import Memory
 from mboxio.remote.serving.handshake import greet, new_memory
@@ -87,6 +87,29 @@ def test_news_is_heard_again_at_once() -> None:
         for _ in range(200):
             assert remote.push(MESSAGE, 0, b"news")
             assert sleeps(connection, 1) == [True]
+
+
+def taken_by_another_look(connection: mboxio.Connection, remote: Producer) -> None:
+    """Have a message taken before its doorbell is heard."""
+    assert remote.push(MESSAGE, 0, b"news")
+    connection._host.pump.look_for(LOOK)
+
+
+def test_doorbells_of_messages_that_another_look_has_taken_are_heard_on() -> None:
+    with flooded() as (connection, remote, _), connection.client("a").subscribe() as messages:
+        for _ in range(EVENTS_PER_DOUBT + 10 * USELESS_MAX):
+            taken_by_another_look(connection, remote)
+            assert messages.take() == b"news"
+            assert sleeps(connection, 2) == [True] * 2  # the second one is of no use
+
+
+def test_a_flood_with_messages_beside_it_is_heard_less_all_the_same() -> None:
+    with flooded() as (connection, remote, _):
+        sleeps(connection, EVENTS_PER_DOUBT)
+        for _ in range(4):
+            taken_by_another_look(connection, remote)
+            heard = sleeps(connection, 2 * USELESS_MAX)
+        assert heard.count(True) < USELESS_MAX
 
 
 PATIENCE = EVENTS_PER_DOUBT + USELESS_MAX - 1

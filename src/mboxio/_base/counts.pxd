@@ -10,5 +10,6 @@ cdef class Counts:
     cdef public long long remote_requests, remote_requests_refused
 
     cdef void ended(self, int event)
+    cpdef long long passed(self)
     @cython.locals(queued="Py_ssize_t")
     cpdef tuple tally(self, channel, int in_flight)

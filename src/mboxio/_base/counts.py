@@ -85,6 +85,10 @@ class Counts:
         elif event == CLOSE:
             self.closed += 1
 
+    def passed(self) -> int:
+        """Return how many messages have passed, but for those that nobody can have asked for."""
+        return self.sent + self.done + self.late + self.notifications + self.remote_requests
+
     def tally(self, channel: Tallied, in_flight: int) -> tuple[object, ...]:
         """Return the fields of `ChannelStats` for a channel of which nothing is held.
 

@@ -220,6 +220,10 @@ class Life:
         """Return the numbers of the channels that use a queue."""
         return [each.number for each in self.host.channels.values() if each.queue is queue]
 
+    def passed(self) -> int:
+        """Return how many messages have passed, ever, in both directions."""
+        return sum(each.counts.passed() for each in self.host.channels.values())
+
     def tell_ports(self, up: bool) -> None:
         """Tell layers above about the link."""
         for channel in self.host.channels.values():

@@ -176,7 +176,8 @@ class Pump(Spinner):
                 return False  # the new leader may sleep already: disturb nothing
             self.listening = False
             if why is EVENT and self.doubted(self.queues):
-                self.judge(self.arm())  # before the turn, which takes the news that shows its use
+                # Before the turn, which takes the news that shows its use.
+                self.judge(self.arm(), self.life.passed())
             if why is not UNSEEN:
                 self.turn(now_ns, why)  # at 0, nothing is due yet
             self.gate.settle()  # a refill may complete what this thread waits for

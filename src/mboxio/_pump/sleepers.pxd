@@ -16,10 +16,10 @@ cdef class Sleepers:
     cdef public int asleep
     cdef public bint closed
     cdef public int events, useless
-    cdef public long long deaf_ns
+    cdef public long long deaf_ns, passed
 
     cpdef bint doubted(self, list queues) except -1
-    cpdef bint judge(self, bint useful) except -1
+    cpdef bint judge(self, bint useful, long long passed) except -1
     cpdef str hint(self)
     cpdef poller(self, int kick_fd)
     cpdef int kick_fd_for(self, Parker parker) except? -1

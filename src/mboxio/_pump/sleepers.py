@@ -60,7 +60,8 @@ class Sleepers:
         self.asleep = 0  # how many sleep on descriptors
         self.closed = False
         self.events = 0  # since one was checked
-        self.useless = 0  # events in a row
+        self.useless = 0  # events, lately
+        self.passed = 0  # messages, when one was checked
         self.deaf_ns = 0  # how long the next sleep hears nothing but its kick
 
     def doubted(self, queues: Sequence[Probed]) -> bool:
@@ -72,9 +73,23 @@ class Sleepers:
         # A driver without a probe of its own cannot tell before it looks.
         return Probe not in [type(queue.probe) for queue in queues]
 
-    def judge(self, useful: bool) -> None:
-        """Take note of an event that was checked: a flood of useless ones is heard ever less."""
-        self.useless = 0 if useful else self.useless + 1
+    def judge(self, useful: bool, passed: int) -> None:
+        """Take note of an event that was checked: a flood of useless ones is heard ever less.
+
+        One whose news another look has taken comes late, and not in vain. But a flood may have
+        messages beside it, so they halve the count, and the next event is checked as well.
+
+        Args:
+            useful: whether there is news.
+            passed: how many messages have, ever, in both directions.
+        """
+        if useful:
+            self.useless = 0
+        elif passed != self.passed:
+            self.useless = max(1, self.useless // 2)
+        else:
+            self.useless += 1
+        self.passed = passed
         if self.useless > USELESS_MAX:
             self.deaf_ns = deaf_for_ns(self.useless)
 

@@ -98,7 +98,7 @@ class Turns(Sleepers):
         self.gate.enter()
         try:
             if why is EVENT and self.doubted(self.queues):
-                self.judge(self.arm())
+                self.judge(self.arm(), self.life.passed())
                 # For this caller: left there, it would make the next sleeper deaf in its place.
                 deaf_ns, self.deaf_ns = self.deaf_ns, 0
             self.look_now(self.clock.now_ns(), self.hint() if why is None else why)

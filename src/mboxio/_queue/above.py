@@ -31,6 +31,10 @@ class Living(Protocol):
         """See `Life.numbers_of`."""
         ...
 
+    def passed(self) -> int:
+        """See `Life.passed`."""
+        ...
+
     def take_gone(self, reason: str) -> None:
         """See `Life.take_gone`."""
 
