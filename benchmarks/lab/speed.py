@@ -5,6 +5,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from statistics import median
 from time import perf_counter
 
 import mboxio
@@ -35,10 +36,10 @@ def ask(client: mboxio.Client, in_flight: int, count: int) -> None:
         each.result()
 
 
-def rounds(ways: dict[str, Callable[[int], object]]) -> dict[str, float]:
-    """Return the time of a request in µs, of the best of the rounds that take turns."""
+def rounds(ways: dict[str, Callable[[int], object]]) -> dict[str, list[float]]:
+    """Return the time of a request in µs, in each of the rounds that take turns, best first."""
     counts: dict[str, int] = {}
-    best: dict[str, float] = {}
+    found: dict[str, list[float]] = {name: [] for name in ways}
     for name, run in ways.items():
         began_s = perf_counter()
         run(200)
@@ -47,9 +48,8 @@ def rounds(ways: dict[str, Callable[[int], object]]) -> dict[str, float]:
         for name, run in ways.items():
             began_s = perf_counter()
             run(counts[name])
-            each_us = (perf_counter() - began_s) * 1e6 / counts[name]
-            best[name] = min(best.get(name, each_us), each_us)
-    return best
+            found[name].append((perf_counter() - began_s) * 1e6 / counts[name])
+    return {name: sorted(times_us) for name, times_us in found.items()}
 
 
 def main() -> None:
@@ -76,11 +76,14 @@ def report(folder: str, plain: str, pids: dict[str, int], echo: int) -> None:
                 "bare": bare.run,
             }
             found = rounds(ways)
+            half = {name: median(times_us) for name, times_us in found.items()}
             print(
-                f"{in_flight} in flight: {found['mailbox']:.1f} µs a request"
-                f" ({1e6 / found['mailbox']:,.0f}/s), the bare stream {found['bare']:.1f} µs"
-                f" ({1e6 / found['bare']:,.0f}/s): {found['mailbox'] / found['bare']:.2f} x"
+                f"{in_flight} in flight: {half['mailbox']:.1f} µs a request"
+                f" ({1e6 / half['mailbox']:,.0f}/s), the bare stream {half['bare']:.1f} µs"
+                f" ({1e6 / half['bare']:,.0f}/s): {half['mailbox'] / half['bare']:.2f} x"
             )
+            for name, times_us in found.items():
+                print(f"  {name}: from {times_us[0]:.1f} to {times_us[-1]:.1f} µs")
             costs = {**pids, "user": os.getpid()}
             before = {name: cpu_s(pid) for name, pid in costs.items()}
             ask(client, in_flight, 5000)
