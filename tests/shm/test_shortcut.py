@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +11,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mboxio import Capabilities, Connection, MailboxError, RemoteGone, Request
+from mboxio import Capabilities, Connection, MailboxError, RemoteGone, Request, connect
 from mboxio._base.clock import Watcher
 from mboxio._base.native import COMPILED
+from mboxio._base.request import Request as CoreRequest
+from mboxio._base.tap import SEEN_REQUEST, SEEN_SENDING, Tap
 from mboxio.controllers.rings import SHORTCUT_VARIABLE, Lane, RingController
 from mboxio.regions.region import Memory
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, armed, consumer, producer
 from mboxio.ring.layout import HOST_ARMED, REMOTE_ARMED, ChannelSpec, plan
 from mboxio.sim import VirtualClock
+from tests.shm.support import answer
 from tests.tools import examples
 
 needs_shortcuts = pytest.mark.skipif(not COMPILED, reason="the pure build has no short way")
@@ -387,3 +391,40 @@ def test_a_burst_takes_the_short_way() -> None:
     assert short.seen() == general.seen()
     short.close()
     general.close()
+
+
+class Ways(Tap):
+    """Counts the messages that go out, and those of them that go the general way."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
+
+    def is_quick(self, channel: int) -> bool:
+        return True  # which it is not, or there would be no short way
+
+    def see(
+        self,
+        kind: int,
+        channel: int,
+        request: CoreRequest | None,
+        message: bytes | None,
+        status: int,
+        at_ns: int,
+    ) -> None:
+        self.counts[kind] += 1
+
+
+@needs_shortcuts
+def test_the_short_way_does_not_end_with_the_requests_that_are_kept_for_it(firmware: Any) -> None:
+    count = 600  # of which 256 are kept at most
+    firmware("t", {"a": (1024, 24)})
+    with connect("shm:t") as connection, connection.client("a", timeout_s=20) as client:
+        for _ in range(2):
+            ways = Ways()
+            connection._host.add_tap(ways)
+            requests = [client.submit(b"%d" % number) for number in range(count)]
+            assert [each.result() for each in requests] == [answer(b"%d" % n) for n in range(count)]
+            connection._host.drop_tap(ways)
+            assert ways.counts[SEEN_REQUEST] == count
+            assert ways.counts[SEEN_SENDING] < count // 10  # where the remote slept
+            del requests  # what was kept is used in the second turn
