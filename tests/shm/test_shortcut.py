@@ -416,8 +416,8 @@ class Ways(Tap):
 
 @needs_shortcuts
 def test_the_short_way_does_not_end_with_the_requests_that_are_kept_for_it(firmware: Any) -> None:
-    count = 600  # of which 256 are kept at most
-    firmware("t", {"a": (1024, 24)})
+    count = 1500  # of which 1,024 are kept at most
+    firmware("t", {"a": (2048, 24)})
     with connect("shm:t") as connection, connection.client("a", timeout_s=20) as client:
         for _ in range(2):
             ways = Ways()

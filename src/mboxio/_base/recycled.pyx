@@ -29,7 +29,7 @@ cdef extern from "Python.h":
     void Py_SET_REFCNT(PyObject *, Py_ssize_t)
 
 cdef enum:
-    KEPT = 256  # requests: several bursts, in some 40 KiB
+    KEPT = 1024  # requests, of the longest bursts that are usual: 160 KiB at most
 
 cdef PyObject *kept[KEPT]
 cdef int count = 0
