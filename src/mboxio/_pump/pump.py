@@ -176,8 +176,7 @@ class Pump(Spinner):
                 return False  # the new leader may sleep already: disturb nothing
             self.listening = False
             if why is EVENT and self.doubted(self.queues):
-                # Before the turn, which takes the news that shows its use.
-                self.judge(self.arm(), self.life.passed())
+                self.check_use()  # before the turn, which takes the news that shows it
             if why is not UNSEEN:
                 self.turn(now_ns, why)  # at 0, nothing is due yet
             self.gate.settle()  # a refill may complete what this thread waits for

@@ -19,7 +19,7 @@ cdef class Sleepers:
     cdef public long long deaf_ns, passed
 
     cpdef bint doubted(self, list queues) except -1
-    cpdef bint judge(self, bint useful, long long passed) except -1
+    cpdef bint was_useless(self, long long passed) except -1
     cpdef str hint(self)
     cpdef poller(self, int kick_fd)
     cpdef int kick_fd_for(self, Parker parker) except? -1

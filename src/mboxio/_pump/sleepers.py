@@ -73,22 +73,17 @@ class Sleepers:
         # A driver without a probe of its own cannot tell before it looks.
         return Probe not in [type(queue.probe) for queue in queues]
 
-    def judge(self, useful: bool, passed: int) -> None:
-        """Take note of an event that was checked: a flood of useless ones is heard ever less.
+    def was_useless(self, passed: int) -> None:
+        """There was no news when an event was checked: a flood of these is heard ever less.
 
         One whose news another look has taken comes late, and not in vain. But a flood may have
         messages beside it, so they halve the count, and the next event is checked as well.
 
         Args:
-            useful: whether there is news.
             passed: how many messages have, ever, in both directions.
         """
-        if useful:
-            self.useless = 0
-        elif passed != self.passed:
-            self.useless = max(1, self.useless // 2)
-        else:
-            self.useless += 1
+        moved = passed != self.passed
+        self.useless = max(1, self.useless // 2) if moved else self.useless + 1
         self.passed = passed
         if self.useless > USELESS_MAX:
             self.deaf_ns = deaf_for_ns(self.useless)

@@ -25,6 +25,7 @@ cdef class Turns(Sleepers):
     cpdef bint serve_again(self, Queue queue, str why, error) except -1
     @cython.locals(queue=Queue, ready=bint)
     cpdef bint arm(self) except -1
+    cpdef bint check_use(self) except -1
     cpdef bint look(self) except -1
     cpdef long long look_for(self, str why) except -1
     cpdef bint look_now(self, long long now_ns, str why=*) except -1

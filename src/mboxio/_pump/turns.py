@@ -84,6 +84,13 @@ class Turns(Sleepers):
                     queue.take_fault(error)
         return ready
 
+    def check_use(self) -> None:
+        """Look whether an event has a reason, by arming once more. Under the lock."""
+        if self.arm():
+            self.useless = 0
+        else:
+            self.was_useless(self.life.passed())
+
     def look(self) -> None:
         """Do once, without waiting, what a waiter does. Takes the lock itself."""
         self.look_for(None)
@@ -98,7 +105,7 @@ class Turns(Sleepers):
         self.gate.enter()
         try:
             if why is EVENT and self.doubted(self.queues):
-                self.judge(self.arm(), self.life.passed())
+                self.check_use()
                 # For this caller: left there, it would make the next sleeper deaf in its place.
                 deaf_ns, self.deaf_ns = self.deaf_ns, 0
             self.look_now(self.clock.now_ns(), self.hint() if why is None else why)
