@@ -4,6 +4,7 @@ With `tc netem` where the kernel has it; else this process is the line, between 
 Everything happens inside a user namespace of its own, so it needs no rights and leaves nothing.
 """
 
+import errno
 import fcntl
 import heapq
 import os
@@ -161,7 +162,12 @@ def carry(ends: tuple[int, int], delay_s: float, loss: float) -> None:
         now_s = time.monotonic()
         while under_way and under_way[0][0] <= now_s:
             _, _, end, packet = heapq.heappop(under_way)
-            os.write(end, packet)
+            try:
+                os.write(end, packet)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                # That end is not up yet, and the packet is lost: the system sends some of its own.
         wait_s = under_way[0][0] - now_s if under_way else None
         for end in select.select(ends, [], [], wait_s)[0]:
             packet = os.read(end, 2 * MTU)
