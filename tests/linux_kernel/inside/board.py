@@ -99,7 +99,7 @@ class Board:
         for each in SERVICES.iterdir():
             try:
                 found = (each / "name").read_text().strip(), int((each / "dst").read_text(), 0)
-            except FileNotFoundError:
+            except OSError:  # no such file, or no such device where the file was open already
                 continue  # it went at this moment
             if found == (name, address):
                 return True
