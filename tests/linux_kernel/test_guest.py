@@ -41,7 +41,8 @@ def run_inside(arguments: str) -> Guest:
     return Guest(
         kernel(),
         f"cd {shlex.quote(str(ROOT))} && {shlex.quote(sys.executable)} -m pytest -q --color=no"
-        f" -p no:cacheprovider -p no:xdist --junitxml=/run/job/report.xml {arguments}",
+        # A board that is stuck makes each further test wait: then it is better to hear why.
+        f" -p no:cacheprovider -p no:xdist --maxfail=3 --junitxml=/run/job/report.xml {arguments}",
         {
             **environment,
             "MBOXIO_IN_GUEST": "1",
