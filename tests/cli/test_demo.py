@@ -205,7 +205,7 @@ def test_a_demo_without_what_it_needs(
     ("module", "patience_s", "why"),
     [
         ("mboxio.no_such_firmware", 1e9, "the firmware failed: .*No module named"),
-        ("mboxio.cli.demo.firmware", 0.0, "the firmware is not up after 0 s"),
+        ("tests.cli.mute", 0.0, "the firmware is not up after 0 s"),
     ],
 )
 def test_firmware_that_does_not_come_up(
@@ -219,9 +219,11 @@ def test_firmware_that_does_not_come_up(
     monkeypatch.setattr(demo_process, "PATIENCE_S", patience_s)
     with demo_process.private_folder() as folder:
         firmware = demo_process.FirmwareProcess("demo", folder, lambda: None, module)
-        with pytest.raises(ClickException, match=why):
-            firmware.start()
-        firmware.stop()
+        try:
+            with pytest.raises(ClickException, match=why):
+                firmware.start()
+        finally:
+            firmware.stop()
 
 
 def test_messages_that_come_as_fast_as_they_are_taken() -> None:

@@ -1,0 +1,5 @@
+"""Firmware that lives, and never says that it is up."""
+
+import sys
+
+sys.stdin.read()
