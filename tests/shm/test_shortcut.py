@@ -14,13 +14,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from mboxio import Capabilities, Connection, MailboxError, RemoteGone, Request, connect
 from mboxio._base.clock import Watcher
 from mboxio._base.native import COMPILED
-from mboxio._base.request import Request as CoreRequest
-from mboxio._base.tap import SEEN_REQUEST, SEEN_SENDING, Tap
 from mboxio.controllers.rings import SHORTCUT_VARIABLE, Lane, RingController
 from mboxio.regions.region import Memory
 from mboxio.ring import ERROR, MESSAGE, REPLY, REQUEST, armed, consumer, producer
 from mboxio.ring.layout import HOST_ARMED, REMOTE_ARMED, ChannelSpec, plan
 from mboxio.sim import VirtualClock
+from mboxio.testing.tracer import Tracer
 from tests.shm.support import answer
 from tests.tools import examples
 
@@ -393,38 +392,26 @@ def test_a_burst_takes_the_short_way() -> None:
     general.close()
 
 
-class Ways(Tap):
-    """Counts the messages that go out, and those of them that go the general way."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[int] = Counter()
+class QuickTracer(Tracer):
+    """Says that it is quick, or there would be no short way to trace."""
 
     def is_quick(self, channel: int) -> bool:
-        return True  # which it is not, or there would be no short way
-
-    def see(
-        self,
-        kind: int,
-        channel: int,
-        request: CoreRequest | None,
-        message: bytes | None,
-        status: int,
-        at_ns: int,
-    ) -> None:
-        self.counts[kind] += 1
+        return True
 
 
 @needs_shortcuts
 def test_the_short_way_does_not_end_with_the_requests_that_are_kept_for_it(firmware: Any) -> None:
     count = 1500  # of which 1,024 are kept at most
+    points: Counter[str] = Counter()
+    tracer = QuickTracer(lambda point, _: points.update([point]))
     firmware("t", {"a": (2048, 24)})
     with connect("shm:t") as connection, connection.client("a", timeout_s=20) as client:
         for _ in range(2):
-            ways = Ways()
-            connection._host.add_tap(ways)
+            points.clear()
+            connection._host.add_tap(tracer)
             requests = [client.submit(b"%d" % number) for number in range(count)]
             assert [each.result() for each in requests] == [answer(b"%d" % n) for n in range(count)]
-            connection._host.drop_tap(ways)
-            assert ways.counts[SEEN_REQUEST] == count
-            assert ways.counts[SEEN_SENDING] < count // 10  # where the remote slept
+            connection._host.drop_tap(tracer)
+            assert points["request.sent"] == count
+            assert points["request.sending"] < count // 10  # where the remote slept
             del requests  # what was kept is used in the second turn
