@@ -76,11 +76,11 @@ def report(folder: str, plain: str, pids: dict[str, int], echo: int) -> None:
                 "bare": bare.run,
             }
             found = rounds(ways)
-            half = {name: median(times_us) for name, times_us in found.items()}
+            typical = {name: median(times_us) for name, times_us in found.items()}
             print(
-                f"{in_flight} in flight: {half['mailbox']:.1f} µs a request"
-                f" ({1e6 / half['mailbox']:,.0f}/s), the bare stream {half['bare']:.1f} µs"
-                f" ({1e6 / half['bare']:,.0f}/s): {half['mailbox'] / half['bare']:.2f} x"
+                f"{in_flight} in flight: {typical['mailbox']:.1f} µs a request"
+                f" ({1e6 / typical['mailbox']:,.0f}/s), the bare stream {typical['bare']:.1f} µs"
+                f" ({1e6 / typical['bare']:,.0f}/s): {typical['mailbox'] / typical['bare']:.2f} x"
             )
             for name, times_us in found.items():
                 print(f"  {name}: from {times_us[0]:.1f} to {times_us[-1]:.1f} µs")
