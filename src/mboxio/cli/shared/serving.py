@@ -1,6 +1,7 @@
 """What serves until Ctrl-C, and says so first."""
 
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from typing import Protocol
@@ -32,6 +33,11 @@ def until_interrupted(
         told: returns the line that is printed once it serves.
         renew: is called at each SIGHUP, which otherwise ends the program.
     """
+    # Each signal puts a byte there, whatever thread the kernel gives it to. signal.pause() would go
+    # on if one came just before it began, until the next one.
+    bell, clapper = socket.socketpair()
+    clapper.setblocking(False)
+    before = signal.set_wakeup_fd(clapper.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.start()
@@ -39,8 +45,8 @@ def until_interrupted(
             signal.signal(signal.SIGHUP, lambda number, frame: renew())
         click.echo(told())
         sys.stdout.flush()
-        while True:
-            signal.pause()
+        while bell.recv(64):
+            pass  # the handlers have run by now
     except (ValueError, RuntimeError) as error:
         if isinstance(error, AddressError):
             raise
@@ -51,3 +57,6 @@ def until_interrupted(
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_IGN)
         server.stop()
+        signal.set_wakeup_fd(before)
+        bell.close()
+        clapper.close()
