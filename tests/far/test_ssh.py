@@ -29,11 +29,13 @@ class Sshd:
 
     Args:
         folder: for its files.
-        runtime: where it says that mailboxes are.
+        runtime: where it says that mailboxes are; what users have for a while is there as well.
     """
 
     def __init__(self, folder: Path, runtime: str) -> None:
         self.folder = folder
+        self.temporary = Path(runtime, "tmp")  # sockets can be in it: pytest's paths are long
+        self.temporary.mkdir()
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         for name in ("host", "user", "bound", "stranger"):
@@ -87,8 +89,7 @@ def sshd(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     tool(SSHD)
     started = Sshd(tmp_path, folder)
     monkeypatch.setenv(SSH_VARIABLE, started.client())
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setenv("TMPDIR", str(started.temporary))
     monkeypatch.setattr("tempfile.tempdir", None)
     yield started
     started.process.terminate()
@@ -105,7 +106,7 @@ def socket_there(house: House, folder: str) -> str:
 
 def left(sshd: Sshd) -> list[str]:
     """Return what the ways through ssh have left behind."""
-    return os.listdir(sshd.folder / "tmp")
+    return os.listdir(sshd.temporary)
 
 
 @pytest.mark.parametrize("more", ["", "?socket={socket}"], ids=["asked for", "given"])
@@ -114,6 +115,18 @@ def test_a_mailbox_behind_ssh(sshd: Sshd, socket_there: str, more: str) -> None:
     with mboxio.open(address, timeout_s=20) as client:
         assert client.request(b"hello") == b"hello"
     assert not left(sshd)
+
+
+@pytest.mark.parametrize("name", [90 * "x", "a:b"], ids=["too long", "with a colon"])
+def test_a_temporary_folder_where_no_socket_can_be_is_not_used(
+    sshd: Sshd, socket_there: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    odd = sshd.folder / name
+    odd.mkdir()
+    monkeypatch.setenv("TMPDIR", str(odd))
+    with mboxio.open("grpc+ssh:lab/board/0", timeout_s=20) as client:
+        assert client.request(b"hello") == b"hello"
+        assert not os.listdir(odd)
 
 
 def test_a_connection_of_ssh_that_is_lost_is_made_again(sshd: Sshd, socket_there: str) -> None:
@@ -149,6 +162,7 @@ def test_nothing_is_left_of_a_program_that_is_killed(sshd: Sshd, socket_there: s
             "or the login may not reach it",
         ),
         ({}, "?socket=/none.sock", RemoteGone, "no gateway answers at /none.sock there"),
+        ({}, "?socket=/" + 107 * "x", AddressError, "has at most 107 bytes"),
         ({"Nonsense": "yes"}, "?socket=/none.sock", RemoteGone, "ssh says: .*bad configuration"),
     ],
 )

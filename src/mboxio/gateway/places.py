@@ -13,10 +13,9 @@ from mboxio._os.whose import why
 from mboxio.errors import AddressError
 from mboxio.far.hosts import SOCKET, is_loopback, read_certificates, split_host
 from mboxio.local.folder import runtime_folder
+from mboxio.local.sockets import PATH_BYTES_MAX
 
 __all__ = ["InsecurePlace", "LocalPlace", "Place", "TlsPlace", "own_socket"]
-
-SOCKET_BYTES_MAX = 107
 
 
 class Place:
@@ -78,8 +77,8 @@ class LocalPlace(Place):
             server.add_insecure_port(f"unix:{self.path}")
         except RuntimeError as error:
             told = str(error).partition(";")[0]
-            if len(os.fsencode(self.path)) > SOCKET_BYTES_MAX:
-                told = f"the path of a socket has {SOCKET_BYTES_MAX} bytes at most"
+            if len(os.fsencode(self.path)) > PATH_BYTES_MAX:
+                told = f"the path of a socket has {PATH_BYTES_MAX} bytes at most"
             raise AddressError(f"nothing can listen at {self.path}: {told}") from None
 
     def give_up(self) -> None:

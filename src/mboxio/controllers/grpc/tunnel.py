@@ -13,6 +13,7 @@ from mboxio._base.texts import remote_text
 from mboxio.controllers.grpc.dialling import Dialling
 from mboxio.errors import AccessDenied, AddressError, MailboxError, RemoteGone
 from mboxio.far.hosts import SOCKET
+from mboxio.local.sockets import PATH_BYTES_MAX
 
 __all__ = ["Tunnel"]
 
@@ -21,6 +22,9 @@ SSH_VARIABLE = "MBOXIO_SSH"
 ASK = """sh -c 'f=${MBOXIO_RUNTIME_DIR:-${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/mboxio}}; \
 echo; echo "$f:$(id -u)"'"""
 """Says where remotes listen there, as `mboxio.local.folder` has it, whatever shell a login has."""
+FOLDER, FILE = "mboxio-ssh-", "gateway.sock"
+RANDOM_BYTES = 8
+"""Of the name of a temporary folder."""
 KEEP = """
 exec 3<&0 </dev/null
 "$@" 3<&- & ssh=$!
@@ -52,8 +56,10 @@ class Tunnel(Dialling):
 
     def __init__(self, login: str, socket: str, timeout_s: float, frozen_s: float) -> None:
         # Its mode is 0700; the process of ssh may be quicker to remove it.
-        self.folder = tempfile.TemporaryDirectory(prefix="mboxio-ssh-", ignore_cleanup_errors=True)
-        self.path = os.path.join(self.folder.name, "gateway.sock")
+        self.folder = tempfile.TemporaryDirectory(
+            prefix=FOLDER, dir=_parent(), ignore_cleanup_errors=True
+        )
+        self.path = os.path.join(self.folder.name, FILE)
         super().__init__(f"unix:{self.path}", f"grpc+ssh:{login}", frozen_s)
         self.login = login
         self.socket = socket
@@ -77,6 +83,11 @@ class Tunnel(Dialling):
         until_s = time.monotonic() + self.timeout_s
         if not self.socket:
             self.socket = self.asked()
+        if not _can_forward(self.socket):
+            raise AddressError(
+                f"{self.where}: ssh cannot forward {self.socket}: the path of a socket has at most"
+                f" {PATH_BYTES_MAX} bytes and no colon"
+            )
         self.again()
         while not os.path.exists(self.path):
             assert self.process is not None
@@ -179,3 +190,15 @@ class Tunnel(Dialling):
         """End ssh, and remove the socket."""
         self.end()
         self.folder.cleanup()
+
+
+def _can_forward(path: str) -> bool:
+    """Return whether a socket can have this path, and ssh can be told of it."""
+    return len(os.fsencode(path)) <= PATH_BYTES_MAX and ":" not in path
+
+
+def _parent() -> str:
+    """Return where the folder is made: where others are, unless its socket cannot be there."""
+    usual = tempfile.gettempdir()
+    example = os.path.join(usual, FOLDER + RANDOM_BYTES * "x", FILE)
+    return usual if _can_forward(example) else "/tmp"
