@@ -53,7 +53,7 @@ def sound(frame: Frame) -> bool:
 def test_bytes_are_sound_frames_or_refused(message: bytes, kinds: frozenset[int]) -> None:
     found: list[Frame] = []
     try:
-        found.extend(frames(message, kinds, CHANNELS))
+        found.extend(map(Frame._make, frames(message, kinds, CHANNELS)))
     except BadFrame:
         return
     assert found
@@ -70,7 +70,7 @@ def test_what_was_packed_is_read(texts: list[bytes], handle: int) -> None:
     expected = [Frame(wire.REQUEST, 2, 0, handle, 5, 6, text) for text in texts]
     assert list(frames(message, wire.TO_GATEWAY, CHANNELS)) == expected
     [handed] = frames(wire.pack_handles(wire.TAKEN, 1, [handle, 1]), wire.TO_USER, CHANNELS)
-    assert wire.handles(handed) == (handle, 1)
+    assert wire.handles(Frame._make(handed)) == (handle, 1)
     with pytest.raises(BadFrame):
         list(frames(message[:-1] + b"", wire.TO_GATEWAY, 2))
 

@@ -1,6 +1,7 @@
 """A peer that lies, on either side of the stream: nothing hangs, breaks, is held or is mixed up."""
 
 from collections import Counter, deque
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -84,11 +85,11 @@ def test_a_gateway_survives_its_users(loopback: House, messages: list[bytes]) ->
     gate = loopback.gateway
     assert gate is not None
     heard = said_to(loopback, [pack(wire.OPEN, 0), *messages])
-    told = [each for message in heard for each in frames(message, wire.TO_USER, 1 << 16)]
+    told = [each for message in heard for each in named(message, wire.TO_USER, 1 << 16)]
     asked: Counter[tuple[int, int, bytes]] = Counter()
     for message in messages:
         try:
-            for each in frames(message, wire.TO_GATEWAY, 1 << 16):
+            for each in named(message, wire.TO_GATEWAY, 1 << 16):
                 asked[each.channel, each.handle, each.data] += each.kind == wire.REQUEST
         except wire.BadFrame:
             break
@@ -141,7 +142,7 @@ class Line:
 
     def put(self, message: bytes) -> None:
         """Take a frame."""
-        for each in frames(message, wire.TO_GATEWAY, 2):
+        for each in named(message, wire.TO_GATEWAY, 2):
             self.sent.append(each)
             if each.kind == wire.OPEN:
                 self.news.append(pack(wire.OPENED, each.channel))
@@ -205,12 +206,17 @@ def answered(client: mboxio.Client, driver: Any) -> bytes:
     return reply
 
 
+def named(message: bytes, kinds: frozenset[int], channels: int) -> Iterator[wire.Frame]:
+    """Yield the frames of a message, with names for their parts."""
+    return map(wire.Frame._make, frames(message, kinds, channels))
+
+
 def sound_frames(messages: list[bytes], kind: int) -> list[wire.Frame]:
     """Return the frames of a kind up to the first lie."""
     found: list[wire.Frame] = []
     for message in messages:
         try:
-            found.extend(each for each in frames(message, wire.TO_USER, 2) if each.kind == kind)
+            found.extend(each for each in named(message, wire.TO_USER, 2) if each.kind == kind)
         except wire.BadFrame:
             break
     return found

@@ -110,8 +110,14 @@ class Desk:
 
     # -- from the user
 
-    def submit(self, frame: Frame, tied: bool) -> Request:
-        """Hand a message of the user to the mailbox, or raise why not."""
+    def submit(self, message: bytes, tied: bool, queue_us: int, reply_us: int) -> Request:
+        """Hand a message of the user to the mailbox, or raise why not.
+
+        Args:
+            message: what he sends.
+            tied: it expects a reply.
+            queue_us, reply_us: see `Frame`.
+        """
         if not self.may_send:
             self.used.denied += 1
             raise AccessDenied(
@@ -120,15 +126,15 @@ class Desk:
             )
         if self.predicate is not None:
             try:
-                dangers_of(self.predicate, frame.data, self.grant.dangers)
+                dangers_of(self.predicate, message, self.grant.dangers)
             except MailboxError:
                 self.used.denied += 1
                 raise
         verb: Callable[..., Request] = self.client.submit if tied else self.client.post
-        timeout_s = _seconds(frame.reply_us)
-        if frame.queue_us == frame.reply_us:  # as it is unless told otherwise: that is quicker
-            return verb(frame.data, timeout_s=timeout_s)
-        return verb(frame.data, timeout_s=timeout_s, queue_timeout_s=_seconds(frame.queue_us))
+        timeout_s = _seconds(reply_us)
+        if queue_us == reply_us:  # as it is unless told otherwise: that is quicker
+            return verb(message, timeout_s=timeout_s)
+        return verb(message, timeout_s=timeout_s, queue_timeout_s=_seconds(queue_us))
 
     def ring(self, frame: Frame) -> None:
         """Ring the doorbell of the mailbox, if the user may; nobody waits for an answer."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mboxio._base import states
 from mboxio._base.clock import Waitable, Wakes, Watcher
 from mboxio._base.request import Request
+from mboxio.driver.controller import LOOK
 from mboxio.errors import MailboxError
 from mboxio.far.failures import body_of
 from mboxio.far.frames import DONE, FAILED, HANDED, TAKEN, pack, pack_handles
@@ -74,6 +75,8 @@ class Flights(Watcher):
         self.unwatched = []
         self.fresh = True
         self.home.set_timer()  # the loop minds their deadlines
+        # Not at once: the remote answers while gRPC is asked for the user's next message.
+        self.loop.call_soon(self.home.look, LOOK)
         if self.timer is None:
             self.pause_s = HANDED_AFTER_S
             self.timer = self.loop.call_later(HANDED_AFTER_S, self.tell_handed)
@@ -85,7 +88,6 @@ class Flights(Watcher):
                 self.fire(self.home.gate, each)
             else:
                 each._add_watcher(self)
-        self.home.pump.look_now(self.home.gate.clock.now_ns())
 
     def fire(self, core: Wakes, waitable: Waitable) -> None:
         """See `Watcher.fire`."""
@@ -110,12 +112,12 @@ class Flights(Watcher):
         self.called = False  # first: what ends from now on calls again
         if not self.closed:
             self.tell_lives()
-        over, done = self.over, states.DONE
+        over, requests, keys, done = self.over, self.requests, self.keys, states.DONE
         frames: list[bytes] = []
         while over:
             request: Any = over.popleft()
-            key = channel, handle = self.keys.pop(request)
-            del self.requests[key]
+            key = channel, handle = keys.pop(request)
+            del requests[key]
             if request._state == done:
                 reply: bytes = request._value
                 used = self.used[channel]

@@ -23,6 +23,7 @@ from mboxio.far.frames import (
     TO_GATEWAY,
     BadFrame,
     Frame,
+    Parts,
     frames,
     pack,
 )
@@ -35,6 +36,8 @@ from mboxio.gateway.limits import Limits
 from mboxio.gateway.outlet import Outlet
 
 __all__ = ["Session"]
+
+MESSAGES = (REQUEST, POST)
 
 
 class Session:
@@ -75,8 +78,6 @@ class Session:
         self.takes: dict[int, Callable[[Frame], Awaitable[None] | None]] = {
             OPEN: self.open,
             SHUT: self.shut,
-            REQUEST: functools.partial(self.take, True),
-            POST: functools.partial(self.take, False),
             CANCEL: self.cancel,
             RING: functools.partial(self.at_desk, Desk.ring),
             CLAIM: functools.partial(self.at_desk, Desk.claim),
@@ -130,8 +131,11 @@ class Session:
                 message = await context.read()
             if message is ended:
                 return
-            for frame in frames(message, TO_GATEWAY, len(self.channels)):
-                slow = self.takes[frame.kind](frame)
+            for parts in frames(message, TO_GATEWAY, len(self.channels)):
+                if parts[0] in MESSAGES:  # nearly all
+                    self.take(parts)
+                    continue
+                slow = self.takes[parts[0]](Frame._make(parts))
                 if slow is not None:
                     self.flights.watch()
                     await slow
@@ -141,11 +145,11 @@ class Session:
 
     # -- what the user says
 
-    def desk(self, frame: Frame) -> Desk:
-        """Return the channel of a frame, which he has to have opened."""
-        found = self.desks.get(frame.channel)
+    def desk(self, number: int) -> Desk:
+        """Return a channel, which he has to have opened."""
+        found = self.desks.get(number)
         if found is None:
-            raise AddressError(f"channel {frame.channel} is not open", handed_over="no")
+            raise AddressError(f"channel {number} is not open", handed_over="no")
         return found
 
     def at_desk(
@@ -181,14 +185,15 @@ class Session:
         if desk is not None:  # else it was refused
             desk.close()
 
-    def take(self, tied: bool, frame: Frame) -> None:
+    def take(self, parts: Parts) -> None:
         """He sends a message."""
-        flights, key = self.flights, (frame.channel, frame.handle)
+        kind, number, _, handle, queue_us, reply_us, data = parts
+        flights, key = self.flights, (number, handle)
         if key in flights.requests:
-            raise BadFrame(f"handle {frame.handle} is in flight already")
-        used = self.used[frame.channel]
+            raise BadFrame(f"handle {handle} is in flight already")
+        used = self.used[number]
         used.requests += 1
-        used.taken_bytes += len(frame.data)
+        used.taken_bytes += len(data)
         try:
             if len(flights.requests) >= self.limits.in_flight:
                 self.counts.limited["in_flight"] += 1
@@ -197,7 +202,7 @@ class Session:
                     stage="queue",
                     handed_over="no",
                 )
-            request = self.desk(frame).submit(frame, tied)
+            request = self.desk(number).submit(data, kind == REQUEST, queue_us, reply_us)
         except MailboxError as error:
             flights.fail(key, error)
         else:

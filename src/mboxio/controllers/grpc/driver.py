@@ -7,7 +7,7 @@ from mboxio.driver.contracts import DriverChannel, DriverQueue
 from mboxio.driver.correlate import RemoteRequest
 from mboxio.far import frames as wire
 from mboxio.far.failures import error_of
-from mboxio.far.frames import BadFrame, Frame, frames
+from mboxio.far.frames import DONE, BadFrame, Frame, frames
 from mboxio.far.hello import NOTIFICATIONS, REQUEST, Channel, Hello
 
 __all__ = ["FarMailbox"]
@@ -56,17 +56,24 @@ class FarMailbox(Attached):
 
     def take(self, message: bytes) -> None:
         """Act on one message of the stream; raises BadFrame."""
-        for frame in frames(message, wire.TO_USER, len(self.numbered)):
-            if frame[0] == wire.DONE and self.greeted:  # nearly all
-                self.take_done(self.numbered[frame[1]], frame[3], frame[6])
-            elif self.greeted == (frame.kind == wire.HELLO):
+        for parts in frames(message, wire.TO_USER, len(self.numbered)):
+            kind, number, status, handle, _, _, data = parts
+            if kind == DONE and self.greeted:  # nearly all
+                channel = self.numbered[number]
+                if handle > TAG_MAX or len(data) > channel.message_bytes:
+                    raise BadFrame("a handle or a reply that cannot be ours")
+                if handle & 1:  # see `expects_reply`
+                    self.complete(channel, handle, 0, data)
+                else:
+                    self.tx_done(channel.queue, [handle])
+            elif self.greeted == (kind == wire.HELLO):
                 raise BadFrame("a hello comes first, and once")
-            elif frame.kind == wire.HELLO:
-                self.greet(Hello.parse(frame.data))
-            elif frame.kind == wire.LINK:
-                self.take_link(bool(frame.status), frame.data.decode(errors="replace"))
+            elif kind == wire.HELLO:
+                self.greet(Hello.parse(data))
+            elif kind == wire.LINK:
+                self.take_link(bool(status), data.decode(errors="replace"))
             else:
-                self.take_frame(self.numbered[frame.channel], frame)
+                self.take_frame(self.numbered[number], Frame._make(parts))
 
     def take_frame(self, channel: DriverChannel, frame: Frame) -> None:
         """Act on a frame about a channel; raises BadFrame."""
@@ -89,15 +96,6 @@ class FarMailbox(Attached):
         elif kind in (wire.OPENED, wire.CLAIMED):
             said = self.opened if kind == wire.OPENED else self.claimed
             said[channel.name] = (frame.status, data.decode(errors="replace"))
-
-    def take_done(self, channel: DriverChannel, handle: int, data: bytes) -> None:
-        """A message is over, and perhaps has a reply; raises BadFrame."""
-        if handle > TAG_MAX or len(data) > channel.message_bytes:
-            raise BadFrame("a handle or a reply that cannot be ours")
-        if handle & 1:  # see `expects_reply`
-            self.complete(channel, handle, 0, data)
-        else:
-            self.tx_done(channel.queue, [handle])
 
     def take_link(self, up: bool, why: str) -> None:
         """The far remote is lost, or there in another life."""
