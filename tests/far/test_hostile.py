@@ -191,6 +191,26 @@ def test_a_user_survives_its_gateway(
         assert again == b"honest"
 
 
+class Brief(Line):
+    """A stream that a gateway has ended, because it is idle, before its user has read anything."""
+
+    def start(self) -> None:
+        """Answer, and end."""
+        super().start()
+        self.ending = Ending("DEADLINE_EXCEEDED", "idle for 0.01 s")
+
+
+def test_a_user_who_reads_late_that_he_was_idle_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attached, "Stream", Brief)
+    driver = OverUnix("/nowhere/g.sock/board", UnixOptions())
+    with mboxio.Connection(driver, address="grpc+unix:") as connection:
+        monkeypatch.setattr(attached, "Stream", Line)
+        client = connection.client("a", timeout_s=20, queue_timeout_s=20)
+        assert answered(client, driver) == b"honest"
+
+
 def answered(client: mboxio.Client, driver: Any) -> bytes:
     """Have the next stream answer one request."""
     request: Any = None

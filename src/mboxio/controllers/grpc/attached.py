@@ -90,7 +90,7 @@ class Attached(Controller):
         self.decide(self.take_news)
         if self.parked is not None:
             raise self.parked.fresh()
-        if not self.greeted:
+        if not (self.greeted or self.rests):
             raise RemoteGone(f"{self.dialling.where}: it says no hello")
 
     def dial(self) -> Stream:
