@@ -226,6 +226,24 @@ def test_firmware_that_does_not_come_up(
             firmware.stop()
 
 
+@pytest.mark.once
+def test_where_temporary_files_have_long_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = tmp_path / (90 * "x")
+    far.mkdir()
+    monkeypatch.setenv("TMPDIR", str(far))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with demo_process.private_folder() as folder:
+        firmware = demo_process.FirmwareProcess(
+            "demo", folder, lambda: None, "mboxio.cli.demo.firmware"
+        )
+        try:
+            firmware.start()
+        finally:
+            firmware.stop()
+
+
 def test_messages_that_come_as_fast_as_they_are_taken() -> None:
     """The demo goes on: it looks for a while, and not until there are none."""
 

@@ -70,6 +70,17 @@ def test_all_processes_of_a_command(run: Run, tmp_path: Path) -> None:
     assert {each.lost for each in events} == {0}
 
 
+def test_where_temporary_files_have_long_paths(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = tmp_path / (90 * "x")
+    far.mkdir()
+    monkeypatch.setenv("TMPDIR", str(far))
+    path = tmp_path / "x.pcapng"
+    found = run("record", "-o", str(path), *PYTHON, ONE)
+    assert (found.returncode, one_line(found.stderr)) == (0, f"{len(events_of(path))} events")
+
+
 def test_what_is_kept_of_it(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "x.pcapng"
     args = ("--channel", "b", "--snap", "0", "--rotate", "1k")

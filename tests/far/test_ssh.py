@@ -124,6 +124,7 @@ def test_a_temporary_folder_where_no_socket_can_be_is_not_used(
     odd = sshd.folder / name
     odd.mkdir()
     monkeypatch.setenv("TMPDIR", str(odd))
+    monkeypatch.setattr("tempfile.tempdir", None)
     with mboxio.open("grpc+ssh:lab/board/0", timeout_s=20) as client:
         assert client.request(b"hello") == b"hello"
         assert not os.listdir(odd)

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from mboxio._base.tap import RECORD_VARIABLE
+from mboxio.local.temporary import temporary_parent
 from mboxio.recording.live import CREDENTIALS
 from mboxio.recording.program import TO
 from mboxio.recording.relay import Relay
@@ -44,7 +45,8 @@ class RecordedCommand:
     ) -> None:
         self.relay = relay
         self._wanted = wanted
-        self._folder = tempfile.mkdtemp(prefix="mboxio-record-")  # this user's alone
+        # This user's alone.
+        self._folder = tempfile.mkdtemp(prefix="mboxio-record-", dir=temporary_parent())
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         path = os.path.join(self._folder, "to")
         try:

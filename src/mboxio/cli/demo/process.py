@@ -12,6 +12,8 @@ from time import monotonic
 
 import click
 
+from mboxio.local.temporary import temporary_parent
+
 __all__ = ["PATIENCE_S", "FirmwareProcess", "private_folder"]
 
 PATIENCE_S = 30.0
@@ -22,7 +24,7 @@ PATIENCE_S = 30.0
 def private_folder() -> Generator[str]:
     """Have the sockets of ``shm:`` in a folder of our own that is removed afterwards."""
     before = os.environ.get("MBOXIO_RUNTIME_DIR")
-    with tempfile.TemporaryDirectory(prefix="mboxio-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mboxio-demo-", dir=temporary_parent()) as folder:
         os.environ["MBOXIO_RUNTIME_DIR"] = folder
         try:
             yield folder

@@ -14,6 +14,7 @@ from mboxio.controllers.grpc.dialling import Dialling
 from mboxio.errors import AccessDenied, AddressError, MailboxError, RemoteGone
 from mboxio.far.hosts import SOCKET
 from mboxio.local.sockets import PATH_BYTES_MAX
+from mboxio.local.temporary import temporary_parent
 
 __all__ = ["Tunnel"]
 
@@ -22,9 +23,6 @@ SSH_VARIABLE = "MBOXIO_SSH"
 ASK = """sh -c 'f=${MBOXIO_RUNTIME_DIR:-${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/mboxio}}; \
 echo; echo "$f:$(id -u)"'"""
 """Says where remotes listen there, as `mboxio.local.folder` has it, whatever shell a login has."""
-FOLDER, FILE = "mboxio-ssh-", "gateway.sock"
-RANDOM_BYTES = 8
-"""Of the name of a temporary folder."""
 KEEP = """
 exec 3<&0 </dev/null
 "$@" 3<&- & ssh=$!
@@ -57,9 +55,9 @@ class Tunnel(Dialling):
     def __init__(self, login: str, socket: str, timeout_s: float, frozen_s: float) -> None:
         # Its mode is 0700; the process of ssh may be quicker to remove it.
         self.folder = tempfile.TemporaryDirectory(
-            prefix=FOLDER, dir=_parent(), ignore_cleanup_errors=True
+            prefix="mboxio-ssh-", dir=temporary_parent(), ignore_cleanup_errors=True
         )
-        self.path = os.path.join(self.folder.name, FILE)
+        self.path = os.path.join(self.folder.name, "gateway.sock")
         super().__init__(f"unix:{self.path}", f"grpc+ssh:{login}", frozen_s)
         self.login = login
         self.socket = socket
@@ -83,7 +81,7 @@ class Tunnel(Dialling):
         until_s = time.monotonic() + self.timeout_s
         if not self.socket:
             self.socket = self.asked()
-        if not _can_forward(self.socket):
+        if len(os.fsencode(self.socket)) > PATH_BYTES_MAX or ":" in self.socket:
             raise AddressError(
                 f"{self.where}: ssh cannot forward {self.socket}: the path of a socket has at most"
                 f" {PATH_BYTES_MAX} bytes and no colon"
@@ -190,15 +188,3 @@ class Tunnel(Dialling):
         """End ssh, and remove the socket."""
         self.end()
         self.folder.cleanup()
-
-
-def _can_forward(path: str) -> bool:
-    """Return whether a socket can have this path, and ssh can be told of it."""
-    return len(os.fsencode(path)) <= PATH_BYTES_MAX and ":" not in path
-
-
-def _parent() -> str:
-    """Return where the folder is made: where others are, unless its socket cannot be there."""
-    usual = tempfile.gettempdir()
-    example = os.path.join(usual, FOLDER + RANDOM_BYTES * "x", FILE)
-    return usual if _can_forward(example) else "/tmp"
