@@ -28,6 +28,7 @@ __all__ = [
     "HANDED",
     "HELLO",
     "LINK",
+    "MESSAGES",
     "MISSED",
     "NOTE",
     "OPEN",
@@ -101,8 +102,9 @@ NAMELESS = frozenset({OPEN, SHUT, RING, CLAIM, NOTE, OPENED, CLAIMED, HANDED, TA
 """Kinds without a handle."""
 LISTS = frozenset({HANDED, TAKEN})
 """Kinds that handles follow."""
-TIMED = frozenset({REQUEST, POST})
-ORDINARY = frozenset({REQUEST, POST, DONE})
+MESSAGES = frozenset({REQUEST, POST})
+"""Kinds with which the user sends a message: only these have durations."""
+ORDINARY = MESSAGES | {DONE}
 """Kinds with a handle, any bytes and no status: nearly all frames."""
 WHOLE = frozenset({HELLO, LINK})
 """Kinds that concern all channels."""
@@ -175,7 +177,7 @@ def frames(message: bytes, kinds: frozenset[int], channels: int) -> Iterator[Par
             raise BadFrame(f"{length} bytes are announced, and {end - at} follow")
         if channel >= channels and not (kind in WHOLE and channel == 0):
             raise BadFrame(f"there is no channel number {channel}")
-        if (queue_us or reply_us) and kind not in TIMED:
+        if (queue_us or reply_us) and kind not in MESSAGES:
             raise BadFrame(f"kind {kind} has no durations")
         if kind not in ORDINARY:
             check(kind, status, handle, length)

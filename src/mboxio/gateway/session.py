@@ -14,9 +14,9 @@ from mboxio.far.frames import (
     CLAIM,
     HELLO,
     LINK,
+    MESSAGES,
     OPEN,
     OPENED,
-    POST,
     REQUEST,
     RING,
     SHUT,
@@ -36,8 +36,6 @@ from mboxio.gateway.limits import Limits
 from mboxio.gateway.outlet import Outlet
 
 __all__ = ["Session"]
-
-MESSAGES = (REQUEST, POST)
 
 
 class Session:

@@ -7,7 +7,7 @@ from mboxio.driver.contracts import DriverChannel, DriverQueue
 from mboxio.driver.correlate import RemoteRequest
 from mboxio.far import frames as wire
 from mboxio.far.failures import error_of
-from mboxio.far.frames import DONE, BadFrame, Frame, frames
+from mboxio.far.frames import BadFrame, Frame, frames
 from mboxio.far.hello import NOTIFICATIONS, REQUEST, Channel, Hello
 
 __all__ = ["FarMailbox"]
@@ -58,7 +58,7 @@ class FarMailbox(Attached):
         """Act on one message of the stream; raises BadFrame."""
         for parts in frames(message, wire.TO_USER, len(self.numbered)):
             kind, number, status, handle, _, _, data = parts
-            if kind == DONE and self.greeted:  # nearly all
+            if kind == wire.DONE and self.greeted:  # nearly all
                 channel = self.numbered[number]
                 if handle > TAG_MAX or len(data) > channel.message_bytes:
                     raise BadFrame("a handle or a reply that cannot be ours")
