@@ -74,8 +74,8 @@ class Flights(Watcher):
         self.home.gate.call(self.watch_each, self.unwatched)
         self.unwatched = []
         self.fresh = True
-        self.home.set_timer()  # the loop minds their deadlines
-        # Not at once: the remote answers while gRPC is asked for the user's next message.
+        # Not at once: the remote answers while gRPC is asked for the user's next message. From then
+        # on the loop minds their deadlines.
         self.loop.call_soon(self.home.look, LOOK)
         if self.timer is None:
             self.pause_s = HANDED_AFTER_S
