@@ -1,5 +1,6 @@
 """Gateways of this process and of others, and what comes to them."""
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import mboxio
 from mboxio import Controller
 from mboxio.far.engine import engine
+from mboxio.far.frames import Frame
+from mboxio.far.reader import Reader
 from mboxio.gateway.allow import AllowList
 from mboxio.gateway.export import Export
 from mboxio.gateway.limits import Limits
@@ -14,6 +17,16 @@ from mboxio.gateway.places import LocalPlace, Place
 from mboxio.gateway.server import Gateway
 
 ALL = '[alice]\n"*/*" = ["observe", "notifications", "request"]\n'
+HEAD = struct.Struct("<BBHiQIII")
+"""Of a frame; written apart from what packs and reads them."""
+
+
+def frames_of(message: bytes, kinds: frozenset[int], channels: int) -> Iterator[Frame]:
+    """Yield the frames of one message of the stream."""
+    reader = Reader(kinds, channels)
+    reader.begin(message)
+    while reader.next():
+        yield reader.frame()
 
 
 @contextmanager

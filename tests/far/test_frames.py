@@ -11,10 +11,10 @@ from mboxio._base.states import FOREVER
 from mboxio.errors import ClosedError
 from mboxio.far import frames as wire
 from mboxio.far.failures import body_of, error_of
-from mboxio.far.frames import BadFrame, Frame, frames, pack
+from mboxio.far.frames import BadFrame, Frame, pack
+from mboxio.far.head import Head, framed
 from mboxio.far.hello import Channel, Hello
-
-pytestmark = pytest.mark.once
+from tests.far.support import HEAD, frames_of
 
 CHANNELS = 3
 ALL = wire.TO_GATEWAY | wire.TO_USER
@@ -22,7 +22,7 @@ HEADS = st.tuples(
     *(st.integers(0, 45), st.sampled_from([0, 0, 0, 1]), st.integers(0, 4)),
     *(st.integers(-2, 2), st.integers(0, 2), st.integers(0, 1), st.integers(0, 1)),
     *(st.integers(0, 20), st.binary(max_size=20)),
-).map(lambda each: wire.HEAD.pack(*each[:-1]) + each[-1])
+).map(lambda each: HEAD.pack(*each[:-1]) + each[-1])
 BYTES = st.one_of(st.binary(max_size=100), st.lists(HEADS, max_size=4).map(b"".join))
 
 HELLO = Hello(
@@ -53,7 +53,7 @@ def sound(frame: Frame) -> bool:
 def test_bytes_are_sound_frames_or_refused(message: bytes, kinds: frozenset[int]) -> None:
     found: list[Frame] = []
     try:
-        found.extend(map(Frame._make, frames(message, kinds, CHANNELS)))
+        found.extend(frames_of(message, kinds, CHANNELS))
     except BadFrame:
         return
     assert found
@@ -68,11 +68,11 @@ def test_bytes_are_sound_frames_or_refused(message: bytes, kinds: frozenset[int]
 def test_what_was_packed_is_read(texts: list[bytes], handle: int) -> None:
     message = b"".join(pack(wire.REQUEST, 2, handle, text, 0, 5, 6) for text in texts)
     expected = [Frame(wire.REQUEST, 2, 0, handle, 5, 6, text) for text in texts]
-    assert list(frames(message, wire.TO_GATEWAY, CHANNELS)) == expected
-    [handed] = frames(wire.pack_handles(wire.TAKEN, 1, [handle, 1]), wire.TO_USER, CHANNELS)
-    assert wire.handles(Frame._make(handed)) == (handle, 1)
+    assert list(frames_of(message, wire.TO_GATEWAY, CHANNELS)) == expected
+    [handed] = frames_of(wire.pack_handles(wire.TAKEN, 1, [handle, 1]), wire.TO_USER, CHANNELS)
+    assert wire.handles(handed) == (handle, 1)
     with pytest.raises(BadFrame):
-        list(frames(message[:-1] + b"", wire.TO_GATEWAY, 2))
+        list(frames_of(message[:-1] + b"", wire.TO_GATEWAY, 2))
 
 
 @given(st.integers(0, FOREVER))
@@ -134,6 +134,31 @@ def test_a_hello_arrives_and_another_version_does_not() -> None:
         Hello.parse(HELLO.pack().replace(b'"version": 1', b'"version": 2'))
 
 
-def test_the_head_is_what_the_page_says() -> None:
-    head = struct.pack("<BBHiQIII", wire.DONE, 0, 1, 0, 9, 0, 0, 2) + b"ok"
-    assert pack(wire.DONE, 1, 9, b"ok") == head
+@given(
+    *(st.integers(0, 255), st.integers(0, (1 << 16) - 1), st.integers(-(1 << 31), (1 << 31) - 1)),
+    *(st.integers(0, (1 << 64) - 1), st.integers(0, (1 << 32) - 1), st.integers(0, (1 << 32) - 1)),
+    *(st.binary(max_size=9), st.binary(max_size=9)),
+)
+def test_heads_are_what_the_page_says(
+    kind: int,
+    channel: int,
+    status: int,
+    handle: int,
+    queue_us: int,
+    reply_us: int,
+    data: bytes,
+    before: bytes,
+) -> None:
+    numbers = (channel, status, handle, queue_us, reply_us)
+    frame = HEAD.pack(kind, 0, *numbers, len(data)) + data
+    assert framed(kind, *numbers, data) == frame
+    head = Head()
+    head.read(before + frame, len(before))
+    assert (head.kind, head.zero, head.length) == (kind, 0, len(data))
+    assert (head.channel, head.status, head.handle, head.queue_us, head.reply_us) == numbers
+
+
+@pytest.mark.parametrize("at", [-1, 1, 1 << 62])
+def test_no_head_is_read_beyond_its_message(at: int) -> None:
+    with pytest.raises((IndexError, struct.error)):
+        Head().read(pack(wire.DONE), at)

@@ -1,7 +1,6 @@
 """A peer that lies, on either side of the stream: nothing hangs, breaks, is held or is mixed up."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,13 +16,11 @@ from mboxio.controllers.grpc.ways import OverUnix
 from mboxio.controllers.loopback import Loopback
 from mboxio.far import frames as wire
 from mboxio.far.engine import ATTACH, EXPORT, SERVICE, engine
-from mboxio.far.frames import FOR_EVER, frames, pack
+from mboxio.far.frames import FOR_EVER, pack
 from mboxio.far.hello import Channel, Hello
-from tests.far.support import House
+from tests.far.support import HEAD, House, frames_of
 from tests.shm.support import until
 from tests.tools import examples
-
-pytestmark = pytest.mark.once  # nothing of it is compiled
 
 HANDLES = st.sampled_from([0, 1, 2, 3, 5, 7, 9, 1 << 62, (1 << 64) - 1])
 TEXTS = st.sampled_from([b"", b"x", b"\x05\x03\x01no", bytes(8), bytes([1, *bytes(7)]), bytes(70)])
@@ -85,11 +82,11 @@ def test_a_gateway_survives_its_users(loopback: House, messages: list[bytes]) ->
     gate = loopback.gateway
     assert gate is not None
     heard = said_to(loopback, [pack(wire.OPEN, 0), *messages])
-    told = [each for message in heard for each in named(message, wire.TO_USER, 1 << 16)]
+    told = [each for message in heard for each in frames_of(message, wire.TO_USER, 1 << 16)]
     asked: Counter[tuple[int, int, bytes]] = Counter()
     for message in messages:
         try:
-            for each in named(message, wire.TO_GATEWAY, 1 << 16):
+            for each in frames_of(message, wire.TO_GATEWAY, 1 << 16):
                 asked[each.channel, each.handle, each.data] += each.kind == wire.REQUEST
         except wire.BadFrame:
             break
@@ -111,9 +108,9 @@ def is_reply(frame: wire.Frame) -> bool:
 
 def test_a_frame_that_is_too_long_ends_only_its_stream(loopback: House) -> None:
     with mboxio.open(f"{loopback.address}/0", timeout_s=20) as client:
-        head = wire.HEAD.pack(wire.REQUEST, 0, 0, 0, 1, 0, 0, wire.FRAME_BYTES_MAX + 1)
+        head = HEAD.pack(wire.REQUEST, 0, 0, 0, 1, 0, 0, wire.FRAME_BYTES_MAX + 1)
         said_to(loopback, [head + bytes(wire.FRAME_BYTES_MAX + 1)])
-        said_to(loopback, [wire.HEAD.pack(wire.REQUEST, 0, 0, 0, 1, 0, 0, 1 << 31)])
+        said_to(loopback, [HEAD.pack(wire.REQUEST, 0, 0, 0, 1, 0, 0, 1 << 31)])
         assert client.request(b"honest") == b"honest"
 
 
@@ -142,7 +139,7 @@ class Line:
 
     def put(self, message: bytes) -> None:
         """Take a frame."""
-        for each in named(message, wire.TO_GATEWAY, 2):
+        for each in frames_of(message, wire.TO_GATEWAY, 2):
             self.sent.append(each)
             if each.kind == wire.OPEN:
                 self.news.append(pack(wire.OPENED, each.channel))
@@ -226,17 +223,12 @@ def answered(client: mboxio.Client, driver: Any) -> bytes:
     return reply
 
 
-def named(message: bytes, kinds: frozenset[int], channels: int) -> Iterator[wire.Frame]:
-    """Yield the frames of a message, with names for their parts."""
-    return map(wire.Frame._make, frames(message, kinds, channels))
-
-
 def sound_frames(messages: list[bytes], kind: int) -> list[wire.Frame]:
     """Return the frames of a kind up to the first lie."""
     found: list[wire.Frame] = []
     for message in messages:
         try:
-            found.extend(each for each in named(message, wire.TO_USER, 2) if each.kind == kind)
+            found.extend(each for each in frames_of(message, wire.TO_USER, 2) if each.kind == kind)
         except wire.BadFrame:
             break
     return found

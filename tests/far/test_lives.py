@@ -15,8 +15,6 @@ from tests.far.support import House
 from tests.lab.lives import IN_FLIGHT, lives
 from tests.shm.support import FirmwareProcess, Program, until
 
-pytestmark = pytest.mark.once  # nothing of it is compiled
-
 LIVES = int(os.environ.get("MBOXIO_LIVES", "3"))
 CHANNELS = {"a": (32, 64)}
 DEFAULTS: dict[str, Any] = {"timeout_s": 20.0, "queue_timeout_s": 20.0}

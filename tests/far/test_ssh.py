@@ -19,7 +19,7 @@ from tests.far.support import House, end_met
 from tests.shm.support import until
 from tests.tools import tool
 
-pytestmark = pytest.mark.once  # nothing of it is compiled
+pytestmark = pytest.mark.once  # about ssh
 
 SSHD = "/usr/sbin/sshd"
 

@@ -115,7 +115,8 @@ def test_what_waits_for_a_user_who_never_looks_is_bounded_and_the_rest_is_counte
     gate = house.serve(far, notes_bytes_s=1e12)
     with mboxio.open(f"{house.address}/0", timeout_s=20) as client:
         (session,) = gate.exports["board"].sessions
-        stream: Any = vars(client._host.controller)["stream"]
+        controller: Any = client._host.controller
+        stream: Any = controller.stream
 
         def waiting() -> int:
             return stream.read - stream.taken

@@ -10,11 +10,12 @@ the other: whatever is not as it is written here is a `BadFrame`, and ends the s
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from mboxio._base.states import FOREVER
+from mboxio.far.head import framed
 
 __all__ = [
     "ANSWER",
@@ -43,8 +44,6 @@ __all__ = [
     "VERSION",
     "BadFrame",
     "Frame",
-    "Parts",
-    "frames",
     "handles",
     "microseconds",
     "nanoseconds",
@@ -55,7 +54,6 @@ __all__ = [
 VERSION = 1
 """Of everything in this folder. A side that knows several offers the highest."""
 
-HEAD = struct.Struct("<BBHiQIII")
 ROOM = 4096
 """What may be said with a message besides it, in bytes."""
 FRAME_BYTES_MAX = (1 << 20) + ROOM
@@ -135,10 +133,6 @@ class Frame(NamedTuple):
     data: bytes
 
 
-Parts = tuple[int, int, int, int, int, int, bytes]
-"""A frame whose parts have no names: to give them costs as much as all checks."""
-
-
 def pack(
     kind: int,
     channel: int = 0,
@@ -149,53 +143,7 @@ def pack(
     reply_us: int = 0,
 ) -> bytes:
     """Return a frame as bytes; the arguments are those of `Frame`."""
-    return HEAD.pack(kind, 0, channel, status, handle, queue_us, reply_us, len(data)) + data
-
-
-def frames(message: bytes, kinds: frozenset[int], channels: int) -> Iterator[Parts]:
-    """Yield the parts of the frames of one message of the stream, each checked when its turn comes.
-
-    Args:
-        message: from the other side.
-        kinds: what it may say: `TO_GATEWAY` or `TO_USER`.
-        channels: how many channels there are.
-
-    Raises:
-        BadFrame: this frame is none; those before it were.
-    """
-    at, end, unpack, size = 0, len(message), HEAD.unpack_from, HEAD.size
-    if not end:
-        raise BadFrame("a message without a frame")
-    while at < end:
-        if end - at < size:
-            raise BadFrame(f"{end - at} bytes where a head of {size} is expected")
-        kind, zero, channel, status, handle, queue_us, reply_us, length = unpack(message, at)
-        at += size
-        if kind not in kinds or zero:
-            raise BadFrame(f"no frame of kind {kind} ({zero}) is expected")
-        if length > end - at or length > FRAME_BYTES_MAX:
-            raise BadFrame(f"{length} bytes are announced, and {end - at} follow")
-        if channel >= channels and not (kind in WHOLE and channel == 0):
-            raise BadFrame(f"there is no channel number {channel}")
-        if (queue_us or reply_us) and kind not in MESSAGES:
-            raise BadFrame(f"kind {kind} has no durations")
-        if kind not in ORDINARY:
-            check(kind, status, handle, length)
-        elif status:
-            raise BadFrame(f"kind {kind} has no status {status}")
-        data = message[at : at + length]
-        at += length
-        yield kind, channel, status, handle, queue_us, reply_us, data
-
-
-def check(kind: int, status: int, handle: int, length: int) -> None:
-    """Refuse a head that says what its kind does not, with `BadFrame`."""
-    if (kind in PLAIN and status) or (kind in SWITCHES and status not in (0, 1)):
-        raise BadFrame(f"kind {kind} has no status {status}")
-    if kind in NAMELESS and handle:
-        raise BadFrame(f"kind {kind} has no handle")
-    if (kind in EMPTY and length) or (kind in LISTS and (length % 8 or not length)):
-        raise BadFrame(f"{length} bytes do not belong to kind {kind}")
+    return framed(kind, channel, status, handle, queue_us, reply_us, data)
 
 
 def pack_handles(kind: int, channel: int, handles: Sequence[int]) -> bytes:

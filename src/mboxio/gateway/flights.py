@@ -2,17 +2,21 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mboxio._base import states
 from mboxio._base.clock import Waitable, Wakes, Watcher
 from mboxio._base.request import Request
 from mboxio.driver.controller import LOOK
-from mboxio.errors import MailboxError
+from mboxio.errors import AddressError, MailboxError, QueueFull
 from mboxio.far.failures import body_of
-from mboxio.far.frames import DONE, FAILED, HANDED, TAKEN, pack, pack_handles
-from mboxio.gateway.counts import Used
+from mboxio.far.frames import DONE, FAILED, POST, REQUEST, BadFrame, pack
+from mboxio.far.head import framed
+from mboxio.far.reader import Reader
+from mboxio.gateway.counts import Used, UserCounts
+from mboxio.gateway.desk import Desk
+from mboxio.gateway.handed import Handed
 from mboxio.gateway.outlet import Outlet
 
 if TYPE_CHECKING:
@@ -23,18 +27,16 @@ __all__ = ["Flights"]
 Key = tuple[int, int]
 """The channel and handle of a message, as its user has them."""
 
-HANDED_AFTER_S = 0.001
-"""That a message left is told with its end where that comes sooner."""
-HANDED_AFTER_MAX_S = 0.02
-"""How often those are looked at that wait for a slot of the mailbox."""
-
 
 class Flights(Watcher):
     """The messages of a session that are not over. Used on its loop, but for `fire`.
 
     Args:
         outlet: the way to the user.
-        used: what the user did, by channel.
+        desks: the channels that he has opened, by number.
+        in_flight_max: how many messages may be in flight.
+        counts: what the user did.
+        used: the same, by channel.
         home: the loop's side of the connection.
         tell_lives: tells that the remote's life has ended, if it has.
     """
@@ -42,11 +44,17 @@ class Flights(Watcher):
     def __init__(
         self,
         outlet: Outlet,
-        used: Sequence[Used],
+        desks: dict[int, Desk],
+        in_flight_max: int,
+        counts: UserCounts,
+        used: list[Used],
         home: "LoopPort",
         tell_lives: Callable[[], None],
     ) -> None:
         self.outlet = outlet
+        self.desks = desks
+        self.in_flight_max = in_flight_max
+        self.counts = counts
         self.used = used
         self.home = home
         self.tell_lives = tell_lives
@@ -56,30 +64,61 @@ class Flights(Watcher):
         self.unwatched: list[Request] = []  # taken since `watch`
         self.over: deque[Any] = deque()
         self.called = False  # `tell` will be
-        self.fresh = False  # something was added since the timer fired
-        self.old: list[Key] = []  # what was in flight then, but what is told as taken
-        self.said: dict[Key, int] = {}  # what was told last of those
-        self.timer: asyncio.TimerHandle | None = None
+        self.handed = Handed(outlet, self.requests)
         self.closed = False
-        self.pause_s = HANDED_AFTER_S
 
-    def add(self, key: Key, request: Request) -> None:
-        """A message is in flight, and `watch` will be called."""
-        self.requests[key] = request
-        self.keys[request] = key
-        self.unwatched.append(request)
+    def take(self, reader: Reader) -> bool:
+        """Take the messages that come next from the user.
+
+        Returns:
+            Whether the reader is at a frame of another kind; else all is read.
+        """
+        while reader.next():
+            if reader.kind != REQUEST and reader.kind != POST:
+                return True
+            self.take_message(reader)
+        return False
+
+    def take_message(self, reader: Reader) -> None:
+        """Take one message."""
+        number, requests = reader.channel, self.requests
+        key = (number, reader.handle)
+        if key in requests:
+            raise BadFrame(f"handle {reader.handle} is in flight already")
+        used = self.used[number]
+        used.requests += 1
+        used.taken_bytes += len(reader.data)
+        try:
+            if len(requests) >= self.in_flight_max:
+                self.counts.limited["in_flight"] += 1
+                raise QueueFull(
+                    f"a session has {self.in_flight_max} requests in flight at most",
+                    stage="queue",
+                    handed_over="no",
+                )
+            desk = self.desks.get(number)
+            if desk is None:
+                raise AddressError(f"channel {number} is not open", handed_over="no")
+            request = desk.submit(
+                reader.data, reader.kind == REQUEST, reader.queue_us, reader.reply_us
+            )
+        except MailboxError as error:
+            self.outlet.put(self.failure(key, error))
+        else:
+            requests[key] = request
+            self.keys[request] = key
+            self.unwatched.append(request)
 
     def watch(self) -> None:
-        """Tell the ends of what was added."""
+        """Tell the ends of what was taken."""
+        if not self.unwatched:
+            return
         self.home.gate.call(self.watch_each, self.unwatched)
         self.unwatched = []
-        self.fresh = True
+        self.handed.watch()
         # Not at once: the remote answers while gRPC is asked for the user's next message. From then
         # on the loop minds their deadlines.
         self.loop.call_soon(self.home.look, LOOK)
-        if self.timer is None:
-            self.pause_s = HANDED_AFTER_S
-            self.timer = self.loop.call_later(HANDED_AFTER_S, self.tell_handed)
 
     def watch_each(self, requests: list[Request]) -> None:
         """See `watch`. Under the lock."""
@@ -123,20 +162,13 @@ class Flights(Watcher):
                 used = self.used[channel]
                 used.over += 1
                 used.told_bytes += len(reply)
-                frames.append(pack(DONE, channel, handle, reply))
+                frames.append(framed(DONE, channel, 0, handle, 0, 0, reply))
             else:
                 frames.append(self.failure(key, request.exception()))
         if not self.closed:
             self.outlet.put(*frames)
-        if not self.requests and self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-            self.old.clear()
-            self.said.clear()
-
-    def fail(self, key: Key, error: MailboxError) -> None:
-        """Tell that a message was refused."""
-        self.outlet.put(self.failure(key, error))
+        if not requests:
+            self.handed.stop()
 
     def failure(self, key: Key, error: MailboxError) -> bytes:
         """Return the frame that tells how a message ended."""
@@ -146,32 +178,7 @@ class Flights(Watcher):
         status, body = body_of(error)
         return pack(FAILED, *key, body, status)
 
-    def tell_handed(self) -> None:
-        """Tell what was handed to the mailbox for a while, and what left its slots there."""
-        told: dict[tuple[int, int], list[int]] = {}
-        requests, said = self.requests, self.said
-        for key in self.old:
-            request = requests.get(key)
-            if request is None:
-                continue
-            handed = HANDED if request.handed_over == "yes" else 0
-            kind = TAKEN if request.stage == "reply" else handed
-            if kind and said.get(key) != kind:
-                said[key] = kind
-                told.setdefault((kind, key[0]), []).append(key[1])
-        self.outlet.put(
-            *(pack_handles(kind, channel, handles) for (kind, channel), handles in told.items())
-        )
-        self.said = {key: kind for key, kind in said.items() if key in requests}
-        self.old = [key for key in requests if said.get(key) != TAKEN]
-        fresh, self.fresh = self.fresh, False
-        self.pause_s = (
-            HANDED_AFTER_S if fresh or told else min(2 * self.pause_s, HANDED_AFTER_MAX_S)
-        )
-        self.timer = self.loop.call_later(self.pause_s, self.tell_handed) if self.old else None
-
     def close(self) -> None:
         """Nothing is told any more: the end of the stream says why all that is in flight ends."""
         self.closed = True
-        if self.timer is not None:
-            self.timer.cancel()
+        self.handed.stop()

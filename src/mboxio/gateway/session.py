@@ -7,27 +7,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from mboxio._pump.running import running_port
-from mboxio.errors import AddressError, MailboxError, QueueFull
+from mboxio.errors import MailboxError
 from mboxio.far.frames import (
     ANSWER,
     CANCEL,
     CLAIM,
     HELLO,
     LINK,
-    MESSAGES,
     OPEN,
     OPENED,
-    REQUEST,
     RING,
     SHUT,
     TO_GATEWAY,
     BadFrame,
     Frame,
-    Parts,
-    frames,
     pack,
 )
 from mboxio.far.hello import Channel, Hello
+from mboxio.far.reader import Reader
 from mboxio.gateway.allow import AllowList
 from mboxio.gateway.desk import Desk
 from mboxio.gateway.export import Export, Link
@@ -72,7 +69,16 @@ class Session:
         self.used = [export.counts.used(user, each.name) for each in channels]
         self.outlet = Outlet(None)
         home = running_port(export.connection._host.pump)
-        self.flights = Flights(self.outlet, self.used, home, self.tell_lives)
+        self.reader = Reader(TO_GATEWAY, len(channels))
+        self.flights = Flights(
+            self.outlet,
+            self.desks,
+            limits.in_flight,
+            self.counts,
+            self.used,
+            home,
+            self.tell_lives,
+        )
         self.takes: dict[int, Callable[[Frame], Awaitable[None] | None]] = {
             OPEN: self.open,
             SHUT: self.shut,
@@ -120,7 +126,7 @@ class Session:
 
     async def read(self, context: Any, ended: object) -> None:
         """Take what the user says; not faster than he reads what he is told."""
-        idle_s = self.limits.idle_s
+        idle_s, reader, flights = self.limits.idle_s, self.reader, self.flights
         while True:
             if idle_s:
                 async with asyncio.timeout(idle_s):
@@ -129,26 +135,16 @@ class Session:
                 message = await context.read()
             if message is ended:
                 return
-            for parts in frames(message, TO_GATEWAY, len(self.channels)):
-                if parts[0] in MESSAGES:  # nearly all
-                    self.take(parts)
-                    continue
-                slow = self.takes[parts[0]](Frame._make(parts))
+            reader.begin(message)
+            while flights.take(reader):  # not all that is left are messages
+                slow = self.takes[reader.kind](reader.frame())
                 if slow is not None:
-                    self.flights.watch()
+                    flights.watch()
                     await slow
-            if self.flights.unwatched:
-                self.flights.watch()
+            flights.watch()
             await self.outlet.room()
 
     # -- what the user says
-
-    def desk(self, number: int) -> Desk:
-        """Return a channel, which he has to have opened."""
-        found = self.desks.get(number)
-        if found is None:
-            raise AddressError(f"channel {number} is not open", handed_over="no")
-        return found
 
     def at_desk(
         self, act: Callable[[Desk, Frame], Awaitable[None] | None], frame: Frame
@@ -182,29 +178,6 @@ class Session:
         desk = self.desks.pop(frame.channel, None)
         if desk is not None:  # else it was refused
             desk.close()
-
-    def take(self, parts: Parts) -> None:
-        """He sends a message."""
-        kind, number, _, handle, queue_us, reply_us, data = parts
-        flights, key = self.flights, (number, handle)
-        if key in flights.requests:
-            raise BadFrame(f"handle {handle} is in flight already")
-        used = self.used[number]
-        used.requests += 1
-        used.taken_bytes += len(data)
-        try:
-            if len(flights.requests) >= self.limits.in_flight:
-                self.counts.limited["in_flight"] += 1
-                raise QueueFull(
-                    f"a session has {self.limits.in_flight} requests in flight at most",
-                    stage="queue",
-                    handed_over="no",
-                )
-            request = self.desk(number).submit(data, kind == REQUEST, queue_us, reply_us)
-        except MailboxError as error:
-            flights.fail(key, error)
-        else:
-            flights.add(key, request)
 
     def cancel(self, frame: Frame) -> None:
         """He waits for a message no longer; it may be over by now."""

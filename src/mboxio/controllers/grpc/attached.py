@@ -16,10 +16,12 @@ from mboxio.controllers.grpc.dialling import Dialling
 from mboxio.controllers.grpc.options import UnixOptions
 from mboxio.controllers.grpc.stream import Stream
 from mboxio.driver.contracts import DriverChannel
-from mboxio.driver.controller import ACCEPTED, SENT, Busy, Controller, Outcome, expects_reply
+from mboxio.driver.controller import ACCEPTED, SENT, Busy, Controller, Outcome
 from mboxio.errors import AccessDenied, AddressError, MailboxError, RemoteGone
 from mboxio.far import frames as wire
-from mboxio.far.frames import microseconds, pack
+from mboxio.far.frames import POST, REQUEST, microseconds, pack
+from mboxio.far.head import framed
+from mboxio.far.reader import Reader
 
 __all__ = ["Attached"]
 
@@ -49,6 +51,7 @@ class Attached(Controller):
         self.dialled_s = 0.0
         self.numbered: list[DriverChannel] = []  # as in the hello of this stream
         self.numbers: dict[str, int] = {}
+        self.reader = Reader(wire.TO_USER, 0)
         self.started: set[str] = set()
         self.claims: set[str] = set()
         self.opened: dict[str, tuple[int, str]] = {}
@@ -210,13 +213,14 @@ class Attached(Controller):
             return ACCEPTED  # the end of this life is about to be known, and then of the message
         if stream.ending is not None:
             return Busy("event")  # its bell has news; what is kept here can go to the next gateway
-        request = channel.queue.window.find(handle)
+        known: Any = channel
+        request = known.queue.window.find(handle)
         queue_ns, reply_ns = request._queue_timeout_ns, request._timeout_ns
         if request._deadline_ns != FOREVER:  # it has waited in this machine's queue already
             queue_ns = request._deadline_ns - self.now_ns()
-        kind = wire.REQUEST if expects_reply(handle) else wire.POST
+        kind = REQUEST if handle & 1 else POST  # see `expects_reply`
         stream.put(
-            pack(kind, number, handle, message, 0, microseconds(queue_ns), microseconds(reply_ns))
+            framed(kind, number, 0, handle, microseconds(queue_ns), microseconds(reply_ns), message)
         )
         return ACCEPTED
 

@@ -7,7 +7,7 @@ from mboxio.driver.contracts import DriverChannel, DriverQueue
 from mboxio.driver.correlate import RemoteRequest
 from mboxio.far import frames as wire
 from mboxio.far.failures import error_of
-from mboxio.far.frames import BadFrame, Frame, frames
+from mboxio.far.frames import DONE, BadFrame, Frame
 from mboxio.far.hello import NOTIFICATIONS, REQUEST, Channel, Hello
 
 __all__ = ["FarMailbox"]
@@ -56,10 +56,12 @@ class FarMailbox(Attached):
 
     def take(self, message: bytes) -> None:
         """Act on one message of the stream; raises BadFrame."""
-        for parts in frames(message, wire.TO_USER, len(self.numbered)):
-            kind, number, status, handle, _, _, data = parts
-            if kind == wire.DONE and self.greeted:  # nearly all
-                channel = self.numbered[number]
+        reader = self.reader
+        reader.begin(message)
+        while reader.next():
+            kind, handle, data = reader.kind, reader.handle, reader.data
+            if kind == DONE and self.greeted:  # nearly all
+                channel: DriverChannel = self.numbered[reader.channel]
                 if handle > TAG_MAX or len(data) > channel.message_bytes:
                     raise BadFrame("a handle or a reply that cannot be ours")
                 if handle & 1:  # see `expects_reply`
@@ -71,9 +73,9 @@ class FarMailbox(Attached):
             elif kind == wire.HELLO:
                 self.greet(Hello.parse(data))
             elif kind == wire.LINK:
-                self.take_link(bool(status), data.decode(errors="replace"))
+                self.take_link(bool(reader.status), data.decode(errors="replace"))
             else:
-                self.take_frame(self.numbered[number], Frame._make(parts))
+                self.take_frame(self.numbered[reader.channel], reader.frame())
 
     def take_frame(self, channel: DriverChannel, frame: Frame) -> None:
         """Act on a frame about a channel; raises BadFrame."""
@@ -114,8 +116,9 @@ class FarMailbox(Attached):
             if name not in known:
                 self.declare(theirs)
         known = self.declared_channels()
-        self.numbered = [known[each.name] for each in hello.channels]
+        numbered = [known[each.name] for each in hello.channels]
         self.numbers = {each.name: place for place, each in enumerate(hello.channels)}
+        self.numbered, self.reader.channels = numbered, len(numbered)  # no number is past its end
         self.greeted = True
         for name in sorted(self.started):
             self.put(wire.OPEN, known[name])
