@@ -1,5 +1,6 @@
 """gRPC keeps threads and descriptors of its own as long as anything of it lives: here, always."""
 
+import asyncio
 import os
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +27,13 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="mboxio-") as path:
         monkeypatch.setenv("MBOXIO_RUNTIME_DIR", path)
         yield path
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def each_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gateways of this process run on asyncio's own loop, and on the other one."""
+    if request.param == "asyncio":
+        monkeypatch.setattr("mboxio.gateway.server.new_loop", asyncio.new_event_loop)
 
 
 @pytest.fixture

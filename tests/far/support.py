@@ -13,6 +13,7 @@ from mboxio.far.reader import Reader
 from mboxio.gateway.allow import AllowList
 from mboxio.gateway.export import Export
 from mboxio.gateway.limits import Limits
+from mboxio.gateway.loop import new_loop
 from mboxio.gateway.places import LocalPlace, Place
 from mboxio.gateway.server import Gateway
 
@@ -31,8 +32,9 @@ def frames_of(message: bytes, kinds: frozenset[int], channels: int) -> Iterator[
 
 @contextmanager
 def keep_engine() -> Iterator[None]:
-    """Keep the threads and descriptors that gRPC shares between everything in a process."""
+    """Keep what gRPC and uvloop share between everything in a process: threads and descriptors."""
     grpc = engine()
+    new_loop().close()
     channel = grpc.insecure_channel("unix:/nowhere")
     try:
         yield

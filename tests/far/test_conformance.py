@@ -15,6 +15,8 @@ from tests.drivers import IrqFifo
 from tests.far.support import House
 from tests.shm.support import until
 
+pytestmark = pytest.mark.usefixtures("each_loop")
+
 OPEN = "/proc/self/fd"
 
 

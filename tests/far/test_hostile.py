@@ -54,7 +54,7 @@ FROM_USER = st.sampled_from([*wire.TO_GATEWAY, wire.REQUEST, wire.REQUEST, wire.
 
 
 @pytest.fixture
-def loopback(house: House) -> House:
+def loopback(house: House, each_loop: None) -> House:
     """A gateway with a mailbox that sends everything back."""
     house.serve(Loopback(options=Loopback.Options(message_bytes=64)), in_flight=8)
     return house

@@ -26,6 +26,8 @@ from mboxio.gateway.outlet import FULL_BYTES
 from tests.far.support import ALL, House
 from tests.shm.support import until
 
+pytestmark = pytest.mark.usefixtures("each_loop")
+
 READER = '[alice]\n"board/0" = ["notifications"]\n"board/1" = ["observe"]\n"board/2" = []\n'
 
 

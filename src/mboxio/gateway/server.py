@@ -16,6 +16,7 @@ from mboxio.gateway.allow import AllowList
 from mboxio.gateway.counts import Counts
 from mboxio.gateway.export import Export
 from mboxio.gateway.limits import Limits
+from mboxio.gateway.loop import new_loop
 from mboxio.gateway.places import Place
 from mboxio.gateway.session import Session
 
@@ -111,7 +112,8 @@ class Gateway:
 
     def _work(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(self._serve())
         except BaseException as error:
             self.failure = error
         finally:

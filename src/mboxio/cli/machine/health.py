@@ -60,6 +60,7 @@ OTHERS = {
     "prometheus_client": "mboxio.see.metrics",
     "pyocd": "the access path pyocd:",
     "textual": "mboxio monitor",
+    "uvloop": "mboxio gateway at its full speed",
 }
 """Packages that one thing uses, which says so where they are missing."""
 MODULES = {"grpcio": "grpc"}
