@@ -5,6 +5,7 @@ import shlex
 import socket
 import ssl
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from mboxio.gateway.places import TlsPlace
 from mboxio.gateway.server import Gateway
 from tests.docs.pages import LAB, ROOT, Block, blocks
 from tests.docs.test_examples import require_command
+from tests.far.support import keep_engine
 from tests.tools import tool
 
 pytestmark = pytest.mark.once
@@ -57,8 +59,16 @@ def test_the_unit_starts_a_gateway_in_folders_that_there_are() -> None:
     assert {user for user, _, _ in sockets} == {*AllowList.read(FILES / "allow.toml").entries}
 
 
-def test_the_certificates_of_the_page_are_good_for_what_it_says(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def engine_kept() -> Iterator[None]:
+    """See `keep_engine`."""
     pytest.importorskip("grpc")
+    with keep_engine():
+        yield
+
+
+@pytest.mark.usefixtures("engine_kept")
+def test_the_certificates_of_the_page_are_good_for_what_it_says(tmp_path: Path) -> None:
     (block,) = (each for each in blocks(LAB, "text") if "openssl" in each.text)
     folder = str(Path(tool("openssl")).parent)
     command = ["sh", "-e", "-c", block.text]
