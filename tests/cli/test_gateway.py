@@ -186,6 +186,23 @@ def test_a_port_within_this_machine_is_for_anybody(folder: Path, serve: Any) -> 
 
 
 @ROOT
+def test_whom_a_gateway_becomes_can_read_it(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = folder / "hidden"
+    hidden.mkdir(mode=0o700)
+    package = hidden / "mboxio"
+    package.symlink_to(Path(mboxio.__file__).parent)
+    os.chmod(folder.parent, 0o711)
+    os.chmod(folder, 0o711)
+    monkeypatch.setenv("PYTHONPATH", str(hidden), prepend=os.pathsep)
+    place = ("--allow-list", "nobody.toml", "--socket", f"nobody={folder}/g.sock")
+    result = run("gateway", "loopback:", "--user", "nobody", *place)
+    assert one_line(result.stderr).startswith(f"nobody cannot read {package}: install mboxio where")
+    assert result.returncode == WRONG
+
+
+@ROOT
 def test_root_opens_the_mailbox_and_somebody_else_serves_it(folder: Path, serve: Any) -> None:
     os.chmod(folder.parent, 0o711)
     for_nobody = folder / "nobody"

@@ -1,22 +1,37 @@
 """The loop of a gateway."""
 
+import asyncio
+import importlib
 import sys
+from collections.abc import Iterator
 
 import pytest
 import uvloop
 
-from mboxio.gateway.loop import new_loop
+from mboxio.gateway import loop
 
 pytestmark = pytest.mark.once
 
 
-def test_it_is_asyncios_where_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds: list[type] = []
-    for missing in (False, True):
-        if missing:
-            monkeypatch.setitem(sys.modules, "uvloop", None)
-        loop = new_loop()
-        kinds.append(type(loop))
-        loop.close()
-    assert kinds[0] is uvloop.Loop
-    assert not issubclass(kinds[1], uvloop.Loop)
+@pytest.fixture
+def without_uvloop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing of the kind is installed."""
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "uvloop", None)
+        importlib.reload(loop)
+        yield
+    importlib.reload(loop)
+
+
+def kind_of(made: asyncio.AbstractEventLoop) -> type[asyncio.AbstractEventLoop]:
+    made.close()
+    return type(made)
+
+
+def test_it_is_uvloops() -> None:
+    assert kind_of(loop.new_loop()) is uvloop.Loop
+
+
+@pytest.mark.usefixtures("without_uvloop")
+def test_it_is_asyncios_where_there_is_no_other() -> None:
+    assert kind_of(loop.new_loop()) is kind_of(asyncio.new_event_loop())

@@ -7,6 +7,8 @@ from mboxio.errors import AddressError
 
 __all__ = ["become", "find_user", "require_user"]
 
+PACKAGE = os.path.dirname(os.path.dirname(__file__))
+
 
 def require_user(user: str | None) -> None:
     """Refuse to serve users as root unless that was asked for; raises AddressError."""
@@ -33,17 +35,23 @@ def become(user: str) -> None:
     What has not been imported by now may be out of reach.
 
     Raises:
-        AddressError: there is no such user, or one may not become somebody else.
+        AddressError: there is no such user, one may not become somebody else, or that user cannot
+            read this package, parts of which are imported when they are needed.
     """
     entry = find_user(user)
     if entry.pw_uid == os.geteuid():
         return
+    is_folder = os.path.isdir(PACKAGE)  # not so in an archive
     try:
         os.initgroups(user, entry.pw_gid)
         os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
         os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
     except OSError as error:
         raise AddressError(f"{error.strerror}: only root becomes {user}") from None
+    if is_folder and not os.access(PACKAGE, os.R_OK | os.X_OK):
+        raise AddressError(
+            f"{user} cannot read {PACKAGE}: install mboxio where {user} can, for example in /opt"
+        )
     os.environ |= {"HOME": entry.pw_dir, "USER": user, "LOGNAME": user}
     os.environ.pop("XDG_RUNTIME_DIR", None)  # it is root's
     session = f"/run/user/{entry.pw_uid}"
