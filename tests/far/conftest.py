@@ -32,6 +32,8 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture(params=["asyncio", "uvloop"])
 def each_loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gateways of this process run on asyncio's own loop, and on the other one."""
+    if find_spec(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
     if request.param == "asyncio":
         monkeypatch.setattr("mboxio.gateway.server.new_loop", asyncio.new_event_loop)
 
