@@ -58,8 +58,7 @@ COLD = {
     *("mboxio._host.subscriptions", "mboxio._host.waited", "mboxio._pump.loops"),
     *("mboxio._pump.sleepers", "mboxio._pump.turns", "mboxio._queue.answers"),
     *("mboxio._queue.backlog", "mboxio._queue.ends", "mboxio._queue.line"),
-    *("mboxio._queue.order", "mboxio.controllers.grpc.attached", "mboxio.controllers.grpc.driver"),
-    *("mboxio.driver.base_channel", "mboxio.driver.services"),
+    *("mboxio._queue.order", "mboxio.driver.base_channel", "mboxio.driver.services"),
     *("mboxio.driver.shortcut", "mboxio.recording.ring", "mboxio.remote.channel"),
     *("mboxio.remote.serving.rounds", "mboxio.remote.stats", "mboxio.ring.contract"),
 }

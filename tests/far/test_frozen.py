@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import mboxio
-from mboxio import MailboxError, RemoteGone, RequestTimeout
+from mboxio import MailboxError, RemoteGone, RequestTimeout, open_async
 from tests.far.processes import gateway
 from tests.shm.support import FirmwareProcess, Program
 
@@ -41,10 +41,10 @@ def test_only_who_asks_what_stands_still_waits(programs, folder, who):
     limit_s = 30.0 if who == "gateway" else NOTICED_S
     error = RemoteGone if who == "gateway" else RequestTimeout
     stands = threading.Event()
-    connected = threading.Barrier(3)
+    connected = threading.Barrier(3, timeout=20)  # one that fails leaves nobody waiting
 
     async def on_a_loop() -> tuple[MailboxError | None, int]:
-        async with mboxio.open_async(asked) as slow, mboxio.open_async(other, **PATIENT) as quick:
+        async with open_async(asked) as slow, open_async(other, **PATIENT) as quick:
             await asyncio.to_thread(connected.wait)
             await asyncio.to_thread(stands.wait)
             lost, rounds = slow.submit(b"lost", timeout_s=limit_s), 0
@@ -65,7 +65,11 @@ def test_only_who_asks_what_stands_still_waits(programs, folder, who):
     with mboxio.open(asked, **PATIENT) as client, ThreadPoolExecutor() as threads:
         looped = threads.submit(asyncio.run, on_a_loop())
         beside = threads.submit(on_another_connection)
-        connected.wait()
+        try:
+            connected.wait()
+        except threading.BrokenBarrierError:
+            looped.result()  # says why, if it was that one
+            raise
         still.freeze()
         asking = threads.submit(waits)
         stands.set()

@@ -9,29 +9,26 @@ import errno
 import time
 from typing import Any
 
-from mboxio._base.states import FOREVER
 from mboxio._os.descriptors import readable
 from mboxio.controllers.grpc.bell import Bell
 from mboxio.controllers.grpc.dialling import Dialling
 from mboxio.controllers.grpc.options import UnixOptions
 from mboxio.controllers.grpc.stream import Stream
+from mboxio.controllers.grpc.traffic import Traffic
 from mboxio.driver.contracts import DriverChannel
-from mboxio.driver.controller import ACCEPTED, SENT, Busy, Controller, Outcome
+from mboxio.driver.controller import SENT, Outcome
 from mboxio.errors import AccessDenied, AddressError, MailboxError, RemoteGone
 from mboxio.far import frames as wire
-from mboxio.far.frames import POST, REQUEST, microseconds, pack
-from mboxio.far.head import framed
-from mboxio.far.reader import Reader
+from mboxio.far.frames import pack
 
 __all__ = ["Attached"]
 
 ANSWER_S = 1.0
 """How long the gateway may take to open a channel, or to say who answers the remote."""
 LOOK_S = 0.02
-TAG_MAX = (1 << 63) - 1
 
 
-class Attached(Controller):
+class Attached(Traffic):
     """The user's side of one export of a gateway.
 
     Args:
@@ -42,21 +39,17 @@ class Attached(Controller):
     Options = UnixOptions
 
     def __init__(self, name: str, options: UnixOptions | None = None) -> None:
+        super().__init__()
         self.name = name
         self.options: UnixOptions = options or self.Options()
         self.export = ""
         self.dialling: Dialling | None = None
         self.bell: Bell | None = None
-        self.stream: Stream | None = None
         self.dialled_s = 0.0
-        self.numbered: list[DriverChannel] = []  # as in the hello of this stream
-        self.numbers: dict[str, int] = {}
-        self.reader = Reader(wire.TO_USER, 0)
         self.started: set[str] = set()
         self.claims: set[str] = set()
         self.opened: dict[str, tuple[int, str]] = {}
         self.claimed: dict[str, tuple[int, str]] = {}
-        self.greeted = False
         self.parked: MailboxError | None = None  # why no other stream is tried
         self.rests = False  # the gateway ended an idle session: the next message begins another
         self.epoch = 0
@@ -205,24 +198,6 @@ class Attached(Controller):
     def is_cut_off(self) -> bool:
         """Return whether no answer can come; the next stream begins with all that was asked."""
         return not self.greeted or self.stream is None
-
-    def send(self, channel: DriverChannel, handle: int, message: bytes) -> Outcome:
-        """Give a message to the stream, with the time that it has left."""
-        stream, number = self.stream, self.numbers.get(channel.name)
-        if stream is None or number is None or not self.greeted:
-            return ACCEPTED  # the end of this life is about to be known, and then of the message
-        if stream.ending is not None:
-            return Busy("event")  # its bell has news; what is kept here can go to the next gateway
-        known: Any = channel
-        request = known.queue.window.find(handle)
-        queue_ns, reply_ns = request._queue_timeout_ns, request._timeout_ns
-        if request._deadline_ns != FOREVER:  # it has waited in this machine's queue already
-            queue_ns = request._deadline_ns - self.now_ns()
-        kind = REQUEST if handle & 1 else POST  # see `expects_reply`
-        stream.put(
-            framed(kind, number, 0, handle, microseconds(queue_ns), microseconds(reply_ns), message)
-        )
-        return ACCEPTED
 
     def reply(
         self, channel: DriverChannel, handle: int, tag: int, message: bytes, status: int

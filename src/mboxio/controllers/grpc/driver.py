@@ -1,14 +1,16 @@
 """What a user's side takes from its stream; see `mboxio.controllers.grpc.attached`."""
 
-from mboxio.controllers.grpc.attached import TAG_MAX, Attached
+from mboxio.controllers.grpc.attached import Attached
 from mboxio.controllers.grpc.dialling import DENIED, failure
+from mboxio.controllers.grpc.traffic import TAG_MAX
 from mboxio.driver.capabilities import Capabilities
 from mboxio.driver.contracts import DriverChannel, DriverQueue
 from mboxio.driver.correlate import RemoteRequest
 from mboxio.far import frames as wire
 from mboxio.far.failures import error_of
-from mboxio.far.frames import DONE, BadFrame, Frame
+from mboxio.far.frames import BadFrame, Frame
 from mboxio.far.hello import NOTIFICATIONS, REQUEST, Channel, Hello
+from mboxio.far.reader import Reader
 
 __all__ = ["FarMailbox"]
 
@@ -54,28 +56,17 @@ class FarMailbox(Attached):
             self.rests = ending.code == IDLE
             self.lose(str(failed))
 
-    def take(self, message: bytes) -> None:
-        """Act on one message of the stream; raises BadFrame."""
-        reader = self.reader
-        reader.begin(message)
-        while reader.next():
-            kind, handle, data = reader.kind, reader.handle, reader.data
-            if kind == DONE and self.greeted:  # nearly all
-                channel: DriverChannel = self.numbered[reader.channel]
-                if handle > TAG_MAX or len(data) > channel.message_bytes:
-                    raise BadFrame("a handle or a reply that cannot be ours")
-                if handle & 1:  # see `expects_reply`
-                    self.complete(channel, handle, 0, data)
-                else:
-                    self.tx_done(channel.queue, [handle])
-            elif self.greeted == (kind == wire.HELLO):
-                raise BadFrame("a hello comes first, and once")
-            elif kind == wire.HELLO:
-                self.greet(Hello.parse(data))
-            elif kind == wire.LINK:
-                self.take_link(bool(reader.status), data.decode(errors="replace"))
-            else:
-                self.take_frame(self.numbered[reader.channel], reader.frame())
+    def take_other(self, reader: Reader) -> None:
+        """See `Traffic.take_other`."""
+        kind, data = reader.kind, reader.data
+        if self.greeted == (kind == wire.HELLO):
+            raise BadFrame("a hello comes first, and once")
+        if kind == wire.HELLO:
+            self.greet(Hello.parse(data))
+        elif kind == wire.LINK:
+            self.take_link(bool(reader.status), data.decode(errors="replace"))
+        else:
+            self.take_frame(self.numbered[reader.channel], reader.frame())
 
     def take_frame(self, channel: DriverChannel, frame: Frame) -> None:
         """Act on a frame about a channel; raises BadFrame."""
@@ -116,9 +107,7 @@ class FarMailbox(Attached):
             if name not in known:
                 self.declare(theirs)
         known = self.declared_channels()
-        numbered = [known[each.name] for each in hello.channels]
-        self.numbers = {each.name: place for place, each in enumerate(hello.channels)}
-        self.numbered, self.reader.channels = numbered, len(numbered)  # no number is past its end
+        self.renumber([known[each.name] for each in hello.channels])
         self.greeted = True
         for name in sorted(self.started):
             self.put(wire.OPEN, known[name])

@@ -8,18 +8,18 @@ from mboxio.far.head cimport framed
 from mboxio.far.reader cimport Reader
 
 cdef long long FOREVER
-cdef int POST, REQUEST
-cdef Outcome ACCEPTED, SENT
+cdef int DONE, POST, REQUEST
+cdef Outcome ACCEPTED
 
 
-cdef class Attached(Controller):
-    cdef public object name, options, export, dialling, bell, stream, dialled_s, parked, epoch
+cdef class Traffic(Controller):
+    cdef public object stream
+    cdef public bint greeted
     cdef public list numbered
-    cdef public dict numbers, opened, claimed
-    cdef public set started, claims
-    cdef public bint greeted, rests
+    cdef public dict numbers
     cdef public Reader reader
 
     @cython.locals(known=Channel, request=Request, queue_ns=cython.longlong, reply_ns=cython.longlong, kind=int)
     cpdef Outcome send(self, BaseChannel channel, long long handle, bytes message)
-    cpdef take_news(self)
+    @cython.locals(reader=Reader, handle=cython.ulonglong, data=bytes, channel=BaseChannel)
+    cpdef take(self, bytes message)
