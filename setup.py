@@ -59,7 +59,9 @@ COLD = {
     *("mboxio._pump.sleepers", "mboxio._pump.turns", "mboxio._queue.answers"),
     *("mboxio._queue.backlog", "mboxio._queue.ends", "mboxio._queue.line"),
     *("mboxio._queue.order", "mboxio.driver.base_channel", "mboxio.driver.services"),
-    *("mboxio.driver.shortcut", "mboxio.recording.ring", "mboxio.remote.channel"),
+    *("mboxio.controllers.grpc.traffic", "mboxio.driver.shortcut", "mboxio.far.head"),
+    *("mboxio.far.reader", "mboxio.gateway.flights", "mboxio.recording.ring"),
+    "mboxio.remote.channel",
     *("mboxio.remote.serving.rounds", "mboxio.remote.stats", "mboxio.ring.contract"),
 }
 # A simulated message costs the core and the interpreter 67,000 instructions; this adds 900.
