@@ -1,6 +1,7 @@
 """A clock of one thread calls its timers in the order in which one with threads would."""
 
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 from hypothesis import given
@@ -30,6 +31,7 @@ def carry_out(clock: VirtualClock, plan: list[list[tuple[str, int, int]]]) -> Ha
     """Have timer n do what the plan says at n, and write down what happened when."""
     happened: Happened = []
     timers: list[Any] = []
+    threads: list[Thread] = []
 
     def timer(number: int) -> Callable[[], None]:
         def act() -> None:
@@ -42,7 +44,7 @@ def carry_out(clock: VirtualClock, plan: list[list[tuple[str, int, int]]]) -> Ha
                 elif what == "jump":
                     clock.jump(amount)
                 elif what == "spawn":
-                    clock.spawn(thread, "test")
+                    threads.append(clock.spawn(thread, "test"))
 
         return act
 
@@ -56,9 +58,11 @@ def carry_out(clock: VirtualClock, plan: list[list[tuple[str, int, int]]]) -> Ha
 
     for start_ns, rank in ((3, LATE_TIMER), (3, TIMER), (5, TIMER), (9, TIMER)):
         add(start_ns, rank)
-    for ns in (4, 0, 7, 20):
+    for ns in (4, 0, 7, 20, 1000):  # the last is enough for all that a plan begins
         clock.advance(ns)
         happened.append((clock.now_ns(), ns, "advanced"))
+    for each in threads:
+        each.join(20)
     return happened
 
 
