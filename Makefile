@@ -38,9 +38,10 @@ venv: $(DEPS)
 build: $(BUILT)
 
 # With this tree's build if there is one. Else, for a first look, with the least that it takes, compiled
-# quickly: that lies in folders of its own, runs from there, and is never measured. RPMsg and simulations have
+# quickly: that lies in folders of its own, runs from there, and is never measured. RPMsg, simulations and gateways have
 # commands of their own.
-demo: NOT_SHOWN := mboxio.controllers.virtio_rpmsg mboxio.remote.rpmsg mboxio.rpmsg mboxio.sim mboxio.virtio
+demo: NOT_SHOWN := mboxio.controllers.grpc mboxio.controllers.virtio_rpmsg mboxio.far mboxio.gateway \
+    mboxio.remote.rpmsg mboxio.rpmsg mboxio.sim mboxio.virtio
 demo:
 ifneq ($(wildcard $(BUILT)),)
 	@$(MAKE) --no-print-directory build
