@@ -69,7 +69,6 @@ class Session:
         self.used = [export.counts.used(user, each.name) for each in channels]
         self.outlet = Outlet(None)
         home = running_port(export.connection._host.pump)
-        self.reader = Reader(TO_GATEWAY, len(channels))
         self.flights = Flights(
             self.outlet,
             self.desks,
@@ -126,7 +125,8 @@ class Session:
 
     async def read(self, context: Any, ended: object) -> None:
         """Take what the user says; not faster than he reads what he is told."""
-        idle_s, reader, flights = self.limits.idle_s, self.reader, self.flights
+        idle_s, flights = self.limits.idle_s, self.flights
+        reader = Reader(TO_GATEWAY, len(self.channels))
         while True:
             if idle_s:
                 async with asyncio.timeout(idle_s):

@@ -1,7 +1,5 @@
 """Messages on their way to a gateway and back: what each of them passes at the user's side."""
 
-from typing import Any
-
 from mboxio._base.states import FOREVER
 from mboxio.controllers.grpc.stream import Stream
 from mboxio.driver.contracts import DriverChannel
@@ -44,7 +42,7 @@ class Traffic(Controller):
             return ACCEPTED  # the end of this life is about to be known, and then of the message
         if stream.ending is not None:
             return Busy("event")  # its bell has news; what is kept here can go to the next gateway
-        known: Any = channel
+        known: DriverChannel = channel  # whose fields compiled code reads without a look-up
         request = known.queue.window.find(handle)
         queue_ns, reply_ns = request._queue_timeout_ns, request._timeout_ns
         if request._deadline_ns != FOREVER:  # it has waited in this machine's queue already
