@@ -167,6 +167,16 @@ def runtime_dir() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def engine_kept() -> Iterator[None]:
+    """What gateways of this process leave with gRPC and uvloop is there before the first test."""
+    pytest.importorskip("grpc")
+    from tests.far.support import keep_engine
+
+    with keep_engine():
+        yield
+
+
 @pytest.fixture
 def locks_checked() -> Iterator[None]:
     """What promises to run under the lock does; on the pure build, where calls can be seen."""

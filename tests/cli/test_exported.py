@@ -18,20 +18,13 @@ from mboxio.far.hosts import SOCKET
 from mboxio.far.listing import Listing
 from tests.cli.conftest import Invoke, one_line
 from tests.cli.test_completion import offered
-from tests.far.support import House, keep_engine
+from tests.far.support import House
 
 pytest.importorskip("grpc")
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("engine_kept")]
 
 ALLOW = '[alice]\n"board/0" = ["request"]\n"board/1" = ["notifications"]\n'
 NOTHING = '[alice]\n"other/*" = ["request"]\n'
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine_kept() -> Iterator[None]:
-    """See `keep_engine`."""
-    with keep_engine():
-        yield
 
 
 @pytest.fixture

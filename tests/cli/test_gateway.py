@@ -6,7 +6,6 @@ import pwd
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,17 @@ import mboxio
 from mboxio import AccessDenied, AddressError
 from tests.cli.conftest import PATIENCE_S, Invoke, Run, Start, one_line
 from tests.far.processes import myself
-from tests.far.support import keep_engine
 from tests.shm.support import until
 
 pytest.importorskip("grpc")
-pytestmark = pytest.mark.once  # the command is never compiled
+pytestmark = [
+    pytest.mark.once,  # the command is never compiled
+    pytest.mark.usefixtures("engine_kept"),
+]
 
 WRONG = 2
 ALL = '"*/*" = ["observe", "notifications", "request"]\n'
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine_kept() -> Iterator[None]:
-    """See `keep_engine`."""
-    with keep_engine():
-        yield
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import shlex
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from mboxio.gateway.places import TlsPlace
 from mboxio.gateway.server import Gateway
 from tests.docs.pages import LAB, ROOT, Block, blocks
 from tests.docs.test_examples import require_command
-from tests.far.support import keep_engine
 from tests.tools import tool
 
 pytestmark = pytest.mark.once
@@ -57,14 +55,6 @@ def test_the_unit_starts_a_gateway_in_folders_that_there_are() -> None:
     assert {*unit["Service"]["ReadWritePaths"].split()} == {*folders}
     assert {*folders.values()} == {"2770"}, "the group is the socket's, and nobody else comes in"
     assert {user for user, _, _ in sockets} == {*AllowList.read(FILES / "allow.toml").entries}
-
-
-@pytest.fixture(scope="module")
-def engine_kept() -> Iterator[None]:
-    """See `keep_engine`."""
-    pytest.importorskip("grpc")
-    with keep_engine():
-        yield
 
 
 @pytest.mark.usefixtures("engine_kept")
